@@ -1,0 +1,2 @@
+//! The program inside the example bundles.
+fn main() {}

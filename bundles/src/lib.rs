@@ -1,0 +1,1 @@
+//! Makes runnable OCI bundles.

@@ -1,0 +1,2 @@
+//! Conformance checks for any runtime and any plugin directory.
+fn main() {}

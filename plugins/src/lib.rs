@@ -1,0 +1,1 @@
+//! The library that CNI plugins are written on.

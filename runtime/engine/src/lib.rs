@@ -1,0 +1,1 @@
+//! Carries out plans: the only crate that changes the machine.

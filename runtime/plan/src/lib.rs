@@ -1,0 +1,1 @@
+//! Reads an OCI configuration and plans every step of a container's life, as data.

@@ -1,0 +1,2 @@
+//! Measures runtimes and plugins side by side.
+fn main() {}

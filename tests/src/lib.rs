@@ -1,0 +1,1 @@
+//! What live tests share: harness, leak check, test hosts.
