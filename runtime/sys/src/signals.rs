@@ -1,0 +1,77 @@
+//! Signal dispositions, the signal mask and signalfd(2).
+
+use crate::{answer, last_errno};
+use rustix::fd::{FromRawFd, OwnedFd};
+use rustix::io::Result;
+
+const LAST: libc::c_int = 64;
+
+/// Gives every signal its default action and blocks none, as a program expects to be started.
+///
+/// What the caller had ignored or blocked (and what the language's own start-up ignores: SIGPIPE) would otherwise be inherited
+/// across exec. Signals whose action can't be changed are passed over.
+pub fn reset() {
+    // SAFETY: sigaction is a struct of integers and a nullable pointer, for which all zeros is a value: SIG_DFL, no flags.
+    let default: libc::sigaction = unsafe { std::mem::zeroed() };
+    for signal in 1..=LAST {
+        // SAFETY: the new action is a live struct and the old one is not asked for; SIG_DFL runs no code of ours.
+        unsafe { libc::sigaction(signal, &raw const default, std::ptr::null_mut()) };
+    }
+    mask(libc::SIG_SETMASK, &[]);
+}
+
+/// Blocks every signal in `signals`, so that they wait for [`receiver`].
+pub fn block(signals: &[i32]) {
+    mask(libc::SIG_BLOCK, signals);
+}
+
+fn mask(how: libc::c_int, signals: &[i32]) {
+    let set = set_of(signals);
+    // SAFETY: the new mask is a live sigset_t and the old one is not asked for. It cannot fail: `how` is one of ours.
+    unsafe { libc::sigprocmask(how, &raw const set, std::ptr::null_mut()) };
+}
+
+/// A descriptor from which the blocked `signals` are read, non-blocking and close-on-exec.
+///
+/// # Errors
+/// `EMFILE`, `ENFILE` or `ENOMEM`.
+pub fn receiver(signals: &[i32]) -> Result<OwnedFd> {
+    let set = set_of(signals);
+    // SAFETY: -1 asks for a new descriptor; the mask is a live sigset_t.
+    let fd = unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
+    answer(fd.into())?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The number of the next signal that `receiver` holds, or nothing when it holds none now.
+///
+/// # Errors
+/// The errno of read(2), but `EAGAIN`.
+pub fn next(receiver: &OwnedFd) -> Result<Option<i32>> {
+    use rustix::fd::AsRawFd;
+    // SAFETY: signalfd_siginfo is a struct of integers, for which all zeros is a value.
+    let mut info: libc::signalfd_siginfo = unsafe { std::mem::zeroed() };
+    // SAFETY: the buffer is a live struct of the size given; signalfd writes whole structs of that layout.
+    let got = unsafe {
+        libc::read(receiver.as_raw_fd(), (&raw mut info).cast(), size_of::<libc::signalfd_siginfo>())
+    };
+    match got {
+        1.. => Ok(Some(info.ssi_signo as i32)),
+        0 => Ok(None),
+        _ => match last_errno() {
+            rustix::io::Errno::AGAIN => Ok(None),
+            errno => Err(errno),
+        },
+    }
+}
+
+fn set_of(signals: &[i32]) -> libc::sigset_t {
+    // SAFETY: sigset_t is an array of integers, for which all zeros is the empty set.
+    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
+    for signal in signals {
+        // SAFETY: the set is live; a number that is no signal is refused with EINVAL and changes nothing.
+        unsafe { libc::sigaddset(&raw mut set, *signal) };
+    }
+    set
+}
