@@ -8,6 +8,7 @@ pub mod descriptors;
 pub mod exec;
 pub mod keyring;
 pub mod mount_attr;
+pub mod netlink;
 pub mod seccomp;
 pub mod signals;
 

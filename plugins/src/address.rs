@@ -1,0 +1,204 @@
+//! An address with the length of its network's prefix, as CIDR notation writes it.
+
+use crate::error::{Error, Result};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Which of the two protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// The protocol of an address.
+    pub fn of(address: IpAddr) -> Family {
+        if address.is_ipv4() { Family::V4 } else { Family::V6 }
+    }
+
+    /// Bits in an address.
+    pub fn bits(self) -> u8 {
+        match self {
+            Family::V4 => 32,
+            Family::V6 => 128,
+        }
+    }
+
+    /// The network that holds every address: the destination of a default route.
+    pub fn everything(self) -> Cidr {
+        match self {
+            Family::V4 => Cidr { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), length: 0 },
+            Family::V6 => Cidr { address: IpAddr::V6(Ipv6Addr::UNSPECIFIED), length: 0 },
+        }
+    }
+}
+
+/// An address and the length of its prefix in bits; the host bits are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cidr {
+    /// The address, never an IPv4 one in IPv6 clothes.
+    pub address: IpAddr,
+    /// Bits of the network, at most 32 or 128.
+    pub length: u8,
+}
+
+impl Cidr {
+    /// Reads `10.1.0.2/16`; `place` is the key it stands under.
+    ///
+    /// # Errors
+    /// It is not in CIDR notation.
+    pub fn read(text: &str, place: &str) -> Result<Cidr> {
+        parse(text).ok_or_else(|| Error::config(format!("invalid CIDR address: {text}")).about(place))
+    }
+
+    /// The protocol.
+    pub fn family(self) -> Family {
+        Family::of(self.address)
+    }
+
+    /// The same network with all host bits zero.
+    pub fn network(self) -> Cidr {
+        Cidr { address: from_number(number(self.address) & self.mask(), self.family()), ..self }
+    }
+
+    /// The last address of the network: IPv4's broadcast address.
+    pub fn last(self) -> IpAddr {
+        from_number(number(self.address) | (self.all_ones() & !self.mask()), self.family())
+    }
+
+    /// Whether an address is in the network.
+    pub fn contains(self, address: IpAddr) -> bool {
+        self.family() == Family::of(address)
+            && number(address) & self.mask() == number(self.address) & self.mask()
+    }
+
+    /// Whether the two networks share an address.
+    pub fn overlaps(self, other: Cidr) -> bool {
+        self.contains(other.network().address) || other.contains(self.network().address)
+    }
+
+    fn all_ones(self) -> u128 {
+        match self.family() {
+            Family::V4 => u128::from(u32::MAX),
+            Family::V6 => u128::MAX,
+        }
+    }
+
+    fn mask(self) -> u128 {
+        let host_bits = u32::from(self.family().bits().saturating_sub(self.length));
+        self.all_ones() & !1_u128.checked_shl(host_bits).map_or(u128::MAX, |bit| bit - 1)
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.length)
+    }
+}
+
+/// Reads an address; one that is IPv4 inside IPv6 becomes IPv4.
+pub fn parse_address(text: &str) -> Option<IpAddr> {
+    text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+}
+
+/// Reads CIDR notation.
+pub fn parse(text: &str) -> Option<Cidr> {
+    let (address, length) = text.split_once('/')?;
+    let address = parse_address(address)?;
+    let plain = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
+    let length = if plain { length.parse::<u8>().ok()? } else { return None };
+    (length <= Family::of(address).bits()).then_some(Cidr { address, length })
+}
+
+/// The bytes of an address in network order: 4 or 16.
+pub fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    }
+}
+
+/// An address from its bytes in network order.
+pub fn from_octets(bytes: &[u8]) -> Option<IpAddr> {
+    if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
+        return Some(IpAddr::from(v4));
+    }
+    <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)
+}
+
+/// An address as a number, for order and arithmetic within one protocol.
+pub fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => u128::from(u32::from(v4)),
+        IpAddr::V6(v6) => u128::from(v6),
+    }
+}
+
+/// The address that follows; the last wraps to zero.
+pub fn next(address: IpAddr) -> IpAddr {
+    from_number(number(address).wrapping_add(1), Family::of(address))
+}
+
+/// The address before; zero wraps to the last.
+pub fn previous(address: IpAddr) -> IpAddr {
+    from_number(number(address).wrapping_sub(1), Family::of(address))
+}
+
+/// The address of a number.
+pub fn from_number(number: u128, family: Family) -> IpAddr {
+    match family {
+        Family::V4 => {
+            let [.., a, b, c, d] = number.to_be_bytes();
+            IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+        }
+        Family::V6 => IpAddr::V6(Ipv6Addr::from(number)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cidr(text: &str) -> Cidr {
+        parse(text).unwrap()
+    }
+
+    #[test]
+    fn networks_have_a_first_and_a_last_address() {
+        assert_eq!(cidr("10.1.2.3/16").network(), cidr("10.1.0.0/16"));
+        assert_eq!(cidr("10.1.2.3/16").last().to_string(), "10.1.255.255");
+        assert_eq!(cidr("fd00::5/64").last().to_string(), "fd00::ffff:ffff:ffff:ffff");
+        assert_eq!(cidr("1.2.3.4/0").network(), Family::V4.everything());
+        assert_eq!(cidr("1.2.3.4/32").network(), cidr("1.2.3.4/32"));
+        assert_eq!(cidr("::1/128").last().to_string(), "::1");
+    }
+
+    #[test]
+    fn an_address_of_the_other_family_is_never_inside() {
+        assert!(cidr("0.0.0.0/0").contains("9.9.9.9".parse().unwrap()));
+        assert!(!cidr("0.0.0.0/0").contains("::".parse().unwrap()));
+    }
+
+    #[test]
+    fn ipv4_in_ipv6_clothes_is_ipv4() {
+        assert_eq!(parse_address("::ffff:10.0.0.1"), parse_address("10.0.0.1"));
+    }
+
+    #[test]
+    fn what_is_no_cidr_is_refused() {
+        for text in
+            ["", "10.0.0.1", "10.0.0.1/33", "10.0.0.1/", "10.0.0.1/+8", "x/8", "fd00::/129", "1.2.3/8"]
+        {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn neighbours_wrap_within_their_family() {
+        assert_eq!(next("255.255.255.255".parse().unwrap()).to_string(), "0.0.0.0");
+        assert_eq!(previous("10.0.1.0".parse().unwrap()).to_string(), "10.0.0.255");
+    }
+}

@@ -1,0 +1,146 @@
+//! An attachment: one interface of one container on one network; the key of everything a plugin makes.
+
+use crate::error::{Error, Result};
+use std::fmt;
+
+/// What the CNI specification makes unique: network name, container id and interface name together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Attachment {
+    /// The name of the network.
+    pub network: String,
+    /// The id of the container.
+    pub container: String,
+    /// The name of the interface inside the container.
+    pub interface: String,
+}
+
+impl Attachment {
+    /// A name for the host's end of the veth pair: the same each time for this attachment and attempt, so that
+    /// `DEL` finds it with nothing but the attachment in hand.
+    pub fn host_interface(&self, attempt: u32) -> String {
+        let hash = fnv(&format!("{self}#{attempt}"));
+        format!("veth{:08x}", (hash ^ (hash >> 32)) & 0xffff_ffff)
+    }
+
+    /// The name under which the kernel's tables hold this attachment; short enough for an nftables object.
+    pub fn table_name(&self) -> String {
+        let readable = self.to_string();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
+        if readable.len() <= LONGEST_READABLE && readable.chars().all(plain) {
+            return format!("at/{readable}");
+        }
+        format!("at/{:016x}{:016x}", fnv(&readable), fnv(&format!("{readable}/")))
+    }
+}
+
+/// nftables names are at most 127 bytes on older kernels; a few are left for a prefix and a number.
+const LONGEST_READABLE: usize = 110;
+
+impl fmt::Display for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.network, self.container, self.interface)
+    }
+}
+
+/// FNV-1a, 64 bits: stable over releases, which a name found again by `DEL` must be.
+fn fnv(text: &str) -> u64 {
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Checks a container id (CNI specification, section 2, "Parameters").
+///
+/// # Errors
+/// Code 4 with the Go plugins' text.
+pub fn check_container(id: &str) -> Result<()> {
+    match is_name(id) {
+        true => Ok(()),
+        false => Err(Error::environment("invalid characters in containerID").about(id)),
+    }
+}
+
+/// Checks the name of a network (section 1, "Network configuration format").
+///
+/// # Errors
+/// Code 7 with the Go plugins' text.
+pub fn check_network(name: &str) -> Result<()> {
+    match name {
+        "" => Err(Error::config("missing network name")),
+        name if is_name(name) => Ok(()),
+        name => Err(Error::config("invalid characters found in network name").about(name)),
+    }
+}
+
+/// Checks the name of an interface as the kernel would.
+///
+/// # Errors
+/// Code 4 with the Go plugins' texts.
+pub fn check_interface(name: &str) -> Result<()> {
+    let error = |msg: &str, details: &str| Err(Error::environment(msg).about(details));
+    match name {
+        "" => error("interface name is empty", ""),
+        name if name.len() > 15 => {
+            error("interface name is too long", "interface name should be less than 16 characters")
+        }
+        "." | ".." => error("interface name is . or ..", ""),
+        name if name.contains(['/', ':']) || name.contains(char::is_whitespace) => {
+            error("interface name contains / or : or whitespace characters", "")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `^[a-zA-Z0-9][a-zA-Z0-9_.\-]*$`: with the first character no dot, no name can climb out of a directory.
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attachment(container: &str) -> Attachment {
+        Attachment { network: "net".into(), container: container.into(), interface: "eth0".into() }
+    }
+
+    #[test]
+    fn names_that_could_leave_a_directory_are_refused() {
+        for bad in ["../../evil", "a/b", ".", "..", ".hidden", "", "a\nb", "-x", "a b"] {
+            assert_eq!(check_container(bad).unwrap_err().code, 4, "{bad:?}");
+            assert_eq!(check_network(bad).unwrap_err().code, 7, "{bad:?}");
+        }
+        assert_eq!(check_network("").unwrap_err().msg, "missing network name");
+        for good in ["a", "0abc", "a.b-c_d", "A..b"] {
+            check_container(good).unwrap();
+            check_network(good).unwrap();
+        }
+    }
+
+    #[test]
+    fn interface_names_are_those_the_kernel_takes() {
+        for good in ["eth0", "a.b", "fifteen-chars-x"] {
+            check_interface(good).unwrap();
+        }
+        for bad in ["", ".", "..", "a/b", "a:b", "a b", "a\tb", "sixteen-chars-xx"] {
+            assert_eq!(check_interface(bad).unwrap_err().code, 4, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_the_hosts_end_is_stable_and_fits_the_kernel() {
+        let name = attachment("c1").host_interface(0);
+        assert_eq!(name, attachment("c1").host_interface(0));
+        assert_ne!(name, attachment("c2").host_interface(0));
+        assert_ne!(name, attachment("c1").host_interface(1));
+        assert_eq!(name.len(), 12);
+    }
+
+    #[test]
+    fn a_long_id_still_has_a_table_name() {
+        assert_eq!(attachment("c1").table_name(), "at/net/c1/eth0");
+        let long = attachment(&"x".repeat(300)).table_name();
+        assert_eq!(long.len(), 35);
+        assert_ne!(long, attachment(&"x".repeat(301)).table_name());
+    }
+}

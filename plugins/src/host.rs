@@ -1,0 +1,193 @@
+//! The machine as a plugin sees it: two sides of an attachment, and what has been learned about each so far.
+
+use crate::error::{Code, Error, Result};
+use crate::netlink::{Link, Route, Socket};
+use crate::netns::Netns;
+use crate::request::{Command, Request};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::{Errno, pread, pwrite};
+use std::collections::BTreeMap;
+
+/// Where a thing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// The namespace the plugin was started in.
+    Host,
+    /// The namespace of `CNI_NETNS`.
+    Container,
+}
+
+/// The two sides, with sockets that are opened when first needed.
+#[derive(Debug)]
+pub struct Host {
+    home: Netns,
+    container: Option<Netns>,
+    routes: BTreeMap<Side, Route>,
+    netfilter: Option<Socket>,
+    links: BTreeMap<(Side, String), Link>,
+    /// The name that the host's end of the veth pair was given or found under.
+    pub(crate) host_end: Option<String>,
+}
+
+impl Host {
+    /// Opens the namespaces of a request. For `DEL` the container's may be gone.
+    ///
+    /// # Errors
+    /// Code 8: the namespace is missing, or is the plugin's own, which an attachment can't be made in.
+    pub fn open(request: &Request) -> Result<Host> {
+        let home = Netns::own()?;
+        let path = &request.environment.netns;
+        let container = match request.command {
+            Command::Add | Command::Check => Some(Netns::open(path)?),
+            Command::Del => Netns::open_if_there(path),
+            Command::Gc | Command::Status => None,
+        };
+        if let Some(container) = &container {
+            if !request.environment.may_be_own_netns() && home.is(container)? {
+                return Err(Error::new(
+                    Code::Netns,
+                    "plugin's netns and netns from CNI_NETNS should not be the same",
+                ));
+            }
+        }
+        let (routes, links) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Host { home, container, routes, netfilter: None, links, host_end: None })
+    }
+
+    /// Whether the container's namespace is there.
+    pub fn has_container(&self) -> bool {
+        self.container.is_some()
+    }
+
+    /// The descriptor of the container's namespace.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn container_descriptor(&self) -> Result<u32> {
+        self.container.as_ref().map(Netns::descriptor).ok_or_else(no_container)
+    }
+
+    /// The socket for links, addresses and routes of a side.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn route(&mut self, side: Side) -> Result<&mut Route> {
+        if !self.routes.contains_key(&side) {
+            let route = self.inside(side, Route::open)?;
+            self.routes.insert(side, route);
+        }
+        self.routes.get_mut(&side).ok_or_else(no_container)
+    }
+
+    /// The socket for netfilter on the host.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn netfilter(&mut self) -> Result<&mut Socket> {
+        if self.netfilter.is_none() {
+            self.netfilter = Some(Socket::open_netfilter()?);
+        }
+        self.netfilter.as_mut().ok_or_else(no_container)
+    }
+
+    /// The link of a name as it was last seen, or as the kernel has it.
+    ///
+    /// # Errors
+    /// There is none; the kernel's.
+    pub fn link(&mut self, side: Side, name: &str) -> Result<Link> {
+        if let Some(link) = self.links.get(&(side, name.to_owned())) {
+            return Ok(link.clone());
+        }
+        let found = self.look_up(side, name)?;
+        found.ok_or_else(|| Error::new(Code::Differs, format!("interface {name} does not exist")))
+    }
+
+    /// The link of a name as the kernel has it now; it is remembered.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn look_up(&mut self, side: Side, name: &str) -> Result<Option<Link>> {
+        let found = self.route(side)?.link(name)?;
+        match &found {
+            Some(link) => self.links.insert((side, name.to_owned()), link.clone()),
+            None => self.links.remove(&(side, name.to_owned())),
+        };
+        Ok(found)
+    }
+
+    /// Sees to it that sysctls of a side have these values; the names are paths below `/proc/sys`.
+    ///
+    /// # Errors
+    /// One can't be written. One that is not there is skipped if the kernel may lack it, as with IPv6 turned off.
+    pub fn set_sysctls(&self, side: Side, sysctls: &[Sysctl]) -> Result<()> {
+        self.inside(side, || sysctls.iter().try_for_each(Sysctl::set))
+    }
+
+    /// Whether sysctls of the host have these values.
+    ///
+    /// # Errors
+    /// Code 100: one has not.
+    pub fn check_sysctls(&self, sysctls: &[Sysctl]) -> Result<()> {
+        sysctls.iter().try_for_each(Sysctl::check)
+    }
+
+    fn inside<T>(&self, side: Side, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        match side {
+            Side::Host => act(),
+            Side::Container => self.container.as_ref().ok_or_else(no_container)?.run(&self.home, act),
+        }
+    }
+}
+
+fn no_container() -> Error {
+    Error::new(Code::Netns, "the network namespace of the container is gone")
+}
+
+/// What is done when the kernel has no such sysctl.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfMissing {
+    /// The kernel lacks the feature, and so nothing that the sysctl would govern happens.
+    Skip,
+    /// What was asked for can't be had.
+    Refuse,
+}
+
+/// A sysctl and the value it should have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sysctl {
+    path: String,
+    value: &'static str,
+    if_missing: IfMissing,
+}
+
+impl Sysctl {
+    /// A path below `/proc/sys`, with slashes, and a value.
+    pub fn new(path: impl Into<String>, value: &'static str, if_missing: IfMissing) -> Self {
+        Self { path: path.into(), value, if_missing }
+    }
+
+    /// Writing costs the kernel more than reading, and some writes flush its caches: so only what differs is written.
+    fn set(&self) -> Result<()> {
+        let failed = |why| Error::kernel(format!("set sysctl {} to {}", self.path, self.value), why);
+        let path = format!("/proc/sys/{}", self.path);
+        let file = match openat(CWD, path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
+            Err(Errno::NOENT) if self.if_missing == IfMissing::Skip => return Ok(()),
+            other => other.map_err(failed)?,
+        };
+        let mut now = [0; 64];
+        let length = pread(&file, &mut now, 0).map_err(failed)?;
+        if now.get(..length).is_some_and(|now| now.trim_ascii() == self.value.as_bytes()) {
+            return Ok(());
+        }
+        pwrite(&file, self.value.as_bytes(), 0).map(drop).map_err(failed)
+    }
+
+    fn check(&self) -> Result<()> {
+        let found = std::fs::read_to_string(format!("/proc/sys/{}", self.path));
+        match found {
+            Err(_) if self.if_missing == IfMissing::Skip => Ok(()),
+            Ok(found) if found.trim() == self.value => Ok(()),
+            _ => Err(Error::new(Code::Differs, format!("sysctl {} is not {}", self.path, self.value))),
+        }
+    }
+}

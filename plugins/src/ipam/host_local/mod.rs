@@ -1,0 +1,209 @@
+//! host-local: addresses out of ranges in the configuration, leases as files, as the Go plugin keeps them.
+
+mod pool;
+mod range;
+mod resolv;
+mod store;
+
+use crate::address::Cidr;
+use crate::attachment::Attachment;
+use crate::error::{Code, Error, Result};
+use crate::json::Section;
+use crate::request::Request;
+use crate::result::{Ip, Outcome};
+use crate::verbs;
+use pool::Pool;
+use range::RangeSet;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use store::Store;
+
+/// What `ipam.type` calls it.
+pub const NAME: &str = "host-local";
+
+/// Where leases are kept unless `ipam.dataDir` says otherwise.
+const DATA: &str = "/var/lib/cni/networks";
+
+/// The plugin; all it needs is in the request.
+#[derive(Clone, Copy, Debug)]
+pub struct HostLocal;
+
+/// An address found free for a range set.
+struct Taken {
+    address: IpAddr,
+    network: Cidr,
+    gateway: IpAddr,
+}
+
+impl HostLocal {
+    /// Leases one address of every range set.
+    ///
+    /// # Errors
+    /// Code 7 for the configuration; 101 when no address is free or the one asked for is taken.
+    pub fn add(&self, request: &Request) -> Result<Outcome> {
+        let pool = Pool::read(request)?;
+        let store = Store::create(&directory(request)?)?;
+        let mut taken = Vec::new();
+        let outcome = lease_all(&pool, &store, &owner(&request.attachment), &mut taken);
+        if outcome.is_err() {
+            // What this call leased goes back; what the attachment held before stays its own.
+            taken.iter().try_for_each(|lease: &Taken| store.forget(lease.address))?;
+        }
+        outcome?;
+        Ok(Outcome {
+            ips: taken.iter().map(Taken::ip).collect(),
+            routes: pool.routes,
+            dns: pool.dns,
+            ..Outcome::default()
+        })
+    }
+
+    /// Releases every lease of the attachment, whatever the ranges are now.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn del(&self, request: &Request) -> Result<()> {
+        match Store::open(&directory(request)?)? {
+            None => Ok(()),
+            Some(store) => store.release(&owner(&request.attachment), &request.attachment.container),
+        }
+    }
+
+    /// Whether the attachment holds a lease.
+    ///
+    /// # Errors
+    /// Code 100: it holds none.
+    pub fn check(&self, request: &Request) -> Result<()> {
+        let held = match Store::open(&directory(request)?)? {
+            None => Vec::new(),
+            Some(store) => store.held_by(&owner(&request.attachment), &request.attachment.container)?,
+        };
+        match held.is_empty() {
+            false => Ok(()),
+            true => Err(Error::new(
+                Code::Differs,
+                format!(
+                    "host-local: Failed to find address added by container {}",
+                    request.attachment.container
+                ),
+            )),
+        }
+    }
+
+    /// Whether every range set has an address left.
+    ///
+    /// # Errors
+    /// Code 50: one has none.
+    pub fn status(&self, request: &Request) -> Result<()> {
+        let pool = Pool::read(request)?;
+        let Some(store) = Store::open(&directory(request)?)? else { return Ok(()) };
+        let leased = store.leased()?;
+        match pool.sets.iter().find(|set| set.candidates(None).all(|(address, _)| leased.contains(&address)))
+        {
+            None => Ok(()),
+            Some(set) => Err(Error::new(Code::Unavailable, no_address(set))),
+        }
+    }
+
+    /// Releases the leases of attachments that are no longer valid.
+    ///
+    /// # Errors
+    /// The list of valid attachments is not one; the file system's.
+    pub fn gc(&self, request: &Request) -> Result<()> {
+        let valid = verbs::valid_attachments(request)?;
+        let Some(store) = Store::open(&directory(request)?)? else { return Ok(()) };
+        store.keep_only(|lease| {
+            valid.iter().any(|attachment| lease == owner(attachment) || lease == attachment.container)
+        })
+    }
+}
+
+impl Taken {
+    fn ip(&self) -> Ip {
+        let address = Cidr { address: self.address, length: self.network.length };
+        Ip { interface: None, address, gateway: Some(self.gateway) }
+    }
+}
+
+/// What a lease file of the attachment holds.
+fn owner(attachment: &Attachment) -> String {
+    format!("{}\r\n{}", attachment.container, attachment.interface)
+}
+
+fn directory(request: &Request) -> Result<PathBuf> {
+    let ipam: Section<'_> = request.root()?.section("ipam")?;
+    let base = match ipam.text("dataDir")? {
+        "" => DATA,
+        given => given,
+    };
+    Ok(PathBuf::from(base).join(&request.attachment.network))
+}
+
+fn no_address(set: &RangeSet) -> String {
+    format!("no IP addresses available in range set: {set}")
+}
+
+/// Leases an address of each set into `taken`, which holds what must be given back when this fails.
+fn lease_all(pool: &Pool, store: &Store, owner: &str, taken: &mut Vec<Taken>) -> Result<()> {
+    let mut requested = pool.requested.clone();
+    let held = store.held_by(owner, owner)?;
+    for (number, set) in pool.sets.iter().enumerate() {
+        let wanted = requested.iter().position(|address| set.range_of(*address).is_some());
+        let lease = match wanted.map(|place| requested.remove(place)) {
+            Some(address) => lease_requested(set, store, owner, address),
+            None => lease_next(set, store, owner, &held),
+        };
+        let lease = lease.map_err(|error| error.within(&format!("failed to allocate for range {number}")))?;
+        store.note_last(number, lease.address)?;
+        taken.push(lease);
+    }
+    match requested.is_empty() {
+        true => Ok(()),
+        false => {
+            let left: Vec<String> = requested.iter().map(ToString::to_string).collect();
+            let msg = format!("failed to allocate all requested IPs: {}", left.join(" "));
+            Err(Error::new(Code::Exhausted, msg))
+        }
+    }
+}
+
+fn lease_requested(set: &RangeSet, store: &Store, owner: &str, address: IpAddr) -> Result<Taken> {
+    let refused = |msg: String| Err(Error::new(Code::Exhausted, msg));
+    let Some(range) = set.range_of(address) else {
+        return refused(format!("{address} not in range set {set}"));
+    };
+    if range.gateway == address {
+        return refused(format!("requested ip {address} is subnet's gateway"));
+    }
+    if !store.reserve(address, owner)? {
+        return refused(format!("requested IP address {address} is not available in range set {set}"));
+    }
+    Ok(Taken { address, network: range.subnet, gateway: range.gateway })
+}
+
+/// The next address after the last one given out: a lease just released is the last to be used again.
+fn lease_next(set: &RangeSet, store: &Store, owner: &str, held: &[IpAddr]) -> Result<Taken> {
+    if let Some(address) = held.iter().find(|address| set.range_of(**address).is_some()) {
+        let id = owner.split("\r\n").next().unwrap_or_default();
+        let msg = format!("{address} has been allocated to {id}, duplicate allocation is not allowed");
+        return Err(Error::new(Code::Exists, msg));
+    }
+    let mut refused = 0;
+    let mut leased = None;
+    for (address, range) in set.candidates(store.last(set)?) {
+        if refused == TRIES && leased.is_none() {
+            leased = Some(store.leased()?);
+        }
+        if leased.as_ref().is_some_and(|leased| leased.contains(&address)) {
+            continue;
+        }
+        if store.reserve(address, owner)? {
+            return Ok(Taken { address, network: range.subnet, gateway: range.gateway });
+        }
+        refused += 1;
+    }
+    Err(Error::new(Code::Exhausted, no_address(set)))
+}
+
+/// After so many addresses in a row that were taken, the directory is read instead of trying each.
+const TRIES: usize = 8;

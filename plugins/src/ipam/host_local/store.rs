@@ -1,0 +1,213 @@
+//! Leases on disk, in the Go plugin's format, so that a node can change over with its leases and back.
+//!
+//! `DIR/NETWORK/IP` holds `CONTAINER\r\nINTERFACE`; `last_reserved_ip.N` the last address given out of set N; `lock` is
+//! locked with flock(2) for every operation. A lease appears whole or not at all: it is written to a file that has no
+//! name and then linked, so a crash leaves no empty file, and a link that exists is how "taken" is learned.
+
+use super::range::RangeSet;
+use crate::address::parse_address;
+use crate::error::{Error, Result};
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, flock, linkat, openat, renameat, statat,
+    unlinkat,
+};
+use rustix::io::{Errno, read, write};
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// The directory of a network's leases, locked until this is dropped.
+#[derive(Debug)]
+pub(super) struct Store {
+    directory: OwnedFd,
+    path: PathBuf,
+    /// Closing it unlocks.
+    _lock: OwnedFd,
+}
+
+/// A lease file is an id and an interface name; what is longer is none.
+const LONGEST: usize = 1024;
+/// What a crashed writer without `O_TMPFILE` may leave; the next writer takes it over.
+const DRAFT: &str = "lease.draft";
+
+impl Store {
+    /// Opens the directory of a network, making it if there is none.
+    pub(super) fn create(path: &Path) -> Result<Store> {
+        std::fs::create_dir_all(path).map_err(|why| Error::io(format!("create {}", path.display()), &why))?;
+        Store::open(path)?.ok_or_else(|| Error::kernel(format!("open {}", path.display()), Errno::NOENT))
+    }
+
+    /// Opens the directory of a network; `None` when there is none, and so no lease.
+    pub(super) fn open(path: &Path) -> Result<Option<Store>> {
+        let failed = |what: &str, why| Error::kernel(format!("{what} {}", path.display()), why);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = match openat(CWD, path, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(None),
+            other => other.map_err(|why| failed("open", why))?,
+        };
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let lock = openat(&directory, "lock", flags, Mode::from_raw_mode(0o750))
+            .map_err(|why| failed("open the lock of", why))?;
+        while let Err(why) = flock(&lock, FlockOperation::LockExclusive) {
+            if why != Errno::INTR {
+                return Err(failed("lock", why));
+            }
+        }
+        Ok(Some(Store { directory, path: path.to_owned(), _lock: lock }))
+    }
+
+    /// Leases an address unless it is taken; says whether it did.
+    pub(super) fn reserve(&self, address: IpAddr, owner: &str) -> Result<bool> {
+        let name = address.to_string();
+        match self.link_lease(&name, owner) {
+            Err(Errno::EXIST) if self.is_torn(&name) => {
+                self.unlink(&name)?;
+                self.link_lease(&name, owner).map(|()| true).map_err(|why| self.failed("lease", &name, why))
+            }
+            Err(Errno::EXIST) => Ok(false),
+            other => other.map(|()| true).map_err(|why| self.failed("lease", &name, why)),
+        }
+    }
+
+    /// The last address given out of a set.
+    pub(super) fn last(&self, set: &RangeSet) -> Result<Option<IpAddr>> {
+        Ok(self.content(&last_name(set.number))?.and_then(|text| parse_address(text.trim())))
+    }
+
+    /// Notes the last address given out of a set; the file is replaced whole.
+    pub(super) fn note_last(&self, number: usize, address: IpAddr) -> Result<()> {
+        let name = last_name(number);
+        let draft = format!("{name}.new");
+        let noted = self
+            .write_file(&draft, address.to_string().as_bytes())
+            .and_then(|()| renameat(&self.directory, draft.as_str(), &self.directory, name.as_str()));
+        noted.map_err(|why| self.failed("write", &name, why))
+    }
+
+    /// The addresses that an owner holds; `legacy` is what files of very old releases hold instead.
+    pub(super) fn held_by(&self, owner: &str, legacy: &str) -> Result<Vec<IpAddr>> {
+        let mut held = Vec::new();
+        self.each_lease(|address, lease| {
+            if lease == owner || lease == legacy {
+                held.push(address);
+            }
+            Ok(())
+        })?;
+        Ok(held)
+    }
+
+    /// Every leased address.
+    pub(super) fn leased(&self) -> Result<HashSet<IpAddr>> {
+        Ok(self.names()?.iter().filter_map(|name| parse_address(name)).collect())
+    }
+
+    /// Gives up every lease of an owner; where it has none, those that name nothing but its container.
+    pub(super) fn release(&self, owner: &str, container: &str) -> Result<()> {
+        let mut held = self.held_by(owner, owner)?;
+        if held.is_empty() {
+            held = self.held_by(container, container)?;
+        }
+        held.into_iter().try_for_each(|address| self.forget(address))
+    }
+
+    /// Gives up every lease that `keep` does not want, whatever it holds, and those that hold nothing.
+    pub(super) fn keep_only(&self, keep: impl Fn(&str) -> bool) -> Result<()> {
+        self.each_lease(|address, lease| if keep(lease) { Ok(()) } else { self.forget(address) })
+    }
+
+    /// Gives up one lease; one that is gone is as good.
+    pub(super) fn forget(&self, address: IpAddr) -> Result<()> {
+        self.unlink(&address.to_string())
+    }
+
+    fn unlink(&self, name: &str) -> Result<()> {
+        match unlinkat(&self.directory, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(why) => Err(self.failed("remove", name, why)),
+        }
+    }
+
+    /// Calls `act` with the address and the content of every lease.
+    fn each_lease(&self, mut act: impl FnMut(IpAddr, &str) -> Result<()>) -> Result<()> {
+        for name in self.names()? {
+            let Some(address) = parse_address(&name) else { continue };
+            if let Some(content) = self.content(&name)? {
+                act(address, content.trim())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> Result<Vec<String>> {
+        let failed = |why| self.failed("list", "", why);
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&self.directory).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+        Ok(names)
+    }
+
+    /// What a small file holds; `None` when it is not there.
+    fn content(&self, name: &str) -> Result<Option<String>> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = match openat(&self.directory, name, flags, Mode::empty()) {
+            Err(Errno::NOENT | Errno::LOOP | Errno::ISDIR) => return Ok(None),
+            other => other.map_err(|why| self.failed("open", name, why))?,
+        };
+        let mut bytes = [0; LONGEST];
+        let length = read(&file, &mut bytes).map_err(|why| self.failed("read", name, why))?;
+        Ok(bytes.get(..length).map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+    }
+
+    /// A lease file without content is what a writer of another kind left when it was killed; under the lock nobody is writing it.
+    fn is_torn(&self, name: &str) -> bool {
+        let stat = statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        stat.is_ok_and(|stat| {
+            stat.st_size == 0 && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+        })
+    }
+
+    fn link_lease(&self, name: &str, owner: &str) -> rustix::io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+        match openat(&self.directory, ".", flags, Mode::from_raw_mode(0o600)) {
+            Ok(file) => {
+                write_all(&file, owner.as_bytes())?;
+                let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+                linkat(CWD, unnamed.as_str(), &self.directory, name, AtFlags::SYMLINK_FOLLOW)
+            }
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => self.link_draft(name, owner),
+            Err(why) => Err(why),
+        }
+    }
+
+    /// For file systems without `O_TMPFILE`.
+    fn link_draft(&self, name: &str, owner: &str) -> rustix::io::Result<()> {
+        self.write_file(DRAFT, owner.as_bytes())?;
+        let linked = linkat(&self.directory, DRAFT, &self.directory, name, AtFlags::empty());
+        unlinkat(&self.directory, DRAFT, AtFlags::empty())?;
+        linked
+    }
+
+    fn write_file(&self, name: &str, content: &[u8]) -> rustix::io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        write_all(&openat(&self.directory, name, flags, Mode::from_raw_mode(0o600))?, content)
+    }
+
+    fn failed(&self, what: &str, name: &str, why: Errno) -> Error {
+        Error::kernel(format!("{what} {}", self.path.join(name).display()), why)
+    }
+}
+
+fn last_name(number: usize) -> String {
+    format!("last_reserved_ip.{number}")
+}
+
+/// These files are shorter than anything the kernel would split; a short write is a full disk.
+fn write_all(file: &OwnedFd, content: &[u8]) -> rustix::io::Result<()> {
+    match write(file, content)? {
+        length if length == content.len() => Ok(()),
+        _ => Err(Errno::NOSPC),
+    }
+}

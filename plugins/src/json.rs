@@ -1,0 +1,231 @@
+//! A JSON object read as the Go plugins read one: keys in any case, `null` as absent, types enforced by name.
+
+use crate::error::{Error, Result};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+
+/// One object of the configuration, and where it stands in it.
+#[derive(Clone, Debug)]
+pub struct Section<'a> {
+    members: Option<&'a Map<String, Value>>,
+    place: String,
+}
+
+impl<'a> Section<'a> {
+    /// The outermost object.
+    ///
+    /// # Errors
+    /// The value is no object.
+    pub fn root(value: &'a Value) -> Result<Self> {
+        Self::at(value, String::new())
+    }
+
+    /// An object at a place; the place is what messages call it.
+    fn at(value: &'a Value, place: String) -> Result<Self> {
+        match value {
+            Value::Object(members) => Ok(Self { members: Some(members), place }),
+            other => Err(wrong_type(&place, "an object", other)),
+        }
+    }
+
+    /// Where it stands: `ipam.ranges[0]`; empty for the outermost.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Where one of its keys stands.
+    pub fn place_of(&self, key: &str) -> String {
+        if self.place.is_empty() { key.to_owned() } else { format!("{}.{key}", self.place) }
+    }
+
+    /// The value under a key; an exact match wins over one that differs in case.
+    pub fn value(&self, key: &str) -> Option<&'a Value> {
+        let members = self.members?;
+        members
+            .get(key)
+            .or_else(|| {
+                members.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
+            })
+            .filter(|value| !value.is_null())
+    }
+
+    /// Whether the key is there with a value.
+    pub fn has(&self, key: &str) -> bool {
+        self.value(key).is_some()
+    }
+
+    /// A string; empty when absent.
+    ///
+    /// # Errors
+    /// It is not a string.
+    pub fn text(&self, key: &str) -> Result<&'a str> {
+        match self.value(key) {
+            None => Ok(""),
+            Some(Value::String(text)) => Ok(text),
+            Some(other) => Err(wrong_type(&self.place_of(key), "a string", other)),
+        }
+    }
+
+    /// A boolean; false when absent.
+    ///
+    /// # Errors
+    /// It is not a boolean.
+    pub fn flag(&self, key: &str) -> Result<bool> {
+        Ok(self.optional_flag(key)?.unwrap_or(false))
+    }
+
+    /// A boolean that may be absent.
+    ///
+    /// # Errors
+    /// It is not a boolean.
+    pub fn optional_flag(&self, key: &str) -> Result<Option<bool>> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(other) => Err(wrong_type(&self.place_of(key), "true or false", other)),
+        }
+    }
+
+    /// A whole number that may be absent.
+    ///
+    /// # Errors
+    /// It is not a whole number that fits 64 bits.
+    pub fn number(&self, key: &str) -> Result<Option<i64>> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(value) => value
+                .as_i64()
+                .map(Some)
+                .ok_or_else(|| wrong_type(&self.place_of(key), "a whole number", value)),
+        }
+    }
+
+    /// The elements of a list, with their places; none when absent.
+    ///
+    /// # Errors
+    /// It is not a list.
+    pub fn list(&self, key: &str) -> Result<Vec<Element<'a>>> {
+        match self.value(key) {
+            None => Ok(Vec::new()),
+            Some(value) => elements(value, &self.place_of(key)),
+        }
+    }
+
+    /// A list of strings; none when absent.
+    ///
+    /// # Errors
+    /// It is not a list of strings.
+    pub fn texts(&self, key: &str) -> Result<Vec<&'a str>> {
+        self.list(key)?.iter().map(Element::text).collect()
+    }
+
+    /// An object under a key; an empty one when absent.
+    ///
+    /// # Errors
+    /// It is not an object.
+    pub fn section(&self, key: &str) -> Result<Section<'a>> {
+        let place = self.place_of(key);
+        match self.value(key) {
+            None => Ok(Section { members: None, place }),
+            Some(value) => Section::at(value, place),
+        }
+    }
+
+    /// Two keys that differ only in case would be one to us and to the Go plugins, but not the same one.
+    ///
+    /// # Errors
+    /// Names the key.
+    pub fn refuse_twins(&self) -> Result<()> {
+        let mut seen = BTreeSet::new();
+        for key in self.members.iter().flat_map(|members| members.keys()) {
+            if !seen.insert(key.to_ascii_lowercase()) {
+                return Err(
+                    Error::config("a key is given twice, differing in case").about(self.place_of(key))
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One element of a list, and where it stands.
+#[derive(Clone, Debug)]
+pub struct Element<'a> {
+    value: &'a Value,
+    place: String,
+}
+
+impl<'a> Element<'a> {
+    /// The element as an object.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn section(&self) -> Result<Section<'a>> {
+        Section::at(self.value, self.place.clone())
+    }
+
+    /// The element as a string.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn text(&self) -> Result<&'a str> {
+        self.value.as_str().ok_or_else(|| wrong_type(&self.place, "a string", self.value))
+    }
+
+    /// The element as a list.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn list(&self) -> Result<Vec<Element<'a>>> {
+        elements(self.value, &self.place)
+    }
+}
+
+fn elements<'a>(value: &'a Value, place: &str) -> Result<Vec<Element<'a>>> {
+    let Value::Array(values) = value else { return Err(wrong_type(place, "a list", value)) };
+    let element = |(index, value)| Element { value, place: format!("{place}[{index}]") };
+    Ok(values.iter().enumerate().map(element).collect())
+}
+
+fn wrong_type(place: &str, wanted: &str, found: &Value) -> Error {
+    let found = match found {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "another number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    };
+    let place = if place.is_empty() { "the network configuration" } else { place };
+    Error::config(format!("{place} must be {wanted}, not {found}")).about(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn keys_are_found_in_any_case_and_exact_ones_first() {
+        let value = json!({"hostport": 1, "HostPort": 2, "hostPort": 3, "IPAM": {"Subnet": "x"}});
+        let root = Section::root(&value).unwrap();
+        assert_eq!(root.number("hostPort").unwrap(), Some(3));
+        assert_eq!(root.section("ipam").unwrap().text("subnet").unwrap(), "x");
+        assert!(root.refuse_twins().is_err());
+    }
+
+    #[test]
+    fn null_is_absent() {
+        let value = json!({"mtu": null});
+        assert_eq!(Section::root(&value).unwrap().number("mtu").unwrap(), None);
+    }
+
+    #[test]
+    fn a_wrong_type_names_its_place() {
+        let value = json!({"ipam": {"ranges": [[{"subnet": 7}]]}});
+        let ipam = Section::root(&value).unwrap().section("ipam").unwrap();
+        let sets = ipam.list("ranges").unwrap();
+        let range = sets[0].list().unwrap()[0].section().unwrap();
+        assert_eq!(range.text("subnet").unwrap_err().details, "ipam.ranges[0][0].subnet");
+    }
+}

@@ -1,0 +1,215 @@
+//! The bytes of netlink: headers, attributes, nesting; written and read (netlink(7)).
+
+/// `NLM_F_REQUEST`.
+pub(super) const REQUEST: u16 = 0x1;
+/// `NLM_F_ACK`.
+pub(super) const ACK: u16 = 0x4;
+/// `NLM_F_DUMP`.
+pub(super) const DUMP: u16 = 0x300;
+/// `NLM_F_CREATE`.
+pub const CREATE: u16 = 0x400;
+/// `NLM_F_EXCL`.
+pub const EXCLUSIVE: u16 = 0x200;
+/// `NLM_F_APPEND`.
+pub const APPEND: u16 = 0x800;
+
+const HEADER: usize = 16;
+const NESTED: u16 = 0x8000;
+const TYPE_MASK: u16 = 0x3fff;
+
+/// Builds one or more messages that are sent together.
+#[derive(Debug)]
+pub struct Writer {
+    bytes: Vec<u8>,
+    first: u32,
+    next: u32,
+}
+
+/// What attributes are written into.
+pub type Attributes = Writer;
+
+impl Writer {
+    pub(super) fn new(first: u32) -> Self {
+        Self { bytes: Vec::with_capacity(1024), first, next: first }
+    }
+
+    /// Adds a message: its type, its flags besides `NLM_F_REQUEST`, its fixed part and its attributes.
+    pub fn message(&mut self, kind: u16, flags: u16, fixed: &[u8], attributes: impl FnOnce(&mut Attributes)) {
+        let start = self.bytes.len();
+        self.bytes.extend([0; 4]);
+        self.bytes.extend(kind.to_ne_bytes());
+        self.bytes.extend((flags | REQUEST).to_ne_bytes());
+        self.bytes.extend(self.next.to_ne_bytes());
+        self.bytes.extend([0; 4]);
+        self.bytes.extend(fixed);
+        self.pad();
+        attributes(self);
+        let length = u32::try_from(self.bytes.len() - start).unwrap_or(u32::MAX);
+        self.patch(start, &length.to_ne_bytes());
+        self.next = self.next.wrapping_add(1);
+    }
+
+    /// Adds an attribute with these bytes.
+    pub fn bytes(&mut self, kind: u16, payload: &[u8]) {
+        let length = u16::try_from(payload.len() + 4).unwrap_or(u16::MAX);
+        self.bytes.extend(length.to_ne_bytes());
+        self.bytes.extend(kind.to_ne_bytes());
+        self.bytes.extend(payload);
+        self.pad();
+    }
+
+    /// Adds a string with its terminating zero.
+    pub fn text(&mut self, kind: u16, text: &str) {
+        let mut payload = text.as_bytes().to_vec();
+        payload.push(0);
+        self.bytes(kind, &payload);
+    }
+
+    /// Adds a number in the machine's order, as rtnetlink has them.
+    pub fn number(&mut self, kind: u16, number: u32) {
+        self.bytes(kind, &number.to_ne_bytes());
+    }
+
+    /// Adds a number in network order, as netfilter has them.
+    pub fn number_be(&mut self, kind: u16, number: u32) {
+        self.bytes(kind, &number.to_be_bytes());
+    }
+
+    /// Adds an attribute that holds attributes.
+    pub fn nest(&mut self, kind: u16, attributes: impl FnOnce(&mut Attributes)) {
+        let start = self.bytes.len();
+        self.bytes(kind | NESTED, &[]);
+        attributes(self);
+        self.close(start);
+    }
+
+    /// Adds an attribute that starts with a fixed part and holds attributes after it (`VETH_INFO_PEER`).
+    pub(super) fn nest_after(&mut self, kind: u16, fixed: &[u8], attributes: impl FnOnce(&mut Attributes)) {
+        let start = self.bytes.len();
+        self.bytes(kind | NESTED, fixed);
+        attributes(self);
+        self.close(start);
+    }
+
+    fn close(&mut self, start: usize) {
+        let length = u16::try_from(self.bytes.len() - start).unwrap_or(u16::MAX);
+        self.patch(start, &length.to_ne_bytes());
+    }
+
+    fn pad(&mut self) {
+        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
+    }
+
+    fn patch(&mut self, at: usize, value: &[u8]) {
+        if let Some(place) = self.bytes.get_mut(at..at + value.len()) {
+            place.copy_from_slice(value);
+        }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The sequence numbers of its messages.
+    pub(super) fn sequences(&self) -> std::ops::Range<u32> {
+        self.first..self.next
+    }
+}
+
+/// One message as it was received.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// Its type.
+    pub kind: u16,
+    /// Its flags.
+    pub flags: u16,
+    /// The sequence number of the request it answers.
+    pub sequence: u32,
+    /// What follows the header.
+    pub body: &'a [u8],
+}
+
+/// The messages of one datagram; ends at the first that is cut short.
+pub(super) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
+    std::iter::from_fn(move || {
+        let length = usize::try_from(read_u32(bytes, 0)?).ok()?;
+        let body = bytes.get(HEADER..length)?;
+        let kind = read_u16(bytes, 4)?;
+        let message = Message { kind, flags: read_u16(bytes, 6)?, sequence: read_u32(bytes, 8)?, body };
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some(message)
+    })
+}
+
+/// The attributes in these bytes, each with its type; ends at the first that is cut short.
+pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let length = usize::from(read_u16(bytes, 0)?);
+        let kind = read_u16(bytes, 2)? & TYPE_MASK;
+        let payload = bytes.get(4..length)?;
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((kind, payload))
+    })
+}
+
+/// The first attribute of a type.
+pub fn find(bytes: &[u8], kind: u16) -> Option<&[u8]> {
+    attributes(bytes).find(|(found, _)| *found == kind).map(|(_, payload)| payload)
+}
+
+/// The first attribute of a type, as a string without its terminating zero.
+pub fn find_text(bytes: &[u8], kind: u16) -> String {
+    let payload = find(bytes, kind).unwrap_or_default();
+    let text = payload.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
+}
+
+/// The first attribute of a type, as a number in the machine's order.
+pub fn find_u32(bytes: &[u8], kind: u16) -> Option<u32> {
+    find(bytes, kind).and_then(|payload| read_u32(payload, 0))
+}
+
+/// A number in the machine's order at a place.
+pub(super) fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
+    let slice = bytes.get(at..at + 4)?;
+    slice.try_into().ok().map(u32::from_ne_bytes)
+}
+
+/// A short number in the machine's order at a place.
+pub(super) fn read_u16(bytes: &[u8], at: usize) -> Option<u16> {
+    let slice = bytes.get(at..at + 2)?;
+    slice.try_into().ok().map(u16::from_ne_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut writer = Writer::new(7);
+        writer.message(16, CREATE, &[1, 2, 3, 4], |w| {
+            w.text(3, "eth0");
+            w.nest(18, |w| w.number(1, 5));
+        });
+        writer.message(17, 0, &[], |_| {});
+        let read: Vec<Message<'_>> = messages(writer.as_bytes()).collect();
+        assert_eq!((read.len(), read[0].kind, read[0].sequence, read[1].sequence), (2, 16, 7, 8));
+        let body = &read[0].body[4..];
+        assert_eq!(find_text(body, 3), "eth0");
+        assert_eq!(find_u32(find(body, 18).unwrap(), 1), Some(5));
+        assert_eq!(writer.sequences(), 7..9);
+    }
+
+    #[test]
+    fn bytes_cut_short_end_the_reading() {
+        let mut writer = Writer::new(0);
+        writer.message(1, 0, &[], |w| w.text(1, "abcdef"));
+        let bytes = writer.as_bytes();
+        for length in 0..bytes.len() {
+            assert_eq!(messages(&bytes[..length]).count(), 0);
+        }
+        assert_eq!(attributes(&[3, 0, 1, 0]).count(), 0, "a length below the header's must not loop");
+        assert_eq!(attributes(&[0; 8]).count(), 0);
+    }
+}

@@ -1,0 +1,141 @@
+//! Routes, and the settling of a container's interface in one exchange (rtnetlink(7), linux/rtnetlink.h).
+
+use super::Route;
+use super::address::{Detection, family_number, put_new};
+use super::link::put_up;
+use super::message::{ACK, Attributes, CREATE, DUMP, find, find_u32};
+use crate::address::{Cidr, Family, from_octets, octets};
+use crate::error::Result;
+use crate::result;
+use std::net::IpAddr;
+
+const NEW: u16 = 24;
+const GET: u16 = 26;
+const DESTINATION: u16 = 1;
+const OUT_LINK: u16 = 4;
+const GATEWAY: u16 = 5;
+const PRIORITY: u16 = 6;
+const TABLE: u16 = 15;
+const MAIN: u8 = 254;
+const BY_BOOT: u8 = 3;
+const UNICAST: u8 = 1;
+const SCOPE_LINK: u8 = 253;
+
+/// A route as the kernel has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// Where to.
+    pub dst: Cidr,
+    /// Over which gateway.
+    pub gw: Option<IpAddr>,
+    /// Out of which link, by number.
+    pub link: u32,
+    /// Which table it is in.
+    pub table: u32,
+}
+
+/// What an interface inside a container is to have.
+#[derive(Clone, Copy, Debug)]
+pub struct Settlement<'a> {
+    /// Its number.
+    pub index: u32,
+    /// Its addresses.
+    pub addresses: &'a [Cidr],
+    /// The routes over it, each with its gateway filled in.
+    pub routes: &'a [result::Route],
+}
+
+impl Route {
+    /// Addresses, up and routes in one exchange.
+    ///
+    /// # Errors
+    /// The first thing that the kernel refused, by name.
+    pub fn settle(&mut self, settlement: &Settlement<'_>) -> Result<()> {
+        let answers = self.ask_each(|w| {
+            settlement
+                .addresses
+                .iter()
+                .for_each(|cidr| put_new(w, settlement.index, *cidr, Detection::AsSet));
+            put_up(w, settlement.index);
+            settlement.routes.iter().for_each(|route| put_route(w, settlement.index, route));
+        })?;
+        for (place, answer) in answers.into_iter().enumerate() {
+            answer.outcome.map_err(|refusal| refusal.error(&settlement.name_of(place)))?;
+        }
+        Ok(())
+    }
+
+    /// The routes of a protocol.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn routes(&mut self, family: Family) -> Result<Vec<Installed>> {
+        let head = [family_number(family), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let replies = self.ask("list routes", |w| w.message(GET, DUMP, &head, |_| {}))?;
+        Ok(replies.iter().filter_map(|body| read(body)).collect())
+    }
+
+    /// The number of the link by which an address is reached.
+    ///
+    /// # Errors
+    /// The kernel's: there is no route.
+    pub fn link_towards(&mut self, address: IpAddr) -> Result<Option<u32>> {
+        let family = Family::of(address);
+        let head = [family_number(family), family.bits(), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let replies = self.ask(&format!("find the route to {address}"), |w| {
+            w.message(GET, ACK, &head, |w| w.bytes(DESTINATION, &octets(address)));
+        })?;
+        Ok(replies.first().and_then(|body| find_u32(body.get(12..)?, OUT_LINK)))
+    }
+}
+
+impl Settlement<'_> {
+    /// What the message at a place was to do.
+    fn name_of(&self, place: usize) -> String {
+        if let Some(cidr) = self.addresses.get(place) {
+            return format!("add address {cidr}");
+        }
+        match self.routes.get(place.wrapping_sub(self.addresses.len() + 1)) {
+            None => "set the interface up".to_owned(),
+            Some(route) => match route.gw {
+                Some(gw) => format!("add route to {} via {gw}", route.dst),
+                None => format!("add route to {}", route.dst),
+            },
+        }
+    }
+}
+
+fn put_route(w: &mut Attributes, index: u32, route: &result::Route) {
+    let [priority, table, scope] =
+        route.placement().map(|value| value.and_then(|value| u32::try_from(value).ok()));
+    let scope = scope.and_then(|scope| u8::try_from(scope).ok());
+    let scope =
+        scope.unwrap_or(if route.gw.is_some() || route.dst.family() == Family::V6 { 0 } else { SCOPE_LINK });
+    let family = family_number(route.dst.family());
+    let head = [family, route.dst.length, 0, 0, MAIN, BY_BOOT, scope, UNICAST, 0, 0, 0, 0];
+    w.message(NEW, ACK | CREATE, &head, |w| {
+        w.bytes(DESTINATION, &octets(route.dst.address));
+        w.number(OUT_LINK, index);
+        if let Some(gw) = route.gw {
+            w.bytes(GATEWAY, &octets(gw));
+        }
+        if let Some(priority) = priority {
+            w.number(PRIORITY, priority);
+        }
+        if let Some(table) = table {
+            w.number(TABLE, table);
+        }
+    });
+}
+
+fn read(body: &[u8]) -> Option<Installed> {
+    let attributes = body.get(12..)?;
+    let family = if *body.first()? == family_number(Family::V4) { Family::V4 } else { Family::V6 };
+    let dst = match find(attributes, DESTINATION) {
+        Some(bytes) => Cidr { address: from_octets(bytes)?, length: *body.get(1)? },
+        None => family.everything(),
+    };
+    let gw = find(attributes, GATEWAY).and_then(from_octets);
+    let table = find_u32(attributes, TABLE).unwrap_or(u32::from(*body.get(4)?));
+    Some(Installed { dst, gw, link: find_u32(attributes, OUT_LINK).unwrap_or(0), table })
+}

@@ -1,0 +1,197 @@
+//! A netlink socket: sends messages and pairs each with the kernel's answer.
+
+use super::message::{Message, Writer, find_text, messages, read_u32};
+use crate::error::{Error, Result};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
+};
+use std::os::fd::OwnedFd;
+use tare_sys::netlink::{NetlinkOption, enable};
+
+/// Large enough for what the kernel puts into one datagram of a dump.
+const BUFFER: usize = 32 * 1024;
+const ERROR: u16 = 2;
+const DONE: u16 = 3;
+/// `NLM_F_MULTI`: this message is one of several, of which the last is `NLMSG_DONE`.
+const ATTRIBUTE_TEXT: u16 = 1;
+/// `NLM_F_ACK_TLVS`: attributes follow the error.
+const ACK_ATTRIBUTES: u16 = 0x200;
+
+/// A netlink socket of the namespace in which it was opened.
+#[derive(Debug)]
+pub struct Socket {
+    descriptor: OwnedFd,
+    next: u32,
+    buffer: Vec<u8>,
+}
+
+/// Why the kernel refused a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its number.
+    pub errno: Errno,
+    /// Its words, where it has any.
+    pub text: String,
+}
+
+/// The kernel's answer to one message: the bodies of its replies, or why it refused.
+#[derive(Debug)]
+pub struct Answer {
+    /// Which message it answers.
+    pub sequence: u32,
+    /// The bodies of the replies, without the netlink header.
+    pub outcome: std::result::Result<Vec<Vec<u8>>, Refusal>,
+}
+
+impl Socket {
+    /// Opens a socket for links, addresses and routes.
+    pub(super) fn open_route() -> Result<Socket> {
+        let socket = Socket::open(None)?;
+        // Kernels before 4.20 have no such option; their dumps are filtered by the reader anyway.
+        let _ = enable(&socket.descriptor, NetlinkOption::StrictCheck);
+        Ok(socket)
+    }
+
+    /// Opens a socket for netfilter.
+    ///
+    /// # Errors
+    /// The kernel's: `EPROTONOSUPPORT` where it has no netfilter.
+    pub fn open_netfilter() -> Result<Socket> {
+        Socket::open(Some(netlink::NETFILTER))
+    }
+
+    fn open(protocol: Option<Protocol>) -> Result<Socket> {
+        let descriptor = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
+            .map_err(|why| Error::kernel("open a netlink socket", why))?;
+        for option in [NetlinkOption::ExtendedAcknowledgement, NetlinkOption::CappedAcknowledgement] {
+            // Only the words of errors depend on these.
+            let _ = enable(&descriptor, option);
+        }
+        Ok(Socket { descriptor, next: 1, buffer: vec![0; BUFFER] })
+    }
+
+    /// A writer whose messages this socket will send.
+    pub fn writer(&self) -> Writer {
+        Writer::new(self.next)
+    }
+
+    /// Sends messages of which each asks for an acknowledgement or is a dump, and waits for all answers.
+    ///
+    /// # Errors
+    /// The socket fails; refusals are in the answers.
+    pub fn exchange(&mut self, writer: Writer) -> Result<Vec<Answer>> {
+        let sequences = writer.sequences();
+        self.send(&writer)?;
+        let mut pending = Pending::new(sequences.clone());
+        let last = sequences.end.wrapping_sub(1);
+        while !pending.is_finished(last) {
+            self.receive(&mut pending)?;
+        }
+        Ok(pending.answers)
+    }
+
+    /// Sends a batch, whose messages are not acknowledged but for the last, and waits until it is decided.
+    ///
+    /// # Errors
+    /// The socket fails; refusals are in the answers, in the order of the messages, and only for those refused.
+    pub fn transact(&mut self, writer: Writer, acknowledged: u32) -> Result<Vec<Answer>> {
+        let sequences = writer.sequences();
+        self.send(&writer)?;
+        let mut pending = Pending::new(sequences.clone());
+        while !pending.is_finished(acknowledged) && !pending.is_refused(sequences.start) {
+            self.receive(&mut pending)?;
+        }
+        Ok(pending.answers)
+    }
+
+    fn send(&mut self, writer: &Writer) -> Result<()> {
+        self.next = writer.sequences().end;
+        send(&self.descriptor, writer.as_bytes(), SendFlags::empty())
+            .map_err(|why| Error::kernel("send to the kernel over netlink", why))?;
+        Ok(())
+    }
+
+    fn receive(&mut self, pending: &mut Pending) -> Result<()> {
+        let failed = |why| Error::kernel("receive from the kernel over netlink", why);
+        let (_, length) = match recv(&self.descriptor, self.buffer.as_mut_slice(), RecvFlags::TRUNC) {
+            Err(Errno::INTR) => return Ok(()),
+            other => other.map_err(failed)?,
+        };
+        let datagram = self.buffer.get(..length).ok_or_else(|| failed(Errno::MSGSIZE))?;
+        messages(datagram).for_each(|message| pending.take(&message));
+        Ok(())
+    }
+}
+
+/// The answers that have come so far, one place for each message sent.
+struct Pending {
+    answers: Vec<Answer>,
+    finished: Vec<bool>,
+    first: u32,
+}
+
+impl Pending {
+    fn new(sequences: std::ops::Range<u32>) -> Self {
+        let first = sequences.start;
+        let answers: Vec<Answer> =
+            sequences.map(|sequence| Answer { sequence, outcome: Ok(Vec::new()) }).collect();
+        Self { finished: vec![false; answers.len()], answers, first }
+    }
+
+    fn place(&self, sequence: u32) -> usize {
+        usize::try_from(sequence.wrapping_sub(self.first)).unwrap_or(usize::MAX)
+    }
+
+    fn is_finished(&self, sequence: u32) -> bool {
+        self.finished.get(self.place(sequence)).copied().unwrap_or(true)
+    }
+
+    fn is_refused(&self, sequence: u32) -> bool {
+        self.answers.get(self.place(sequence)).is_none_or(|answer| answer.outcome.is_err())
+    }
+
+    /// Answers to messages of an earlier exchange have no place here and are dropped.
+    fn take(&mut self, message: &Message<'_>) {
+        let place = self.place(message.sequence);
+        let (Some(answer), Some(finished)) = (self.answers.get_mut(place), self.finished.get_mut(place))
+        else {
+            return;
+        };
+        match message.kind {
+            ERROR => {
+                if let Some(refusal) = refusal(message) {
+                    answer.outcome = Err(refusal);
+                }
+                *finished = true;
+            }
+            DONE => *finished = true,
+            _ => {
+                if let Ok(replies) = &mut answer.outcome {
+                    replies.push(message.body.to_vec());
+                }
+            }
+        }
+    }
+}
+
+/// `None` when the "error" is an acknowledgement.
+fn refusal(message: &Message<'_>) -> Option<Refusal> {
+    let number = i32::from_ne_bytes(message.body.get(..4)?.try_into().ok()?);
+    let errno = if number == 0 { return None } else { Errno::from_raw_os_error(number.wrapping_neg()) };
+    let text = match message.flags & ACK_ATTRIBUTES {
+        0 => String::new(),
+        _ => find_text(words_of(message).unwrap_or_default(), ATTRIBUTE_TEXT),
+    };
+    Some(Refusal { errno, text })
+}
+
+/// The attributes after the error number and the header of the request, or all of the request when it is repeated.
+fn words_of<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
+    const CAPPED: u16 = 0x100;
+    let repeated = match message.flags & CAPPED {
+        0 => usize::try_from(read_u32(message.body, 4)?).ok()?.next_multiple_of(4),
+        _ => 16,
+    };
+    message.body.get(4 + repeated..)
+}

@@ -1,0 +1,112 @@
+//! Network namespaces: opened by path, compared, entered and left again.
+
+use crate::error::{Code, Error, Result};
+use rustix::fs::{CWD, Mode, OFlags, fstat, openat, statfs};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// An open network namespace.
+#[derive(Debug)]
+pub struct Netns(OwnedFd);
+
+/// Magic numbers of the file systems a namespace file can lie on.
+const NAMESPACE_FILE_SYSTEMS: [i64; 2] = [0x6e73_6673, 0x9fa0];
+
+impl Netns {
+    /// The namespace this process is in.
+    ///
+    /// # Errors
+    /// `/proc` is not there.
+    pub fn own() -> Result<Netns> {
+        open("/proc/thread-self/ns/net")
+    }
+
+    /// The namespace that a path names.
+    ///
+    /// # Errors
+    /// Code 8 with the Go plugins' texts: no such file, or a file that is no namespace.
+    pub fn open(path: &str) -> Result<Netns> {
+        let failed = |why: String| Error::new(Code::Netns, format!("failed to open netns \"{path}\": {why}"));
+        let kind =
+            statfs(path).map_err(|why| failed(format!("failed to Statfs \"{path}\": {}", spell(why))))?;
+        if !NAMESPACE_FILE_SYSTEMS.contains(&kind.f_type) {
+            return Err(failed(format!("unknown FS magic on \"{path}\": {:x}", kind.f_type)));
+        }
+        open(path)
+    }
+
+    /// The namespace that a path names, or `None` when there is none any more, which to `DEL` is as good.
+    pub fn open_if_there(path: &str) -> Option<Netns> {
+        if path.is_empty() { None } else { Netns::open(path).ok() }
+    }
+
+    /// Whether both are the same namespace.
+    ///
+    /// # Errors
+    /// The kernel's, of fstat.
+    pub fn is(&self, other: &Netns) -> Result<bool> {
+        let id = |netns: &Netns| {
+            let stat = fstat(&netns.0).map_err(|why| Error::kernel("look at a network namespace", why))?;
+            Ok((stat.st_dev, stat.st_ino))
+        };
+        Ok(id(self)? == id(other)?)
+    }
+
+    /// Runs `act` inside the namespace and comes back to `home` whatever it returns.
+    ///
+    /// # Errors
+    /// Those of `act`; or the namespace cannot be entered or left.
+    pub fn run<T>(&self, home: &Netns, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.enter()?;
+        let answer = act();
+        home.enter()?;
+        answer
+    }
+
+    fn enter(&self) -> Result<()> {
+        move_into_link_name_space(self.0.as_fd(), Some(LinkNameSpaceType::Network))
+            .map_err(|why| Error::kernel("enter the network namespace", why))
+    }
+
+    /// The descriptor, for messages to the kernel that name a namespace by it.
+    pub fn descriptor(&self) -> u32 {
+        use std::os::fd::AsRawFd;
+        self.0.as_raw_fd().unsigned_abs()
+    }
+}
+
+fn open(path: &str) -> Result<Netns> {
+    openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .map(Netns)
+        .map_err(|why| Error::new(Code::Netns, format!("failed to open netns \"{path}\": {}", spell(why))))
+}
+
+/// The kernel's words in lower case and without the number, as callers of the Go plugins know them.
+fn spell(why: rustix::io::Errno) -> String {
+    let text = std::io::Error::from(why).to_string();
+    text.split(" (os error").next().unwrap_or_default().to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_path_is_said_as_callers_know_it() {
+        assert_eq!(
+            Netns::open("/no/such").unwrap_err().msg,
+            "failed to open netns \"/no/such\": failed to Statfs \"/no/such\": no such file or directory"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_no_namespace_is_refused() {
+        let error = Netns::open("/etc/passwd").unwrap_err();
+        assert!(error.msg.contains("unknown FS magic on \"/etc/passwd\""), "{error}");
+    }
+
+    #[test]
+    fn a_namespace_is_itself() {
+        assert!(Netns::own().unwrap().is(&Netns::open("/proc/self/ns/net").unwrap()).unwrap());
+    }
+}

@@ -1,0 +1,9 @@
+//! The plugins: each reads its configuration and declares what should exist. The programs in `src/bin` only name them.
+
+mod bridge;
+mod host_local;
+mod loopback;
+
+pub use bridge::Bridge;
+pub use host_local::HostLocal;
+pub use loopback::Loopback;

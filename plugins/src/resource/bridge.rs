@@ -1,0 +1,95 @@
+//! A bridge on the host, shared by the attachments of a network: made if it is not there, never removed by `DEL`.
+
+use super::differs;
+use crate::declaration::{Resource, Undo};
+use crate::error::{Code, Error, Result};
+use crate::host::{Host, IfMissing, Side, Sysctl};
+use crate::netlink::{Link, NewBridge};
+use rustix::io::Errno;
+use rustix::rand::{GetRandomFlags, getrandom};
+
+/// A bridge, up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bridge {
+    /// Its name.
+    pub name: String,
+    /// In bytes, when it is made; 0 for the kernel's default.
+    pub mtu: u32,
+    /// Whether it takes all frames itself.
+    pub promiscuous: bool,
+}
+
+impl Resource for Bridge {
+    fn add(&self, host: &mut Host) -> Result<Undo> {
+        let (link, undo) = match host.look_up(Side::Host, &self.name)? {
+            Some(link) => (link, Undo::Nothing),
+            None => self.create(host)?,
+        };
+        self.check_kind(&link)?;
+        // Before it is up, so that a container's router advertisement never reaches the host (CVE-2020-10749).
+        let accept_ra = format!("net/ipv6/conf/{}/accept_ra", self.name);
+        host.set_sysctls(Side::Host, &[Sysctl::new(accept_ra, "0", IfMissing::Skip)])?;
+        if self.promiscuous && !link.is_promiscuous() {
+            host.route(Side::Host)?.set_promiscuous(link.index)?;
+        }
+        if !link.is_up() {
+            host.route(Side::Host)?.set_up(link.index)?;
+        }
+        Ok(undo)
+    }
+
+    /// Only the bridge that this call made, and only while nobody else is on it.
+    fn undo(&self, host: &mut Host) -> Result<()> {
+        let link = host.link(Side::Host, &self.name)?;
+        let route = host.route(Side::Host)?;
+        match route.ports(link.index)?.is_empty() {
+            true => route.delete_link(link.index),
+            false => Ok(()),
+        }
+    }
+
+    fn check(&self, host: &mut Host) -> Result<()> {
+        let link = host.link(Side::Host, &self.name)?;
+        self.check_kind(&link)?;
+        match (link.is_up(), self.promiscuous && !link.is_promiscuous()) {
+            (false, _) => Err(differs(format!("bridge {} is down", self.name))),
+            (_, true) => Err(differs(format!("bridge {} is not promiscuous", self.name))),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Bridge {
+    /// Another `ADD` may make it first; then that one is ours as well.
+    fn create(&self, host: &mut Host) -> Result<(Link, Undo)> {
+        let bridge = NewBridge { name: &self.name, mac: random_mac()?, mtu: self.mtu };
+        let undo = match host.route(Side::Host)?.create_bridge(&bridge)? {
+            Ok(()) => Undo::Remove,
+            Err(refusal) if refusal.errno == Errno::EXIST => Undo::Nothing,
+            Err(refusal) => {
+                return Err(refusal.error(&format!("create bridge {}", self.name)));
+            }
+        };
+        Ok((host.link(Side::Host, &self.name)?, undo))
+    }
+
+    fn check_kind(&self, link: &Link) -> Result<()> {
+        match link.kind.as_str() {
+            "bridge" => Ok(()),
+            _ => {
+                let msg = format!("\"{}\" already exists but is not a bridge", self.name);
+                Err(Error::new(Code::Exists, msg).about("bridge"))
+            }
+        }
+    }
+}
+
+/// A locally administered address of one station.
+fn random_mac() -> Result<[u8; 6]> {
+    let mut mac = [0; 6];
+    getrandom(&mut mac, GetRandomFlags::empty())
+        .map_err(|why| Error::kernel("choose a hardware address", why))?;
+    let [first, rest @ ..] = mac;
+    let [a, b, c, d, e] = rest;
+    Ok([(first & 0xfc) | 0x02, a, b, c, d, e])
+}

@@ -1,0 +1,147 @@
+//! The interface inside a container: its sysctls, addresses and routes; up, and able to pass frames.
+
+use super::differs;
+use crate::address::{Cidr, Family};
+use crate::declaration::{Resource, Undo};
+use crate::error::{Code, Error, Result};
+use crate::host::{Host, IfMissing, Side, Sysctl};
+use crate::netlink::{Link, Settlement};
+use crate::result::Route;
+use std::time::{Duration, Instant};
+
+/// Whether a container first asks its network if its IPv6 addresses are free: `enabledad`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DuplicateDetection {
+    /// The addresses are leased, and so free; they are usable at once.
+    #[default]
+    Off,
+    /// Ask, and wait for the answer.
+    On,
+}
+
+/// What the interface of an attachment has; it all goes with the interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerInterface {
+    /// Its name inside the container.
+    pub name: String,
+    /// Its addresses.
+    pub addresses: Vec<Cidr>,
+    /// Routes over it, each with its gateway filled in.
+    pub routes: Vec<Route>,
+    /// Whether IPv6 addresses are asked about first.
+    pub detection: DuplicateDetection,
+    /// Whether it is to be up.
+    pub up: bool,
+}
+
+/// How long the kernel may take until frames pass, as long as the Go plugins wait.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_micros(200);
+
+impl Resource for ContainerInterface {
+    fn add(&self, host: &mut Host) -> Result<Undo> {
+        let Some(link) = host.look_up(Side::Container, &self.name)? else {
+            return Err(Error::new(Code::Io, format!("interface {} is not in the container", self.name)));
+        };
+        if !self.up {
+            return Ok(Undo::Nothing);
+        }
+        host.set_sysctls(Side::Container, &self.sysctls())?;
+        let settlement = Settlement { index: link.index, addresses: &self.addresses, routes: &self.routes };
+        host.route(Side::Container)?.settle(&settlement)?;
+        self.wait_for_port(host)?;
+        self.wait_for_detection(host, &link)?;
+        Ok(Undo::Nothing)
+    }
+
+    fn check(&self, host: &mut Host) -> Result<()> {
+        let link = host.link(Side::Container, &self.name)?;
+        let present = host.route(Side::Container)?.addresses(link.index)?;
+        let missing = |wanted: &&Cidr| !present.iter().any(|assigned| assigned.cidr == **wanted);
+        if let Some(wanted) = self.addresses.iter().find(missing) {
+            return Err(differs(format!("Failed to match addr {wanted} on interface {}", self.name)));
+        }
+        let connected = self.addresses.iter().map(|cidr| Route::new(cidr.network(), None));
+        for route in connected.chain(self.routes.iter().cloned()) {
+            self.check_route(host, &route, link.index)?;
+        }
+        Ok(())
+    }
+}
+
+impl ContainerInterface {
+    fn has_v6(&self) -> bool {
+        self.addresses.iter().any(|cidr| cidr.family() == Family::V6)
+    }
+
+    /// Set while the interface is down: it announces itself when it comes up with its addresses.
+    fn sysctls(&self) -> Vec<Sysctl> {
+        let v6 = |interface: &str, key: &str| format!("net/ipv6/conf/{interface}/{key}");
+        let mut sysctls =
+            vec![Sysctl::new(format!("net/ipv4/conf/{}/arp_notify", self.name), "1", IfMissing::Skip)];
+        if self.detection == DuplicateDetection::On {
+            sysctls.push(Sysctl::new(v6(&self.name, "enhanced_dad"), "1", IfMissing::Skip));
+            sysctls.push(Sysctl::new(v6(&self.name, "accept_dad"), "1", IfMissing::Skip));
+        } else {
+            sysctls.push(Sysctl::new(v6(&self.name, "accept_dad"), "0", IfMissing::Skip));
+        }
+        if self.has_v6() {
+            sysctls.push(Sysctl::new(v6("lo", "disable_ipv6"), "0", IfMissing::Skip));
+            sysctls.push(Sysctl::new(v6(&self.name, "disable_ipv6"), "0", IfMissing::Skip));
+            sysctls.push(Sysctl::new(v6(&self.name, "keep_addr_on_down"), "1", IfMissing::Refuse));
+        }
+        sysctls
+    }
+
+    /// The kernel opens the port in a task of its own; until then a bridge drops what the container sends.
+    fn wait_for_port(&self, host: &mut Host) -> Result<()> {
+        let Some(name) = host.host_end.clone() else { return Ok(()) };
+        let error =
+            || Error::new(Code::TryAgain, format!("bridge port in error state: {name} does not forward"));
+        wait_until(error, || Ok(host.look_up(Side::Host, &name)?.is_some_and(|link| link.is_forwarding())))
+    }
+
+    fn wait_for_detection(&self, host: &mut Host, link: &Link) -> Result<()> {
+        if !self.has_v6() || self.detection == DuplicateDetection::Off {
+            return Ok(());
+        }
+        let error = || Error::new(Code::TryAgain, format!("the addresses of {} stay tentative", self.name));
+        wait_until(error, || {
+            let present = host.route(Side::Container)?.addresses(link.index)?;
+            match present.iter().find(|assigned| assigned.is_taken()) {
+                Some(taken) => Err(Error::new(
+                    Code::TryAgain,
+                    format!("address {} is in use by somebody else", taken.cidr),
+                )),
+                None => Ok(!present.iter().any(|assigned| assigned.is_tentative())),
+            }
+        })
+    }
+
+    /// A default route is found by its destination alone, since plugins after this one may have moved it.
+    fn check_route(&self, host: &mut Host, wanted: &Route, index: u32) -> Result<()> {
+        let is_default = wanted.dst.length == 0;
+        let routes = host.route(Side::Container)?.routes(wanted.dst.family())?;
+        let same = |found: &crate::netlink::Installed| {
+            found.dst == wanted.dst
+                && (is_default || (found.link == index && (wanted.gw.is_none() || found.gw == wanted.gw)))
+        };
+        match routes.iter().any(same) {
+            true => Ok(()),
+            false => Err(differs(format!("Expected Route {} not found in routing table", wanted.dst))),
+        }
+    }
+}
+
+/// Asks again and again with pauses that double, for a few seconds at most.
+fn wait_until(error: impl Fn() -> Error, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
+    let (begin, mut pause) = (Instant::now(), FIRST_PAUSE);
+    while !done()? {
+        if begin.elapsed() > SETTLED_WITHIN {
+            return Err(error());
+        }
+        std::thread::sleep(pause);
+        pause = pause.saturating_mul(2).min(Duration::from_millis(100));
+    }
+    Ok(())
+}

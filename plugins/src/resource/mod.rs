@@ -1,0 +1,22 @@
+//! The kinds of things that a plugin can declare, one file each.
+
+mod bridge;
+mod container;
+mod gateway;
+mod loopback;
+mod sysctls;
+mod veth;
+
+pub use bridge::Bridge;
+pub use container::{ContainerInterface, DuplicateDetection};
+pub use gateway::{Conflict, Gateways};
+pub use loopback::{Loopback, NAME as LOOPBACK};
+pub use sysctls::Sysctls;
+pub use veth::{PortSettings, Veth};
+
+use crate::error::{Code, Error};
+
+/// `CHECK` found that something is not as it should be.
+fn differs(msg: impl Into<String>) -> Error {
+    Error::new(Code::Differs, msg)
+}

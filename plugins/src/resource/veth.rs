@@ -1,0 +1,180 @@
+//! A veth pair: one end a port of a bridge on the host, the other born inside the container under its name.
+
+use super::differs;
+use crate::attachment::Attachment;
+use crate::declaration::{Resource, Undo};
+use crate::error::{Code, Error, Result};
+use crate::host::{Host, IfMissing, Side, Sysctl};
+use crate::netlink::{Link, NewVeth, PortChange, Refusal};
+use rustix::io::Errno;
+
+/// The pair of an attachment. The host's end has a name derived from the attachment and carries the attachment as its
+/// alias, so `DEL` finds it without the container's namespace, and `ip link` tells whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Veth {
+    /// Whose it is; the container's end is called after its interface.
+    pub attachment: Attachment,
+    /// The bridge that the host's end is a port of.
+    pub bridge: String,
+    /// In bytes, of both ends; 0 for the kernel's default.
+    pub mtu: u32,
+    /// The hardware address of the container's end, if one was asked for.
+    pub mac: Option<[u8; 6]>,
+    /// How the bridge treats the port.
+    pub port: PortSettings,
+}
+
+/// How a bridge treats a port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortSettings {
+    /// Frames may leave by the port they came from, so a container can reach itself over the host.
+    pub hairpin: bool,
+    /// Frames don't pass between isolated ports.
+    pub isolated: bool,
+}
+
+/// So many names are tried before the pair is given up.
+const ATTEMPTS: u32 = 10;
+
+impl Resource for Veth {
+    fn add(&self, host: &mut Host) -> Result<Undo> {
+        let name = self.create(host)?;
+        host.host_end = Some(name.clone());
+        match self.set_up_port(host, &name) {
+            Ok(()) => Ok(Undo::Remove),
+            Err(error) => {
+                self.del(host)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// The host's end goes by name and alias; where there is none, as with a pair that the Go plugins made, the
+    /// container's end goes by name. One takes the other along.
+    fn del(&self, host: &mut Host) -> Result<()> {
+        let ours = self.find_host_end(host)?;
+        if let Some(link) = ours {
+            return host.route(Side::Host)?.delete_link(link.index);
+        }
+        if !host.has_container() {
+            return Ok(());
+        }
+        let route = host.route(Side::Container)?;
+        match route.link(&self.attachment.interface)? {
+            Some(link) if link.kind == "veth" => route.delete_link(link.index),
+            _ => Ok(()),
+        }
+    }
+
+    fn check(&self, host: &mut Host) -> Result<()> {
+        let inside = host.link(Side::Container, &self.attachment.interface)?;
+        if inside.kind != "veth" {
+            return Err(differs(format!("interface {} is not a veth", inside.name)));
+        }
+        let outside =
+            host.route(Side::Host)?.link_by_index(inside.peer)?.filter(|link| link.peer == inside.index);
+        let Some(outside) = outside else {
+            return Err(differs(format!("interface {} has no other end on the host", inside.name)));
+        };
+        host.host_end = Some(outside.name.clone());
+        let bridge = host.link(Side::Host, &self.bridge)?;
+        match () {
+            () if outside.master != bridge.index => {
+                Err(differs(format!("interface {} is not a port of bridge {}", outside.name, self.bridge)))
+            }
+            () if outside.hairpin != self.port.hairpin => {
+                Err(differs(format!("port {} differs in hairpin mode", outside.name)))
+            }
+            () if outside.isolated != self.port.isolated => {
+                Err(differs(format!("port {} differs in isolation", outside.name)))
+            }
+            () => Ok(()),
+        }
+    }
+
+    fn gc(&self, host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {
+        let Some(bridge) = host.look_up(Side::Host, &self.bridge)? else { return Ok(()) };
+        let route = host.route(Side::Host)?;
+        let valid: Vec<String> = valid.iter().map(Attachment::to_string).collect();
+        let ours = format!("{network}/");
+        for port in route.ports(bridge.index)? {
+            if port.alias.starts_with(&ours) && !valid.contains(&port.alias) {
+                route.delete_link(port.index)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Veth {
+    /// Makes the pair in one message and returns the name of the host's end.
+    fn create(&self, host: &mut Host) -> Result<String> {
+        for attempt in 0..ATTEMPTS {
+            let name = self.attachment.host_interface(attempt);
+            match self.try_create(host, &name)? {
+                Ok(()) => return Ok(name),
+                Err(refusal) if refusal.errno == Errno::EXIST => self.judge_clash(host, &name)?,
+                Err(refusal) => {
+                    let interface = &self.attachment.interface;
+                    return Err(
+                        refusal.error(&format!("create veth {name} with {interface} in the container"))
+                    );
+                }
+            }
+        }
+        Err(Error::new(Code::TryAgain, "no name is left for the host's end of the veth pair"))
+    }
+
+    fn try_create(&self, host: &mut Host, name: &str) -> Result<std::result::Result<(), Refusal>> {
+        let veth = NewVeth {
+            host: name,
+            container: &self.attachment.interface,
+            namespace: host.container_descriptor()?,
+            bridge: host.link(Side::Host, &self.bridge)?.index,
+            mtu: self.mtu,
+            mac: self.mac,
+        };
+        host.route(Side::Host)?.create_veth(&veth)
+    }
+
+    /// A name is taken. If it is the container's, or the host's end is ours already, this is a second `ADD`.
+    fn judge_clash(&self, host: &mut Host, name: &str) -> Result<()> {
+        let interface = &self.attachment.interface;
+        let inside = host.route(Side::Container)?.link(interface)?;
+        let outside = host.route(Side::Host)?.link(name)?;
+        match inside.is_some() || outside.is_some_and(|link| link.alias == self.attachment.to_string()) {
+            false => Ok(()),
+            true => {
+                let msg = format!(
+                    "container veth name (\"{interface}\") peer provided (\"{name}\") already exists"
+                );
+                Err(Error::new(Code::Exists, msg).about("CNI_IFNAME"))
+            }
+        }
+    }
+
+    /// Nothing passes yet, since the container's end is down.
+    fn set_up_port(&self, host: &mut Host, name: &str) -> Result<()> {
+        let accept_ra = format!("net/ipv6/conf/{name}/accept_ra");
+        host.set_sysctls(Side::Host, &[Sysctl::new(accept_ra, "0", IfMissing::Skip)])?;
+        let alias = self.attachment.to_string();
+        let PortSettings { hairpin, isolated } = self.port;
+        host.route(Side::Host)?.change_port(&PortChange { name, alias: &alias, hairpin, isolated })
+    }
+
+    fn find_host_end(&self, host: &mut Host) -> Result<Option<Link>> {
+        let alias = self.attachment.to_string();
+        for attempt in 0..ATTEMPTS {
+            let name = self.attachment.host_interface(attempt);
+            match host.route(Side::Host)?.link(&name)? {
+                None => return Ok(None),
+                // One without an alias is of an ADD that was killed between the two messages.
+                Some(link) if link.kind == "veth" && (link.alias == alias || link.alias.is_empty()) => {
+                    return Ok(Some(link));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,246 @@
+//! The verbs of the specification, each derived from what a plugin declares.
+
+use crate::address::Family;
+use crate::attachment::Attachment;
+use crate::declaration::{Addresses, Declaration, Part, Plugin, Undo};
+use crate::error::{Code, Error, Result};
+use crate::host::{Host, Side};
+use crate::ipam::Ipam;
+use crate::render::{Json, Members};
+use crate::request::{Command, Environment, Request};
+use crate::result::{Interface, Ip, Outcome};
+use crate::version::{self, Version};
+use std::io::{Read, Write};
+use std::process::ExitCode;
+
+/// Serves one call: what a plugin's `main` is.
+pub fn run<P: Plugin>() -> ExitCode {
+    let environment = Environment::of_process();
+    match environment.command.as_str() {
+        "" => answer(&mut std::io::stderr(), &about(P::NAME), ExitCode::SUCCESS),
+        "VERSION" => answer(&mut std::io::stdout(), &versions(), ExitCode::SUCCESS),
+        _ => match serve::<P>(environment) {
+            Ok(text) => answer(&mut std::io::stdout(), &text, ExitCode::SUCCESS),
+            Err(error) => answer(&mut std::io::stdout(), &refusal(&error), ExitCode::FAILURE),
+        },
+    }
+}
+
+/// There is nobody left to tell when the answer itself can't be written, but the exit code.
+fn answer(to: &mut impl Write, text: &str, code: ExitCode) -> ExitCode {
+    match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
+        Ok(()) => code,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn about(name: &str) -> String {
+    let spellings = version::ALL.map(|(_, text)| text).join(", ");
+    let number = env!("CARGO_PKG_VERSION");
+    format!("CNI {name} plugin tare {number}\nCNI protocol versions supported: {spellings}\n")
+}
+
+/// One line, as the Go plugins print it; callers probe every plugin with this before each `ADD`.
+fn versions() -> String {
+    let newest = Version::NEWEST.text();
+    format!("{{\"cniVersion\":\"{newest}\",\"supportedVersions\":[{}]}}\n", version::spellings(","))
+}
+
+fn refusal(error: &Error) -> String {
+    Members::default()
+        .number("code", Some(i64::from(error.code)))
+        .text("msg", &error.msg)
+        .text("details", &error.details)
+        .object()
+        .pretty()
+}
+
+fn serve<P: Plugin>(environment: Environment) -> Result<String> {
+    environment.check()?;
+    let mut input = Vec::new();
+    let read = std::io::stdin().lock().read_to_end(&mut input);
+    read.map_err(|why| Error::new(Code::Io, format!("error reading from stdin: {why}")))?;
+    let request = Request::read(environment, input)?;
+    let mut host = Host::open(&request)?;
+    match request.command {
+        Command::Add => return add::<P>(&request, &mut host).map(|json| json.pretty()),
+        Command::Del => del::<P>(&request, &mut host),
+        Command::Check => check::<P>(&request, &mut host),
+        Command::Gc => gc::<P>(&request, &mut host),
+        Command::Status => status::<P>(&request),
+    }
+    .map(|()| String::new())
+}
+
+/// The lease first, then the parts in order. Whatever fails, all that this call made is undone, the lease last.
+fn add<P: Plugin>(request: &Request, host: &mut Host) -> Result<Json> {
+    let config = P::read(request)?;
+    let ipam = P::ipam(request)?;
+    let so_far = obtain(&ipam, request)?;
+    let made = P::declare(&config, request, so_far).and_then(|declaration| make(request, host, declaration));
+    if made.is_err() && ipam.is_some() {
+        // The error that made us undo is the one to report.
+        let _ = ipam.del(request);
+    }
+    made
+}
+
+/// Where there is no IPAM, the result so far is what the plugins before this one made.
+fn obtain(ipam: &Ipam, request: &Request) -> Result<Outcome> {
+    match ipam {
+        Ipam::None => Ok(request.previous()?.unwrap_or_default()),
+        ipam => ipam.add(request),
+    }
+}
+
+fn make(request: &Request, host: &mut Host, declaration: Declaration) -> Result<Json> {
+    let mut done: Vec<&Part> = Vec::new();
+    let made = make_each(&declaration, host, &mut done).and_then(|()| {
+        let mut outcome = declaration.outcome.clone();
+        outcome.ips.extend(list_addresses(&declaration, host)?);
+        outcome.interfaces.splice(0..0, list_interfaces(&declaration, request, host)?);
+        outcome.render(request.version)
+    });
+    if made.is_err() {
+        for part in done.iter().rev() {
+            // Each is undone whatever becomes of the others; the first error is the one to report.
+            let _ = part.resource.undo(host);
+        }
+    }
+    made
+}
+
+fn make_each<'a>(declaration: &'a Declaration, host: &mut Host, done: &mut Vec<&'a Part>) -> Result<()> {
+    for part in declaration.parts.iter().filter(|part| part.wanted) {
+        if part.resource.add(host)? == Undo::Remove {
+            done.push(part);
+        }
+    }
+    Ok(())
+}
+
+fn list_interfaces(declaration: &Declaration, request: &Request, host: &mut Host) -> Result<Vec<Interface>> {
+    let mut interfaces = Vec::new();
+    for named in &declaration.interfaces {
+        let name = named.name.clone().or_else(|| host.host_end.clone()).unwrap_or_default();
+        let mac = host.link(named.side, &name)?.mac_text();
+        let sandbox = match named.side {
+            Side::Host => String::new(),
+            Side::Container => request.environment.netns.clone(),
+        };
+        interfaces.push(Interface { name, mac, sandbox, ..Interface::default() });
+    }
+    Ok(interfaces)
+}
+
+/// The first address of each protocol that the kernel gave the interfaces whose addresses nobody declared.
+fn list_addresses(declaration: &Declaration, host: &mut Host) -> Result<Vec<Ip>> {
+    let mut ips = Vec::new();
+    for (place, named) in declaration.interfaces.iter().enumerate() {
+        let Some(name) = named.name.as_ref().filter(|_| named.addresses == Addresses::AsFound) else {
+            continue;
+        };
+        let index = host.link(named.side, name)?.index;
+        let found = host.route(named.side)?.addresses(index)?;
+        let first = |family| found.iter().map(|assigned| assigned.cidr).find(|cidr| cidr.family() == family);
+        let interface = i64::try_from(place).ok();
+        let ip = |address| Ip { interface, address, gateway: None };
+        ips.extend([Family::V4, Family::V6].into_iter().filter_map(first).map(ip));
+    }
+    Ok(ips)
+}
+
+/// Every part in reverse, each whatever becomes of the others, and the lease last: while anything of the attachment
+/// may still be there, nobody else gets its address.
+fn del<P: Plugin>(request: &Request, host: &mut Host) -> Result<()> {
+    let declaration = declare_what_may_be_there::<P>(request)?;
+    let parts = declaration.parts.iter().rev();
+    let mut errors: Vec<Error> = parts.filter_map(|part| part.resource.del(host).err()).collect();
+    if errors.is_empty() {
+        errors.extend(P::ipam(request).and_then(|ipam| ipam.del(request)).err());
+    }
+    Error::joined(errors).map_or(Ok(()), Err)
+}
+
+/// `DEL` and `GC` go by the attachment alone; a configuration or previous result that can't be read is no reason to
+/// leave things behind.
+fn declare_what_may_be_there<P: Plugin>(request: &Request) -> Result<Declaration> {
+    let config = P::read(request).unwrap_or_else(|_| P::unreadable());
+    let so_far = request.previous().ok().flatten().unwrap_or_default();
+    P::declare(&config, request, so_far)
+}
+
+fn check<P: Plugin>(request: &Request, host: &mut Host) -> Result<()> {
+    let config = P::read(request)?;
+    let previous = request.previous()?.ok_or_else(|| Error::config("Required prevResult missing"))?;
+    P::ipam(request)?.check(request)?;
+    let declaration = P::declare(&config, request, previous.clone())?;
+    for part in declaration.parts.iter().filter(|part| part.wanted) {
+        part.resource.check(host)?;
+    }
+    for interface in list_interfaces(&declaration, request, host)? {
+        check_interface(&previous, &interface)?;
+    }
+    Ok(())
+}
+
+/// The kernel's interface must be the one that `ADD` reported.
+fn check_interface(previous: &Outcome, found: &Interface) -> Result<()> {
+    let differs = |msg: String| Err(Error::new(Code::Differs, msg));
+    let Some(reported) = previous.interfaces.iter().find(|reported| reported.name == found.name) else {
+        return differs(format!("interface {} is not in prevResult", found.name));
+    };
+    if reported.sandbox != found.sandbox {
+        return differs(format!(
+            "Sandbox in prevResult {} doesn't match configured netns: {}",
+            reported.sandbox, found.sandbox
+        ));
+    }
+    if !reported.mac.is_empty() && !reported.mac.eq_ignore_ascii_case(&found.mac) {
+        return differs(format!("interface {} has MAC {}, not {}", found.name, found.mac, reported.mac));
+    }
+    Ok(())
+}
+
+fn gc<P: Plugin>(request: &Request, host: &mut Host) -> Result<()> {
+    let valid = valid_attachments(request)?;
+    let declaration = declare_what_may_be_there::<P>(request)?;
+    let network = &request.attachment.network;
+    let parts = declaration.parts.iter().rev();
+    let mut errors: Vec<Error> =
+        parts.filter_map(|part| part.resource.gc(host, network, &valid).err()).collect();
+    errors.extend(P::ipam(request).and_then(|ipam| ipam.gc(request)).err());
+    Error::joined(errors).map_or(Ok(()), Err)
+}
+
+/// `cni.dev/valid-attachments`, or the name it had before.
+///
+/// # Errors
+/// It is not a list of objects with `containerID` and `ifname`; or it is not there, which must not mean "none".
+pub(crate) fn valid_attachments(request: &Request) -> Result<Vec<Attachment>> {
+    let root = request.root()?;
+    let keys = ["cni.dev/valid-attachments", "cni.dev/attachments"];
+    let Some(key) = keys.into_iter().find(|key| root.has(key)) else {
+        return Err(
+            Error::config("GC needs the list of valid attachments").about("cni.dev/valid-attachments")
+        );
+    };
+    let attachment = |element: &crate::json::Element<'_>| {
+        let section = element.section()?;
+        Ok(Attachment {
+            network: request.attachment.network.clone(),
+            container: section.text("containerID")?.to_owned(),
+            interface: section.text("ifname")?.to_owned(),
+        })
+    };
+    root.list(key)?.iter().map(attachment).collect()
+}
+
+fn status<P: Plugin>(request: &Request) -> Result<()> {
+    let unavailable = |error: Error| match error.code {
+        50 | 51 => error,
+        _ => Error { code: Code::Unavailable as u32, ..error },
+    };
+    P::read(request).map_err(unavailable)?;
+    P::ipam(request).and_then(|ipam| ipam.status(request)).map_err(unavailable)
+}
