@@ -13,6 +13,7 @@ pub mod ipam;
 pub mod json;
 pub mod netlink;
 pub mod netns;
+pub mod nft;
 pub mod plugin;
 pub mod render;
 pub mod request;

@@ -10,8 +10,6 @@ pub(super) const DUMP: u16 = 0x300;
 pub const CREATE: u16 = 0x400;
 /// `NLM_F_EXCL`.
 pub const EXCLUSIVE: u16 = 0x200;
-/// `NLM_F_APPEND`.
-pub const APPEND: u16 = 0x800;
 
 const HEADER: usize = 16;
 const NESTED: u16 = 0x8000;
@@ -23,6 +21,7 @@ pub struct Writer {
     bytes: Vec<u8>,
     first: u32,
     next: u32,
+    last: usize,
 }
 
 /// What attributes are written into.
@@ -30,12 +29,13 @@ pub type Attributes = Writer;
 
 impl Writer {
     pub(super) fn new(first: u32) -> Self {
-        Self { bytes: Vec::with_capacity(1024), first, next: first }
+        Self { bytes: Vec::with_capacity(1024), first, next: first, last: 0 }
     }
 
     /// Adds a message: its type, its flags besides `NLM_F_REQUEST`, its fixed part and its attributes.
     pub fn message(&mut self, kind: u16, flags: u16, fixed: &[u8], attributes: impl FnOnce(&mut Attributes)) {
         let start = self.bytes.len();
+        self.last = start;
         self.bytes.extend([0; 4]);
         self.bytes.extend(kind.to_ne_bytes());
         self.bytes.extend((flags | REQUEST).to_ne_bytes());
@@ -47,6 +47,14 @@ impl Writer {
         let length = u32::try_from(self.bytes.len() - start).unwrap_or(u32::MAX);
         self.patch(start, &length.to_ne_bytes());
         self.next = self.next.wrapping_add(1);
+    }
+
+    /// Lets the kernel acknowledge the message added last; returns its sequence number.
+    pub(crate) fn acknowledge_last(&mut self) -> u32 {
+        let flags = self.last + 6;
+        let present = read_u16(&self.bytes, flags).unwrap_or(REQUEST);
+        self.patch(flags, &(present | ACK).to_ne_bytes());
+        self.next.wrapping_sub(1)
     }
 
     /// Adds an attribute with these bytes.

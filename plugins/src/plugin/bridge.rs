@@ -8,7 +8,7 @@ use crate::ipam::Ipam;
 use crate::json::Section;
 use crate::request::Request;
 use crate::resource::{
-    self, Conflict, ContainerInterface, DuplicateDetection, Gateways, PortSettings, Sysctls, Veth,
+    self, Conflict, ContainerInterface, DuplicateDetection, Gateways, Masquerade, PortSettings, Sysctls, Veth,
 };
 use crate::result::{Dns, Outcome, Route};
 
@@ -92,6 +92,7 @@ impl Plugin for Bridge {
             addresses: gateways(&outcome),
             conflict: config.conflict.unwrap_or(Conflict::Refuse),
         };
+        let masquerade = Masquerade { attachment: attachment.clone(), addresses: addresses.clone() };
         let veth = Veth {
             attachment: attachment.clone(),
             bridge: config.bridge.clone(),
@@ -116,6 +117,7 @@ impl Plugin for Bridge {
             })
             .when(is_gateway, gateways)
             .when(is_gateway, forwarding)
+            .when(config.masquerade, masquerade)
             .with(veth)
             .with(interface)
             .listing(Side::Host, config.bridge.clone())

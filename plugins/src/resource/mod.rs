@@ -4,6 +4,7 @@ mod bridge;
 mod container;
 mod gateway;
 mod loopback;
+mod masquerade;
 mod sysctls;
 mod veth;
 
@@ -11,6 +12,7 @@ pub use bridge::Bridge;
 pub use container::{ContainerInterface, DuplicateDetection};
 pub use gateway::{Conflict, Gateways};
 pub use loopback::{Loopback, NAME as LOOPBACK};
+pub use masquerade::Masquerade;
 pub use sysctls::Sysctls;
 pub use veth::{PortSettings, Veth};
 

@@ -1,0 +1,229 @@
+//! One transaction of nf_tables: all of it happens, or nothing (linux/netfilter/nf_tables.h).
+
+use super::expression::Rule;
+use crate::netlink::{Attributes, CREATE, EXCLUSIVE, Socket, Writer};
+
+pub(super) const SUBSYSTEM: u16 = 10 << 8;
+/// `NFPROTO_INET`: one table for both protocols.
+pub(super) const INET: u8 = 1;
+
+const BEGIN: u16 = 0x10;
+const END: u16 = 0x11;
+const NEW_TABLE: u16 = SUBSYSTEM;
+const DELETE_TABLE: u16 = SUBSYSTEM | 2;
+const NEW_CHAIN: u16 = SUBSYSTEM | 3;
+const NEW_RULE: u16 = SUBSYSTEM | 6;
+const NEW_SET: u16 = SUBSYSTEM | 9;
+const NEW_ELEMENT: u16 = SUBSYSTEM | 12;
+const DELETE_ELEMENT: u16 = SUBSYSTEM | 14;
+const NEW_OBJECT: u16 = SUBSYSTEM | 18;
+const DELETE_OBJECT: u16 = SUBSYSTEM | 20;
+
+/// `NFT_OBJECT_COUNTER`.
+pub(super) const COUNTER: u32 = 1;
+const SET_IS_MAP: u32 = 8;
+const LIST_ELEMENT: u16 = 1;
+/// Adds to the end of a chain.
+const APPEND: u16 = 0x800;
+
+/// Where in the path of a packet a chain is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// As it arrives, before it is routed.
+    Prerouting = 0,
+    /// As a program of the host sends it.
+    Output = 3,
+    /// As it leaves.
+    Postrouting = 4,
+}
+
+/// A chain; without a hook it is only called by other chains.
+#[derive(Clone, Copy, Debug)]
+pub struct Chain {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it is called, and in which order among others there.
+    pub hook: Option<(Hook, i32)>,
+}
+
+/// A set, or with data a map. Types are those that `nft` knows, so that it prints elements as people read them.
+#[derive(Clone, Debug)]
+pub struct Set {
+    /// Its name.
+    pub name: String,
+    /// The type of its keys, and their length in bytes.
+    pub key: (u32, u32),
+    /// The type of what its keys lead to, and the length in bytes.
+    pub data: Option<(u32, u32)>,
+}
+
+/// An element of a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Element {
+    /// Its key.
+    pub key: Vec<u8>,
+    /// What the key leads to; empty in a set that is no map.
+    pub data: Vec<u8>,
+}
+
+/// A transaction under construction.
+#[derive(Debug)]
+pub struct Batch {
+    writer: Writer,
+    table: &'static str,
+    sets: u32,
+}
+
+/// The fixed part of every message to nf_tables.
+pub(super) fn head(family: u8) -> [u8; 4] {
+    [family, 0, 0, 0]
+}
+
+impl Batch {
+    /// Begins a transaction on a table. With a generation it is refused (`ERESTART`) if anything of nf_tables has
+    /// changed since that was read.
+    pub(super) fn begin(socket: &Socket, table: &'static str, generation: Option<u32>) -> Batch {
+        let mut writer = socket.writer();
+        writer.message(BEGIN, 0, &[0, 0, 0, 10], |w| {
+            if let Some(generation) = generation {
+                w.number_be(1, generation);
+            }
+        });
+        Batch { writer, table, sets: 0 }
+    }
+
+    /// Ends it. The number is that of the message whose acknowledgement means that all is done.
+    pub(super) fn end(mut self) -> (Writer, u32) {
+        let acknowledged = self.writer.acknowledge_last();
+        self.writer.message(END, 0, &[0, 0, 0, 10], |_| {});
+        (self.writer, acknowledged)
+    }
+
+    /// Makes the table.
+    pub fn table(&mut self) {
+        let table = self.table;
+        self.writer.message(NEW_TABLE, CREATE, &head(INET), |w| w.text(1, table));
+    }
+
+    /// Removes the table with all that is in it.
+    pub fn delete_table(&mut self) {
+        let table = self.table;
+        self.writer.message(DELETE_TABLE, 0, &head(INET), |w| w.text(1, table));
+    }
+
+    /// Makes a chain.
+    pub fn chain(&mut self, chain: Chain) {
+        let table = self.table;
+        self.writer.message(NEW_CHAIN, CREATE, &head(INET), |w| {
+            w.text(1, table);
+            w.text(3, chain.name);
+            if let Some((hook, priority)) = chain.hook {
+                w.nest(4, |w| {
+                    w.number_be(1, hook as u32);
+                    w.bytes(2, &priority.to_be_bytes());
+                });
+                w.text(7, "nat");
+            }
+        });
+    }
+
+    /// Makes a set.
+    pub fn set(&mut self, set: &Set) {
+        let table = self.table;
+        self.sets += 1;
+        let id = self.sets;
+        self.writer.message(NEW_SET, CREATE, &head(INET), |w| {
+            w.text(1, table);
+            w.text(2, &set.name);
+            w.number_be(3, if set.data.is_some() { SET_IS_MAP } else { 0 });
+            w.number_be(4, set.key.0);
+            w.number_be(5, set.key.1);
+            if let Some((kind, length)) = set.data {
+                w.number_be(6, kind);
+                w.number_be(7, length);
+            }
+            w.number_be(10, id);
+        });
+    }
+
+    /// Adds a rule to the end of a chain.
+    pub fn rule(&mut self, chain: &str, rule: &Rule) {
+        let table = self.table;
+        self.writer.message(NEW_RULE, CREATE | APPEND, &head(INET), |w| {
+            w.text(1, table);
+            w.text(2, chain);
+            w.nest(4, |w| rule.write(w));
+        });
+    }
+
+    /// Adds an element; refused with `EEXIST` if there is one with its key.
+    pub(super) fn element(&mut self, set: &str, element: &Element, comment: &str) {
+        self.elements(NEW_ELEMENT, CREATE | EXCLUSIVE, set, |w| {
+            put_value(w, 1, &element.key);
+            if !element.data.is_empty() {
+                put_value(w, 2, &element.data);
+            }
+            put_comment(w, 6, comment);
+        });
+    }
+
+    /// Removes an element; refused with `ENOENT` if there is none.
+    pub(super) fn delete_element(&mut self, set: &str, key: &[u8]) {
+        self.elements(DELETE_ELEMENT, 0, set, |w| put_value(w, 1, key));
+    }
+
+    fn elements(&mut self, kind: u16, flags: u16, set: &str, element: impl FnOnce(&mut Attributes)) {
+        let table = self.table;
+        self.writer.message(kind, flags, &head(INET), |w| put_elements(w, table, set, element));
+    }
+
+    /// Adds a record: a counter that counts nothing, whose comment is the content.
+    pub(super) fn record(&mut self, name: &str, content: &str) {
+        let table = self.table;
+        self.writer.message(NEW_OBJECT, CREATE | EXCLUSIVE, &head(INET), |w| {
+            w.text(1, table);
+            w.text(2, name);
+            w.number_be(3, COUNTER);
+            w.nest(4, |_| {});
+            put_comment(w, 8, content);
+        });
+    }
+
+    /// Removes a record.
+    pub(super) fn delete_record(&mut self, name: &str) {
+        let table = self.table;
+        self.writer.message(DELETE_OBJECT, 0, &head(INET), |w| {
+            w.text(1, table);
+            w.text(2, name);
+            w.number_be(3, COUNTER);
+        });
+    }
+}
+
+/// The attributes that name one element of a set.
+pub(super) fn put_elements(
+    w: &mut Attributes,
+    table: &str,
+    set: &str,
+    element: impl FnOnce(&mut Attributes),
+) {
+    w.text(1, table);
+    w.text(2, set);
+    w.nest(3, |w| w.nest(LIST_ELEMENT, element));
+}
+
+/// A key or data.
+pub(super) fn put_value(w: &mut Attributes, kind: u16, value: &[u8]) {
+    w.nest(kind, |w| w.bytes(1, value));
+}
+
+/// A comment as `nft` writes and prints it: a type, a length, and text that ends with a zero.
+fn put_comment(w: &mut Attributes, kind: u16, comment: &str) {
+    let text: Vec<u8> = comment.bytes().take(LONGEST_COMMENT).collect();
+    let length = u8::try_from(text.len() + 1).unwrap_or(u8::MAX);
+    let payload: Vec<u8> = [0, length].into_iter().chain(text).chain([0]).collect();
+    w.bytes(kind, &payload);
+}
+
+/// The kernel takes 256 bytes of user data.
+pub(super) const LONGEST_COMMENT: usize = 250;

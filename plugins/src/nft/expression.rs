@@ -1,0 +1,271 @@
+//! Rules of nf_tables, put together from the few expressions that plugins need.
+
+use crate::address::{Cidr, Family, octets};
+use crate::netlink::Attributes;
+
+/// A rule under construction: expressions run in order until one does not match.
+#[derive(Clone, Debug, Default)]
+pub struct Rule(Vec<Expression>);
+
+/// What a rule ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Leaves the chain.
+    Return,
+    /// Goes through another chain, then on.
+    Jump(&'static str),
+}
+
+/// One expression; numbers are offsets and lengths in bytes, or registers of four bytes, the first of which is 0.
+#[derive(Clone, Debug)]
+enum Expression {
+    Protocol(Family),
+    Load { base: u32, offset: u32, length: u32, register: u32 },
+    Transport { register: u32 },
+    Mask { bytes: Vec<u8> },
+    Compare { different: bool, bytes: Vec<u8> },
+    InSet { set: String },
+    Map { set: String },
+    LocalDestination,
+    TranslatedDestination,
+    Destination(Family),
+    Masquerade,
+    Verdict(Verdict),
+}
+
+const NETWORK: u32 = 1;
+const TRANSPORT: u32 = 2;
+/// `NFT_REG32_00`.
+const FIRST_REGISTER: u32 = 8;
+const LENGTH: [u32; 2] = [4, 16];
+
+fn length(family: Family) -> u32 {
+    let [v4, v6] = LENGTH;
+    if family == Family::V4 { v4 } else { v6 }
+}
+
+fn registers(family: Family) -> u32 {
+    length(family) / 4
+}
+
+/// Where an address is in the header of its protocol.
+#[derive(Clone, Copy)]
+enum Place {
+    Source,
+    Destination,
+}
+
+fn load(family: Family, place: Place, register: u32) -> Expression {
+    let offset = match (family, place) {
+        (Family::V4, Place::Source) => 12,
+        (Family::V4, Place::Destination) => 16,
+        (Family::V6, Place::Source) => 8,
+        (Family::V6, Place::Destination) => 24,
+    };
+    Expression::Load { base: NETWORK, offset, length: length(family), register }
+}
+
+impl Rule {
+    /// A rule for packets of a protocol.
+    pub fn of(family: Family) -> Rule {
+        Rule(vec![Expression::Protocol(family)])
+    }
+
+    /// A rule for packets to an address of this host: what passes through to elsewhere is none of ours (CVE-2025-67499).
+    pub fn to_this_host() -> Rule {
+        Rule(vec![Expression::LocalDestination])
+    }
+
+    /// The source is in a network.
+    #[must_use]
+    pub fn from_network(self, network: Cidr) -> Rule {
+        self.network(Place::Source, network, false)
+    }
+
+    /// The destination is in a network.
+    #[must_use]
+    pub fn to_network(self, network: Cidr) -> Rule {
+        self.network(Place::Destination, network, false)
+    }
+
+    /// The destination is not in a network.
+    #[must_use]
+    pub fn not_to_network(self, network: Cidr) -> Rule {
+        self.network(Place::Destination, network, true)
+    }
+
+    fn network(self, place: Place, network: Cidr, different: bool) -> Rule {
+        let ones = Cidr { address: crate::address::from_number(u128::MAX, network.family()), ..network };
+        let mask = octets(ones.network().address);
+        self.and(load(network.family(), place, 0))
+            .and(Expression::Mask { bytes: mask })
+            .and(Expression::Compare { different, bytes: octets(network.network().address) })
+    }
+
+    /// The source is in a set.
+    #[must_use]
+    pub fn from_any_of(self, family: Family, set: &str) -> Rule {
+        self.and(load(family, Place::Source, 0)).and(Expression::InSet { set: set.to_owned() })
+    }
+
+    /// The destination, with transport protocol and port, is in a set.
+    #[must_use]
+    pub fn to_any_of(self, family: Family, set: &str) -> Rule {
+        self.destination(family).and(Expression::InSet { set: set.to_owned() })
+    }
+
+    /// Goes on at the address and port to which a map leads from the destination's.
+    #[must_use]
+    pub fn redirected_from_address(self, family: Family, map: &str) -> Rule {
+        self.destination(family)
+            .and(Expression::Map { set: map.to_owned() })
+            .and(Expression::Destination(family))
+    }
+
+    /// Goes on at the address and port to which a map leads from the port, whatever the address.
+    #[must_use]
+    pub fn redirected_from_port(self, family: Family, map: &str) -> Rule {
+        self.and(Expression::Transport { register: 0 })
+            .and(Expression::Map { set: map.to_owned() })
+            .and(Expression::Destination(family))
+    }
+
+    fn destination(self, family: Family) -> Rule {
+        self.and(load(family, Place::Destination, 0))
+            .and(Expression::Transport { register: registers(family) })
+    }
+
+    /// The destination was rewritten by a rule before.
+    #[must_use]
+    pub fn redirected(self) -> Rule {
+        self.and(Expression::TranslatedDestination)
+    }
+
+    /// Leaves with an address of this host as its source.
+    #[must_use]
+    pub fn masquerade(self) -> Rule {
+        self.and(Expression::Masquerade)
+    }
+
+    /// Ends with a verdict.
+    #[must_use]
+    pub fn verdict(self, verdict: Verdict) -> Rule {
+        self.and(Expression::Verdict(verdict))
+    }
+
+    fn and(mut self, expression: Expression) -> Rule {
+        self.0.push(expression);
+        self
+    }
+
+    pub(super) fn write(&self, w: &mut Attributes) {
+        self.0.iter().for_each(|expression| expression.write(w));
+    }
+}
+
+const META_PROTOCOL: u32 = 15;
+const META_TRANSPORT: u32 = 16;
+const FIB_ADDRESS_TYPE: u32 = 3;
+const FIB_DESTINATION: u32 = 2;
+const TYPE_LOCAL: u32 = 2;
+const CT_STATUS: u32 = 2;
+const STATUS_DESTINATION_TRANSLATED: u32 = 0x20;
+const DESTINATION_NAT: u32 = 1;
+const RETURN: i32 = -5;
+const JUMP: i32 = -3;
+
+impl Expression {
+    fn write(&self, w: &mut Attributes) {
+        match self {
+            Expression::Protocol(family) => {
+                put(w, "meta", |w| numbers(w, &[(1, FIRST_REGISTER), (2, META_PROTOCOL)]));
+                compare(w, false, &[if *family == Family::V4 { 2 } else { 10 }]);
+            }
+            Expression::Load { base, offset, length, register } => {
+                let register = FIRST_REGISTER + register;
+                put(w, "payload", |w| numbers(w, &[(1, register), (2, *base), (3, *offset), (4, *length)]));
+            }
+            Expression::Transport { register } => {
+                let register = FIRST_REGISTER + register;
+                put(w, "meta", |w| numbers(w, &[(1, register), (2, META_TRANSPORT)]));
+                put(w, "payload", |w| numbers(w, &[(1, register + 1), (2, TRANSPORT), (3, 2), (4, 2)]));
+            }
+            Expression::Mask { bytes } => mask(w, bytes),
+            Expression::Compare { different, bytes } => compare(w, *different, bytes),
+            Expression::InSet { set } => look_up(w, set, false),
+            Expression::Map { set } => look_up(w, set, true),
+            Expression::LocalDestination => {
+                let what = [(1, FIRST_REGISTER), (2, FIB_ADDRESS_TYPE), (3, FIB_DESTINATION)];
+                put(w, "fib", |w| numbers(w, &what));
+                compare(w, false, &TYPE_LOCAL.to_ne_bytes());
+            }
+            Expression::TranslatedDestination => {
+                put(w, "ct", |w| numbers(w, &[(1, FIRST_REGISTER), (2, CT_STATUS)]));
+                mask(w, &STATUS_DESTINATION_TRANSLATED.to_ne_bytes());
+                compare(w, true, &[0; 4]);
+            }
+            Expression::Destination(family) => destination(w, *family),
+            Expression::Masquerade => put(w, "masq", |_| {}),
+            Expression::Verdict(verdict) => end(w, *verdict),
+        }
+    }
+}
+
+/// An expression: its name and its attributes, as an element of the rule's list.
+fn put(w: &mut Attributes, name: &str, attributes: impl FnOnce(&mut Attributes)) {
+    w.nest(1, |w| {
+        w.text(1, name);
+        w.nest(2, attributes);
+    });
+}
+
+fn numbers(w: &mut Attributes, numbers: &[(u16, u32)]) {
+    numbers.iter().for_each(|(kind, number)| w.number_be(*kind, *number));
+}
+
+fn compare(w: &mut Attributes, different: bool, bytes: &[u8]) {
+    put(w, "cmp", |w| {
+        numbers(w, &[(1, FIRST_REGISTER), (2, u32::from(different))]);
+        super::batch::put_value(w, 3, bytes);
+    });
+}
+
+fn mask(w: &mut Attributes, bytes: &[u8]) {
+    let length = u32::try_from(bytes.len()).unwrap_or(0);
+    put(w, "bitwise", |w| {
+        numbers(w, &[(1, FIRST_REGISTER), (2, FIRST_REGISTER), (3, length)]);
+        super::batch::put_value(w, 4, bytes);
+        super::batch::put_value(w, 5, &vec![0; bytes.len()]);
+    });
+}
+
+fn look_up(w: &mut Attributes, set: &str, is_map: bool) {
+    put(w, "lookup", |w| {
+        w.text(1, set);
+        w.number_be(2, FIRST_REGISTER);
+        if is_map {
+            w.number_be(3, FIRST_REGISTER);
+        }
+    });
+}
+
+fn destination(w: &mut Attributes, family: Family) {
+    let protocol = if family == Family::V4 { 2 } else { 10 };
+    let port = FIRST_REGISTER + registers(family);
+    put(w, "nat", |w| numbers(w, &[(1, DESTINATION_NAT), (2, protocol), (3, FIRST_REGISTER), (5, port)]));
+}
+
+fn end(w: &mut Attributes, verdict: Verdict) {
+    put(w, "immediate", |w| {
+        w.number_be(1, 0);
+        w.nest(2, |w| {
+            w.nest(2, |w| match verdict {
+                Verdict::Return => w.bytes(1, &RETURN.to_be_bytes()),
+                Verdict::Jump(chain) => {
+                    w.bytes(1, &JUMP.to_be_bytes());
+                    w.text(2, chain);
+                }
+            });
+        });
+    });
+}

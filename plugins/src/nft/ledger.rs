@@ -1,0 +1,473 @@
+//! A table in which attachments have entries, and a record of them that `DEL` goes by.
+//!
+//! A fact is a text such as `10.88.0.5/16`. A schema says which elements of which sets follow from a fact. `ADD` puts
+//! the elements in and notes the facts under the attachment's name, in one transaction; `DEL` reads the facts and takes
+//! out the same elements. Nothing is searched, so neither grows with the number of attachments, and nothing but the
+//! attachment's name is needed to remove what it has.
+
+use super::batch::{
+    Batch, COUNTER, Element, INET, LONGEST_COMMENT, SUBSYSTEM, head, put_elements, put_value,
+};
+use crate::address::Cidr;
+use crate::attachment::Attachment;
+use crate::error::{Code, Error, Result};
+use crate::netlink::{Answer, Refusal, Socket, Writer, attributes, find};
+use rustix::io::Errno;
+use std::marker::PhantomData;
+
+/// A table of ours.
+pub trait Schema {
+    /// Its name.
+    const TABLE: &'static str;
+    /// The chain that gets a rule for each network.
+    const CHAIN: &'static str;
+    /// How many chains and sets it is built with.
+    const FIXED: u32;
+    /// How many rules that chain is built with.
+    const FIXED_RULES: u32;
+
+    /// Builds it: chains, sets, and rules that refer to them.
+    fn build(batch: &mut Batch);
+
+    /// Adds the set of a network, called as `network_set` says, and its rule.
+    fn build_network(batch: &mut Batch, network: Cidr);
+
+    /// What follows from a fact; nothing from one that is not understood.
+    fn entries(fact: &str) -> Vec<Entry>;
+}
+
+/// An element, and the set that it is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The set's name.
+    pub set: String,
+    /// The network, if the set is that of one.
+    pub network: Option<Cidr>,
+    /// The element.
+    pub element: Element,
+}
+
+/// The name of a network's set, made of what `nft` allows in names.
+pub fn network_set(network: Cidr) -> String {
+    format!("in/{}", network.network().to_string().replace(':', "_"))
+}
+
+/// The entries of one attachment in the table of a schema.
+#[derive(Debug)]
+pub struct Ledger<'a, S> {
+    socket: &'a mut Socket,
+    name: String,
+    schema: PhantomData<S>,
+}
+
+/// What one transaction came to.
+enum Outcome {
+    Done,
+    /// Something that it refers to is not there, or is there already; or the table changed since it was looked at.
+    Refused(Refusal),
+}
+
+/// A busy machine changes its tables all the time; each attempt costs some microseconds.
+const ATTEMPTS: u32 = 1000;
+const NAMES_AT_ONCE: usize = 4;
+
+const GET_TABLE: u16 = SUBSYSTEM | 1;
+const GET_CHAIN: u16 = SUBSYSTEM | 4;
+const GET_SET: u16 = SUBSYSTEM | 10;
+const GET_ELEMENT: u16 = SUBSYSTEM | 13;
+const GET_GENERATION: u16 = SUBSYSTEM | 16;
+const GET_OBJECT: u16 = SUBSYSTEM | 19;
+const ACK: u16 = 0x4;
+const DUMP: u16 = 0x300;
+
+impl<'a, S: Schema> Ledger<'a, S> {
+    /// The entries of an attachment.
+    pub fn of(socket: &'a mut Socket, attachment: &Attachment) -> Self {
+        Self { socket, name: attachment.table_name(), schema: PhantomData }
+    }
+
+    /// Adds what follows from the facts, and notes them; builds what is missing first, all in one transaction.
+    ///
+    /// # Errors
+    /// Code 102: the attachment has entries already, or another one has an element with the same key and `clash`
+    /// makes an error of that.
+    pub fn add(&mut self, facts: &[String], clash: Clash) -> Result<()> {
+        let entries: Vec<Entry> = facts.iter().flat_map(|fact| S::entries(fact)).collect();
+        let plain = self.transact(None, |batch, name| put_all(batch, name, facts, &entries))?;
+        let refusal = match plain {
+            Outcome::Done => return Ok(()),
+            Outcome::Refused(refusal) => refusal,
+        };
+        match refusal.errno {
+            Errno::NOENT => self.add_and_build(facts, &entries, clash),
+            Errno::EXIST => self.add_over(facts, &entries, clash),
+            _ => Err(refusal.error(&format!("add rules to table {}", S::TABLE))),
+        }
+    }
+
+    /// The same with the table, or the sets of networks, that are not there yet.
+    fn add_and_build(&mut self, facts: &[String], entries: &[Entry], clash: Clash) -> Result<()> {
+        let mut networks: Vec<Cidr> = entries.iter().filter_map(|entry| entry.network).collect();
+        networks.sort();
+        networks.dedup();
+        for _ in 0..ATTEMPTS {
+            let state = self.state()?;
+            let missing = self.missing(&networks)?;
+            let outcome = self.transact(Some(state.generation), |batch, name| {
+                if state.table_use.is_none() {
+                    batch.table();
+                    S::build(batch);
+                }
+                missing.iter().for_each(|network| S::build_network(batch, *network));
+                put_all(batch, name, facts, entries);
+            })?;
+            match outcome {
+                Outcome::Done => return Ok(()),
+                Outcome::Refused(refusal) if is_race(refusal.errno) => {}
+                Outcome::Refused(refusal) if refusal.errno == Errno::EXIST => {
+                    return self.add_over(facts, entries, clash);
+                }
+                Outcome::Refused(refusal) => {
+                    return Err(refusal.error(&format!("build table {}", S::TABLE)));
+                }
+            }
+        }
+        Err(too_busy())
+    }
+
+    /// An element is there already: of an attachment that lives, or of one whose container died without a `DEL`.
+    fn add_over(&mut self, facts: &[String], entries: &[Entry], clash: Clash) -> Result<()> {
+        if !self.records()?.is_empty() {
+            let msg = format!("the attachment {} has rules in table {} already", self.name, S::TABLE);
+            return Err(Error::new(Code::Exists, msg));
+        }
+        let owners = self.owners(entries)?;
+        let taken: Vec<&Entry> = entries
+            .iter()
+            .zip(&owners)
+            .filter(|(_, owner)| owner.is_some())
+            .map(|(entry, _)| entry)
+            .collect();
+        if clash == Clash::Refuse {
+            let owner = owners.iter().flatten().next().cloned().unwrap_or_default();
+            return Err(Error::new(Code::Exists, "published already").about(owner));
+        }
+        let outcome = self.transact(None, |batch, name| {
+            taken.iter().for_each(|entry| batch.delete_element(&entry.set, &entry.element.key));
+            put_all(batch, name, facts, entries);
+        })?;
+        match outcome {
+            Outcome::Done => Ok(()),
+            Outcome::Refused(refusal) => {
+                Err(refusal.error(&format!("replace elements in table {}", S::TABLE)))
+            }
+        }
+    }
+
+    /// Takes out all that the attachment has, and the table with the last attachment; returns the facts.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn remove(&mut self) -> Result<Vec<String>> {
+        let records = self.records()?;
+        let facts = facts_of(&records);
+        if !records.is_empty() {
+            let entries: Vec<Entry> = facts.iter().flat_map(|fact| S::entries(fact)).collect();
+            self.remove_entries(&entries, records.len())?;
+        }
+        self.remove_empty_table()?;
+        Ok(facts)
+    }
+
+    fn remove_entries(&mut self, entries: &[Entry], records: usize) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            // Only what is still ours: another attachment may have been given the address since.
+            let owners = self.owners(entries)?;
+            let name = self.name.clone();
+            let ours = entries.iter().zip(&owners).filter(|(_, owner)| owner.as_ref() == Some(&name));
+            let outcome = self.transact(None, |batch, name| {
+                ours.for_each(|(entry, _)| batch.delete_element(&entry.set, &entry.element.key));
+                (0..records).for_each(|number| batch.delete_record(&record_name(name, number)));
+            })?;
+            match outcome {
+                Outcome::Done => return Ok(()),
+                // Another DEL of the same attachment was faster.
+                Outcome::Refused(Refusal { errno: Errno::NOENT, .. }) if self.records()?.is_empty() => {
+                    return Ok(());
+                }
+                Outcome::Refused(Refusal { errno: Errno::NOENT, .. }) => {}
+                Outcome::Refused(refusal) => {
+                    return Err(refusal.error(&format!("remove rules from table {}", S::TABLE)));
+                }
+            }
+        }
+        Err(too_busy())
+    }
+
+    /// The table is of no use to anybody once no attachment has a record in it.
+    fn remove_empty_table(&mut self) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let state = self.state()?;
+            if !state.is_empty::<S>() {
+                return Ok(());
+            }
+            match self.transact(Some(state.generation), |batch, _| batch.delete_table())? {
+                Outcome::Done => return Ok(()),
+                Outcome::Refused(refusal) if is_race(refusal.errno) || refusal.errno == Errno::NOENT => {}
+                Outcome::Refused(refusal) => {
+                    return Err(refusal.error(&format!("remove table {}", S::TABLE)));
+                }
+            }
+        }
+        Err(too_busy())
+    }
+
+    /// Which facts lack an entry that should follow from them.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn missing_facts(&mut self, facts: &[String]) -> Result<Vec<String>> {
+        let mut missing = Vec::new();
+        for fact in facts {
+            let owners = self.owners(&S::entries(fact))?;
+            if owners.iter().any(|owner| owner.as_ref() != Some(&self.name)) {
+                missing.push(fact.clone());
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Takes out what attachments of a network have that are not in the list.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn keep_only(socket: &'a mut Socket, network: &str, valid: &[Attachment]) -> Result<()> {
+        let valid: Vec<String> = valid.iter().map(Attachment::table_name).collect();
+        let mut ledger = Ledger::<S> { socket, name: String::new(), schema: PhantomData };
+        let ours = format!("at/{network}/");
+        for name in ledger.names()? {
+            if name.starts_with(&ours) && !valid.contains(&name) {
+                ledger.name = name;
+                ledger.remove()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The names of all attachments that have records.
+    fn names(&mut self) -> Result<Vec<String>> {
+        let answers = self.ask(|w| w.message(GET_OBJECT, DUMP, &head(INET), |w| w.text(1, S::TABLE)))?;
+        let replies = answers.into_iter().flat_map(|answer| answer.outcome.unwrap_or_default());
+        let name = |body: Vec<u8>| {
+            let attributes = body.get(4..)?;
+            let table = crate::netlink::find_text(attributes, 1);
+            let name = crate::netlink::find_text(attributes, 2);
+            (table == S::TABLE && name.split('/').count() <= 4).then_some(name)
+        };
+        Ok(replies.filter_map(name).collect())
+    }
+
+    fn transact(&mut self, generation: Option<u32>, build: impl FnOnce(&mut Batch, &str)) -> Result<Outcome> {
+        let mut batch = Batch::begin(self.socket, S::TABLE, generation);
+        build(&mut batch, &self.name);
+        let (writer, acknowledged) = batch.end();
+        let answers = self.socket.transact(writer, acknowledged)?;
+        Ok(answers
+            .into_iter()
+            .find_map(|answer| answer.outcome.err())
+            .map_or(Outcome::Done, Outcome::Refused))
+    }
+
+    fn ask(&mut self, build: impl FnOnce(&mut Writer)) -> Result<Vec<Answer>> {
+        let mut writer = self.socket.writer();
+        build(&mut writer);
+        self.socket.exchange(writer)
+    }
+
+    /// How full the table is, and as of when.
+    fn state(&mut self) -> Result<State> {
+        let answers = self.ask(|w| {
+            w.message(GET_GENERATION, ACK, &head(0), |_| {});
+            w.message(GET_TABLE, ACK, &head(INET), |w| w.text(1, S::TABLE));
+            w.message(GET_CHAIN, ACK, &head(INET), |w| {
+                w.text(1, S::TABLE);
+                w.text(3, S::CHAIN);
+            });
+        })?;
+        let mut numbers = answers.into_iter().zip([1, 3, 6]).map(|(answer, kind)| number_in(answer, kind));
+        let mut next = || numbers.next().transpose().map(Option::flatten);
+        let generation = next()?.unwrap_or(0);
+        Ok(State { generation, table_use: next()?, chain_use: next()? })
+    }
+
+    fn missing(&mut self, networks: &[Cidr]) -> Result<Vec<Cidr>> {
+        let answers = self.ask_for_each(networks, |w, network| {
+            w.message(GET_SET, ACK, &head(INET), |w| {
+                w.text(1, S::TABLE);
+                w.text(2, &network_set(*network));
+            });
+        })?;
+        Ok(networks
+            .iter()
+            .zip(answers)
+            .filter(|(_, answer)| answer.outcome.is_err())
+            .map(|(n, _)| *n)
+            .collect())
+    }
+
+    /// Whose each entry is; `None` for those that are not there.
+    fn owners(&mut self, entries: &[Entry]) -> Result<Vec<Option<String>>> {
+        let answers = self.ask_for_each(entries, |w, entry| {
+            w.message(GET_ELEMENT, ACK, &head(INET), |w| {
+                put_elements(w, S::TABLE, &entry.set, |w| put_value(w, 1, &entry.element.key));
+            });
+        })?;
+        Ok(answers.into_iter().map(|answer| owner_in(&answer.outcome.ok()?)).collect())
+    }
+
+    /// The contents of the attachment's records.
+    fn records(&mut self) -> Result<Vec<String>> {
+        let mut contents = Vec::new();
+        loop {
+            let begin = contents.len();
+            let names: Vec<String> =
+                (begin..begin + NAMES_AT_ONCE).map(|number| record_name(&self.name, number)).collect();
+            let answers = self.ask_for_each(&names, |w, name| {
+                w.message(GET_OBJECT, ACK, &head(INET), |w| {
+                    w.text(1, S::TABLE);
+                    w.text(2, name);
+                    w.number_be(3, COUNTER);
+                });
+            })?;
+            contents.extend(answers.into_iter().map_while(|answer| content_in(&answer.outcome.ok()?)));
+            if contents.len() < begin + NAMES_AT_ONCE {
+                return Ok(contents);
+            }
+        }
+    }
+
+    fn ask_for_each<T>(&mut self, things: &[T], put: impl Fn(&mut Writer, &T)) -> Result<Vec<Answer>> {
+        match things.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.ask(|w| things.iter().for_each(|thing| put(w, thing))),
+        }
+    }
+}
+
+/// What becomes of an element that another attachment has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clash {
+    /// The new attachment is refused.
+    Refuse,
+    /// It is the new attachment's from now on: the other one lost the address.
+    TakeOver,
+}
+
+/// What the kernel says of the table.
+struct State {
+    generation: u32,
+    table_use: Option<u32>,
+    chain_use: Option<u32>,
+}
+
+impl State {
+    /// A table uses its chains, sets and records; the chain uses its rules, of which all but the fixed ones are of a
+    /// network and its set. What is left over are the records.
+    fn is_empty<S: Schema>(&self) -> bool {
+        let (Some(table), Some(chain)) = (self.table_use, self.chain_use) else { return false };
+        let networks = chain.saturating_sub(S::FIXED_RULES);
+        table <= S::FIXED + networks
+    }
+}
+
+/// Something changed while it was being looked at.
+fn is_race(errno: Errno) -> bool {
+    /// Not an error that programs see elsewhere; nf_tables answers it to a stale generation.
+    const RESTART: i32 = 85;
+    errno.raw_os_error() == RESTART || errno == Errno::AGAIN
+}
+
+fn too_busy() -> Error {
+    Error::new(Code::TryAgain, "the tables of nftables change faster than they can be read")
+}
+
+fn record_name(name: &str, number: usize) -> String {
+    if number == 0 { name.to_owned() } else { format!("{name}/{number}") }
+}
+
+const BETWEEN: &str = ", ";
+
+fn put_all(batch: &mut Batch, name: &str, facts: &[String], entries: &[Entry]) {
+    for (number, content) in pack(facts).iter().enumerate() {
+        batch.record(&record_name(name, number), content);
+    }
+    entries.iter().for_each(|entry| batch.element(&entry.set, &entry.element, name));
+}
+
+/// As few records as hold the facts.
+fn pack(facts: &[String]) -> Vec<String> {
+    let mut records: Vec<String> = Vec::new();
+    for fact in facts {
+        match records.last_mut() {
+            Some(last) if last.len() + BETWEEN.len() + fact.len() <= LONGEST_COMMENT => {
+                last.push_str(BETWEEN);
+                last.push_str(fact);
+            }
+            _ => records.push(fact.clone()),
+        }
+    }
+    records
+}
+
+fn facts_of(records: &[String]) -> Vec<String> {
+    records.iter().flat_map(|record| record.split(BETWEEN)).map(str::to_owned).collect()
+}
+
+/// A number in network order out of the one reply to a request; `None` when what was asked for is not there.
+fn number_in(answer: Answer, kind: u16) -> Result<Option<u32>> {
+    match answer.outcome {
+        Ok(replies) => {
+            let body = replies.first().and_then(|body| body.get(4..)).unwrap_or_default();
+            Ok(find(body, kind).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes))
+        }
+        // A kernel without nf_tables knows neither the table nor the question.
+        Err(Refusal { errno: Errno::NOENT | Errno::INVAL | Errno::OPNOTSUPP, .. }) => Ok(None),
+        Err(refusal) => Err(refusal.error("read the tables of nftables")),
+    }
+}
+
+fn content_in(replies: &[Vec<u8>]) -> Option<String> {
+    comment(find(replies.first()?.get(4..)?, 8)?)
+}
+
+fn owner_in(replies: &[Vec<u8>]) -> Option<String> {
+    let list = find(replies.first()?.get(4..)?, 3)?;
+    let (_, element) = attributes(list).next()?;
+    Some(find(element, 6).and_then(comment).unwrap_or_default())
+}
+
+/// The text of a comment as `nft` writes it.
+fn comment(bytes: &[u8]) -> Option<String> {
+    let [0, length, rest @ ..] = bytes else { return None };
+    let text = rest.get(..usize::from(*length).checked_sub(1)?)?;
+    Some(String::from_utf8_lossy(text).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_survive_being_packed_into_records() {
+        let facts: Vec<String> = (0..100).map(|n| format!("tcp 0.0.0.0:{n} 10.88.0.5/16:{n} snat")).collect();
+        let records = pack(&facts);
+        assert!(records.len() < 20 && records.iter().all(|record| record.len() <= LONGEST_COMMENT));
+        assert_eq!(facts_of(&records), facts);
+    }
+
+    #[test]
+    fn the_name_of_a_networks_set_is_one_that_nft_reads() {
+        assert_eq!(network_set(crate::address::parse("10.88.3.4/16").unwrap()), "in/10.88.0.0/16");
+        assert_eq!(network_set(crate::address::parse("fd00::5/64").unwrap()), "in/fd00__/64");
+    }
+}

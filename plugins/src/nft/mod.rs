@@ -1,0 +1,10 @@
+//! nf_tables over netlink: rules are built once for a host, attachments are elements of sets, and what each attachment
+//! has is noted in the same transaction, so neither `ADD` nor `DEL` grows with what is attached.
+
+mod batch;
+mod expression;
+mod ledger;
+
+pub use batch::{Batch, Chain, Element, Hook, Set};
+pub use expression::{Rule, Verdict};
+pub use ledger::{Clash, Entry, Ledger, Schema, network_set};
