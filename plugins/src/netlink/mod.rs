@@ -4,12 +4,14 @@
 //! and an asynchronous layer costs more than an `ADD` spends in the kernel's routing code. `plugins/README.md` has the figures.
 
 mod address;
+mod conntrack;
 mod link;
 mod message;
 mod route;
 mod socket;
 
 pub use address::{Assigned, Detection};
+pub use conntrack::forget_connections;
 pub use link::{Link, NewBridge, NewVeth, PortChange, UP};
 pub use message::{Attributes, CREATE, EXCLUSIVE, Message, Writer, attributes, find, find_text, find_u32};
 pub use route::{Installed, Settlement};

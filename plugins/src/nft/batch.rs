@@ -58,7 +58,7 @@ pub struct Set {
 }
 
 /// An element of a set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Element {
     /// Its key.
     pub key: Vec<u8>,

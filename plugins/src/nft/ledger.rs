@@ -37,7 +37,7 @@ pub trait Schema {
 }
 
 /// An element, and the set that it is in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
     /// The set's name.
     pub set: String,
@@ -92,7 +92,7 @@ impl<'a, S: Schema> Ledger<'a, S> {
     /// Code 102: the attachment has entries already, or another one has an element with the same key and `clash`
     /// makes an error of that.
     pub fn add(&mut self, facts: &[String], clash: Clash) -> Result<()> {
-        let entries: Vec<Entry> = facts.iter().flat_map(|fact| S::entries(fact)).collect();
+        let entries = entries_of::<S>(facts);
         let plain = self.transact(None, |batch, name| put_all(batch, name, facts, &entries))?;
         let refusal = match plain {
             Outcome::Done => return Ok(()),
@@ -172,8 +172,7 @@ impl<'a, S: Schema> Ledger<'a, S> {
         let records = self.records()?;
         let facts = facts_of(&records);
         if !records.is_empty() {
-            let entries: Vec<Entry> = facts.iter().flat_map(|fact| S::entries(fact)).collect();
-            self.remove_entries(&entries, records.len())?;
+            self.remove_entries(&entries_of::<S>(&facts), records.len())?;
         }
         self.remove_empty_table()?;
         Ok(facts)
@@ -396,6 +395,14 @@ fn record_name(name: &str, number: usize) -> String {
 }
 
 const BETWEEN: &str = ", ";
+
+/// Two facts may lead to one element: two ports of the host to one of the container.
+fn entries_of<S: Schema>(facts: &[String]) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = facts.iter().flat_map(|fact| S::entries(fact)).collect();
+    entries.sort();
+    entries.dedup();
+    entries
+}
 
 fn put_all(batch: &mut Batch, name: &str, facts: &[String], entries: &[Entry]) {
     for (number, content) in pack(facts).iter().enumerate() {

@@ -3,7 +3,9 @@
 mod bridge;
 mod host_local;
 mod loopback;
+mod portmap;
 
 pub use bridge::Bridge;
 pub use host_local::HostLocal;
 pub use loopback::Loopback;
+pub use portmap::Portmap;

@@ -5,6 +5,7 @@ mod container;
 mod gateway;
 mod loopback;
 mod masquerade;
+mod published;
 mod sysctls;
 mod veth;
 
@@ -13,6 +14,7 @@ pub use container::{ContainerInterface, DuplicateDetection};
 pub use gateway::{Conflict, Gateways};
 pub use loopback::{Loopback, NAME as LOOPBACK};
 pub use masquerade::Masquerade;
+pub use published::{Publication, Published, Rewrite, Transport};
 pub use sysctls::Sysctls;
 pub use veth::{PortSettings, Veth};
 

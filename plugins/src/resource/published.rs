@@ -1,0 +1,344 @@
+//! Ports of the host that lead to a container: `portMappings`.
+
+use super::differs;
+use crate::address::{self, Cidr, Family, octets};
+use crate::attachment::Attachment;
+use crate::declaration::{Resource, Undo};
+use crate::error::{Code, Error, Result};
+use crate::host::{Host, IfMissing, Side, Sysctl};
+use crate::netlink::forget_connections;
+use crate::nft::{
+    Batch, Chain, Clash, Element, Entry, Hook, Ledger, Rule, Schema, Set, Verdict, network_set,
+};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// A transport protocol with ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// `tcp`
+    Tcp = 6,
+    /// `udp`
+    Udp = 17,
+    /// `sctp`
+    Sctp = 132,
+}
+
+const TRANSPORTS: [(Transport, &str); 3] =
+    [(Transport::Tcp, "tcp"), (Transport::Udp, "udp"), (Transport::Sctp, "sctp")];
+
+impl Transport {
+    /// Reads its name, in any case; none is TCP.
+    pub fn read(text: &str) -> Option<Transport> {
+        let text = if text.is_empty() { "tcp" } else { text };
+        TRANSPORTS.iter().find(|(_, name)| name.eq_ignore_ascii_case(text)).map(|(transport, _)| *transport)
+    }
+}
+
+/// Whose packets leave for the container with the host's address, so that the answers come back through the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rewrite {
+    /// Nobody's: `snat` is false.
+    Nobody,
+    /// Those of the host itself by 127.0.0.1, and of the container's own network.
+    Local,
+    /// Everybody's: `masqAll`.
+    Everybody,
+}
+
+const REWRITES: [(Rewrite, &str); 3] =
+    [(Rewrite::Nobody, "plain"), (Rewrite::Local, "snat"), (Rewrite::Everybody, "masq")];
+
+/// One port of the host that leads to one address of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// The protocol.
+    pub transport: Transport,
+    /// The one address of the host at which the port is; all of them when there is none.
+    pub host: Option<IpAddr>,
+    /// The port of the host.
+    pub host_port: u16,
+    /// The container's address, with its network.
+    pub container: Cidr,
+    /// The container's port.
+    pub container_port: u16,
+    /// Whose packets are rewritten.
+    pub rewrite: Rewrite,
+}
+
+impl fmt::Display for Publication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let transport =
+            TRANSPORTS.iter().find(|(transport, _)| *transport == self.transport).map_or("", |(_, n)| n);
+        let host = self.host.map_or_else(|| "*".to_owned(), |host| host.to_string());
+        let rewrite =
+            REWRITES.iter().find(|(rewrite, _)| *rewrite == self.rewrite).map_or("", |(_, name)| name);
+        let Publication { host_port, container, container_port, .. } = self;
+        write!(f, "{transport} {host} {host_port} to {container} {container_port} {rewrite}")
+    }
+}
+
+impl Publication {
+    /// Reads what `Display` writes.
+    fn parse(text: &str) -> Option<Publication> {
+        let mut words = text.split(' ');
+        let transport = Transport::read(words.next()?)?;
+        let host = match words.next()? {
+            "*" => None,
+            host => Some(address::parse_address(host)?),
+        };
+        let host_port = words.next()?.parse().ok()?;
+        let container = address::parse(words.nth(1)?)?;
+        let container_port = words.next()?.parse().ok()?;
+        let word = words.next()?;
+        let rewrite = REWRITES.iter().find(|(_, name)| *name == word).map(|(rewrite, _)| *rewrite)?;
+        Some(Publication { transport, host, host_port, container, container_port, rewrite })
+    }
+
+    /// Protocol and port as a set's key has them: four bytes each.
+    fn service(&self, port: u16) -> Vec<u8> {
+        let [high, low] = port.to_be_bytes();
+        vec![self.transport as u8, 0, 0, 0, high, low, 0, 0]
+    }
+
+    /// The container's address, protocol and port: what a packet is going to after it was redirected.
+    fn target(&self) -> Vec<u8> {
+        [octets(self.container.address), self.service(self.container_port)].concat()
+    }
+
+    fn redirection(&self) -> Entry {
+        let [high, low] = self.container_port.to_be_bytes();
+        let data = [octets(self.container.address), vec![high, low, 0, 0]].concat();
+        let service = self.service(self.host_port);
+        let family = self.container.family();
+        let (set, key) = match self.host {
+            None => (name("any", family), service),
+            Some(host) => (name("one", family), [octets(host), service].concat()),
+        };
+        Entry { set, network: None, element: Element { key, data } }
+    }
+
+    fn rewrites(&self) -> Vec<Entry> {
+        let family = self.container.family();
+        let entry =
+            |set, network| Entry { set, network, element: Element { key: self.target(), data: Vec::new() } };
+        let network = self.container.network();
+        match (self.rewrite, family) {
+            (Rewrite::Nobody, _) => Vec::new(),
+            (Rewrite::Everybody, family) => vec![entry(name("all", family), None)],
+            (Rewrite::Local, Family::V4) => {
+                vec![entry(name("local", family), None), entry(network_set(network), Some(network))]
+            }
+            (Rewrite::Local, Family::V6) => vec![entry(network_set(network), Some(network))],
+        }
+    }
+}
+
+/// The published ports of an attachment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Whose they are.
+    pub attachment: Attachment,
+    /// What leads where.
+    pub publications: Vec<Publication>,
+}
+
+impl Resource for Published {
+    fn add(&self, host: &mut Host) -> Result<Undo> {
+        if self.publications.is_empty() {
+            return Ok(Undo::Nothing);
+        }
+        let socket = host.netfilter()?;
+        Ledger::<Table>::of(socket, &self.attachment)
+            .add(&self.facts(), Clash::Refuse)
+            .map_err(|error| self.name_clash(error))?;
+        match self.let_in(host) {
+            Ok(()) => Ok(Undo::Remove),
+            Err(error) => {
+                self.del(host)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Goes by the record alone, so what is published goes even if the caller no longer knows of it.
+    fn del(&self, host: &mut Host) -> Result<()> {
+        let socket = host.netfilter()?;
+        let facts = Ledger::<Table>::of(socket, &self.attachment).remove()?;
+        let publications: Vec<Publication> =
+            facts.iter().filter_map(|fact| Publication::parse(fact)).collect();
+        forget_datagrams(host, &publications)
+    }
+
+    fn check(&self, host: &mut Host) -> Result<()> {
+        let missing =
+            Ledger::<Table>::of(host.netfilter()?, &self.attachment).missing_facts(&self.facts())?;
+        match missing.first() {
+            None => Ok(()),
+            Some(fact) => Err(differs(format!("port is not published: {fact}"))),
+        }
+    }
+
+    fn gc(&self, host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {
+        Ledger::<Table>::keep_only(host.netfilter()?, network, valid)
+    }
+}
+
+impl Published {
+    fn facts(&self) -> Vec<String> {
+        self.publications.iter().map(Publication::to_string).collect()
+    }
+
+    fn let_in(&self, host: &mut Host) -> Result<()> {
+        forget_datagrams(host, &self.publications)?;
+        let local = self.publications.iter().find(|publication| {
+            publication.rewrite != Rewrite::Nobody && publication.container.family() == Family::V4
+        });
+        match local {
+            None => Ok(()),
+            Some(publication) => let_loopback_out(host, publication.container.address),
+        }
+    }
+
+    fn name_clash(&self, error: Error) -> Error {
+        if error.code != Code::Exists as u32 || error.details.is_empty() {
+            return error;
+        }
+        let ports: Vec<String> = self.publications.iter().map(|p| p.host_port.to_string()).collect();
+        let (ports, owner) = (ports.join(", "), &error.details);
+        let msg = format!("a host port of {ports} is published already, for {owner}");
+        Error::new(Code::Exists, msg).about("runtimeConfig.portMappings")
+    }
+}
+
+/// What the host sends to 127.0.0.1 may leave by the device that leads to the container.
+fn let_loopback_out(host: &mut Host, container: IpAddr) -> Result<()> {
+    let route = host.route(Side::Host)?;
+    let Some(index) = route.link_towards(container)? else { return Ok(()) };
+    let Some(link) = route.link_by_index(index)? else { return Ok(()) };
+    let sysctl = format!("net/ipv4/conf/{}/route_localnet", link.name);
+    host.set_sysctls(Side::Host, &[Sysctl::new(sysctl, "1", IfMissing::Refuse)])
+}
+
+/// UDP has no beginning: a flow that the kernel knows would go on to where it went before.
+fn forget_datagrams(host: &mut Host, publications: &[Publication]) -> Result<()> {
+    let udp = publications.iter().filter(|publication| publication.transport == Transport::Udp);
+    let flows: Vec<(Family, u16)> =
+        udp.map(|publication| (publication.container.family(), publication.host_port)).collect();
+    match flows.is_empty() {
+        true => Ok(()),
+        false => forget_connections(host.netfilter()?, Transport::Udp as u8, &flows),
+    }
+}
+
+/// `table inet tare_portmap`: maps from what a packet is going to, and sets of what is rewritten after.
+#[derive(Debug)]
+struct Table;
+
+const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
+const PUBLISHED: &str = "published";
+const POSTROUTING: &str = "postrouting";
+/// `dstnat` and `srcnat`.
+const PRIORITIES: [i32; 2] = [-100, 100];
+/// The numbers by which `nft` knows types, and the lengths that keys and data of them take.
+const PROTOCOL: (u32, u32) = (12, 4);
+const SERVICE: (u32, u32) = (13, 4);
+
+fn address_type(family: Family) -> (u32, u32) {
+    if family == Family::V4 { (7, 4) } else { (8, 16) }
+}
+
+/// A type made of several, as `nft` numbers it.
+fn together(types: &[(u32, u32)]) -> (u32, u32) {
+    types.iter().fold((0, 0), |(number, length), (kind, size)| ((number << 6) | kind, length + size))
+}
+
+fn name(what: &str, family: Family) -> String {
+    format!("{what}{}", if family == Family::V4 { 4 } else { 6 })
+}
+
+impl Schema for Table {
+    const TABLE: &'static str = "tare_portmap";
+    const CHAIN: &'static str = POSTROUTING;
+    const FIXED: u32 = 4 + 7;
+    const FIXED_RULES: u32 = 3;
+
+    fn build(batch: &mut Batch) {
+        build_sets(batch);
+        let [destination, source] = PRIORITIES;
+        let chain = |name, hook, priority| Chain { name, hook: Some((hook, priority)) };
+        batch.chain(Chain { name: PUBLISHED, hook: None });
+        batch.chain(chain("prerouting", Hook::Prerouting, destination));
+        batch.chain(chain("output", Hook::Output, destination));
+        batch.chain(chain(POSTROUTING, Hook::Postrouting, source));
+        for family in FAMILIES {
+            batch.rule(PUBLISHED, &Rule::of(family).redirected_from_address(family, &name("one", family)));
+            batch.rule(PUBLISHED, &Rule::of(family).redirected_from_port(family, &name("any", family)));
+            let all = Rule::of(family).redirected().to_any_of(family, &name("all", family)).masquerade();
+            batch.rule(POSTROUTING, &all);
+        }
+        for chain in ["prerouting", "output"] {
+            batch.rule(chain, &Rule::to_this_host().verdict(Verdict::Jump(PUBLISHED)));
+        }
+        let loopback = Cidr { address: IpAddr::V4(Ipv4Addr::LOCALHOST), length: 8 };
+        let local = Rule::of(Family::V4).redirected().from_network(loopback);
+        batch.rule(POSTROUTING, &local.to_any_of(Family::V4, &name("local", Family::V4)).masquerade());
+    }
+
+    /// A container that reaches another one of its network, or itself, by the host's port: without this the answer
+    /// would go straight back, from an address that was never asked.
+    fn build_network(batch: &mut Batch, network: Cidr) {
+        let family = network.family();
+        let set = network_set(network);
+        batch.set(&Set { name: set.clone(), key: target_type(family), data: None });
+        let rule = Rule::of(family).redirected().from_network(network).to_any_of(family, &set).masquerade();
+        batch.rule(POSTROUTING, &rule);
+    }
+
+    fn entries(fact: &str) -> Vec<Entry> {
+        let Some(publication) = Publication::parse(fact) else { return Vec::new() };
+        let mut entries = publication.rewrites();
+        entries.push(publication.redirection());
+        entries
+    }
+}
+
+fn target_type(family: Family) -> (u32, u32) {
+    together(&[address_type(family), PROTOCOL, SERVICE])
+}
+
+fn build_sets(batch: &mut Batch) {
+    for family in FAMILIES {
+        let data = Some(together(&[address_type(family), SERVICE]));
+        batch.set(&Set { name: name("any", family), key: together(&[PROTOCOL, SERVICE]), data });
+        batch.set(&Set { name: name("one", family), key: target_type(family), data });
+        batch.set(&Set { name: name("all", family), key: target_type(family), data: None });
+    }
+    batch.set(&Set { name: name("local", Family::V4), key: target_type(Family::V4), data: None });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_publication_reads_as_it_is_written() {
+        for text in [
+            "tcp * 8080 to 10.88.0.5/16 80 snat",
+            "udp 127.0.0.1 53 to 10.88.0.5/16 5353 plain",
+            "sctp fd01::1 65535 to fd00::5/64 1 masq",
+        ] {
+            assert_eq!(Publication::parse(text).unwrap().to_string(), text);
+        }
+        for bad in ["", "tcp", "tcp * x to 10.0.0.1/8 80 snat", "tcp * 1 to 10.0.0.1/8 80 what"] {
+            assert_eq!(Publication::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn protocols_are_known_in_any_case() {
+        assert_eq!(Transport::read("TCP"), Some(Transport::Tcp));
+        assert_eq!(Transport::read(""), Some(Transport::Tcp));
+        assert_eq!(Transport::read("icmp"), None);
+    }
+}
