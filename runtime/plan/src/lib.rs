@@ -1,1 +1,4 @@
 //! Reads an OCI configuration and plans every step of a container's life, as data.
+
+pub mod spec;
+pub mod tables;

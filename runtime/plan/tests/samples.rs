@@ -1,0 +1,39 @@
+//! The documents that containerd, Podman, Docker and buildah wrote.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on should stop")]
+
+use std::path::PathBuf;
+
+fn samples(of_processes: bool) -> Vec<(String, Vec<u8>)> {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/samples");
+    let mut found: Vec<_> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().contains("-process-") == of_processes)
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap()))
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn every_config_is_read_without_mistake_or_warning() {
+    let configs = samples(false);
+    assert_eq!(configs.len(), 33);
+    for (name, bytes) in configs {
+        let loaded = tare_plan::spec::load(&bytes).unwrap_or_else(|mistakes| panic!("{name}: {mistakes:?}"));
+        assert_eq!(loaded.warnings, [], "{name}");
+    }
+}
+
+#[test]
+fn every_process_is_read_without_mistake_or_warning() {
+    let processes = samples(true);
+    assert_eq!(processes.len(), 16);
+    for (name, bytes) in processes {
+        let loaded =
+            tare_plan::spec::load_process(&bytes).unwrap_or_else(|mistakes| panic!("{name}: {mistakes:?}"));
+        assert_eq!(loaded.warnings, [], "{name}");
+        assert!(!loaded.process.args.is_empty(), "{name}");
+    }
+}
