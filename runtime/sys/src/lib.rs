@@ -5,6 +5,7 @@
 
 pub mod clone;
 pub mod descriptors;
+pub mod directory;
 pub mod exec;
 pub mod keyring;
 pub mod mount_attr;

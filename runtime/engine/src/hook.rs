@@ -1,0 +1,131 @@
+//! Hooks: programs that run at given points of a container's life, with its state on their standard input.
+
+use crate::channel::retry;
+use crate::fault::{Call, During, Fault};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::SeekFrom;
+use rustix::io::Errno;
+use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use std::ffi::CString;
+use tare_plan::step::Hook;
+use tare_sys::clone::{Clone, Spawned, spawn};
+use tare_sys::exec::{Strings, exec};
+
+/// A hook with everything that running it needs, so that running it allocates nothing.
+pub(crate) struct PreparedHook {
+    path: CString,
+    arguments: Strings,
+    environment: Option<Strings>,
+    timeout_seconds: Option<u32>,
+}
+
+impl PreparedHook {
+    pub(crate) fn new(hook: &Hook) -> Self {
+        let named = if hook.arguments.is_empty() { vec![hook.path.clone()] } else { hook.arguments.clone() };
+        Self {
+            path: hook.path.clone(),
+            arguments: Strings::new(named),
+            environment: hook.environment.clone().map(Strings::new),
+            timeout_seconds: hook.timeout_seconds,
+        }
+    }
+}
+
+/// Runs hooks one after the other and stops at the first that fails. `default` is the environment of those that have none.
+pub(crate) fn run_all(
+    hooks: &[PreparedHook],
+    state: BorrowedFd<'_>,
+    default: Option<&Strings>,
+) -> Result<(), Fault> {
+    for (index, hook) in hooks.iter().enumerate() {
+        run(hook, state, default).map_err(|fault| fault.detail((index as u32) << 16 | fault.detail))?;
+    }
+    Ok(())
+}
+
+/// Runs one hook to its end. The fault's detail holds its exit code in bits 8 to 15, the signal that ended it in 0 to 7.
+pub(crate) fn run(hook: &PreparedHook, state: BorrowedFd<'_>, default: Option<&Strings>) -> Result<(), Fault> {
+    let environment = hook.environment.as_ref().or(default).ok_or(Fault::new(Call::Hook, Errno::INVAL))?;
+    rustix::fs::seek(state, SeekFrom::Start(0)).during(Call::Hook)?;
+    let child = spawn(Clone::default(), || become_hook(hook, state, environment)).during(Call::Clone)?;
+    if !ends_in_time(&child, hook.timeout_seconds)? {
+        // The hook leads a process group of its own, so that what it started goes with it.
+        let _ = kill_process_group(child.pid, Signal::KILL);
+        reap(&child)?;
+        return Err(Fault::new(Call::HookTimeout, Errno::TIMEDOUT));
+    }
+    match reap(&child)? {
+        0 => Ok(()),
+        status => Err(Fault::new(Call::Hook, Errno::IO).detail(status)),
+    }
+}
+
+/// In the new process: becomes the hook's program, or returns the exit code that a shell would give.
+fn become_hook(hook: &PreparedHook, state: BorrowedFd<'_>, environment: &Strings) -> i32 {
+    let prepared = rustix::process::setpgid(None, None)
+        .and_then(|()| rustix::process::set_parent_process_death_signal(Some(Signal::KILL)))
+        .and_then(|()| rustix::stdio::dup2_stdin(state));
+    if prepared.is_err() {
+        return 126;
+    }
+    tare_sys::signals::reset();
+    match exec(&hook.path, &hook.arguments, environment) {
+        Errno::NOENT => 127,
+        _ => 126,
+    }
+}
+
+/// Waits for the end of `child`, at most `limit` seconds.
+fn ends_in_time(child: &Spawned, limit: Option<u32>) -> Result<bool, Fault> {
+    let limit = limit.map(|seconds| Timespec { tv_sec: seconds.into(), tv_nsec: 0 });
+    let mut waiting = [PollFd::from_borrowed_fd(child.pidfd.as_fd(), PollFlags::IN)];
+    Ok(retry(|| poll(&mut waiting, limit.as_ref())).during(Call::Wait)? > 0)
+}
+
+/// Takes the exit status of `child`: its code in bits 8 to 15, or the signal that ended it in 0 to 7.
+fn reap(child: &Spawned) -> Result<u32, Fault> {
+    let status = retry(|| waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED)).during(Call::Wait)?;
+    let Some(status) = status else { return Err(Fault::new(Call::Wait, Errno::CHILD)) };
+    let code = status.exit_status().unwrap_or(0).cast_unsigned() & 0xff;
+    Ok(code << 8 | status.terminating_signal().unwrap_or(0).cast_unsigned() & 0xff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::MemfdFlags;
+
+    fn shell(script: &str, timeout_seconds: Option<u32>) -> PreparedHook {
+        let arguments = [c"sh".to_owned(), c"-c".to_owned(), CString::new(script).unwrap()].into();
+        PreparedHook::new(&Hook { path: c"/bin/sh".to_owned(), arguments, environment: Some(Vec::new()), timeout_seconds })
+    }
+
+    fn state(text: &str) -> rustix::fd::OwnedFd {
+        let file = rustix::fs::memfd_create(c"state", MemfdFlags::CLOEXEC).unwrap();
+        rustix::io::write(&file, text.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn every_hook_reads_the_state_from_its_start() {
+        let state = state("{\"id\":\"a\"}");
+        let reads = || shell("[ \"$(cat)\" = '{\"id\":\"a\"}' ]", None);
+        assert_eq!(run_all(&[reads(), reads()], state.as_fd(), None), Ok(()));
+    }
+
+    #[test]
+    fn a_failing_hook_stops_those_after_it_and_says_which_it_was() {
+        let hooks = [shell("exit 0", None), shell("exit 3", None), shell("exit 9", None)];
+        let fault = run_all(&hooks, state("").as_fd(), None).unwrap_err();
+        assert_eq!((fault.call, fault.detail), (Call::Hook, 1 << 16 | 3 << 8));
+    }
+
+    #[test]
+    fn a_hook_is_killed_when_its_time_is_up() {
+        let begun = std::time::Instant::now();
+        let fault = run_all(&[shell("sleep 60 & sleep 60", Some(1))], state("").as_fd(), None).unwrap_err();
+        assert_eq!(fault.call, Call::HookTimeout);
+        assert!(begun.elapsed().as_secs() < 20);
+    }
+}

@@ -1,0 +1,60 @@
+//! Device nodes and the links beside them.
+
+use crate::fault::{Call, During, Fault};
+use crate::inside::{Entry, Inside};
+use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
+use std::ffi::CStr;
+use tare_plan::step::Device;
+
+/// Makes a device node; one of the same kind and numbers that is already there is kept (the image may bring it).
+pub(super) fn make(inside: Inside<'_>, device: &Device) -> Result<(), Fault> {
+    let entry = inside.entry(&device.path)?;
+    let number = fs::makedev(device.major, device.minor);
+    let kind = FileType::from_raw_mode(device.mode);
+    // The mode is given exactly by fchmodat below; the process's mask would take bits from it here.
+    match fs::mknodat(&entry.directory, entry.name, kind, Mode::from_raw_mode(device.mode & 0o7777), number) {
+        Ok(()) => own(&entry, device),
+        Err(Errno::EXIST) => keep(&entry, kind, number),
+        Err(errno) => Err(Fault::new(Call::MakeNode, errno)),
+    }
+}
+
+/// Gives a node that has just been made its owner and its exact mode.
+fn own(entry: &Entry<'_>, device: &Device) -> Result<(), Fault> {
+    let (uid, gid) = (Uid::from_raw(device.uid), Gid::from_raw(device.gid));
+    fs::chownat(&entry.directory, entry.name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).during(Call::Owner)?;
+    // fchmodat follows links, but the node was made by this process in a file system that nobody else has yet.
+    fs::chmodat(&entry.directory, entry.name, Mode::from_raw_mode(device.mode & 0o7777), AtFlags::empty())
+        .during(Call::Mode)
+}
+
+/// Accepts what is already there if it is the very device, and refuses it if it is not.
+fn keep(entry: &Entry<'_>, kind: FileType, number: u64) -> Result<(), Fault> {
+    let stat = fs::statat(&entry.directory, entry.name, AtFlags::SYMLINK_NOFOLLOW).during(Call::Stat)?;
+    let same = FileType::from_raw_mode(stat.st_mode) == kind && (kind == FileType::Fifo || stat.st_rdev == number);
+    if same { Ok(()) } else { Err(Fault::new(Call::MakeNode, Errno::EXIST)) }
+}
+
+/// Makes a symbolic link; whatever already has that name is kept.
+pub(super) fn symlink(inside: Inside<'_>, path: &CStr, target: &CStr) -> Result<(), Fault> {
+    let entry = inside.entry(path)?;
+    match fs::symlinkat(target, &entry.directory, entry.name) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(errno) => Err(Fault::new(Call::Symlink, errno)),
+    }
+}
+
+/// Opens a character device inside the root and makes sure that it is the one with these numbers.
+pub(super) fn open_character(
+    inside: Inside<'_>,
+    path: &CStr,
+    major: u32,
+    minor: u32,
+) -> Result<rustix::fd::OwnedFd, Fault> {
+    let file = inside.open(path, OFlags::RDWR | OFlags::NOCTTY)?;
+    let stat = fs::fstat(&file).during(Call::Stat)?;
+    let same = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice;
+    let genuine = same && stat.st_rdev == fs::makedev(major, minor);
+    if genuine { Ok(file) } else { Err(Fault::new(Call::Unexpected, Errno::NODEV)) }
+}

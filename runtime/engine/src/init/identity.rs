@@ -1,0 +1,104 @@
+//! Who the process is: users, groups, capabilities.
+
+use crate::fault::{Call, During, Fault};
+use rustix::fs::{Gid, Uid};
+use rustix::io::Errno;
+use rustix::thread::{self, CapabilitySet, CapabilitySets};
+use tare_plan::step::{Capabilities, Identity, NoNewPrivileges, Verify};
+
+/// Becomes user and group 0 of the user namespace that init was born in.
+pub(crate) fn become_root() -> Result<(), Fault> {
+    let (uid, gid) = (Uid::ROOT, Gid::ROOT);
+    thread::set_thread_res_gid(gid, gid, gid).during(Call::SetGroup)?;
+    thread::set_thread_res_uid(uid, uid, uid).during(Call::SetUser)?;
+    // A change of user makes a process non-dumpable and forgets its parent's death; the second is asked for again.
+    super::die_with_parent()
+}
+
+/// Takes the groups, the group and the user, in this order, since each but the first gives up the right to the others.
+/// Permitted capabilities are kept: a later step sets them as the configuration has them.
+pub(super) fn take(identity: &Identity) -> Result<(), Fault> {
+    thread::set_keep_capabilities(true).during(Call::Prctl)?;
+    if let Some(groups) = &identity.groups {
+        set_groups(groups)?;
+    }
+    let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
+    thread::set_thread_res_gid(gid, gid, gid).during(Call::SetGroup)?;
+    thread::set_thread_res_uid(uid, uid, uid).during(Call::SetUser)?;
+    super::die_with_parent()?;
+    restore_effective()
+}
+
+/// Sets the supplementary groups, at most as many as the kernel takes.
+fn set_groups(groups: &[u32]) -> Result<(), Fault> {
+    /// Groups that fit without allocating; the kernel takes 65,536, no configuration seen has over a few dozen.
+    const ROOM: usize = 4096;
+    let mut room = [Gid::ROOT; ROOM];
+    for (place, gid) in room.iter_mut().zip(groups) {
+        *place = Gid::from_raw(*gid);
+    }
+    let list = room.get(..groups.len()).ok_or(Fault::new(Call::SetGroups, Errno::INVAL))?;
+    thread::set_thread_groups(list).during(Call::SetGroups)
+}
+
+/// Makes what is permitted effective again, which leaving user 0 has undone.
+fn restore_effective() -> Result<(), Fault> {
+    let mut sets = thread::capabilities(None).during(Call::SetCapabilities)?;
+    sets.effective = sets.permitted;
+    thread::set_capabilities(None, sets).during(Call::SetCapabilities)
+}
+
+/// Drops every capability but `keep` from the bounding set, up to the last that the kernel knows.
+pub(super) fn bound_capabilities(keep: u64) -> Result<(), Fault> {
+    for bit in 0..u64::BITS {
+        let capability = CapabilitySet::from_bits_retain(1 << bit);
+        match thread::capability_is_in_bounding_set(capability) {
+            Err(Errno::INVAL) => break,
+            Err(errno) => return Err(Fault::new(Call::SetCapabilities, errno).detail(bit)),
+            Ok(present) if present && keep & (1 << bit) == 0 => {
+                let dropped = thread::remove_capability_from_bounding_set(capability);
+                dropped.during(Call::SetCapabilities).map_err(|fault| fault.detail(bit))?;
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Sets all sets; the ambient one last, since it may hold only what is permitted and inheritable.
+pub(super) fn set_capabilities(sets: Capabilities) -> Result<(), Fault> {
+    let kernel = CapabilitySets {
+        effective: CapabilitySet::from_bits_retain(sets.effective),
+        permitted: CapabilitySet::from_bits_retain(sets.permitted),
+        inheritable: CapabilitySet::from_bits_retain(sets.inheritable),
+    };
+    thread::clear_ambient_capability_set().during(Call::SetCapabilities)?;
+    thread::set_capabilities(None, kernel).during(Call::SetCapabilities)?;
+    for bit in (0..u64::BITS).filter(|bit| sets.ambient & (1 << bit) != 0) {
+        let capability = CapabilitySet::from_bits_retain(1 << bit);
+        thread::configure_capability_in_ambient_set(capability, true).during(Call::SetCapabilities)?;
+    }
+    Ok(())
+}
+
+/// Reads back what the steps before have set; a difference is a failure, whichever call hid it.
+pub(super) fn verify(wanted: &Verify) -> Result<(), Fault> {
+    let user = rustix::process::getuid().as_raw() == wanted.uid && rustix::process::geteuid().as_raw() == wanted.uid;
+    let group = rustix::process::getgid().as_raw() == wanted.gid && rustix::process::getegid().as_raw() == wanted.gid;
+    let privileges = thread::no_new_privs().during(Call::Prctl)? == (wanted.no_new_privileges == NoNewPrivileges::Set);
+    let capabilities = match wanted.capabilities {
+        Some(sets) => {
+            let now = thread::capabilities(None).during(Call::SetCapabilities)?;
+            now.effective.bits() == sets.effective
+                && now.permitted.bits() == sets.permitted
+                && now.inheritable.bits() == sets.inheritable
+        }
+        None => true,
+    };
+    // The detail says which of the four differs.
+    let differing = [user, group, privileges, capabilities].iter().position(|same| !same);
+    match differing {
+        None => Ok(()),
+        Some(which) => Err(Fault::new(Call::Verify, Errno::PERM).detail(which as u32)),
+    }
+}

@@ -1,0 +1,212 @@
+//! The init's column: runs each step of the plan inside the new container, up to the container's program.
+//!
+//! From here on nothing is allocated, formatted or logged: what a step needs was made before init was.
+
+mod close;
+mod device;
+mod identity;
+mod mask;
+mod mount;
+mod namespace;
+mod program;
+mod root;
+mod terminal;
+
+use crate::channel::{self, Failure, KernelText};
+use crate::fault::{Call, During, Fault};
+use crate::hook::{self, PreparedHook};
+use crate::inside::Inside;
+use crate::slots::Slots;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::process::{Signal as Posix, set_parent_process_death_signal};
+use tare_plan::step::{InitStep, Planned, Signal, Slot};
+use tare_sys::exec::Strings;
+use tare_sys::seccomp::Instruction;
+
+/// What init needs beside its steps, all of it made before init is.
+pub(crate) struct Kit {
+    /// The program's arguments.
+    pub(crate) arguments: Strings,
+    /// The program's environment, with room for HOME.
+    pub(crate) environment: Strings,
+    /// The paths at which the program may be, in the order in which they are tried.
+    pub(crate) candidates: Vec<std::ffi::CString>,
+    /// The hooks of each hooks step, in the order of the steps.
+    pub(crate) hooks: Vec<Vec<PreparedHook>>,
+    /// The system call filter of each seccomp step, likewise.
+    pub(crate) filters: Vec<Vec<Instruction>>,
+    /// `/proc` of the host, as it was before anything of the container was mounted.
+    pub(crate) host_proc: OwnedFd,
+    /// Init's end of the channel.
+    pub(crate) channel: OwnedFd,
+}
+
+/// Init, as far as it has come.
+struct Init<'kit> {
+    kit: &'kit mut Kit,
+    slots: &'kit Slots,
+    root: Option<OwnedFd>,
+    terminal: Option<OwnedFd>,
+    cover: mask::Cover,
+    hooks_done: usize,
+    filters_done: usize,
+    program: usize,
+    /// Who hears of a failure after `start`.
+    starter: Option<OwnedFd>,
+    text: KernelText,
+}
+
+/// Carries out `column`. Returns, with the exit code of a runtime's error, only when a step fails.
+pub(crate) fn run(column: &[Planned<InitStep>], kit: &mut Kit, slots: &Slots) -> i32 {
+    // Steps close descriptors by number; nothing may close them again when this value goes, so it never does.
+    let mut init = std::mem::ManuallyDrop::new(Init::new(kit, slots));
+    for (step, planned) in column.iter().enumerate() {
+        if let Err(fault) = init.act(&planned.step) {
+            let failure = Failure { step, fault, text: init.text };
+            channel::send_failed(init.listener(), &failure);
+            break;
+        }
+    }
+    1
+}
+
+impl<'kit> Init<'kit> {
+    fn new(kit: &'kit mut Kit, slots: &'kit Slots) -> Self {
+        Self {
+            kit,
+            slots,
+            root: None,
+            terminal: None,
+            cover: mask::Cover::default(),
+            hooks_done: 0,
+            filters_done: 0,
+            program: 0,
+            starter: None,
+            text: KernelText::EMPTY,
+        }
+    }
+
+    /// Carries out one step.
+    fn act(&mut self, step: &InitStep) -> Result<(), Fault> {
+        match step {
+            InitStep::DieWithParent => die_with_parent(),
+            InitStep::OutliveParent => outlive_parent(),
+            InitStep::Await(signal) => channel::await_signal(self.kit.channel.as_fd(), *signal),
+            InitStep::Send(signal) => self.send(*signal),
+            InitStep::Hooks(hooks) => self.hooks(hooks.state),
+            InitStep::WaitForStart { slot } => self.wait_for_start(self.slots.get(*slot)?),
+            InitStep::CloseDescriptors { preserve, keep } => close::close_descriptors(self, *preserve, keep),
+            _ => self.set_up(step),
+        }
+    }
+
+    /// Carries out a step that sets the process or its namespaces up.
+    fn set_up(&mut self, step: &InitStep) -> Result<(), Fault> {
+        match step {
+            InitStep::JoinCgroup { cgroup } => namespace::join_cgroup(self.slots.get(*cgroup)?),
+            InitStep::JoinNamespace { slot, kind } => namespace::join(self.slots.get(*slot)?, *kind),
+            InitStep::BecomeRoot => identity::become_root(),
+            InitStep::NewSession => rustix::process::setsid().during(Call::Session).map(drop),
+            InitStep::NewKeyring { name } => namespace::new_keyring(name),
+            InitStep::NewCgroupNamespace => namespace::new_cgroup_namespace(),
+            InitStep::Hostname { name } => rustix::system::sethostname(name.as_bytes()).during(Call::Hostname),
+            InitStep::Domainname { name } => rustix::system::setdomainname(name.as_bytes()).during(Call::Domainname),
+            InitStep::LoopbackUp => namespace::loopback_up(),
+            InitStep::Sysctl { path, value } => namespace::sysctl(self.kit.host_proc.as_fd(), path, value.as_bytes()),
+            InitStep::Umask { mask } => {
+                rustix::process::umask(rustix::fs::Mode::from_raw_mode(*mask));
+                Ok(())
+            }
+            InitStep::BoundCapabilities { keep } => identity::bound_capabilities(*keep),
+            InitStep::Identity(identity) => identity::take(identity),
+            InitStep::SetCapabilities(sets) => identity::set_capabilities(*sets),
+            InitStep::NoNewPrivileges => rustix::thread::set_no_new_privs(true).during(Call::Prctl),
+            InitStep::Verify(verify) => identity::verify(verify),
+            InitStep::Seccomp(filter) => self.seccomp(filter.flags),
+            InitStep::FindProgram => program::find(self),
+            InitStep::FindHome { uid } => program::find_home(self, *uid),
+            InitStep::WorkingDirectory { path } => program::working_directory(path),
+            InitStep::Execute => Err(program::execute(self)),
+            _ => self.build_root(step),
+        }
+    }
+
+    /// Carries out a step that builds the root file system.
+    fn build_root(&mut self, step: &InitStep) -> Result<(), Fault> {
+        match step {
+            InitStep::DetachPropagation => root::detach_propagation(),
+            InitStep::RootOverlay(overlay) => root::overlay(self, overlay),
+            InitStep::RootTree { tree } => root::tree(self, *tree),
+            InitStep::RootAttributes { attributes, propagation } => {
+                mount::change(self.root()?, *attributes, *propagation)
+            }
+            InitStep::EnterRoot(how) => root::enter(self, *how),
+            InitStep::Mount(mount) => mount::mount(self, mount),
+            InitStep::Attach { tree, target, content } => mount::attach(self, self.slots.get(*tree)?, target, *content),
+            InitStep::Remount { target, attributes, propagation } => {
+                mount::remount(self.inside()?, target, *attributes, *propagation)
+            }
+            InitStep::MakeDirectory { path } => self.inside()?.make_directory(path).map(drop),
+            InitStep::MakeDevice(device) => device::make(self.inside()?, device),
+            InitStep::Symlink { path, target } => device::symlink(self.inside()?, path, target),
+            InitStep::OpenTerminal { size } => terminal::open(self, *size),
+            InitStep::Mask { path, null } => mask::mask(self, path, *null),
+            InitStep::ReadonlyPath { path } => mask::readonly(self.inside()?, path),
+            _ => Err(Fault::new(Call::Unexpected, Errno::NOSYS)),
+        }
+    }
+
+    /// The root file system's topmost directory.
+    fn root(&self) -> Result<BorrowedFd<'_>, Fault> {
+        self.root.as_ref().map(AsFd::as_fd).ok_or(Fault::new(Call::Slot, Errno::BADF))
+    }
+
+    /// The inside of the root file system.
+    fn inside(&self) -> Result<Inside<'_>, Fault> {
+        self.root().map(Inside::new)
+    }
+
+    /// Who is told of a failure: `start` once it has called, the parent until then.
+    fn listener(&self) -> BorrowedFd<'_> {
+        self.starter.as_ref().unwrap_or(&self.kit.channel).as_fd()
+    }
+
+    fn send(&mut self, signal: Signal) -> Result<(), Fault> {
+        // The master goes to the parent and stays there: the container must not hold its own terminal's other end.
+        let terminal = if signal == Signal::Ready { self.terminal.take() } else { None };
+        channel::send_reached(self.kit.channel.as_fd(), signal, terminal.as_ref().map(AsFd::as_fd))
+    }
+
+    fn hooks(&mut self, state: Slot) -> Result<(), Fault> {
+        let state = self.slots.get(state)?;
+        let hooks = self.kit.hooks.get(self.hooks_done).ok_or(Fault::new(Call::Slot, Errno::BADF))?;
+        self.hooks_done += 1;
+        hook::run_all(hooks, state, Some(&self.kit.environment))
+    }
+
+    fn seccomp(&mut self, flags: u32) -> Result<(), Fault> {
+        let filter = self.kit.filters.get(self.filters_done).ok_or(Fault::new(Call::Slot, Errno::BADF))?;
+        self.filters_done += 1;
+        tare_sys::seccomp::install(filter, u64::from(flags)).during(Call::Seccomp)
+    }
+
+    /// Waits for the message that `start` sends; the descriptor in it is where `start` hears how it went: it is closed by
+    /// exec, so that its end without a message means success.
+    fn wait_for_start(&mut self, socket: BorrowedFd<'_>) -> Result<(), Fault> {
+        while self.starter.is_none() {
+            let (_, reply) = channel::receive_bytes(socket, &mut [0])?;
+            self.starter = reply;
+        }
+        Ok(())
+    }
+}
+
+/// Asks the kernel to kill this process when the parent dies. If that has happened already, the channel's end tells.
+fn die_with_parent() -> Result<(), Fault> {
+    set_parent_process_death_signal(Some(Posix::KILL)).during(Call::Prctl)
+}
+
+fn outlive_parent() -> Result<(), Fault> {
+    set_parent_process_death_signal(None).during(Call::Prctl)
+}

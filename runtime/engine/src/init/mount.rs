@@ -1,0 +1,117 @@
+//! Mounts inside the root file system: made detached, then moved to where a descriptor points.
+
+use super::Init;
+use super::namespace::PROCFS;
+use crate::channel::KernelText;
+use crate::fault::{Call, During, Fault};
+use crate::inside::{self, Inside};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{FileType, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string,
+    fsmount, fsopen, move_mount,
+};
+use tare_plan::step::{Attributes, Content, Guard, Mount, MountOption, Target};
+use tare_sys::mount_attr::{Change, Depth, mount_setattr};
+
+/// Makes a new file system and mounts it.
+pub(super) fn mount(init: &mut Init<'_>, mount: &Mount) -> Result<(), Fault> {
+    let tree = new_file_system(init, mount)?;
+    for flags in &mount.propagation {
+        propagate(tree.as_fd(), *flags)?;
+    }
+    attach(init, tree.as_fd(), &mount.target, mount.content)
+}
+
+fn new_file_system(init: &mut Init<'_>, mount: &Mount) -> Result<OwnedFd, Fault> {
+    let context = fsopen(mount.kind.as_c_str(), FsOpenFlags::FSOPEN_CLOEXEC).during(Call::FsOpen)?;
+    let tree = configure(context.as_fd(), mount);
+    if tree.is_err() {
+        init.text = KernelText::read(context.as_fd());
+    }
+    tree
+}
+
+fn configure(context: BorrowedFd<'_>, mount: &Mount) -> Result<OwnedFd, Fault> {
+    fsconfig_set_string(context, c"source", mount.source.as_c_str()).during(Call::FsOption)?;
+    for option in &mount.options {
+        set_option(context, option).during(Call::FsOption).map_err(|fault| fault.detail(option.index as u32))?;
+    }
+    fsconfig_create(context).during(Call::FsCreate)?;
+    let attributes = MountAttrFlags::from_bits_retain(mount.attributes as u32);
+    fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).during(Call::FsMount)
+}
+
+fn set_option(context: BorrowedFd<'_>, option: &MountOption) -> rustix::io::Result<()> {
+    match &option.value {
+        Some(value) => fsconfig_set_string(context, option.key.as_c_str(), value.as_c_str()),
+        None => fsconfig_set_flag(context, option.key.as_c_str()),
+    }
+}
+
+/// Moves a detached tree to its target, which is made like it where it is missing.
+pub(super) fn attach(init: &Init<'_>, tree: BorrowedFd<'_>, target: &Target, content: Content) -> Result<(), Fault> {
+    let kind = FileType::from_raw_mode(inside::stat(tree)?.st_mode);
+    let place = make_target(init.inside()?, target, kind)?;
+    if content == Content::CopyUp {
+        crate::copy_up::copy(place.as_fd(), tree)?;
+    }
+    attach_at(tree, place.as_fd())
+}
+
+/// Moves a detached tree to where `place` points.
+pub(super) fn attach_at(tree: BorrowedFd<'_>, place: BorrowedFd<'_>) -> Result<(), Fault> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(tree, c"", place, c"", flags).during(Call::MoveMount)
+}
+
+/// Opens the target, and makes it, a directory or an empty file, where it is missing.
+fn make_target(inside: Inside<'_>, target: &Target, kind: FileType) -> Result<OwnedFd, Fault> {
+    let place = match target.guard {
+        Guard::NoSymlinks => make_without_links(inside, target)?,
+        _ if kind == FileType::Directory => inside.make_directory(&target.path)?,
+        _ => inside.make_file(&target.path)?,
+    };
+    let forbidden = target.guard == Guard::OutsideProcfs && inside::is_on(place.as_fd(), PROCFS)?;
+    if forbidden { Err(Fault::new(Call::InsideProcfs, Errno::PERM)) } else { Ok(place) }
+}
+
+fn make_without_links(inside: Inside<'_>, target: &Target) -> Result<OwnedFd, Fault> {
+    match inside.open_without_links(&target.path, OFlags::PATH | OFlags::DIRECTORY) {
+        Err(Fault { errno: Errno::NOENT, .. }) => inside.make_directory(&target.path).map(drop)?,
+        answer => return answer,
+    }
+    inside.open_without_links(&target.path, OFlags::PATH | OFlags::DIRECTORY)
+}
+
+/// Changes a mount that is already there.
+pub(super) fn remount(
+    inside: Inside<'_>,
+    target: &Target,
+    attributes: Attributes,
+    propagation: u64,
+) -> Result<(), Fault> {
+    let place = inside.open(&target.path, OFlags::PATH)?;
+    change(place.as_fd(), attributes, propagation)
+}
+
+/// Changes attributes, of all mounts below first, and then propagation.
+pub(crate) fn change(tree: BorrowedFd<'_>, attributes: Attributes, propagation: u64) -> Result<(), Fault> {
+    let all = Change { set: attributes.set_all, clear: attributes.clear_all, propagation: 0 };
+    let one = Change { set: attributes.set, clear: attributes.clear, propagation: 0 };
+    for (change, depth) in [(all, Depth::Recursive), (one, Depth::One)] {
+        if change != Change::default() {
+            mount_setattr(tree, c"", depth, change).during(Call::MountAttributes)?;
+        }
+    }
+    if propagation == 0 { Ok(()) } else { propagate(tree, propagation) }
+}
+
+/// Changes propagation; with `MS_REC`, of all mounts below too.
+pub(crate) fn propagate(tree: BorrowedFd<'_>, flags: u64) -> Result<(), Fault> {
+    let recursive = libc::MS_REC;
+    let depth = if flags & recursive == 0 { Depth::One } else { Depth::Recursive };
+    let change = Change { propagation: flags & !recursive, ..Change::default() };
+    mount_setattr(tree, c"", depth, change).during(Call::MountAttributes)
+}

@@ -1,0 +1,108 @@
+//! Namespaces and cgroups of init: entering them, and what is set in them.
+
+use crate::fault::{Call, During, Fault};
+use crate::inside;
+use rustix::fd::BorrowedFd;
+use rustix::fs::{self, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
+use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
+use std::ffi::CStr;
+use tare_plan::spec::NamespaceKind;
+
+/// `PROC_SUPER_MAGIC` (statfs(2)).
+pub(crate) const PROCFS: u64 = 0x9fa0;
+
+/// Enters a cgroup v1 hierarchy.
+///
+/// A process that writes itself, and is alone in its thread group, does not wait for the kernel's grace period, as a
+/// pid written by another process would (7 ms a hierarchy).
+pub(super) fn join_cgroup(cgroup: BorrowedFd<'_>) -> Result<(), Fault> {
+    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let tasks = fs::openat(cgroup, c"tasks", flags, Mode::empty()).during(Call::Open)?;
+    rustix::io::write(&tasks, b"0").during(Call::Write).map(drop)
+}
+
+/// Enters an existing namespace.
+pub(crate) fn join(namespace: BorrowedFd<'_>, kind: NamespaceKind) -> Result<(), Fault> {
+    let kind = match kind {
+        NamespaceKind::Mount => LinkNameSpaceType::Mount,
+        NamespaceKind::Pid => LinkNameSpaceType::ProcessID,
+        NamespaceKind::Network => LinkNameSpaceType::Network,
+        NamespaceKind::Ipc => LinkNameSpaceType::InterProcessCommunication,
+        NamespaceKind::Uts => LinkNameSpaceType::HostNameAndNISDomainName,
+        NamespaceKind::User => LinkNameSpaceType::User,
+        NamespaceKind::Cgroup => LinkNameSpaceType::ControlGroup,
+        NamespaceKind::Time => LinkNameSpaceType::Time,
+    };
+    move_into_link_name_space(namespace, Some(kind)).during(Call::SetNamespace)
+}
+
+/// Takes a session keyring of the container's own; a kernel without keyrings has none to leave behind.
+pub(super) fn new_keyring(name: &CStr) -> Result<(), Fault> {
+    match tare_sys::keyring::join_session_keyring(name) {
+        Err(Errno::NOSYS) => Ok(()),
+        answer => answer.during(Call::Keyring),
+    }
+}
+
+/// Makes the cgroup that init is in the root of all it can see of cgroups.
+pub(super) fn new_cgroup_namespace() -> Result<(), Fault> {
+    rustix::thread::unshare(UnshareFlags::NEWCGROUP).during(Call::Unshare)
+}
+
+/// Brings the loopback interface, which has index 1 in every network namespace, up (rtnetlink(7), RTM_NEWLINK).
+pub(super) fn loopback_up() -> Result<(), Fault> {
+    const RTM_NEWLINK: u16 = 16;
+    const REQUEST_ACK: u16 = 1 | 4;
+    const UP: u32 = 1;
+    let flags = SocketFlags::CLOEXEC;
+    let protocol = Some(netlink::ROUTE);
+    let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol).during(Call::Loopback)?;
+    let mut request = [0; 32];
+    let header = 32_u32.to_ne_bytes().into_iter().chain(RTM_NEWLINK.to_ne_bytes()).chain(REQUEST_ACK.to_ne_bytes());
+    let link = [0; 12].into_iter().chain(1_i32.to_ne_bytes()).chain(UP.to_ne_bytes()).chain(UP.to_ne_bytes());
+    for (place, byte) in request.iter_mut().zip(header.chain(link)) {
+        *place = byte;
+    }
+    rustix::net::send(&socket, &request, SendFlags::empty()).during(Call::Loopback)?;
+    let mut answer = [0; 64];
+    rustix::net::recv(&socket, &mut answer[..], RecvFlags::empty()).during(Call::Loopback)?;
+    acknowledged(&answer).during(Call::Loopback)
+}
+
+/// Reads the errno of a netlink acknowledgement: the word after the header, negative or 0.
+fn acknowledged(answer: &[u8; 64]) -> rustix::io::Result<()> {
+    let code = answer.get(16..20).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).map_or(0, i32::from_ne_bytes);
+    if code == 0 { Ok(()) } else { Err(Errno::from_raw_os_error(code.checked_neg().unwrap_or(1).clamp(1, 4095))) }
+}
+
+/// Writes one kernel parameter. What is written to is below the host's own procfs, opened before the container's mounts
+/// were made, so that no image can put a file of its own in its place.
+pub(super) fn sysctl(host_proc: BorrowedFd<'_>, path: &CStr, value: &[u8]) -> Result<(), Fault> {
+    let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    let sys = fs::openat(host_proc, c"sys", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).during(Call::Open)?;
+    let file = fs::openat2(&sys, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty(), how).during(Call::Open)?;
+    rustix::io::write(&file, value).during(Call::Write).map(drop)
+}
+
+/// Opens the host's `/proc` and makes sure that it is one.
+pub(crate) fn open_host_proc() -> Result<rustix::fd::OwnedFd, Fault> {
+    let proc = inside::open_host(c"/proc", OFlags::PATH | OFlags::DIRECTORY)?;
+    let genuine = inside::is_on(rustix::fd::AsFd::as_fd(&proc), PROCFS)?;
+    if genuine { Ok(proc) } else { Err(Fault::new(Call::Unexpected, Errno::NODEV)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::acknowledged;
+    use rustix::io::Errno;
+
+    #[test]
+    fn an_acknowledgement_holds_a_negative_errno() {
+        let mut answer = [0; 64];
+        assert_eq!(acknowledged(&answer), Ok(()));
+        answer[16..20].copy_from_slice(&(-1_i32).to_ne_bytes());
+        assert_eq!(acknowledged(&answer), Err(Errno::PERM));
+    }
+}

@@ -1,0 +1,146 @@
+//! The container's program: found, prepared for, executed.
+
+use super::Init;
+use crate::channel::retry;
+use crate::fault::{Call, During, Fault};
+use rustix::fs::{self, Access, AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::CStr;
+
+/// The room that HOME's value may take.
+const HOME: usize = 4096;
+
+/// Finds the first candidate that can be executed, so that a missing program is told while the container is created.
+pub(super) fn find(init: &mut Init<'_>) -> Result<(), Fault> {
+    let mut worst = Errno::NOENT;
+    for (index, candidate) in init.kit.candidates.iter().enumerate() {
+        match executable(candidate) {
+            Ok(()) => {
+                init.program = index;
+                return Ok(());
+            }
+            Err(Errno::NOENT | Errno::NOTDIR) => {}
+            Err(errno) => worst = errno,
+        }
+    }
+    Err(Fault::new(Call::FindProgram, worst))
+}
+
+/// Whether the process, with the ids it now has, may execute the file.
+fn executable(path: &CStr) -> rustix::io::Result<()> {
+    let stat = fs::statat(CWD, path, AtFlags::empty())?;
+    if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+        return Err(Errno::ISDIR);
+    }
+    fs::accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS)
+}
+
+/// Changes to the working directory and makes sure that it is one that the container's root reaches (CVE-2024-21626).
+pub(super) fn working_directory(path: &CStr) -> Result<(), Fault> {
+    rustix::process::chdir(path).during(Call::ChangeDirectory)?;
+    let mut room = [0_u8; 4096];
+    tare_sys::directory::current(&mut room).during(Call::OutsideRoot)?;
+    // The kernel puts "(unreachable)" before a path that the root does not reach (getcwd(3)).
+    if room.first() == Some(&b'/') { Ok(()) } else { Err(Fault::new(Call::OutsideRoot, Errno::PERM)) }
+}
+
+/// Sets HOME to the directory that the container's `/etc/passwd` has for `uid`, to `/` where it has none.
+pub(super) fn find_home(init: &mut Init<'_>, uid: u32) -> Result<(), Fault> {
+    let mut home = [0; HOME];
+    let length = read_home(uid, &mut home).unwrap_or(0);
+    let value = home.get(..length).filter(|value| !value.is_empty()).unwrap_or(b"/");
+    if init.kit.environment.add(b"HOME=", value) {
+        Ok(())
+    } else {
+        Err(Fault::new(Call::FindProgram, Errno::NAMETOOLONG))
+    }
+}
+
+/// Reads `/etc/passwd` line by line in a buffer of fixed size; a file that can't be read has no homes.
+fn read_home(uid: u32, home: &mut [u8; HOME]) -> Option<usize> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = fs::openat(CWD, c"/etc/passwd", flags, Mode::empty()).ok()?;
+    let stat = fs::fstat(&file).ok()?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return None;
+    }
+    let mut line = Line::default();
+    let mut buffer = [0; 1024];
+    loop {
+        let got = retry(|| rustix::io::read(&file, &mut buffer)).ok()?;
+        for byte in buffer.get(..got)? {
+            if *byte != b'\n' {
+                line.push(*byte);
+            } else if let Some(found) = line.home_of(uid) {
+                return copy(found, home);
+            } else {
+                line = Line::default();
+            }
+        }
+        if got == 0 {
+            return copy(line.home_of(uid)?, home);
+        }
+    }
+}
+
+fn copy(from: &[u8], to: &mut [u8; HOME]) -> Option<usize> {
+    to.get_mut(..from.len())?.copy_from_slice(from);
+    Some(from.len())
+}
+
+/// One line of a password file (passwd(5)); what does not fit is cut.
+struct Line {
+    bytes: [u8; HOME],
+    length: usize,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self { bytes: [0; HOME], length: 0 }
+    }
+}
+
+impl Line {
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.length) {
+            *place = byte;
+            self.length += 1;
+        }
+    }
+
+    /// The sixth field, if the third is `uid`.
+    fn home_of(&self, uid: u32) -> Option<&[u8]> {
+        let mut fields = self.bytes.get(..self.length)?.split(|byte| *byte == b':');
+        let id = std::str::from_utf8(fields.nth(2)?).ok()?.parse::<u32>().ok()?;
+        let home = fields.nth(2)?;
+        (id == uid && !home.is_empty()).then_some(home)
+    }
+}
+
+/// Executes the program; returns only what went wrong.
+pub(super) fn execute(init: &Init<'_>) -> Fault {
+    tare_sys::signals::reset();
+    let Some(path) = init.kit.candidates.get(init.program) else {
+        return Fault::new(Call::FindProgram, Errno::NOENT);
+    };
+    Fault::new(Call::Execute, tare_sys::exec::exec(path, &init.kit.arguments, &init.kit.environment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Line;
+
+    fn line(text: &str) -> Line {
+        let mut line = Line::default();
+        text.bytes().for_each(|byte| line.push(byte));
+        line
+    }
+
+    #[test]
+    fn home_is_the_sixth_field_of_the_users_line() {
+        assert_eq!(line("web:x:33:33:www:/srv/web:/bin/sh").home_of(33), Some(&b"/srv/web"[..]));
+        assert_eq!(line("web:x:33:33:www:/srv/web:/bin/sh").home_of(3), None);
+        assert_eq!(line("web:x:33:33:www::/bin/sh").home_of(33), None);
+        assert_eq!(line("broken:33").home_of(33), None);
+    }
+}

@@ -1,0 +1,85 @@
+//! The root file system: mounted over the old root, and entered.
+
+use super::Init;
+use crate::channel::KernelText;
+use crate::fault::{Call, During, Fault};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::CWD;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_change, move_mount, unmount,
+};
+use std::ffi::CStr;
+use tare_plan::step::{EnterRoot, Overlay, Slot};
+
+/// Makes every mount of this namespace a slave: what the host mounts still arrives, nothing goes back.
+pub(super) fn detach_propagation() -> Result<(), Fault> {
+    mount_change(c"/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC).during(Call::Mount)
+}
+
+/// Mounts an overlay over the old root. It exists in this namespace alone and goes with it.
+pub(super) fn overlay(init: &mut Init<'_>, overlay: &Overlay) -> Result<(), Fault> {
+    let context = fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC).during(Call::FsOpen)?;
+    let mounted = configure_overlay(context.as_fd(), overlay);
+    if mounted.is_err() {
+        init.text = KernelText::read(context.as_fd());
+    }
+    cover_root(init, mounted?)
+}
+
+fn configure_overlay(context: BorrowedFd<'_>, overlay: &Overlay) -> Result<OwnedFd, Fault> {
+    fsconfig_set_string(context, c"source", c"overlay").during(Call::FsOption)?;
+    for (index, layer) in overlay.lower.iter().enumerate() {
+        set_layer(context, index, layer, overlay.lower.len())?;
+    }
+    if let Some((upper, work)) = &overlay.upper {
+        fsconfig_set_string(context, c"upperdir", upper.as_c_str()).during(Call::FsOption)?;
+        fsconfig_set_string(context, c"workdir", work.as_c_str()).during(Call::FsOption)?;
+    }
+    for (key, value) in &overlay.options {
+        match value {
+            Some(value) => fsconfig_set_string(context, key.as_c_str(), value.as_c_str()),
+            None => fsconfig_set_flag(context, key.as_c_str()),
+        }
+        .during(Call::FsOption)?;
+    }
+    fsconfig_create(context).during(Call::FsCreate)?;
+    fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).during(Call::FsMount)
+}
+
+/// Gives one lower layer: a single one by the option that every kernel has, several one by one (Linux 6.7 on).
+fn set_layer(context: BorrowedFd<'_>, index: usize, layer: &CStr, count: usize) -> Result<(), Fault> {
+    let key = if count == 1 { c"lowerdir" } else { c"lowerdir+" };
+    fsconfig_set_string(context, key, layer).during(Call::FsOption).map_err(|fault| fault.detail(index as u32))
+}
+
+/// Mounts the detached tree that the parent made over the old root.
+pub(super) fn tree(init: &mut Init<'_>, tree: Slot) -> Result<(), Fault> {
+    let tree = rustix::io::fcntl_dupfd_cloexec(init.slots.get(tree)?, 3).during(Call::Duplicate)?;
+    cover_root(init, tree)
+}
+
+/// Mounts `tree` over `/`. The old root stays below it, and is what paths are still looked up from until it is left: so
+/// no path of the host has to be resolved to attach the container's root, and there is none to race with.
+fn cover_root(init: &mut Init<'_>, tree: OwnedFd) -> Result<(), Fault> {
+    move_mount(&tree, c"", CWD, c"/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).during(Call::MoveMount)?;
+    init.root = Some(tree);
+    Ok(())
+}
+
+/// Leaves the host's root behind.
+pub(super) fn enter(init: &mut Init<'_>, how: EnterRoot) -> Result<(), Fault> {
+    rustix::process::fchdir(init.root()?).during(Call::ChangeDirectory)?;
+    match how {
+        EnterRoot::Pivot => pivot()?,
+        EnterRoot::Cover | EnterRoot::Chroot => rustix::process::chroot(c".").during(Call::ChangeRoot)?,
+    }
+    rustix::process::chdir(c"/").during(Call::ChangeDirectory)
+}
+
+/// Exchanges the roots in place (pivot_root(2), "pivot_root(".", ".")") and unmounts the old one from this namespace.
+fn pivot() -> Result<(), Fault> {
+    rustix::process::pivot_root(c".", c".").during(Call::PivotRoot)?;
+    unmount(c".", UnmountFlags::DETACH).during(Call::Unmount)
+}
+

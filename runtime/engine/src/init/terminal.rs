@@ -1,0 +1,47 @@
+//! The container's terminal: a pair from its own devpts, of which the caller gets the master.
+
+use super::Init;
+use super::device::open_character;
+use super::mask::copy_of;
+use super::mount::attach_at;
+use crate::fault::{Call, During, Fault};
+use crate::inside;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::mount::OpenTreeFlags;
+use rustix::pty::OpenptFlags;
+use rustix::termios::Winsize;
+use tare_plan::step::WindowSize;
+
+/// `DEVPTS_SUPER_MAGIC` (statfs(2)).
+const DEVPTS: u64 = 0x1cd1;
+
+/// Makes the pair, puts the container's end on `/dev/console` and on the standard streams, and keeps the master for the
+/// parent. The container's end comes from the master itself, never from a path that the image could have prepared.
+pub(super) fn open(init: &mut Init<'_>, size: Option<WindowSize>) -> Result<(), Fault> {
+    let inside = init.inside()?;
+    let master = open_character(inside, c"dev/pts/ptmx", 5, 2)?;
+    if !inside::is_on(master.as_fd(), DEVPTS)? {
+        return Err(Fault::new(Call::Unexpected, Errno::NODEV));
+    }
+    rustix::pty::unlockpt(&master).during(Call::Terminal)?;
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let slave = rustix::pty::ioctl_tiocgptpeer(&master, flags).during(Call::Terminal)?;
+    if let Some(size) = size {
+        let size = Winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 };
+        rustix::termios::tcsetwinsize(&slave, size).during(Call::Terminal)?;
+    }
+    let console = inside.make_file(c"dev/console")?;
+    attach_at(copy_of(slave.as_fd(), OpenTreeFlags::empty())?.as_fd(), console.as_fd())?;
+    control(&slave)?;
+    init.terminal = Some(master);
+    Ok(())
+}
+
+/// Makes the terminal the controlling one and the standard streams.
+fn control(slave: &OwnedFd) -> Result<(), Fault> {
+    rustix::process::ioctl_tiocsctty(slave).during(Call::Terminal)?;
+    rustix::stdio::dup2_stdin(slave).during(Call::Duplicate)?;
+    rustix::stdio::dup2_stdout(slave).during(Call::Duplicate)?;
+    rustix::stdio::dup2_stderr(slave).during(Call::Duplicate)
+}
