@@ -23,6 +23,9 @@ fn every_config_is_read_without_mistake_or_warning() {
     for (name, bytes) in configs {
         let loaded = tare_plan::spec::load(&bytes).unwrap_or_else(|mistakes| panic!("{name}: {mistakes:?}"));
         assert_eq!(loaded.warnings, [], "{name}");
+        let checked =
+            tare_plan::spec::check(loaded).unwrap_or_else(|mistakes| panic!("{name}: {mistakes:?}"));
+        assert_eq!(checked.warnings(), [], "{name}");
     }
 }
 
@@ -34,6 +37,8 @@ fn every_process_is_read_without_mistake_or_warning() {
         let loaded =
             tare_plan::spec::load_process(&bytes).unwrap_or_else(|mistakes| panic!("{name}: {mistakes:?}"));
         assert_eq!(loaded.warnings, [], "{name}");
-        assert!(!loaded.process.args.is_empty(), "{name}");
+        let checked =
+            tare_plan::spec::check_process(loaded).unwrap_or_else(|mistakes| panic!("{name}: {mistakes:?}"));
+        assert_eq!(checked.warnings(), [], "{name}");
     }
 }

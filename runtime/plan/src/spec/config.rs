@@ -76,6 +76,20 @@ object! {
     }
 }
 
+impl Hooks {
+    /// Each moment by its name in the document, in the order of a container's life.
+    pub fn by_name(&self) -> [(&'static str, &[Hook]); 6] {
+        [
+            ("prestart", &self.prestart),
+            ("createRuntime", &self.create_runtime),
+            ("createContainer", &self.create_container),
+            ("startContainer", &self.start_container),
+            ("poststart", &self.poststart),
+            ("poststop", &self.poststop),
+        ]
+    }
+}
+
 object! {
     /// A program to run at a moment of the container's life (config.md, POSIX-platform Hooks).
     pub struct Hook {

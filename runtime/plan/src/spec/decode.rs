@@ -223,7 +223,12 @@ impl Decode for String {
         self.is_empty()
     }
 
-    fn text(value: &str, _: &Place<'_>, _: &mut Report) -> Slot<Self> {
+    /// What a document says ends up as C strings, in which a NUL would silently end the text.
+    fn text(value: &str, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
+        if value.contains('\0') {
+            report.wrong(at, format!("{} has a NUL character", quote(value)));
+            return Slot::Wrong;
+        }
         Slot::Given(value.to_owned())
     }
 }
@@ -343,6 +348,9 @@ impl<T: Decode> Decode for BTreeMap<String, T> {
         let mut entries = Self::new();
         while let Some(key) = object.next_key::<String>()? {
             let place = at.key(&key);
+            if key.contains('\0') {
+                report.wrong(&place, "property name has a NUL character");
+            }
             let slot = object.next_value_seed(Seed::<T>::new(&place, report))?;
             let Some(value) = slot.settle(&place, report) else { continue };
             if entries.contains_key(&key) {

@@ -1,5 +1,6 @@
 //! The documents that callers write: config.json and process.json of runtime-spec 1.3.0 for Linux, typed.
 
+mod check;
 mod config;
 mod decode;
 mod ids;
@@ -10,11 +11,13 @@ mod resources;
 mod seccomp;
 mod spelling;
 
+pub use check::{Checked, CheckedProcess, check, check_process, check_resources};
 pub use config::{Hook, Hooks, Mount, Root, Spec};
 pub use ids::{Gid, Uid};
 pub use linux::{
     Device, DeviceKind, IdMapping, IntelRdt, Linux, MemoryPolicy, MemoryPolicyFlag, MemoryPolicyMode,
     Namespace, NamespaceKind, NetDevice, Personality, PersonalityDomain, Propagation, TimeOffset,
+    sysctl_components,
 };
 pub use mistake::Mistake;
 pub use process::{
