@@ -1,0 +1,78 @@
+//! Which devices may be used (config-linux.md, "Allowed Device list").
+
+use super::{has, write};
+use crate::draft::Draft;
+use crate::host::{CgroupVersion, Hierarchy};
+use crate::place::Place;
+use crate::spec::{DeviceRule, Resources};
+use crate::step::Slot;
+
+/// What every container may use besides what its configuration allows: nodes of any device may be made, and the default
+/// devices and terminals used, as runc has it.
+const ALWAYS: &[&str] =
+    &["c *:* m", "b *:* m", "c 1:3 rwm", "c 1:8 rwm", "c 1:7 rwm", "c 5:0 rwm", "c 1:5 rwm", "c 1:9 rwm", "c 136:* rwm", "c 5:2 rwm"];
+
+/// Plans the rules, in their order, from a state in which nothing is allowed.
+pub(super) fn plan(draft: &mut Draft, cgroups: &[(Slot, &Hierarchy)], resources: &Resources) {
+    let v1 = cgroups.iter().find(|(_, hierarchy)| has(hierarchy, "devices"));
+    let Some((slot, _)) = v1.filter(|(_, hierarchy)| hierarchy.version == CgroupVersion::V1) else {
+        // The place of v2's device program: until it is built, such a host does not enforce the rules.
+        if !resources.devices.is_empty() {
+            draft.warn(Place::of("linux.resources.devices"), "device rules are not enforced on cgroup v2 yet");
+        }
+        return;
+    };
+    let rules = shortest(resources);
+    let everything = matches!(rules.last(), Some((Verdict::Allow, rule, _)) if rule == "a");
+    write(draft, *slot, (Verdict::Deny.file(), "a"), Place::of("linux.resources.devices"));
+    for (verdict, rule, place) in rules {
+        write(draft, *slot, (verdict.file(), &rule), place);
+    }
+    for rule in ALWAYS.iter().filter(|_| !everything) {
+        write(draft, *slot, (Verdict::Allow.file(), rule), Place::DEFAULT);
+    }
+}
+
+/// Whether a rule allows or denies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Allow,
+    Deny,
+}
+
+impl Verdict {
+    fn file(self) -> &'static str {
+        match self {
+            Self::Allow => "devices.allow",
+            Self::Deny => "devices.deny",
+        }
+    }
+}
+
+/// The rules without those that a later rule about every device makes void.
+fn shortest(resources: &Resources) -> Vec<(Verdict, String, Place)> {
+    let mut rules: Vec<(Verdict, String, Place)> = Vec::new();
+    for (index, rule) in resources.devices.iter().enumerate() {
+        let verdict = if rule.allow { Verdict::Allow } else { Verdict::Deny };
+        let line = line_of(rule);
+        if line == "a" {
+            rules.clear();
+            if verdict == Verdict::Deny {
+                continue;
+            }
+        }
+        rules.push((verdict, line, Place::at("linux.resources.devices[#]", index)));
+    }
+    rules
+}
+
+/// A rule as the kernel takes it; one about all devices is `a` alone.
+fn line_of(rule: &DeviceRule) -> String {
+    let kind = rule.kind.as_deref().filter(|kind| !kind.is_empty()).unwrap_or("a");
+    let access = rule.access.as_deref().unwrap_or("rwm");
+    let number = |number: Option<i64>| match number {
+        Some(number) if number >= 0 => number.to_string(),
+        _ => "*".to_owned(),
+    };
+    if kind == "a" { "a".to_owned() } else { format!("{kind} {}:{} {access}", number(rule.major), number(rule.minor)) }
+}

@@ -1,0 +1,90 @@
+//! The container's cgroup: its directory in every hierarchy, and the limits in it (config-linux.md, "Control groups").
+
+mod devices;
+mod limits;
+
+use crate::create::Context;
+use crate::draft::{Draft, clean};
+use crate::host::{CgroupVersion, Hierarchy, Host, Privilege};
+use crate::place::Place;
+use crate::spec::Spec;
+use crate::step::{InitStep, MakeCgroup, ParentStep, PrepareCgroup, Slot, WriteCgroup};
+
+/// The container's directory, relative to the mount of each hierarchy; nothing when it gets none.
+///
+/// Without `cgroupsPath` it is called after the container, in the topmost directory. An ordinary user has no directory to make one in:
+/// such a container has a cgroup only where it asks for one.
+pub fn path(spec: &Spec, host: &Host, id: &str) -> Option<String> {
+    let asked = spec.linux.cgroups_path.as_deref().filter(|path| !path.is_empty());
+    let allowed = host.privilege == Privilege::Root;
+    match asked {
+        Some(path) => Some(clean(path)),
+        None if allowed => Some(id.to_owned()),
+        None => None,
+    }
+}
+
+/// Plans the directories and the limits.
+pub(crate) fn plan<'host>(draft: &mut Draft, context: &mut Context<'host>) {
+    let Some(path) = path(context.spec, context.host, context.request.id) else {
+        return limits::refuse_all(draft, &context.spec.linux.resources);
+    };
+    let place = Place::of("linux.cgroupsPath");
+    for hierarchy in &context.host.hierarchies {
+        let slot = draft.slot();
+        let step = MakeCgroup {
+            slot,
+            mount: draft.text(&hierarchy.mount, place),
+            path: draft.text(&path, place),
+            prepare: preparation_of(hierarchy),
+        };
+        draft.before(ParentStep::MakeCgroup(step), place);
+        context.cgroups.push((slot, hierarchy));
+    }
+    let resources = &context.spec.linux.resources;
+    limits::plan(draft, &context.cgroups, resources);
+    devices::plan(draft, &context.cgroups, resources);
+}
+
+fn preparation_of(hierarchy: &Hierarchy) -> PrepareCgroup {
+    match hierarchy.version {
+        CgroupVersion::V2 => PrepareCgroup::EnableControllers,
+        CgroupVersion::V1 if has(hierarchy, "cpuset") => PrepareCgroup::InheritCpuset,
+        CgroupVersion::V1 => PrepareCgroup::Plain,
+    }
+}
+
+fn has(hierarchy: &Hierarchy, controller: &str) -> bool {
+    hierarchy.controllers.iter().any(|name| name == controller)
+}
+
+/// When init enters a hierarchy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// First of all.
+    Early,
+    /// When all is set up, so that what the setting up used is not charged to the container.
+    Late,
+}
+
+/// Lets init enter the v1 hierarchies that it enters at this time. The v2 one it is born in.
+pub(crate) fn join(draft: &mut Draft, context: &Context<'_>, entry: Entry) {
+    for (slot, hierarchy) in context.cgroups.iter().filter(|(_, hierarchy)| hierarchy.version == CgroupVersion::V1) {
+        // In a user namespace of its own init has lost, by then, the right to open what it has to write to.
+        let late = has(hierarchy, "memory") && !context.has_user_namespace();
+        if late == (entry == Entry::Late) {
+            draft.init(InitStep::JoinCgroup { cgroup: *slot }, Place::of("linux.cgroupsPath"));
+        }
+    }
+}
+
+/// The container's directory in the v2 hierarchy.
+pub(crate) fn unified(context: &Context<'_>) -> Option<Slot> {
+    context.cgroups.iter().find(|(_, hierarchy)| hierarchy.version == CgroupVersion::V2).map(|(slot, _)| *slot)
+}
+
+/// Plans one write to a file of the cgroup.
+fn write(draft: &mut Draft, cgroup: Slot, (file, value): (&str, &str), place: Place) {
+    let step = WriteCgroup { cgroup, file: draft.text(file, place), value: draft.text(value, place) };
+    draft.before(ParentStep::WriteCgroup(step), place);
+}

@@ -1,0 +1,64 @@
+//! The container's view of its cgroups: mounts of type `cgroup` (config.md, "Mounts").
+
+use crate::create::Context;
+use crate::draft::Draft;
+use crate::host::CgroupVersion;
+use crate::mounts::tmpfs;
+use crate::options::Options;
+use crate::place::Place;
+use crate::step::{Attributes, Content, Guard, InitStep, ParentStep, Slot, Target};
+use std::ffi::CString;
+
+/// What every copy of a cgroup directory gets.
+const SAFE: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
+
+/// Plans one cgroup mount: on v2 the container's own directory, on v1 a directory with one of them for each hierarchy.
+///
+/// Each is a detached copy of the directory that the parent made. A new mount of a hierarchy would show the same in a
+/// cgroup namespace, at two hundred times the cost (finding 2 of the measurements), and more than that without one.
+pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>, (target, options): (Target, Options), place: Place) {
+    let readonly = options.attributes.set & libc::MOUNT_ATTR_RDONLY;
+    let attributes = Attributes { set: SAFE | options.attributes.set, ..Attributes::default() };
+    if context.cgroups.is_empty() {
+        return draft.refuse(place, "a cgroup mount needs a cgroup, and this container has none");
+    }
+    if context.host.is_unified() {
+        for (slot, _) in context.cgroups.iter().take(1) {
+            let path = target.path.clone();
+            show(draft, (*slot, attributes), path, place);
+        }
+        return;
+    }
+    let base = target.path.to_string_lossy().into_owned();
+    draft.init(InitStep::Mount(tmpfs(target, SAFE, c"755".to_owned())), place);
+    for (slot, hierarchy) in context.cgroups.iter().filter(|(_, hierarchy)| hierarchy.version == CgroupVersion::V1) {
+        let name = hierarchy.mount.rsplit('/').next().unwrap_or_default();
+        let path = draft.inside(&format!("{base}/{name}"), place);
+        show(draft, (*slot, attributes), path, place);
+        for controller in hierarchy.controllers.iter().filter(|controller| *controller != name) {
+            link(draft, (&base, controller), name, place);
+        }
+    }
+    if readonly != 0 {
+        let attributes = Attributes { set: readonly, ..Attributes::default() };
+        let target = Target { path: draft.inside(&base, place), guard: Guard::OutsideProcfs };
+        draft.init(InitStep::Remount { target, attributes, propagation: 0 }, place);
+    }
+}
+
+/// Shows one directory at `path`.
+fn show(draft: &mut Draft, (cgroup, attributes): (Slot, Attributes), path: CString, place: Place) {
+    let slot = draft.slot();
+    draft.before(ParentStep::CloneCgroup { slot, cgroup, attributes }, place);
+    let target = Target { path, guard: Guard::OutsideProcfs };
+    draft.init(InitStep::Attach { tree: slot, target, content: Content::Own }, place);
+}
+
+/// Hierarchies with several controllers are found under each one's name, as on the host.
+fn link(draft: &mut Draft, (base, controller): (&str, &str), name: &str, place: Place) {
+    if !controller.starts_with("name=") {
+        let path = draft.inside(&format!("{base}/{controller}"), place);
+        let target = draft.text(name, place);
+        draft.init(InitStep::Symlink { path, target }, place);
+    }
+}

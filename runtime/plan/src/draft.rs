@@ -1,0 +1,97 @@
+//! A plan in the making: the two columns, filled from top to bottom.
+
+use crate::place::Place;
+use crate::spec::Mistake;
+use crate::step::{InitStep, ParentStep, Planned, Slot};
+use std::ffi::CString;
+
+/// A plan in the making. What cannot be planned is noted as a mistake, and planning goes on to find the others.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    /// The parent's steps before init is made.
+    pub(crate) before: Vec<Planned<ParentStep>>,
+    /// The parent's steps from there on.
+    pub(crate) after: Vec<Planned<ParentStep>>,
+    /// Init's steps.
+    pub(crate) init: Vec<Planned<InitStep>>,
+    /// Descriptors that init uses after it has closed the others.
+    pub(crate) late: Vec<Slot>,
+    /// What is wrong.
+    pub(crate) mistakes: Vec<Mistake>,
+    /// What is odd.
+    pub(crate) warnings: Vec<Mistake>,
+    slots: u16,
+}
+
+impl Draft {
+    /// A descriptor that no step has used yet.
+    pub(crate) fn slot(&mut self) -> Slot {
+        self.slots += 1;
+        Slot(self.slots - 1)
+    }
+
+    /// How many descriptors the plan uses.
+    pub(crate) fn slots(&self) -> usize {
+        usize::from(self.slots)
+    }
+
+    pub(crate) fn before(&mut self, step: ParentStep, because: Place) {
+        self.before.push(Planned { step, because });
+    }
+
+    pub(crate) fn after(&mut self, step: ParentStep, because: Place) {
+        self.after.push(Planned { step, because });
+    }
+
+    pub(crate) fn init(&mut self, step: InitStep, because: Place) {
+        self.init.push(Planned { step, because });
+    }
+
+    pub(crate) fn refuse(&mut self, because: Place, what: impl Into<String>) {
+        self.mistakes.push(Mistake::new(because.to_string(), what));
+    }
+
+    pub(crate) fn warn(&mut self, because: Place, what: impl Into<String>) {
+        self.warnings.push(Mistake::new(because.to_string(), what));
+    }
+
+    /// The text as the kernel takes it; one with a zero byte in it is a mistake.
+    pub(crate) fn text(&mut self, text: &str, because: Place) -> CString {
+        CString::new(text).unwrap_or_else(|_| {
+            self.refuse(because, format!("{text:?} has a zero byte, with which a string ends"));
+            CString::default()
+        })
+    }
+
+    /// A path of the container, relative to its root and without what changes nothing (`//`, `/./`).
+    ///
+    /// `..` takes the component before it away, as it does when engines write paths; no link is there to differ.
+    pub(crate) fn inside(&mut self, path: &str, because: Place) -> CString {
+        self.text(&clean(path), because)
+    }
+}
+
+/// A path relative to the root, in its shortest form.
+pub(crate) fn clean(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean;
+
+    #[test]
+    fn a_path_is_cut_to_its_shortest_form_below_the_root() {
+        assert_eq!(clean("/dev//pts/./0"), "dev/pts/0");
+        assert_eq!(clean("../../etc/../proc/"), "proc");
+        assert_eq!(clean("/"), "");
+    }
+}

@@ -1,0 +1,72 @@
+//! What planning has to know about the host: facts, gathered once, so that no step branches on the kernel.
+
+/// Facts about the host and about who runs the runtime.
+#[derive(Clone, Debug, Default)]
+pub struct Host {
+    /// The cgroup hierarchies that are mounted, in the order of their mounts.
+    pub hierarchies: Vec<Hierarchy>,
+    /// What the runtime may do.
+    pub privilege: Privilege,
+    /// The capabilities that the runtime can hand on, one bit for each.
+    pub capabilities: u64,
+    /// The release of the kernel.
+    pub kernel: Kernel,
+    /// Whether `/proc/kcore` is there, to which `/dev/core` points.
+    pub kcore: bool,
+}
+
+/// What the runtime may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Privilege {
+    /// Everything root may.
+    #[default]
+    Root,
+    /// What an ordinary user may: it needs a user namespace for all else.
+    User {
+        /// Its user id.
+        uid: u32,
+        /// Its group id.
+        gid: u32,
+    },
+}
+
+/// The first two numbers of a kernel's release.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kernel {
+    /// The version.
+    pub major: u32,
+    /// The patch level.
+    pub minor: u32,
+}
+
+/// A cgroup hierarchy (cgroups(7)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hierarchy {
+    /// Where it is mounted.
+    pub mount: String,
+    /// Which interface it has.
+    pub version: CgroupVersion,
+    /// Its controllers; a named v1 hierarchy without controllers has `name=…`.
+    pub controllers: Vec<String>,
+}
+
+/// The interface of a cgroup hierarchy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CgroupVersion {
+    /// One of several hierarchies.
+    V1,
+    /// The unified one.
+    V2,
+}
+
+impl Host {
+    /// The hierarchy that has `controller`.
+    pub fn hierarchy_of(&self, controller: &str) -> Option<&Hierarchy> {
+        self.hierarchies.iter().find(|hierarchy| hierarchy.controllers.iter().any(|name| name == controller))
+    }
+
+    /// Whether the unified hierarchy is the only one.
+    pub fn is_unified(&self) -> bool {
+        self.hierarchies.iter().all(|hierarchy| hierarchy.version == CgroupVersion::V2)
+    }
+}

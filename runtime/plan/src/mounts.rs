@@ -1,0 +1,140 @@
+//! The mounts of a container, in the order of its configuration (config.md, "Mounts").
+
+use crate::create::Context;
+use crate::draft::{Draft, clean};
+use crate::options::{self, Options};
+use crate::place::Place;
+use crate::spec;
+use crate::step::{
+    Attributes, CloneTree, Content, Expect, Guard, InitStep, Mount, MountOption, ParentStep, Reach, Target,
+};
+use std::ffi::CString;
+
+/// Paths of procfs that a mount may cover, as runc has them: what shows a container its own limits.
+const COVERABLE: &[&str] = &[
+    "proc/cpuinfo",
+    "proc/diskstats",
+    "proc/loadavg",
+    "proc/meminfo",
+    "proc/net/dev",
+    "proc/slabinfo",
+    "proc/stat",
+    "proc/swaps",
+    "proc/sys/crypto/fips_enabled",
+    "proc/sys/kernel/ns_last_pid",
+    "proc/uptime",
+];
+
+/// Plans every mount.
+pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
+    for (index, mount) in context.spec.mounts.iter().enumerate() {
+        let place = Place::at("mounts[#]", index);
+        if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
+            draft.refuse(place, "uidMappings and gidMappings of a mount are not supported yet");
+        }
+        let Some(target) = target_of(draft, index, mount) else { continue };
+        let options = options::read(draft, index, mount);
+        let planner = Planner { index, mount, target, place };
+        match (options.bind, mount.kind.as_deref()) {
+            (Some(reach), _) => planner.bind(draft, context, (options, reach)),
+            (None, Some("cgroup" | "cgroup2")) => crate::cgroup_mounts::plan(draft, context, (planner.target, options), place),
+            (None, Some(kind)) => planner.file_system(draft, kind, options),
+            (None, None) => draft.refuse(Place::at("mounts[#].type", index), "a mount that is no bind needs a type"),
+        }
+    }
+}
+
+/// Where a mount goes; a relative destination counts from the root, as runc and the specification's history have it.
+fn target_of(draft: &mut Draft, index: usize, mount: &spec::Mount) -> Option<Target> {
+    let place = Place::at("mounts[#].destination", index);
+    let path = clean(&mount.destination);
+    if path.is_empty() {
+        draft.refuse(place, format!("cannot mount over the root file system itself: {:?}", mount.destination));
+        return None;
+    }
+    if path.starts_with("proc/") && !COVERABLE.contains(&path.as_str()) {
+        draft.refuse(place, format!("{:?} cannot be mounted because it is inside /proc", mount.destination));
+        return None;
+    }
+    let guard = guard_of(&path, mount.kind.as_deref());
+    Some(Target { path: draft.text(&path, place), guard })
+}
+
+fn guard_of(path: &str, kind: Option<&str>) -> Guard {
+    match kind {
+        Some("proc" | "sysfs") => Guard::NoSymlinks,
+        _ if COVERABLE.contains(&path) || path == "proc" => Guard::Anywhere,
+        _ => Guard::OutsideProcfs,
+    }
+}
+
+/// One mount that is being planned.
+struct Planner<'spec> {
+    index: usize,
+    mount: &'spec spec::Mount,
+    target: Target,
+    place: Place,
+}
+
+impl Planner<'_> {
+    /// A bind: the parent copies the tree, with the host's eyes and its own rights, and init attaches it.
+    fn bind(self, draft: &mut Draft, context: &Context<'_>, (options, reach): (Options, Reach)) {
+        let place = Place::at("mounts[#].source", self.index);
+        let Some(source) = &self.mount.source else {
+            return draft.refuse(place, "a bind mount needs a source");
+        };
+        let source = draft.text(&context.of_bundle(source), place);
+        let slot = draft.slot();
+        let expect = if self.target.path.as_bytes() == b"proc" { Expect::Procfs } else { Expect::Anything };
+        let mut propagation = vec![context.tree_propagation()];
+        propagation.extend(options.propagation);
+        let attributes = exact(options.attributes);
+        let tree = CloneTree { slot, source, reach, attributes, propagation, expect };
+        draft.before(ParentStep::CloneTree(tree), place);
+        draft.init(InitStep::Attach { tree: slot, target: self.target, content: options.content }, self.place);
+    }
+
+    /// A new file system.
+    fn file_system(self, draft: &mut Draft, kind: &str, options: Options) {
+        let source = self.mount.source.as_deref().unwrap_or(kind);
+        let step = Mount {
+            kind: draft.text(kind, Place::at("mounts[#].type", self.index)),
+            source: draft.text(source, Place::at("mounts[#].source", self.index)),
+            options: options.own,
+            attributes: options.attributes.set | options.attributes.set_all,
+            propagation: options.propagation,
+            target: self.target,
+            content: options.content,
+        };
+        draft.init(InitStep::Mount(step), self.place);
+    }
+}
+
+/// What runc makes of the options of a bind: none at all keep the source's attributes; any one sets the whole.
+fn exact(attributes: Attributes) -> Attributes {
+    /// Every attribute that an option can name, and the access time.
+    const ALL: u64 = libc::MOUNT_ATTR_RDONLY
+        | libc::MOUNT_ATTR_NOSUID
+        | libc::MOUNT_ATTR_NODEV
+        | libc::MOUNT_ATTR_NOEXEC
+        | libc::MOUNT_ATTR_NODIRATIME
+        | libc::MOUNT_ATTR_NOSYMFOLLOW;
+    if attributes.set | attributes.clear == 0 {
+        return attributes;
+    }
+    Attributes { clear: attributes.clear | (ALL & !attributes.set), ..attributes }
+}
+
+/// A new tmpfs without anything special, for the places that other mounts need.
+pub(crate) fn tmpfs(target: Target, attributes: u64, mode: CString) -> Mount {
+    let mode = MountOption { key: c"mode".to_owned(), value: Some(mode), index: 0 };
+    Mount {
+        kind: c"tmpfs".to_owned(),
+        source: c"tmpfs".to_owned(),
+        options: vec![mode],
+        attributes,
+        propagation: Vec::new(),
+        target,
+        content: Content::Own,
+    }
+}

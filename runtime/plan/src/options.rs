@@ -1,0 +1,229 @@
+//! The options of mounts: one table for parsing, printing and `features` (config.md, "Linux mount options").
+
+use crate::draft::Draft;
+use crate::place::Place;
+use crate::spec::Mount;
+use crate::step::{Attributes, Content, MountOption, Reach};
+
+/// What an option does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Sets attributes of the mount (`MOUNT_ATTR_*`).
+    Set(u64),
+    /// Clears attributes of the mount.
+    Clear(u64),
+    /// Sets attributes of the mount and of all below it.
+    SetAll(u64),
+    /// Clears attributes of the mount and of all below it.
+    ClearAll(u64),
+    /// Sets when access times are kept: one of three ways, which exclude each other.
+    AccessTime(u64),
+    /// The same for the mount and all below it.
+    AccessTimeAll(u64),
+    /// Changes propagation (`MS_*`).
+    Propagate(u64),
+    /// Binds the source instead of mounting a file system.
+    Bind(Reach),
+    /// Goes to the file system as a flag that every one knows.
+    FileSystem,
+    /// Fills the new file system with what it covers.
+    CopyUp,
+    /// Maps ids of the source, which is built later.
+    IdMap,
+    /// Changes nothing: the default, or about messages.
+    Nothing,
+}
+
+const RDONLY: u64 = libc::MOUNT_ATTR_RDONLY;
+const NOSUID: u64 = libc::MOUNT_ATTR_NOSUID;
+const NODEV: u64 = libc::MOUNT_ATTR_NODEV;
+const NOEXEC: u64 = libc::MOUNT_ATTR_NOEXEC;
+const NODIRATIME: u64 = libc::MOUNT_ATTR_NODIRATIME;
+const NOSYMFOLLOW: u64 = libc::MOUNT_ATTR_NOSYMFOLLOW;
+const RELATIME: u64 = libc::MOUNT_ATTR_RELATIME;
+const NOATIME: u64 = libc::MOUNT_ATTR_NOATIME;
+const STRICTATIME: u64 = libc::MOUNT_ATTR_STRICTATIME;
+const ATIME: u64 = libc::MOUNT_ATTR__ATIME;
+const REC: u64 = libc::MS_REC;
+
+/// Every option that is not the file system's own, in alphabetical order.
+pub const OPTIONS: &[(&str, Effect)] = &[
+    ("acl", Effect::Nothing),
+    ("async", Effect::FileSystem),
+    ("atime", Effect::Clear(NOATIME)),
+    ("bind", Effect::Bind(Reach::One)),
+    ("defaults", Effect::Nothing),
+    ("dev", Effect::Clear(NODEV)),
+    ("diratime", Effect::Clear(NODIRATIME)),
+    ("dirsync", Effect::FileSystem),
+    ("exec", Effect::Clear(NOEXEC)),
+    ("idmap", Effect::IdMap),
+    ("iversion", Effect::Nothing),
+    ("lazytime", Effect::FileSystem),
+    ("loud", Effect::Nothing),
+    ("mand", Effect::FileSystem),
+    ("noacl", Effect::Nothing),
+    ("noatime", Effect::AccessTime(NOATIME)),
+    ("nodev", Effect::Set(NODEV)),
+    ("nodiratime", Effect::Set(NODIRATIME)),
+    ("noexec", Effect::Set(NOEXEC)),
+    ("noiversion", Effect::Nothing),
+    ("nolazytime", Effect::FileSystem),
+    ("nomand", Effect::FileSystem),
+    ("norelatime", Effect::AccessTime(STRICTATIME)),
+    ("nostrictatime", Effect::AccessTime(RELATIME)),
+    ("nosuid", Effect::Set(NOSUID)),
+    ("nosymfollow", Effect::Set(NOSYMFOLLOW)),
+    ("private", Effect::Propagate(libc::MS_PRIVATE)),
+    ("ratime", Effect::ClearAll(NOATIME)),
+    ("rbind", Effect::Bind(Reach::Recursive)),
+    ("rdev", Effect::ClearAll(NODEV)),
+    ("rdiratime", Effect::ClearAll(NODIRATIME)),
+    ("relatime", Effect::AccessTime(RELATIME)),
+    ("rexec", Effect::ClearAll(NOEXEC)),
+    ("ridmap", Effect::IdMap),
+    ("rnoatime", Effect::AccessTimeAll(NOATIME)),
+    ("rnodev", Effect::SetAll(NODEV)),
+    ("rnodiratime", Effect::SetAll(NODIRATIME)),
+    ("rnoexec", Effect::SetAll(NOEXEC)),
+    ("rnorelatime", Effect::AccessTimeAll(STRICTATIME)),
+    ("rnostrictatime", Effect::AccessTimeAll(RELATIME)),
+    ("rnosuid", Effect::SetAll(NOSUID)),
+    ("rnosymfollow", Effect::SetAll(NOSYMFOLLOW)),
+    ("ro", Effect::Set(RDONLY)),
+    ("rprivate", Effect::Propagate(libc::MS_PRIVATE | REC)),
+    ("rrelatime", Effect::AccessTimeAll(RELATIME)),
+    ("rro", Effect::SetAll(RDONLY)),
+    ("rrw", Effect::ClearAll(RDONLY)),
+    ("rshared", Effect::Propagate(libc::MS_SHARED | REC)),
+    ("rslave", Effect::Propagate(libc::MS_SLAVE | REC)),
+    ("rstrictatime", Effect::AccessTimeAll(STRICTATIME)),
+    ("rsuid", Effect::ClearAll(NOSUID)),
+    ("rsymfollow", Effect::ClearAll(NOSYMFOLLOW)),
+    ("runbindable", Effect::Propagate(libc::MS_UNBINDABLE | REC)),
+    ("rw", Effect::Clear(RDONLY)),
+    ("shared", Effect::Propagate(libc::MS_SHARED)),
+    ("silent", Effect::Nothing),
+    ("slave", Effect::Propagate(libc::MS_SLAVE)),
+    ("strictatime", Effect::AccessTime(STRICTATIME)),
+    ("suid", Effect::Clear(NOSUID)),
+    ("symfollow", Effect::Clear(NOSYMFOLLOW)),
+    ("sync", Effect::FileSystem),
+    ("tmpcopyup", Effect::CopyUp),
+    ("unbindable", Effect::Propagate(libc::MS_UNBINDABLE)),
+];
+
+/// What the table says about an option; nothing for one of the file system's own.
+pub fn effect_of(name: &str) -> Option<Effect> {
+    OPTIONS.binary_search_by_key(&name, |(option, _)| option).ok().and_then(|at| OPTIONS.get(at)).map(|(_, effect)| *effect)
+}
+
+/// The options of one mount, understood.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) attributes: Attributes,
+    pub(crate) propagation: Vec<u64>,
+    pub(crate) bind: Option<Reach>,
+    pub(crate) content: Content,
+    /// What goes to the file system.
+    pub(crate) own: Vec<MountOption>,
+}
+
+/// Reads the options of the mount with this index.
+pub(crate) fn read(draft: &mut Draft, index: usize, mount: &Mount) -> Options {
+    let mut options = Options {
+        attributes: Attributes::default(),
+        propagation: Vec::new(),
+        bind: (mount.kind.as_deref() == Some("bind")).then_some(Reach::One),
+        content: Content::Own,
+        own: Vec::new(),
+    };
+    for (at, text) in mount.options.iter().enumerate() {
+        let place = Place::within("mounts[#].options[#]", index, at);
+        match effect_of(text) {
+            Some(effect) => options.apply(draft, effect, Named { text, at, place }),
+            None => options.add_own(draft, Named { text, at, place }),
+        }
+    }
+    refuse_data_of_binds(draft, index, &options);
+    options
+}
+
+/// An option and where it stands.
+#[derive(Clone, Copy)]
+struct Named<'text> {
+    text: &'text str,
+    at: usize,
+    place: Place,
+}
+
+impl Options {
+    fn apply(&mut self, draft: &mut Draft, effect: Effect, option: Named<'_>) {
+        let attributes = &mut self.attributes;
+        match effect {
+            Effect::Set(bits) => change(&mut attributes.set, &mut attributes.clear, bits),
+            Effect::Clear(bits) => change(&mut attributes.clear, &mut attributes.set, bits),
+            Effect::SetAll(bits) => change(&mut attributes.set_all, &mut attributes.clear_all, bits),
+            Effect::ClearAll(bits) => change(&mut attributes.clear_all, &mut attributes.set_all, bits),
+            Effect::AccessTime(bits) => {
+                attributes.set = attributes.set & !ATIME | bits;
+                attributes.clear |= ATIME;
+            }
+            Effect::AccessTimeAll(bits) => {
+                attributes.set_all = attributes.set_all & !ATIME | bits;
+                attributes.clear_all |= ATIME;
+            }
+            Effect::Propagate(flags) => self.propagation.push(flags),
+            Effect::Bind(reach) => self.bind = Some(reach),
+            Effect::FileSystem => self.add_own(draft, option),
+            Effect::CopyUp => self.content = Content::CopyUp,
+            Effect::IdMap => draft.refuse(option.place, format!("{} is not supported yet", option.text)),
+            Effect::Nothing => {}
+        }
+    }
+
+    fn add_own(&mut self, draft: &mut Draft, option: Named<'_>) {
+        let (key, value) = match option.text.split_once('=') {
+            Some((key, value)) => (key, Some(value)),
+            None => (option.text, None),
+        };
+        let key = draft.text(key, option.place);
+        let value = value.map(|value| draft.text(value, option.place));
+        self.own.push(MountOption { key, value, index: option.at });
+    }
+}
+
+/// Adds bits to one side and takes them from the other: the last word counts.
+fn change(to: &mut u64, from: &mut u64, bits: u64) {
+    *to |= bits;
+    *from &= !bits;
+}
+
+/// A bind has no file system to give options to: one that the table does not know is a mistake.
+fn refuse_data_of_binds(draft: &mut Draft, index: usize, options: &Options) {
+    if options.bind.is_none() {
+        return;
+    }
+    for option in options.own.iter().filter(|option| effect_of(&option.key.to_string_lossy()).is_none()) {
+        let place = Place::within("mounts[#].options[#]", index, option.index);
+        draft.refuse(place, format!("unknown mount option {:?}", option.key));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_as_its_search_needs() {
+        assert!(OPTIONS.is_sorted_by_key(|(name, _)| name));
+    }
+
+    #[test]
+    fn of_two_opposite_options_the_last_counts() {
+        let (mut set, mut clear) = (0, 0);
+        change(&mut set, &mut clear, RDONLY);
+        change(&mut clear, &mut set, RDONLY);
+        assert_eq!((set, clear), (0, RDONLY));
+    }
+}
