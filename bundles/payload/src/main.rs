@@ -1,2 +1,82 @@
-//! The program inside the example bundles.
-fn main() {}
+//! The payload: one static program that does inside a container whatever a demo or a test asks of it.
+//!
+//! It runs as process 1, so each long-lived command ends on SIGTERM and reaps orphans.
+
+mod behaviour;
+mod files;
+mod network;
+mod probe;
+mod report;
+mod signals;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+
+/// What a command does with its arguments; the exit code is the program's.
+type Command = fn(&[String]) -> Result<ExitCode>;
+
+/// Every command: its name, its arguments as help shows them, and what it does.
+const COMMANDS: &[(&str, &str, Command)] = &[
+    ("serve", "PORT [TEXT]", network::serve),
+    ("serve-udp", "PORT [TEXT]", network::serve_udp),
+    ("fetch", "http://HOST:PORT/PATH | udp://HOST:PORT", network::fetch),
+    ("report", "[PATH...]", report::report),
+    ("hook", "FILE NAME [EXIT-CODE]", report::hook),
+    ("sleep", "SECONDS", signals::sleep),
+    ("trap", "SIGNAL...", signals::trap),
+    ("init", "COMMAND [ARG...]", signals::init),
+    ("true", "", behaviour::succeed),
+    ("fail", "CODE", behaviour::fail),
+    ("die", "SIGNAL", behaviour::die),
+    ("alloc", "BYTES", behaviour::alloc),
+    ("fork", "N", behaviour::fork),
+    ("leave", "SECONDS", behaviour::leave),
+    ("burn", "MILLISECONDS", behaviour::burn),
+    ("syscall", "NAME...", probe::syscall),
+    ("cat", "[PATH...]", files::cat),
+    ("write", "PATH TEXT", files::write),
+    ("list", "PATH", files::list),
+    ("echo", "[WORD...]", files::echo),
+    ("do", "'COMMAND ARG...'...", several),
+];
+
+/// Runs several commands in turn, each given as one argument whose words are parted by blanks; stops at the first
+/// that does not succeed.
+fn several(lines: &[String]) -> Result<ExitCode> {
+    for line in lines {
+        let words: Vec<String> = line.split_whitespace().map(String::from).collect();
+        let code = dispatch(&words)?;
+        if code != ExitCode::SUCCESS {
+            return Ok(code);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn dispatch(words: &[String]) -> Result<ExitCode> {
+    let Some((name, arguments)) = words.split_first() else { bail!("no command: {}", usage()) };
+    let (_, _, command) = COMMANDS
+        .iter()
+        .find(|(known, _, _)| known == name)
+        .with_context(|| format!("no command '{name}': {}", usage()))?;
+    command(arguments).with_context(|| name.clone())
+}
+
+fn usage() -> String {
+    let each: Vec<String> = COMMANDS.iter().map(|(name, arguments, _)| format!("{name} {arguments}")).collect();
+    format!("one of {}", each.join(", "))
+}
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&words) {
+        Ok(code) => code,
+        Err(error) => {
+            // Nobody is left to tell when standard error is closed.
+            let _ = writeln!(std::io::stderr(), "payload: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
