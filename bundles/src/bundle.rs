@@ -1,0 +1,106 @@
+//! The bundle: a directory with a root file system, its layers, and `config.json`.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::config::Config;
+
+/// Where the payload lies inside a root file system of ours.
+pub const PAYLOAD: &str = "/bin/payload";
+/// The directories of such a root file system.
+const DIRECTORIES: &[&str] = &["bin", "dev", "etc", "proc", "root", "run", "sys", "tmp", "var"];
+
+/// A root file system made of directories laid over each other.
+#[derive(Clone, Debug, Default)]
+pub struct Layers {
+    /// The read-only directories, topmost first; each absolute, or relative to the bundle.
+    pub lower: Vec<String>,
+    /// Whether the container may write: into `upper/` of the bundle.
+    pub writable: bool,
+}
+
+/// A bundle on disk.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    directory: PathBuf,
+}
+
+impl Bundle {
+    /// Makes the bundle's directory.
+    ///
+    /// # Errors
+    /// What the file system says, with the path.
+    pub fn create(directory: &Path) -> Result<Self> {
+        make(directory)?;
+        Ok(Self { directory: directory.canonicalize()? })
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.directory
+    }
+
+    /// A directory inside the bundle, made when missing.
+    ///
+    /// # Errors
+    /// What the file system says, with the path.
+    pub fn directory(&self, name: &str) -> Result<PathBuf> {
+        let path = self.directory.join(name);
+        make(&path)?;
+        Ok(path)
+    }
+
+    /// Fills the named directory of the bundle with a root file system that holds the payload and nothing else.
+    ///
+    /// # Errors
+    /// What the file system says, with the path.
+    pub fn payload_root(&self, name: &str, payload: &Path) -> Result<PathBuf> {
+        let root = self.directory(name)?;
+        for directory in DIRECTORIES {
+            make(&root.join(directory))?;
+        }
+        std::fs::set_permissions(root.join("tmp"), Permissions::from_mode(0o1777))?;
+        put(&root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/payload\nuser:x:1000:1000::/tmp:/bin/payload\n")?;
+        put(&root.join("etc/group"), "root:x:0:\nuser:x:1000:\n")?;
+        let program = root.join(PAYLOAD.trim_start_matches('/'));
+        std::fs::copy(payload, &program)
+            .with_context(|| format!("cannot copy {} to {}", payload.display(), program.display()))?;
+        std::fs::set_permissions(&program, Permissions::from_mode(0o755))?;
+        Ok(root)
+    }
+
+    /// Makes what an overlay root needs in the bundle (an empty `rootfs`, and `upper` and `work` when it is writable)
+    /// and names it in the configuration.
+    ///
+    /// # Errors
+    /// What the file system says, with the path.
+    pub fn overlay(&self, layers: &Layers, config: Config) -> Result<Config> {
+        self.directory("rootfs")?;
+        if !layers.writable {
+            return Ok(config.overlay(&layers.lower, None));
+        }
+        self.directory("upper")?;
+        self.directory("work")?;
+        Ok(config.overlay(&layers.lower, Some(("upper", "work"))))
+    }
+
+    /// Writes `config.json`.
+    ///
+    /// # Errors
+    /// What the file system says, with the path.
+    pub fn write(&self, config: &Config) -> Result<()> {
+        put(&self.directory.join("config.json"), &format!("{:#}\n", config.value()))
+    }
+}
+
+fn make(directory: &Path) -> Result<()> {
+    std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))
+}
+
+fn put(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,73 @@
+//! The program: makes example bundles and lists them.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use tare_bundle::bundle::Bundle;
+use tare_bundle::config::Config;
+use tare_bundle::example::{EXAMPLES, Example};
+
+/// Makes bundles that any OCI runtime can run.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// List the ready examples.
+    Examples,
+    /// Make a ready example in a directory.
+    Example {
+        /// Which one.
+        name: String,
+        /// Where.
+        directory: PathBuf,
+        /// The program to put inside, by default the one beside this.
+        #[arg(long)]
+        payload: Option<PathBuf>,
+    },
+    /// Make a bundle of a root file system.
+    New {
+        /// Where.
+        directory: PathBuf,
+        /// The root file system.
+        #[arg(long)]
+        root: PathBuf,
+        /// The program to run and its arguments.
+        #[arg(last = true, required = true)]
+        args: Vec<String>,
+    },
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().verb {
+        Verb::Examples => list(),
+        Verb::Example { name, directory, payload } => {
+            let payload = payload.map_or_else(beside, Ok)?;
+            Example::named(&name)?.make(&directory, &payload).map(drop)
+        }
+        Verb::New { directory, root, args } => {
+            let root = root.canonicalize().with_context(|| format!("cannot use {}", root.display()))?;
+            let config = Config::docker()?.set("/root/path", root.to_string_lossy().into_owned()).args(&args);
+            Bundle::create(&directory)?.write(&config)
+        }
+    }
+}
+
+fn list() -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    for example in EXAMPLES {
+        writeln!(out, "{:18} {}", example.name, example.shows)?;
+    }
+    Ok(())
+}
+
+/// The payload as it is built and installed: next to this program.
+fn beside() -> Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name("tare-payload"))
+}
