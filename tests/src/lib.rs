@@ -1,1 +1,32 @@
-//! What live tests share: harness, leak check, test hosts.
+//! The harness: a host of its own for each test, the runtime under test, and the check that nothing is left behind.
+//!
+//! A test takes a [`Host`], describes containers with [`tare_bundle::config::Config`], and drives the runtime through
+//! [`Container`] or [`Runtime`]. Every wait has a limit. When the host is dropped, whatever the runtime left on the
+//! machine fails the test.
+//!
+//! `RUNTIME` names the program under test (default: the `tare` of the same build), `PLUGINS` the directories of CNI
+//! plugins parted by colons (default: ours).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "all of it is test code: an assertion that fails must say so at once"
+)]
+
+mod console;
+mod container;
+mod host;
+pub mod killer;
+mod leaks;
+mod process;
+mod runtime;
+pub mod skip;
+
+pub use console::Console;
+pub use container::Container;
+pub use host::Host;
+pub use leaks::Snapshot;
+pub use process::{Call, Output, Running, eventually};
+pub use runtime::{Kind, Runtime, built};

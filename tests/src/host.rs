@@ -1,0 +1,200 @@
+//! A host for one test: a mount and a network namespace of its own, with empty /run, /tmp and /dev/shm.
+//!
+//! Whatever a runtime leaves there belongs to the test; what it leaves where all share the machine (control groups,
+//! processes) is known by the test's marker, which every id and environment bears.
+
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+use serde_json::Value;
+use tare_bundle::bundle::{Bundle, PAYLOAD};
+use tare_bundle::config::Config;
+
+use crate::container::Container;
+use crate::leaks::Snapshot;
+use crate::process::{Call, Output};
+use crate::runtime::{Kind, Runtime, built, kind, program};
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+/// Where the test's own files lie: bundles and the output of commands. All else in /tmp is somebody's leak.
+const FILES: &str = "/tmp/test";
+/// The runtime's root directory.
+const ROOT: &str = "/run/runtime";
+/// The v1 controllers, for a runtime that refuses a machine with both kinds of control groups.
+const V1: &[&str] = &["cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "systemd"];
+
+/// The host. The thread that made it is inside; dropping it checks for leaks.
+#[derive(Debug)]
+pub struct Host {
+    marker: String,
+    runtime: Runtime,
+    before: Snapshot,
+    next: AtomicU32,
+}
+
+impl Host {
+    /// Moves this thread to a new host. Needs root.
+    ///
+    /// # Panics
+    /// The kernel refuses.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it changes the thread: no default of anything")]
+    pub fn new() -> Self {
+        let marker = format!("t{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET).expect("a host of its own needs root");
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
+        empty_directories();
+        if kind(&program()) == Kind::Crun {
+            only_v1();
+        }
+        std::fs::create_dir(FILES).unwrap();
+        std::fs::create_dir(ROOT).unwrap();
+        let runtime = Runtime::new(Path::new(ROOT), Path::new(FILES), &marker);
+        let before = Snapshot::take(&marker);
+        Self { marker, runtime, before, next: AtomicU32::new(0) }
+    }
+
+    /// The runtime under test.
+    #[must_use]
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// A directory for the test's own files, which the leak check passes over.
+    #[must_use]
+    pub fn files(&self) -> &Path {
+        Path::new(FILES)
+    }
+
+    /// The text by which what belongs to this test is known on the machine.
+    #[must_use]
+    pub fn marker(&self) -> &str {
+        &self.marker
+    }
+
+    /// An id that no other test uses.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}-{}", self.marker, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The least configuration, to run the payload with these words: all namespaces, no capability, and a control
+    /// group that [`Container::cgroup`] finds.
+    #[must_use]
+    pub fn config(&self, words: &[&str]) -> Config {
+        // Peers as old as Debian's refuse newer versions of the specification; one test tries those.
+        let config = Config::plain().unwrap().set("/ociVersion", "1.0.2");
+        config.args(&[&[PAYLOAD], words].concat()).env(&format!("TARE_TEST={}", self.marker))
+    }
+
+    /// A container of that configuration, in a bundle whose root file system holds the payload. Nothing is created.
+    #[must_use]
+    pub fn container(&self, config: Config) -> Container {
+        let id = self.id();
+        let bundle = Bundle::create(&self.files().join(&id)).unwrap();
+        bundle.payload_root("rootfs", &payload()).unwrap();
+        let config = if config.value().pointer("/linux/cgroupsPath").is_none() {
+            config.cgroup(&format!("/{id}"))
+        } else {
+            config
+        };
+        bundle.write(&config).unwrap();
+        self.adopt(id, bundle.path())
+    }
+
+    /// A container with a bundle that the test has made.
+    #[must_use]
+    pub fn adopt(&self, id: String, bundle: &Path) -> Container {
+        Container { runtime: self.runtime.clone(), id, bundle: bundle.into(), created: None, deleted: false }
+    }
+
+    /// Runs the configuration in the foreground to its end.
+    #[must_use]
+    pub fn run(&self, config: Config) -> Output {
+        let mut container = self.container(config);
+        let output = container.run();
+        // The runtime must have deleted it: what is left now is a leak.
+        container.deleted = true;
+        output
+    }
+
+    /// Runs the payload's report under the configuration; `paths` are what it probes besides.
+    #[track_caller]
+    #[must_use]
+    pub fn report(&self, config: Config, paths: &[&str]) -> Value {
+        self.run(config.args(&[&[PAYLOAD, "report"], paths].concat())).ok().json()
+    }
+
+    /// Runs any other program on this host to its end, successfully.
+    #[track_caller]
+    pub fn tool(&self, words: &[&str]) -> Output {
+        Call::new(words[0], self.files()).args(&words[1..]).run().ok()
+    }
+
+    /// What has been left on the machine since the test began, each in one line.
+    #[must_use]
+    pub fn leaks(&self) -> Vec<String> {
+        self.before.leaks(&self.marker)
+    }
+
+    /// Checks that nothing has been left on the machine since the test began.
+    ///
+    /// # Panics
+    /// Something has.
+    #[track_caller]
+    pub fn is_clean(&self) {
+        let leaks = self.leaks();
+        assert!(leaks.is_empty(), "left behind: {leaks:#?}");
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.is_clean();
+        }
+    }
+}
+
+/// The payload of the same build.
+pub(crate) fn payload() -> PathBuf {
+    built().join("tare-payload")
+}
+
+/// Puts an empty file system on each directory that runtimes leave things in; what the test needs below one of them
+/// (a checkout in /tmp) stays where it is.
+fn empty_directories() {
+    let program = program();
+    let needed = [built(), PathBuf::from(env!("CARGO_MANIFEST_DIR")), program.parent().unwrap().into()];
+    let kept: Vec<(PathBuf, File)> =
+        needed.into_iter().filter_map(|path| File::open(&path).ok().map(|file| (path, file))).collect();
+    for directory in ["/run", "/tmp", "/dev/shm"] {
+        mount(Some("test"), directory, Some("tmpfs"), MsFlags::empty(), Some("mode=1777")).unwrap();
+    }
+    for (path, file) in kept {
+        if !path.exists() {
+            std::fs::create_dir_all(&path).unwrap();
+            let source = format!("/proc/self/fd/{}", file.as_raw_fd());
+            mount(Some(source.as_str()), &path, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>).unwrap();
+        }
+    }
+}
+
+/// Shows only the v1 hierarchies under /sys/fs/cgroup.
+fn only_v1() {
+    let real = "/tmp/cgroup";
+    std::fs::create_dir(real).unwrap();
+    mount(Some("/sys/fs/cgroup"), real, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>).unwrap();
+    mount(Some("test"), "/sys/fs/cgroup", Some("tmpfs"), MsFlags::empty(), Some("mode=755")).unwrap();
+    for controller in V1 {
+        let (source, target) = (format!("{real}/{controller}"), format!("/sys/fs/cgroup/{controller}"));
+        std::fs::create_dir(&target).unwrap();
+        mount(Some(source.as_str()), target.as_str(), None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+    }
+    umount2(real, MntFlags::MNT_DETACH).unwrap();
+    std::fs::remove_dir(real).unwrap();
+}

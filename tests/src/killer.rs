@@ -1,0 +1,1 @@
+//! The killer: runs a command under ptrace and kills it at a system call of choice.

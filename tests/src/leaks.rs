@@ -1,0 +1,130 @@
+//! Leaks: what a test's host and the machine hold, before and after.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::process::until;
+
+/// How long the kernel may take to be done with what a runtime has let go of.
+const GRACE: Duration = Duration::from_secs(3);
+/// Everything in these belongs to the test's host, but the first of them, which is the test's own.
+const PASSED_OVER: &str = "/tmp/test";
+
+/// What there is: each thing as one line that names its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot(BTreeSet<String>);
+
+impl Snapshot {
+    /// Looks at this thread's host, and at what bears the marker on the machine.
+    #[must_use]
+    pub fn take(marker: &str) -> Self {
+        let mut all = BTreeSet::new();
+        mounts(&mut all);
+        for directory in ["/run", "/tmp", "/dev/shm"] {
+            files(Path::new(directory), &mut all);
+        }
+        cgroups(marker, &mut all);
+        processes(marker, &mut all);
+        network(&mut all);
+        Self(all)
+    }
+
+    /// What there is now and was not then, once the kernel has had time to finish.
+    #[must_use]
+    pub fn leaks(&self, marker: &str) -> Vec<String> {
+        let mut last = Vec::new();
+        let clean = until(GRACE, || {
+            last = Self::take(marker).0.difference(&self.0).cloned().collect();
+            last.is_empty().then_some(())
+        });
+        if clean.is_some() { Vec::new() } else { last }
+    }
+}
+
+fn mounts(all: &mut BTreeSet<String>) {
+    let text = std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+    for line in text.lines() {
+        // The first two fields are numbers that the kernel gives anew to each mount.
+        let rest: Vec<&str> = line.split(' ').skip(2).collect();
+        all.insert(format!("mount {}", rest.join(" ")));
+    }
+}
+
+fn files(directory: &Path, all: &mut BTreeSet<String>) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path == Path::new(PASSED_OVER) {
+            continue;
+        }
+        all.insert(format!("file {}", path.display()));
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            files(&path, all);
+        }
+    }
+}
+
+fn cgroups(marker: &str, all: &mut BTreeSet<String>) {
+    let Ok(hierarchies) = std::fs::read_dir("/sys/fs/cgroup") else { return };
+    for hierarchy in hierarchies.flatten() {
+        groups(&hierarchy.path(), marker, all);
+    }
+}
+
+fn groups(directory: &Path, marker: &str, all: &mut BTreeSet<String>) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        let path = entry.path();
+        if path.to_string_lossy().contains(marker) {
+            all.insert(format!("cgroup {}", path.display()));
+        }
+        groups(&path, marker, all);
+    }
+}
+
+fn processes(marker: &str, all: &mut BTreeSet<String>) {
+    let own = std::process::id().to_string();
+    let here = std::fs::read_link("/proc/thread-self/ns/mnt").unwrap();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name == own || !name.bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        let path = entry.path();
+        let bears = ["cgroup", "environ", "cmdline"].iter().any(|file| {
+            let bytes = std::fs::read(path.join(file)).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).contains(marker)
+        });
+        let inside = std::fs::read_link(path.join("ns/mnt")).is_ok_and(|namespace| namespace == here);
+        if bears || inside {
+            let line = std::fs::read(path.join("cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            let state = std::fs::read_to_string(path.join("stat")).unwrap_or_default();
+            all.insert(format!("process {name} {line}({})", state.split(' ').nth(2).unwrap_or_default()));
+        }
+    }
+}
+
+/// Interfaces, addresses, routes and sockets of this thread's network namespace.
+fn network(all: &mut BTreeSet<String>) {
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default();
+    for line in read("dev").lines().skip(2) {
+        all.insert(format!("interface {}", line.split(':').next().unwrap_or_default().trim()));
+    }
+    for (kind, file) in [("route", "route"), ("address", "if_inet6"), ("route", "ipv6_route")] {
+        for line in read(file).lines() {
+            // Counters and reference counts change by themselves.
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            all.insert(format!("{kind} {}", fields.iter().take(5).chain(fields.last()).copied().collect::<Vec<_>>().join(" ")));
+        }
+    }
+    for line in read("fib_trie").lines().filter(|line| line.contains("|--")) {
+        all.insert(format!("address {}", line.trim()));
+    }
+    for line in read("unix").lines().skip(1) {
+        if let Some(path) = line.split_whitespace().nth(7) {
+            all.insert(format!("socket {path}"));
+        }
+    }
+}
