@@ -143,6 +143,13 @@ impl Container {
         self.runtime.call(&[&["run", "--bundle", bundle.as_str()], options, &[self.id.as_str()]].concat()).spawn()
     }
 
+    /// What the runtime's help says of a verb.
+    #[must_use]
+    pub fn runtime_help(&self, verb: &str) -> String {
+        let output = self.runtime.run(&[verb, "--help"]);
+        output.out + &output.err
+    }
+
     /// Where the kernel keeps the container's control group of that v1 controller.
     #[must_use]
     pub fn cgroup(&self, controller: &str) -> PathBuf {

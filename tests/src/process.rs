@@ -70,6 +70,14 @@ impl Call {
         self
     }
 
+    /// Runs it in the directory.
+    #[must_use]
+    pub fn within(self, directory: impl AsRef<Path>) -> Self {
+        self.with(|command| {
+            command.current_dir(directory);
+        })
+    }
+
     /// Gives it text to read.
     #[must_use]
     pub fn input(mut self, text: &str) -> Self {

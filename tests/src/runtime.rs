@@ -54,6 +54,12 @@ pub(crate) fn program() -> PathBuf {
         .unwrap_or_else(|| panic!("RUNTIME names {}, which is not on PATH", named.display()))
 }
 
+/// Which runtime is under test.
+#[must_use]
+pub fn under_test() -> Kind {
+    kind(&program())
+}
+
 /// Which runtime the program is, by its name.
 pub(crate) fn kind(program: &Path) -> Kind {
     match program.file_name().and_then(|name| name.to_str()) {

@@ -33,8 +33,8 @@ macro_rules! skip {
 /// Ends the test when the runtime under test is the named peer, which is known to do otherwise.
 #[macro_export]
 macro_rules! skip_for {
-    ($host:expr, $kind:ident, $reason:expr) => {
-        if $host.runtime().kind() == $crate::Kind::$kind {
+    ($kind:ident, $reason:expr) => {
+        if $crate::under_test() == $crate::Kind::$kind {
             $crate::skip::note_peer(stringify!($kind), $reason);
             return;
         }

@@ -23,7 +23,10 @@ pub(crate) fn fail(arguments: &[String]) -> Result<ExitCode> {
 /// Sends itself a signal; process 1 of a pid namespace survives those it has no handler for, and then says so.
 pub(crate) fn die(arguments: &[String]) -> Result<ExitCode> {
     let [name] = arguments else { bail!("needs SIGNAL") };
-    raise(signal(name)?)?;
+    let signal = signal(name)?;
+    raise(signal)?;
+    // The standard library catches SIGSEGV and SIGBUS once, to tell of a full stack, and then lets the next one kill.
+    raise(signal)?;
     bail!("still alive after {name}")
 }
 

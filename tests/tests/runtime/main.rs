@@ -8,4 +8,8 @@
     reason = "all of it is test code"
 )]
 
+mod bad_input;
+mod exit_codes;
 mod lifecycle;
+mod list_state;
+mod log;

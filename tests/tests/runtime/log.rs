@@ -1,0 +1,79 @@
+//! The log: where errors go, in the two formats that engines read.
+
+use serde_json::Value;
+use tests::Host;
+
+/// Fails a `create` with the log options, and gives the log's text.
+fn failing_create(host: &Host, options: &[&str]) -> String {
+    let log = host.files().join("log");
+    let file = log.to_string_lossy().into_owned();
+    let id = host.id();
+    let words = [&["--log", &file], options, &["create", "--bundle", "/nonexistent", &id]].concat();
+    let _ = host.runtime().run(&words).fails();
+    std::fs::read_to_string(log).unwrap()
+}
+
+#[test]
+fn the_json_log_of_a_failing_command_is_exactly_one_object() {
+    let host = Host::new();
+    let text = failing_create(&host, &["--log-format", "json"]);
+    let object: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text:?}"));
+    assert_eq!(object["level"], "error");
+    assert!(!object["msg"].as_str().unwrap().is_empty());
+    let time = object["time"].as_str().unwrap();
+    assert!(time.contains('T') && time.len() >= 20, "{time}");
+}
+
+#[test]
+fn the_json_log_can_be_asked_for_with_an_equals_sign() {
+    let host = Host::new();
+    let text = failing_create(&host, &["--log-format=json"]);
+    assert!(serde_json::from_str::<Value>(&text).is_ok(), "{text:?}");
+}
+
+#[test]
+fn the_text_log_names_the_level_and_the_message() {
+    let host = Host::new();
+    tests::skip_for!(Crun, "its text is another");
+    let text = failing_create(&host, &["--log-format", "text"]);
+    assert!(text.contains("level=error") && text.contains("msg="), "{text:?}");
+}
+
+#[test]
+fn an_unknown_log_format_is_an_error() {
+    let host = Host::new();
+    let _ = host.runtime().run(&["--log-format", "xml", "list"]).fails();
+}
+
+#[test]
+fn a_command_that_succeeds_logs_nothing() {
+    let host = Host::new();
+    let log = host.files().join("log");
+    let _ = host.runtime().run(&["--log", &log.to_string_lossy(), "list"]).ok();
+    assert_eq!(std::fs::read_to_string(log).unwrap_or_default(), "");
+}
+
+#[test]
+fn debug_lines_go_to_the_log_file_only() {
+    let host = Host::new();
+    let log = host.files().join("log");
+    let mut container = host.container(host.config(&["true"]));
+    let bundle = container.bundle().to_string_lossy().into_owned();
+    let words =
+        ["--debug", "--log", &log.to_string_lossy(), "--log-format", "json", "run", "--bundle", &bundle, container.id()];
+    let output = host.runtime().run(&words).ok();
+    container.run().ok();
+    assert_eq!(output.err, "");
+    for line in std::fs::read_to_string(log).unwrap().lines() {
+        let object: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(object["level"], "debug");
+    }
+}
+
+#[test]
+fn standard_error_says_the_error_too() {
+    let host = Host::new();
+    let log = host.files().join("log");
+    let file = log.to_string_lossy().into_owned();
+    let _ = host.runtime().run(&["--log", &file, "state", "none"]).fails().says(&["does not exist"]);
+}
