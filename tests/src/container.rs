@@ -127,6 +127,11 @@ impl Container {
         output
     }
 
+    /// Says that the test has deleted it by other means.
+    pub fn deleted_already(&mut self) {
+        self.deleted = true;
+    }
+
     /// Calls `run` in the foreground and waits for its end; the runtime must delete the container itself.
     pub fn run(&mut self) -> Output {
         self.run_with(&[])

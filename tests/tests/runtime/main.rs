@@ -9,7 +9,18 @@
 )]
 
 mod bad_input;
+mod capabilities;
+mod cgroups;
+mod devices;
 mod exit_codes;
+mod hooks;
+mod kill_delete;
 mod lifecycle;
 mod list_state;
 mod log;
+mod mounts;
+mod namespaces;
+mod process;
+mod rootfs;
+mod seccomp;
+mod terminal;

@@ -1,0 +1,234 @@
+//! Control groups: limits as the kernel has them, paths, and what happens at a limit.
+
+use serde_json::{Value, json};
+use tests::{Container, Host, skip_for};
+
+#[track_caller]
+fn created(host: &Host, resources: &Value) -> Container {
+    let mut container = host.container(host.config(&["sleep", "60"]).set("/linux/resources", resources.clone()));
+    container.create();
+    container
+}
+
+/// A machine without this v1 controller has to skip.
+macro_rules! needs {
+    ($controller:literal, $file:literal) => {
+        if !std::path::Path::new(concat!("/sys/fs/cgroup/", $controller, "/", $file)).exists()
+            && !std::path::Path::new(concat!("/sys/fs/cgroup/", $controller, "/cgroup.procs")).exists()
+        {
+            tests::skip!("no v1 controller {}", $controller);
+        }
+    };
+}
+
+#[test]
+fn memory_limits_are_the_kernels() {
+    needs!("memory", "memory.limit_in_bytes");
+    let host = Host::new();
+    let container = created(&host, &json!({"memory": {"limit": 67_108_864, "reservation": 33_554_432, "swappiness": 10}}));
+    assert_eq!(container.limit("memory", "memory.limit_in_bytes"), "67108864");
+    assert_eq!(container.limit("memory", "memory.soft_limit_in_bytes"), "33554432");
+    assert_eq!(container.limit("memory", "memory.swappiness"), "10");
+}
+
+#[test]
+fn memory_and_swap_together_are_limited() {
+    needs!("memory", "memory.limit_in_bytes");
+    let host = Host::new();
+    if !std::path::Path::new("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes").exists() {
+        tests::skip!("this kernel counts no swap");
+    }
+    let container = created(&host, &json!({"memory": {"limit": 67_108_864, "swap": 134_217_728}}));
+    assert_eq!(container.limit("memory", "memory.memsw.limit_in_bytes"), "134217728");
+}
+
+#[test]
+fn the_limit_of_processes_is_the_kernels() {
+    needs!("pids", "pids.max");
+    let host = Host::new();
+    let container = created(&host, &json!({"pids": {"limit": 17}}));
+    assert_eq!(container.limit("pids", "pids.max"), "17");
+    let container = created(&host, &json!({"pids": {"limit": -1}}));
+    assert_eq!(container.limit("pids", "pids.max"), "max");
+}
+
+#[test]
+fn a_limit_of_processes_stops_forks() {
+    needs!("pids", "pids.max");
+    let host = Host::new();
+    let answer = host.run(host.config(&["fork", "50"]).pids(10)).ok().json();
+    assert_eq!(answer["error"], "EAGAIN");
+    assert!(answer["spawned"].as_i64().unwrap() < 10);
+}
+
+#[test]
+fn processor_shares_quota_and_period_are_the_kernels() {
+    needs!("cpu", "cpu.shares");
+    let host = Host::new();
+    let container = created(&host, &json!({"cpu": {"shares": 512, "quota": 20_000, "period": 100_000}}));
+    assert_eq!(container.limit("cpu", "cpu.shares"), "512");
+    assert_eq!(container.limit("cpu", "cpu.cfs_quota_us"), "20000");
+    assert_eq!(container.limit("cpu", "cpu.cfs_period_us"), "100000");
+}
+
+#[test]
+fn zero_processor_values_mean_unset() {
+    needs!("cpu", "cpu.shares");
+    let host = Host::new();
+    let container = created(&host, &json!({"cpu": {"shares": 0, "quota": 0, "period": 0}}));
+    assert_eq!(container.limit("cpu", "cpu.shares"), "1024");
+}
+
+#[test]
+fn a_processor_quota_is_kept() {
+    needs!("cpu", "cpu.shares");
+    let host = Host::new();
+    let config = host.config(&["burn", "1000"]).set("/linux/resources/cpu", json!({"quota": 20_000, "period": 100_000}));
+    let used = host.run(config).ok().json()["user_ms"].as_i64().unwrap();
+    assert!(used < 500, "{used} ms of 1000 under a quota of a fifth");
+}
+
+#[test]
+fn cpusets_are_the_kernels_and_the_processs() {
+    needs!("cpuset", "cpuset.cpus");
+    let host = Host::new();
+    let container = created(&host, &json!({"cpu": {"cpus": "0", "mems": "0"}}));
+    assert_eq!(container.limit("cpuset", "cpuset.cpus"), "0");
+    assert_eq!(container.limit("cpuset", "cpuset.mems"), "0");
+    let report = host.report(host.config(&[]).set("/linux/resources/cpu", json!({"cpus": "0"})), &[]);
+    assert_eq!(report["affinity"], "0");
+}
+
+#[test]
+fn block_io_limits_are_the_kernels() {
+    needs!("blkio", "blkio.throttle.read_bps_device");
+    let host = Host::new();
+    let Some((major, minor)) = a_disk() else { tests::skip!("there is no disk") };
+    let limits = |rate: u32| json!([{"major": major, "minor": minor, "rate": rate}]);
+    let container = created(&host, &json!({"blockIO": {
+        "throttleReadBpsDevice": limits(1_048_576), "throttleWriteBpsDevice": limits(2_097_152),
+        "throttleReadIOPSDevice": limits(100), "throttleWriteIOPSDevice": limits(200),
+    }}));
+    for (file, rate) in [("read_bps", 1_048_576), ("write_bps", 2_097_152), ("read_iops", 100), ("write_iops", 200)] {
+        let file = format!("blkio.throttle.{file}_device");
+        assert_eq!(container.limit("blkio", &file), format!("{major}:{minor} {rate}"), "{file}");
+    }
+}
+
+/// The numbers of the disk that is first in the machine's list.
+fn a_disk() -> Option<(u32, u32)> {
+    let entry = std::fs::read_dir("/sys/block").ok()?.flatten().next()?;
+    let text = std::fs::read_to_string(entry.path().join("dev")).ok()?;
+    let (major, minor) = text.trim().split_once(':')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+#[test]
+fn a_container_beyond_its_memory_is_killed_with_137() {
+    needs!("memory", "memory.limit_in_bytes");
+    let host = Host::new();
+    let output = host.run(host.config(&["alloc", "134217728"]).memory(33_554_432));
+    assert_eq!(output.code, 137, "{output:#?}");
+    assert!(!output.out.contains("touched"));
+}
+
+#[test]
+fn a_container_within_its_memory_lives() {
+    needs!("memory", "memory.limit_in_bytes");
+    let host = Host::new();
+    let _ = host.run(host.config(&["alloc", "4194304"]).memory(33_554_432)).ok();
+}
+
+#[test]
+fn a_memory_limit_too_small_to_start_is_an_error_that_says_so() {
+    needs!("memory", "memory.limit_in_bytes");
+    skip_for!(Runc, "it says no more than that it failed");
+    let host = Host::new();
+    let mut container = host.container(host.config(&["sleep", "60"]).memory(4096));
+    let _ = container.create_with(&[]).fails().says(&["memory"]);
+    host.is_clean();
+}
+
+#[test]
+fn an_absolute_path_is_the_groups_in_every_hierarchy() {
+    let host = Host::new();
+    let mut container = host.container(host.config(&["sleep", "60"]));
+    container.create();
+    let text = std::fs::read_to_string(format!("/proc/{}/cgroup", container.pid())).unwrap();
+    for line in text.lines().filter(|line| !line.starts_with("0::")) {
+        assert!(line.ends_with(&format!(":/{}", container.id())), "{line}");
+    }
+}
+
+#[test]
+fn a_path_with_several_parts_is_made_and_its_own_part_is_removed() {
+    let host = Host::new();
+    let path = format!("/{}/inner/group", host.marker());
+    let mut container = host.container(host.config(&["sleep", "60"]).cgroup(&path));
+    container.create();
+    let text = std::fs::read_to_string(format!("/proc/{}/cgroup", container.pid())).unwrap();
+    assert!(text.lines().any(|line| line.ends_with(&format!(":{path}"))), "{text}");
+    let _ = container.force_delete().ok();
+    remove_groups(&format!("{}/inner", host.marker()));
+    remove_groups(host.marker());
+}
+
+/// Parents that a runtime has made are nobody's but the caller's: engines share them between containers.
+fn remove_groups(path: &str) {
+    for hierarchy in std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
+        // Not every hierarchy has it.
+        let _ = std::fs::remove_dir(hierarchy.path().join(path));
+    }
+}
+
+#[test]
+fn without_a_path_the_container_still_has_a_group_of_its_own() {
+    let host = Host::new();
+    let mut container = host.container(host.config(&["sleep", "60"]));
+    let config = host.config(&["sleep", "60"]).pids(9);
+    tare_bundle::bundle::Bundle::create(container.bundle()).unwrap().write(&config).unwrap();
+    container.create();
+    let text = std::fs::read_to_string(format!("/proc/{}/cgroup", container.pid())).unwrap();
+    let line = text.lines().find(|line| line.contains(":pids:")).unwrap();
+    let path = line.rsplit(':').next().unwrap();
+    assert!(path.contains(container.id()), "{line}");
+    let limit = std::fs::read_to_string(format!("/sys/fs/cgroup/pids{path}/pids.max")).unwrap();
+    assert_eq!(limit.trim(), "9");
+}
+
+#[test]
+fn a_group_that_was_there_before_is_used_and_stays_when_it_is_not_empty() {
+    let host = Host::new();
+    let path = format!("/{}", host.marker());
+    for hierarchy in ["memory", "pids"] {
+        std::fs::create_dir_all(format!("/sys/fs/cgroup/{hierarchy}{path}/others")).unwrap();
+    }
+    let mut container = host.container(host.config(&["sleep", "60"]).cgroup(&format!("{path}/{}", host.id())));
+    container.create();
+    let _ = container.force_delete().ok();
+    for hierarchy in ["memory", "pids"] {
+        assert!(std::path::Path::new(&format!("/sys/fs/cgroup/{hierarchy}{path}/others")).exists());
+    }
+    remove_groups(&format!("{}/others", host.marker()));
+    remove_groups(host.marker());
+}
+
+#[test]
+fn settings_of_v2_are_refused_on_v1() {
+    let host = Host::new();
+    let mut container =
+        host.container(host.config(&["true"]).set("/linux/resources/unified", json!({"memory.high": "10000000"})));
+    skip_for!(Crun, "it ignores them");
+    let _ = container.create_with(&[]).fails();
+    host.is_clean();
+}
+
+#[test]
+fn a_setting_the_kernel_refuses_is_an_error_that_names_the_value() {
+    let host = Host::new();
+    needs!("cpu", "cpu.shares");
+    let mut container = host.container(host.config(&["true"]).set("/linux/resources/cpu", json!({"period": 1})));
+    let output = container.create_with(&[]).fails();
+    assert!(output.err.contains("cfs_period") || output.err.contains("cpu.period"), "{output:#?}");
+    host.is_clean();
+}

@@ -1,0 +1,119 @@
+//! Devices: the default ones, configured ones, and what the control group allows of them.
+
+use std::os::unix::fs::MetadataExt as _;
+
+use serde_json::{Value, json};
+use tests::{Host, skip_for};
+
+#[track_caller]
+fn device(report: &Value, path: &str) -> Value {
+    let devices = report["devices"].as_array().unwrap();
+    devices.iter().find(|device| device["path"] == path).unwrap_or_else(|| panic!("no {path}: {devices:#?}")).clone()
+}
+
+#[test]
+fn the_default_devices_are_there_and_work() {
+    let host = Host::new();
+    let paths = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+    let report = host.report(host.config(&[]), &paths);
+    for (path, major, minor) in [
+        ("/dev/null", 1, 3),
+        ("/dev/zero", 1, 5),
+        ("/dev/full", 1, 7),
+        ("/dev/random", 1, 8),
+        ("/dev/urandom", 1, 9),
+        ("/dev/tty", 5, 0),
+    ] {
+        let device = device(&report, path);
+        assert_eq!((&device["kind"], &device["major"], &device["minor"]), (&json!("char"), &json!(major), &json!(minor)), "{path}");
+        assert_eq!(device["mode"], 0o666, "{path}");
+    }
+    assert_eq!(report["paths"]["/dev/zero"]["read"], 256);
+    assert_eq!(report["paths"]["/dev/null"]["read"], 0);
+    assert_eq!(report["paths"]["/dev/urandom"]["read"], 256);
+    assert_eq!(device(&report, "/dev/ptmx")["target"], "pts/ptmx");
+}
+
+#[test]
+fn configured_devices_are_made_with_kind_mode_and_owner() {
+    let host = Host::new();
+    let devices = json!([
+        {"path": "/dev/mine", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640, "uid": 7, "gid": 8},
+        {"path": "/dev/disk", "type": "b", "major": 7, "minor": 99, "fileMode": 0o600},
+        {"path": "/dev/pipe", "type": "p", "fileMode": 0o622},
+    ]);
+    let report = host.report(host.config(&[]).set("/linux/devices", devices), &[]);
+    let mine = device(&report, "/dev/mine");
+    assert_eq!((&mine["kind"], &mine["mode"], &mine["uid"], &mine["gid"]), (&json!("char"), &json!(0o640), &json!(7), &json!(8)));
+    let disk = device(&report, "/dev/disk");
+    assert_eq!((&disk["kind"], &disk["major"], &disk["minor"]), (&json!("block"), &json!(7), &json!(99)));
+    assert_eq!(device(&report, "/dev/pipe")["kind"], "fifo");
+}
+
+#[test]
+fn a_device_in_a_directory_that_is_missing_is_made() {
+    let host = Host::new();
+    let devices = json!([{"path": "/dev/sub/dir/null", "type": "c", "major": 1, "minor": 3, "fileMode": 0o666}]);
+    let report = host.report(host.config(&[]).set("/linux/devices", devices), &["/dev/sub/dir/null"]);
+    assert_eq!(report["paths"]["/dev/sub/dir/null"]["write"], "ok");
+}
+
+#[test]
+fn a_configured_device_that_is_a_default_one_is_no_mistake() {
+    let host = Host::new();
+    let devices = json!([{"path": "/dev/tty", "type": "c", "major": 5, "minor": 0, "fileMode": 0o666, "uid": 0, "gid": 0}]);
+    let report = host.report(host.config(&[]).set("/linux/devices", devices), &[]);
+    assert_eq!(device(&report, "/dev/tty")["mode"], 0o666);
+}
+
+#[test]
+fn the_control_group_denies_what_is_not_allowed() {
+    let host = Host::new();
+    let devices = json!([{"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11, "fileMode": 0o666}]);
+    let config = host.config(&[]).set("/linux/devices", devices);
+    let report = host.report(config.clone(), &["/dev/kmsg"]);
+    assert_eq!(report["paths"]["/dev/kmsg"]["read"], "EPERM");
+    assert_eq!(report["paths"]["/dev/kmsg"]["write"], "EPERM");
+    let rule = json!({"allow": true, "type": "c", "major": 1, "minor": 11, "access": "r"});
+    let report = host.report(config.set("/linux/resources/devices/-", rule), &["/dev/kmsg"]);
+    assert_ne!(report["paths"]["/dev/kmsg"]["read"], "EPERM");
+    assert_eq!(report["paths"]["/dev/kmsg"]["write"], "EPERM");
+}
+
+#[test]
+fn the_kernels_list_carries_the_configured_rules() {
+    let host = Host::new();
+    let rules = json!([
+        {"allow": false, "access": "rwm"},
+        {"allow": true, "type": "c", "major": 10, "minor": 229, "access": "rwm"},
+        {"allow": true, "type": "b", "major": 8, "minor": 20, "access": "rw"},
+        {"allow": true, "type": "c", "major": 10, "minor": 200, "access": "r"},
+        {"allow": true, "type": "c", "major": 99, "access": "m"},
+    ]);
+    let mut container = host.container(host.config(&["sleep", "60"]).set("/linux/resources/devices", rules));
+    container.create();
+    let list = container.limit("devices", "devices.list");
+    for rule in ["c 10:229 rwm", "b 8:20 rw", "c 10:200 r", "c 99:* m", "c 1:3 rwm"] {
+        assert!(list.lines().any(|line| line == rule), "{rule}: {list}");
+    }
+    assert!(!list.contains("a *:* rwm"), "{list}");
+}
+
+#[test]
+fn the_hosts_devices_keep_their_owner() {
+    let host = Host::new();
+    let before = std::fs::metadata("/dev/null").unwrap();
+    let _ = host.run(host.config(&["true"]).set("/process/user", json!({"uid": 1000, "gid": 1000}))).ok();
+    let after = std::fs::metadata("/dev/null").unwrap();
+    assert_eq!((before.uid(), before.gid(), before.mode()), (after.uid(), after.gid(), after.mode()));
+}
+
+#[test]
+fn a_device_that_is_fully_open_is_allowed_in_a_privileged_container() {
+    let host = Host::new();
+    skip_for!(Crun, "the group on this machine refuses it");
+    let rules = json!([{"allow": true, "access": "rwm"}]);
+    let devices = json!([{"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11, "fileMode": 0o666}]);
+    let config = host.config(&[]).set("/linux/resources/devices", rules).set("/linux/devices", devices);
+    assert_ne!(host.report(config, &["/dev/kmsg"])["paths"]["/dev/kmsg"]["read"], "EPERM");
+}

@@ -1,0 +1,293 @@
+//! Mounts: kinds, options, order, sources, propagation.
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use tests::{Host, skip_for};
+
+#[track_caller]
+fn mount_of(report: &Value, point: &str) -> Value {
+    let mounts = report["mounts"].as_array().unwrap();
+    mounts.iter().rfind(|mount| mount["point"] == point).unwrap_or_else(|| panic!("nothing at {point}: {mounts:#?}")).clone()
+}
+
+fn has(mount: &Value, option: &str) -> bool {
+    ["options", "super"].iter().any(|field| mount[field].as_str().unwrap().split(',').any(|one| one == option))
+}
+
+/// A directory of the host with a file in it.
+fn source(host: &Host) -> PathBuf {
+    let path = host.files().join("source");
+    std::fs::create_dir_all(path.join("inner")).unwrap();
+    std::fs::write(path.join("file"), "of the host\n").unwrap();
+    path
+}
+
+#[test]
+fn the_default_file_systems_are_mounted() {
+    let host = Host::new();
+    let report = host.report(host.config(&[]), &[]);
+    for (point, kind) in [
+        ("/proc", "proc"),
+        ("/dev", "tmpfs"),
+        ("/dev/pts", "devpts"),
+        ("/dev/shm", "tmpfs"),
+        ("/dev/mqueue", "mqueue"),
+        ("/sys", "sysfs"),
+    ] {
+        assert_eq!(mount_of(&report, point)["type"], kind, "{point}");
+    }
+    assert!(has(&mount_of(&report, "/proc"), "nosuid"));
+    assert!(has(&mount_of(&report, "/sys"), "ro"));
+}
+
+#[test]
+fn each_option_of_the_table_is_applied() {
+    let host = Host::new();
+    for option in ["ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "relatime", "sync", "dirsync"] {
+        let report = host.report(host.config(&[]).mount("tmpfs", "tmpfs", "/tmp", &[option]), &[]);
+        assert!(has(&mount_of(&report, "/tmp"), option), "{option}: {}", mount_of(&report, "/tmp"));
+    }
+    // Those undo another, and the last one counts.
+    for (options, absent) in [
+        (["ro", "rw"], "ro"),
+        (["nosuid", "suid"], "nosuid"),
+        (["nodev", "dev"], "nodev"),
+        (["noexec", "exec"], "noexec"),
+        (["noatime", "atime"], "noatime"),
+        (["noatime", "strictatime"], "noatime"),
+    ] {
+        let report = host.report(host.config(&[]).mount("tmpfs", "tmpfs", "/tmp", &options), &[]);
+        assert!(!has(&mount_of(&report, "/tmp"), absent), "{options:?}");
+    }
+}
+
+#[test]
+fn options_that_are_data_reach_the_file_system() {
+    let host = Host::new();
+    let config = host.config(&[]).mount("tmpfs", "tmpfs", "/tmp", &["size=64k", "mode=0700", "uid=7", "gid=8"]);
+    let report = host.report(config, &["/tmp"]);
+    assert!(has(&mount_of(&report, "/tmp"), "size=64k"));
+    assert_eq!(report["paths"]["/tmp"]["mode"], 0o700);
+    assert_eq!(report["paths"]["/tmp"]["uid"], 7);
+    assert_eq!(report["paths"]["/tmp"]["gid"], 8);
+}
+
+#[test]
+fn a_tmpfs_without_a_mode_keeps_that_of_the_directory() {
+    let host = Host::new();
+    let mut container = host.container(host.config(&["report", "/data"]).mount("tmpfs", "tmpfs", "/data", &[]));
+    std::fs::create_dir(container.rootfs().join("data")).unwrap();
+    std::fs::set_permissions(container.rootfs().join("data"), std::fs::Permissions::from_mode(0o710)).unwrap();
+    assert_eq!(container.run().ok().json()["paths"]["/data"]["mode"], 0o710);
+}
+
+#[test]
+fn a_directory_and_a_file_of_the_host_are_bound() {
+    let host = Host::new();
+    let source = source(&host).to_string_lossy().into_owned();
+    let config = host.config(&["cat", "/data/file", "/file"]);
+    let config = config.bind(&source, "/data", &["rw"]).bind(&format!("{source}/file"), "/file", &[]);
+    assert_eq!(host.run(config).ok().out, "of the host\nof the host\n");
+}
+
+#[test]
+fn a_source_may_be_relative_to_the_bundle() {
+    let host = Host::new();
+    let mut container = host.container(host.config(&["cat", "/data/file"]).bind("local", "/data", &[]));
+    std::fs::create_dir(container.bundle().join("local")).unwrap();
+    std::fs::write(container.bundle().join("local/file"), "of the bundle").unwrap();
+    assert_eq!(container.run().ok().out, "of the bundle");
+}
+
+#[test]
+fn a_bind_is_read_only_when_asked_and_the_hosts_side_is_not() {
+    let host = Host::new();
+    let source = source(&host);
+    let text = source.to_string_lossy().into_owned();
+    let config = host.config(&[]).bind(&text, "/data", &["ro", "nosuid", "nodev", "noexec"]);
+    let report = host.report(config, &["/data", "/data/file"]);
+    assert_eq!(report["paths"]["/data"]["write"], "EROFS");
+    for option in ["ro", "nosuid", "nodev", "noexec"] {
+        assert!(has(&mount_of(&report, "/data"), option), "{option}");
+    }
+    std::fs::write(source.join("file"), "still writable").unwrap();
+}
+
+#[test]
+fn a_recursive_bind_takes_the_mounts_below_and_a_plain_one_does_not() {
+    let host = Host::new();
+    let source = source(&host);
+    let inner = source.join("inner").to_string_lossy().into_owned();
+    let _ = host.tool(&["mount", "-t", "tmpfs", "below", &inner]);
+    std::fs::write(source.join("inner/deep"), "deep").unwrap();
+    let text = source.to_string_lossy().into_owned();
+    for (option, seen) in [("rbind", true), ("bind", false)] {
+        let config = host.config(&[]).mount("bind", &text, "/data", &[option]);
+        assert_eq!(host.report(config, &["/data/inner/deep"])["paths"]["/data/inner/deep"]["exists"], seen, "{option}");
+    }
+    let _ = host.tool(&["umount", &inner]);
+}
+
+#[test]
+fn rro_reaches_the_mounts_below_and_ro_does_not() {
+    let host = Host::new();
+    skip_for!(Runc, "Debian's kernel interface is older");
+    let source = source(&host);
+    let inner = source.join("inner").to_string_lossy().into_owned();
+    let _ = host.tool(&["mount", "-t", "tmpfs", "below", &inner]);
+    let text = source.to_string_lossy().into_owned();
+    for (option, below) in [("ro", "ok"), ("rro", "EROFS")] {
+        let config = host.config(&[]).mount("bind", &text, "/data", &["rbind", option]);
+        let report = host.report(config, &["/data", "/data/inner"]);
+        assert_eq!(report["paths"]["/data"]["write"], "EROFS", "{option}");
+        assert_eq!(report["paths"]["/data/inner"]["write"], below, "{option}");
+    }
+    let _ = host.tool(&["umount", &inner]);
+}
+
+#[test]
+fn mounts_are_made_in_the_order_of_the_list() {
+    let host = Host::new();
+    let source = source(&host).to_string_lossy().into_owned();
+    let config = host.config(&["list", "/tmp"]).mount("tmpfs", "tmpfs", "/tmp", &[]).bind(&source, "/tmp/over", &[]);
+    assert_eq!(host.run(config.clone()).ok().out, "over\n");
+    let config = host.config(&["list", "/tmp"]).bind(&source, "/tmp/under", &[]).mount("tmpfs", "tmpfs", "/tmp", &[]);
+    assert_eq!(host.run(config).ok().out, "");
+}
+
+#[test]
+fn a_missing_destination_is_made() {
+    let host = Host::new();
+    let source = source(&host).to_string_lossy().into_owned();
+    let config = host.config(&["cat", "/very/deep/place/file", "/other/deep"]);
+    let config = config.bind(&source, "/very/deep/place", &[]).bind(&format!("{source}/file"), "/other/deep", &[]);
+    assert_eq!(host.run(config).ok().out, "of the host\nof the host\n");
+}
+
+#[test]
+fn a_destination_behind_a_link_stays_inside_the_root() {
+    let host = Host::new();
+    let source = source(&host).to_string_lossy().into_owned();
+    let outside = host.files().join("outside");
+    std::fs::create_dir(&outside).unwrap();
+    let mut container = host.container(host.config(&["true"]).bind(&source, "/link/place", &[]));
+    std::os::unix::fs::symlink(&outside, container.rootfs().join("link")).unwrap();
+    let _ = container.run();
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0, "something was made outside the root");
+}
+
+#[test]
+fn a_destination_with_dots_stays_inside_the_root() {
+    let host = Host::new();
+    let source = source(&host).to_string_lossy().into_owned();
+    let config = host.config(&["cat", "/data/file"]).bind(&source, "/../../../data", &[]);
+    assert_eq!(host.run(config).ok().out, "of the host\n");
+}
+
+#[test]
+fn a_bind_keeps_the_flags_of_its_source_that_are_not_named() {
+    let host = Host::new();
+    let source = source(&host);
+    let text = source.to_string_lossy().into_owned();
+    let _ = host.tool(&["mount", "-t", "tmpfs", "-o", "nodev,nosuid,noexec", "source", &text]);
+    let report = host.report(host.config(&[]).bind(&text, "/data", &[]), &[]);
+    for option in ["nodev", "nosuid", "noexec"] {
+        assert!(has(&mount_of(&report, "/data"), option), "{option}");
+    }
+    let _ = host.tool(&["umount", &text]);
+}
+
+#[test]
+fn propagation_is_as_configured() {
+    let host = Host::new();
+    let source = source(&host).to_string_lossy().into_owned();
+    let _ = host.tool(&["mount", "--bind", &source, &source]);
+    let _ = host.tool(&["mount", "--make-shared", &source]);
+    for (option, shows) in [("rshared", "shared:"), ("rslave", "master:"), ("rprivate", "")] {
+        let config = host.config(&[]).mount("bind", &source, "/data", &["rbind", option]);
+        // A mount can only be shared with the host when the root lets it.
+        let config = config.set("/linux/rootfsPropagation", option);
+        let mount = mount_of(&host.report(config, &[]), "/data");
+        let propagation = mount["propagation"].as_str().unwrap();
+        assert!(propagation.contains(shows) && (shows.is_empty() == propagation.is_empty()), "{option}: {mount}");
+    }
+    let _ = host.tool(&["umount", &source]);
+}
+
+#[test]
+fn mounts_of_the_host_made_later_reach_a_slave_only() {
+    let host = Host::new();
+    let source = source(&host);
+    let text = source.to_string_lossy().into_owned();
+    let inner = source.join("inner").to_string_lossy().into_owned();
+    let _ = host.tool(&["mount", "--bind", &text, &text]);
+    let _ = host.tool(&["mount", "--make-shared", &text]);
+    for (option, seen) in [("rslave", true), ("rprivate", false)] {
+        let words = ["trap", "USR1"];
+        let mut container = host.container(
+            host.config(&words).mount("bind", &text, "/data", &["rbind", option]).set("/linux/rootfsPropagation", "rslave"),
+        );
+        container.create();
+        let _ = host.tool(&["mount", "-t", "tmpfs", "later", &inner]);
+        let mounts = std::fs::read_to_string(format!("/proc/{}/mountinfo", container.pid())).unwrap();
+        assert_eq!(mounts.contains(" later "), seen, "{option}: {mounts}");
+        let _ = container.force_delete().ok();
+        let _ = host.tool(&["umount", &inner]);
+    }
+    let _ = host.tool(&["umount", &text]);
+}
+
+#[test]
+fn a_fifo_and_a_socket_are_bound() {
+    let host = Host::new();
+    let fifo = host.files().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let socket = host.files().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let config = host.config(&[]).bind(&fifo.to_string_lossy(), "/fifo", &[]).bind(&socket.to_string_lossy(), "/socket", &[]);
+    let report = host.report(config, &["/fifo", "/socket"]);
+    assert_eq!(report["paths"]["/fifo"]["kind"], "fifo");
+    assert_eq!(report["paths"]["/socket"]["kind"], "socket");
+    std::fs::remove_file(socket).unwrap();
+}
+
+#[test]
+fn the_control_groups_are_shown_read_only() {
+    let host = Host::new();
+    let config = host.config(&[]).memory(64 << 20);
+    let path = "/sys/fs/cgroup/memory/memory.limit_in_bytes";
+    let report = host.report(config, &["/sys/fs/cgroup", path, "/sys/fs/cgroup/memory"]);
+    assert_eq!(report["paths"]["/sys/fs/cgroup"]["write"], "EROFS");
+    assert_eq!(report["paths"]["/sys/fs/cgroup/memory"]["write"], "EROFS");
+    assert_eq!(report["paths"][path]["exists"], true, "the container's own group is at the root of its view");
+}
+
+#[test]
+fn files_that_are_bound_keep_their_owner_without_id_mapping() {
+    let host = Host::new();
+    let source = source(&host);
+    std::os::unix::fs::chown(source.join("file"), Some(1234), Some(1234)).unwrap();
+    let report = host.report(host.config(&[]).bind(&source.to_string_lossy(), "/data", &[]), &["/data/file"]);
+    assert_eq!(report["paths"]["/data/file"]["uid"], 1234);
+    assert_eq!(std::fs::metadata(source.join("file")).unwrap().uid(), 1234);
+}
+
+#[test]
+fn many_mounts_need_few_descriptors() {
+    let host = Host::new();
+    let source = source(&host).to_string_lossy().into_owned();
+    let mut config = host.config(&["true"]);
+    for number in 0..200 {
+        config = config.bind(&source, &format!("/many/{number}"), &["ro"]);
+    }
+    let limit = json!([{"type": "RLIMIT_NOFILE", "soft": 64, "hard": 64}]);
+    let mut container = host.container(config.set("/process/rlimits", limit));
+    let bundle = container.bundle().to_string_lossy().into_owned();
+    let program = host.runtime().program().to_string_lossy().into_owned();
+    let root = host.runtime().root().to_string_lossy().into_owned();
+    let line = format!("ulimit -n 64; exec {program} --root {root} run --bundle {bundle} {}", container.id());
+    let _ = host.tool(&["sh", "-c", &line]);
+    let _ = container.force_delete();
+}
