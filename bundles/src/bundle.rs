@@ -64,7 +64,10 @@ impl Bundle {
             make(&root.join(directory))?;
         }
         std::fs::set_permissions(root.join("tmp"), Permissions::from_mode(0o1777))?;
-        put(&root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/payload\nuser:x:1000:1000::/tmp:/bin/payload\n")?;
+        put(
+            &root.join("etc/passwd"),
+            "root:x:0:0:root:/root:/bin/payload\nuser:x:1000:1000::/tmp:/bin/payload\n",
+        )?;
         put(&root.join("etc/group"), "root:x:0:\nuser:x:1000:\n")?;
         let program = root.join(PAYLOAD.trim_start_matches('/'));
         std::fs::copy(payload, &program)

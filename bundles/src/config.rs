@@ -162,18 +162,26 @@ impl Config {
         self.namespace("user").set("/linux/uidMappings", mapping.clone()).set("/linux/gidMappings", mapping)
     }
 
-    /// Adds a mount after those there are.
+    /// Adds a mount after those there are, as the specification's object.
     #[must_use]
-    pub fn mount(self, kind: &str, source: &str, destination: &str, options: &[&str]) -> Self {
-        let mount = json!({"destination": destination, "type": kind, "source": source, "options": options});
+    pub fn mount(self, mount: Value) -> Self {
         self.set("/mounts/-", mount)
     }
 
-    /// Adds a bind mount of a host path.
+    /// Adds an empty file system in memory.
+    #[must_use]
+    pub fn tmpfs(self, destination: &str, options: &[&str]) -> Self {
+        self.mount(
+            json!({"destination": destination, "type": "tmpfs", "source": "tmpfs", "options": options}),
+        )
+    }
+
+    /// Adds a bind mount of a host path; with `rbind` among the options, of all that is mounted below it too.
     #[must_use]
     pub fn bind(self, source: &str, destination: &str, options: &[&str]) -> Self {
-        let options: Vec<&str> = std::iter::once("bind").chain(options.iter().copied()).collect();
-        self.mount("bind", source, destination, &options)
+        let kind = (!options.contains(&"rbind")).then_some("bind");
+        let options: Vec<&str> = kind.into_iter().chain(options.iter().copied()).collect();
+        self.mount(json!({"destination": destination, "type": "bind", "source": source, "options": options}))
     }
 
     /// Adds a hook of the named kind.
@@ -254,7 +262,8 @@ mod tests {
 
     #[test]
     fn a_namespace_is_listed_once_however_often_it_is_named() {
-        let config = Config::plain().unwrap().namespace("user").join("user", "/proc/1/ns/user").share("network");
+        let config =
+            Config::plain().unwrap().namespace("user").join("user", "/proc/1/ns/user").share("network");
         let list = config.value()["linux"]["namespaces"].as_array().unwrap();
         assert_eq!(list.iter().filter(|one| one["type"] == "user").count(), 1);
         assert!(!list.iter().any(|one| one["type"] == "network"));

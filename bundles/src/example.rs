@@ -35,7 +35,11 @@ pub const EXAMPLES: &[Example] = &[
         shows: "runs under 32 MiB of memory, 16 processes and half a processor",
         build: |_, config| {
             let cpu = json!({"shares": 512, "quota": 50_000, "period": 100_000});
-            Ok(config.memory(32 << 20).pids(16).set("/linux/resources/cpu", cpu).args(&[PAYLOAD, "fork", "64"]))
+            Ok(config
+                .memory(32 << 20)
+                .pids(16)
+                .set("/linux/resources/cpu", cpu)
+                .args(&[PAYLOAD, "fork", "64"]))
         },
     },
     Example {
@@ -44,7 +48,11 @@ pub const EXAMPLES: &[Example] = &[
         build: |_, config| Ok(config.set("/root/readonly", true).args(&[PAYLOAD, "report", "/", "/dev/shm"])),
     },
     Example { name: "overlay", shows: "two read-only layers and a writable one", build: overlay },
-    Example { name: "overlay-read-only", shows: "two read-only layers and no writable one", build: read_only_overlay },
+    Example {
+        name: "overlay-read-only",
+        shows: "two read-only layers and no writable one",
+        build: read_only_overlay,
+    },
     Example {
         name: "users",
         shows: "root inside is the host's user 100000",
@@ -53,7 +61,9 @@ pub const EXAMPLES: &[Example] = &[
     Example {
         name: "terminal",
         shows: "has a terminal",
-        build: |_, config| Ok(config.set("/process/terminal", true).args(&[PAYLOAD, "trap", "WINCH", "TERM"])),
+        build: |_, config| {
+            Ok(config.set("/process/terminal", true).args(&[PAYLOAD, "trap", "WINCH", "TERM"]))
+        },
     },
 ];
 
@@ -85,7 +95,8 @@ impl Example {
 /// The payload's root file system becomes the lowest layer, with a layer above that adds one file.
 fn layers(bundle: &Bundle, writable: bool) -> Result<Layers> {
     let base = bundle.path().join("base");
-    std::fs::rename(bundle.path().join("rootfs"), &base).with_context(|| format!("cannot make {}", base.display()))?;
+    std::fs::rename(bundle.path().join("rootfs"), &base)
+        .with_context(|| format!("cannot make {}", base.display()))?;
     let site = bundle.directory("site/etc")?;
     std::fs::write(site.join("site"), "a file of the upper layer\n")?;
     Ok(Layers { lower: vec!["site".into(), "base".into()], writable })

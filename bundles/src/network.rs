@@ -60,7 +60,8 @@ impl List {
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let value: Value = serde_json::from_slice(bytes).context("the network list is not JSON")?;
         let text = |key: &str| value.get(key).and_then(Value::as_str).map(String::from);
-        let plugins = value.get("plugins").and_then(Value::as_array).context("the network list has no plugins")?;
+        let plugins =
+            value.get("plugins").and_then(Value::as_array).context("the network list has no plugins")?;
         let plugins: Vec<Map<String, Value>> = plugins
             .iter()
             .map(|plugin| plugin.as_object().cloned().context("a plugin's configuration is no object"))
@@ -79,7 +80,12 @@ impl List {
 
     /// What one plugin is given on standard input (specification, "Deriving request configuration from plugin
     /// configuration").
-    fn request(&self, plugin: &Map<String, Value>, attachment: &Attachment, previous: Option<&Value>) -> Value {
+    fn request(
+        &self,
+        plugin: &Map<String, Value>,
+        attachment: &Attachment,
+        previous: Option<&Value>,
+    ) -> Value {
         let mut request = plugin.clone();
         let declared = request.remove("capabilities");
         let wanted: Map<String, Value> = attachment
@@ -185,7 +191,8 @@ impl Plugins {
             "cniArgs": attachment.args.iter().collect::<Vec<_>>(), "result": result,
         });
         let file = self.file(list, attachment);
-        std::fs::create_dir_all(&self.cache).with_context(|| format!("cannot make {}", self.cache.display()))?;
+        std::fs::create_dir_all(&self.cache)
+            .with_context(|| format!("cannot make {}", self.cache.display()))?;
         std::fs::write(&file, record.to_string()).with_context(|| format!("cannot write {}", file.display()))
     }
 
@@ -193,7 +200,8 @@ impl Plugins {
     fn call(&self, verb: &str, request: &Value, attachment: &Attachment) -> Result<Option<Value>> {
         let kind = request.get("type").and_then(Value::as_str).context("a plugin has no type")?;
         let program = self.find(kind)?;
-        let args: Vec<String> = attachment.args.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let args: Vec<String> =
+            attachment.args.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let path = std::env::join_paths(&self.path).context("the plugins' path")?;
         let mut command = Command::new(&program);
         command

@@ -145,7 +145,9 @@ impl Container {
     /// Calls `run` with further options without waiting.
     pub fn spawn_with(&mut self, options: &[&str]) -> Running {
         let bundle = self.bundle.to_string_lossy().into_owned();
-        self.runtime.call(&[&["run", "--bundle", bundle.as_str()], options, &[self.id.as_str()]].concat()).spawn()
+        self.runtime
+            .call(&[&["run", "--bundle", bundle.as_str()], options, &[self.id.as_str()]].concat())
+            .spawn()
     }
 
     /// What the runtime's help says of a verb.

@@ -179,7 +179,14 @@ fn empty_directories() {
         if !path.exists() {
             std::fs::create_dir_all(&path).unwrap();
             let source = format!("/proc/self/fd/{}", file.as_raw_fd());
-            mount(Some(source.as_str()), &path, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>).unwrap();
+            mount(
+                Some(source.as_str()),
+                &path,
+                None::<&str>,
+                MsFlags::MS_BIND | MsFlags::MS_REC,
+                None::<&str>,
+            )
+            .unwrap();
         }
     }
 }
@@ -188,7 +195,8 @@ fn empty_directories() {
 fn only_v1() {
     let real = "/tmp/cgroup";
     std::fs::create_dir(real).unwrap();
-    mount(Some("/sys/fs/cgroup"), real, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>).unwrap();
+    mount(Some("/sys/fs/cgroup"), real, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)
+        .unwrap();
     mount(Some("test"), "/sys/fs/cgroup", Some("tmpfs"), MsFlags::empty(), Some("mode=755")).unwrap();
     for controller in V1 {
         let (source, target) = (format!("{real}/{controller}"), format!("/sys/fs/cgroup/{controller}"));

@@ -144,7 +144,12 @@ impl Running {
     }
 
     fn output(&self, code: i32) -> Output {
-        Output { code, out: self.printed(), err: read(&self.files.with_extension("err")), shown: self.shown.clone() }
+        Output {
+            code,
+            out: self.printed(),
+            err: read(&self.files.with_extension("err")),
+            shown: self.shown.clone(),
+        }
     }
 
     fn where_it_hangs(&self) -> String {

@@ -104,7 +104,9 @@ impl Runtime {
     /// A call with global options before the verb: `--root` is among them already.
     #[must_use]
     pub fn call<S: AsRef<str>>(&self, args: &[S]) -> Call {
-        self.bare().args(["--root".as_ref(), self.root.as_os_str()]).args(args.iter().map(|arg| arg.as_ref().to_string()))
+        self.bare()
+            .args(["--root".as_ref(), self.root.as_os_str()])
+            .args(args.iter().map(|arg| arg.as_ref().to_string()))
     }
 
     /// A call without any option.

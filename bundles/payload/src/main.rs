@@ -65,7 +65,8 @@ fn dispatch(words: &[String]) -> Result<ExitCode> {
 }
 
 fn usage() -> String {
-    let each: Vec<String> = COMMANDS.iter().map(|(name, arguments, _)| format!("{name} {arguments}")).collect();
+    let each: Vec<String> =
+        COMMANDS.iter().map(|(name, arguments, _)| format!("{name} {arguments}")).collect();
     format!("one of {}", each.join(", "))
 }
 

@@ -63,10 +63,8 @@ fn until_terminated(source: &impl AsFd, mut each: impl FnMut()) -> Result<ExitCo
     let signals: SignalFd = listen(&[Signal::SIGTERM, Signal::SIGINT])?;
     writeln!(std::io::stdout(), "ready")?;
     loop {
-        let mut events = [
-            PollFd::new(source.as_fd(), PollFlags::POLLIN),
-            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
-        ];
+        let mut events =
+            [PollFd::new(source.as_fd(), PollFlags::POLLIN), PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         match poll(&mut events, PollTimeout::NONE) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
@@ -121,8 +119,8 @@ fn resolve(place: &str) -> Result<SocketAddr> {
 fn fetch_page(rest: &str) -> Result<String> {
     let (place, path) = rest.split_once('/').unwrap_or((rest, ""));
     let address = resolve(place)?;
-    let mut stream =
-        TcpStream::connect_timeout(&address, PATIENCE).with_context(|| format!("cannot connect to {address}"))?;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)
+        .with_context(|| format!("cannot connect to {address}"))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     write!(stream, "GET /{path} HTTP/1.1\r\nHost: {place}\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();

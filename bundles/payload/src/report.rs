@@ -20,7 +20,8 @@ pub(crate) fn report(paths: &[String]) -> Result<ExitCode> {
     let mut all = identity()?;
     all.extend(privileges()?);
     all.extend(surroundings()?);
-    let probes: Map<String, Value> = paths.iter().map(|path| (path.clone(), probe(Path::new(path)))).collect();
+    let probes: Map<String, Value> =
+        paths.iter().map(|path| (path.clone(), probe(Path::new(path)))).collect();
     all.insert("paths".into(), probes.into());
     writeln!(std::io::stdout(), "{}", Value::Object(all))?;
     Ok(ExitCode::SUCCESS)
@@ -48,7 +49,9 @@ fn words() -> Vec<String> {
 }
 
 fn environment() -> Vec<String> {
-    std::env::vars_os().map(|(name, value)| format!("{}={}", name.to_string_lossy(), value.to_string_lossy())).collect()
+    std::env::vars_os()
+        .map(|(name, value)| format!("{}={}", name.to_string_lossy(), value.to_string_lossy()))
+        .collect()
 }
 
 fn identity() -> Result<Map<String, Value>> {
@@ -78,7 +81,9 @@ fn privileges() -> Result<Map<String, Value>> {
     let limits: Map<String, Value> = LIMITS
         .iter()
         .filter_map(|(name, resource)| {
-            getrlimit(*resource).ok().map(|(soft, hard)| ((*name).to_string(), json!({"soft": soft, "hard": hard})))
+            getrlimit(*resource)
+                .ok()
+                .map(|(soft, hard)| ((*name).to_string(), json!({"soft": soft, "hard": hard})))
         })
         .collect();
     into_map(json!({
@@ -143,7 +148,8 @@ fn first_line(path: &str) -> Option<String> {
 
 fn status_field(name: &str) -> Option<String> {
     let text = std::fs::read_to_string("/proc/self/status").ok()?;
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(|value| value.trim().to_string()))
+    text.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(|value| value.trim().to_string()))
 }
 
 fn namespaces() -> Map<String, Value> {
@@ -250,7 +256,10 @@ fn boottime() -> Option<i64> {
 
 fn processes() -> usize {
     let Ok(entries) = std::fs::read_dir("/proc") else { return 0 };
-    entries.flatten().filter(|entry| entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit())).count()
+    entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()))
+        .count()
 }
 
 /// What a path is, and what reading and writing it comes to; nothing is truncated.

@@ -108,7 +108,9 @@ pub(crate) fn init(arguments: &[String]) -> Result<ExitCode> {
     loop {
         match next(&signals, Duration::from_secs(1))? {
             Some(Signal::SIGCHLD) | None => match reap(Some(pid)) {
-                Some(WaitStatus::Exited(_, code)) => return Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))),
+                Some(WaitStatus::Exited(_, code)) => {
+                    return Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)));
+                }
                 Some(WaitStatus::Signaled(_, signal, _)) => return Ok(code_of(signal)),
                 _ => {}
             },

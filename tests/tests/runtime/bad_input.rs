@@ -120,12 +120,15 @@ fn a_namespace_path_of_another_kind() {
 
 #[test]
 fn an_unknown_mount_option() {
-    refused_config(|config| config.mount("tmpfs", "tmpfs", "/tmp", &["nosuch"]), &["mounts[7]", "nosuch"]);
+    refused_config(|config| config.tmpfs("/tmp", &["nosuch"]), &["mounts[7]", "nosuch"]);
 }
 
 #[test]
 fn an_unknown_file_system() {
-    refused_config(|config| config.mount("nosuchfs", "x", "/tmp", &[]), &["mounts[7]", "nosuchfs"]);
+    refused_config(
+        |config| config.mount(json!({"destination": "/tmp", "type": "nosuchfs", "source": "x"})),
+        &["mounts[7]", "nosuchfs"],
+    );
 }
 
 #[test]
@@ -135,7 +138,7 @@ fn a_bind_mount_of_what_is_not_there() {
 
 #[test]
 fn an_absurd_mount_size() {
-    refused_config(|config| config.mount("tmpfs", "tmpfs", "/tmp", &["size=huge"]), &["mounts[7]"]);
+    refused_config(|config| config.tmpfs("/tmp", &["size=huge"]), &["mounts[7]"]);
 }
 
 #[test]
@@ -165,7 +168,11 @@ fn a_negative_user() {
 
 #[test]
 fn an_unknown_resource_limit() {
-    refused_value("/process/rlimits", json!([{"type": "RLIMIT_TEST", "soft": 1, "hard": 1}]), &["RLIMIT_TEST"]);
+    refused_value(
+        "/process/rlimits",
+        json!([{"type": "RLIMIT_TEST", "soft": 1, "hard": 1}]),
+        &["RLIMIT_TEST"],
+    );
 }
 
 #[test]
@@ -178,7 +185,11 @@ fn a_resource_limit_given_twice() {
 
 #[test]
 fn a_soft_limit_above_the_hard_one() {
-    refused_value("/process/rlimits", json!([{"type": "RLIMIT_CORE", "soft": 2, "hard": 1}]), &["process.rlimits[0]"]);
+    refused_value(
+        "/process/rlimits",
+        json!([{"type": "RLIMIT_CORE", "soft": 2, "hard": 1}]),
+        &["process.rlimits[0]"],
+    );
 }
 
 #[test]
@@ -198,7 +209,11 @@ fn processors_that_are_not_there() {
 
 #[test]
 fn an_unknown_seccomp_action() {
-    refused_value("/linux/seccomp", json!({"defaultAction": "SCMP_ACT_SHRUG"}), &["linux.seccomp.defaultAction"]);
+    refused_value(
+        "/linux/seccomp",
+        json!({"defaultAction": "SCMP_ACT_SHRUG"}),
+        &["linux.seccomp.defaultAction"],
+    );
 }
 
 #[test]

@@ -7,7 +7,8 @@ const SETS: [&str; 5] = ["bounding", "effective", "permitted", "inheritable", "a
 
 #[track_caller]
 fn held(host: &Host, capabilities: &Value, uid: u32) -> Value {
-    let config = host.config(&[]).set("/process/capabilities", capabilities.clone()).set("/process/user/uid", uid);
+    let config =
+        host.config(&[]).set("/process/capabilities", capabilities.clone()).set("/process/user/uid", uid);
     host.report(config, &[])["capabilities"].clone()
 }
 
@@ -60,7 +61,11 @@ fn root_gains_no_more_than_the_bounding_set() {
 #[test]
 fn a_user_keeps_the_bounding_set_only() {
     let host = Host::new();
-    let held = held(&host, &json!({"bounding": ["CAP_KILL"], "permitted": ["CAP_KILL"], "effective": ["CAP_KILL"]}), 1000);
+    let held = held(
+        &host,
+        &json!({"bounding": ["CAP_KILL"], "permitted": ["CAP_KILL"], "effective": ["CAP_KILL"]}),
+        1000,
+    );
     assert_eq!(held["bounding"], json!(["CAP_KILL"]));
     for set in ["effective", "permitted", "inheritable", "ambient"] {
         assert_eq!(held[set], json!([]), "{set}");
@@ -71,7 +76,8 @@ fn a_user_keeps_the_bounding_set_only() {
 fn an_unknown_capability_is_warned_of_and_left_out() {
     let host = Host::new();
     skip_for!(Crun, "it fails");
-    let held = held(&host, &json!({"bounding": ["CAP_TEST", "CAP_KILL"], "permitted": ["CAP_TEST", "CAP_KILL"]}), 0);
+    let held =
+        held(&host, &json!({"bounding": ["CAP_TEST", "CAP_KILL"], "permitted": ["CAP_TEST", "CAP_KILL"]}), 0);
     assert_eq!(held["bounding"], json!(["CAP_KILL"]));
 }
 

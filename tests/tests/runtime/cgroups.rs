@@ -5,7 +5,8 @@ use tests::{Container, Host, skip_for};
 
 #[track_caller]
 fn created(host: &Host, resources: &Value) -> Container {
-    let mut container = host.container(host.config(&["sleep", "60"]).set("/linux/resources", resources.clone()));
+    let mut container =
+        host.container(host.config(&["sleep", "60"]).set("/linux/resources", resources.clone()));
     container.create();
     container
 }
@@ -25,7 +26,10 @@ macro_rules! needs {
 fn memory_limits_are_the_kernels() {
     needs!("memory", "memory.limit_in_bytes");
     let host = Host::new();
-    let container = created(&host, &json!({"memory": {"limit": 67_108_864, "reservation": 33_554_432, "swappiness": 10}}));
+    let container = created(
+        &host,
+        &json!({"memory": {"limit": 67_108_864, "reservation": 33_554_432, "swappiness": 10}}),
+    );
     assert_eq!(container.limit("memory", "memory.limit_in_bytes"), "67108864");
     assert_eq!(container.limit("memory", "memory.soft_limit_in_bytes"), "33554432");
     assert_eq!(container.limit("memory", "memory.swappiness"), "10");
@@ -83,7 +87,9 @@ fn zero_processor_values_mean_unset() {
 fn a_processor_quota_is_kept() {
     needs!("cpu", "cpu.shares");
     let host = Host::new();
-    let config = host.config(&["burn", "1000"]).set("/linux/resources/cpu", json!({"quota": 20_000, "period": 100_000}));
+    let config = host
+        .config(&["burn", "1000"])
+        .set("/linux/resources/cpu", json!({"quota": 20_000, "period": 100_000}));
     let used = host.run(config).ok().json()["user_ms"].as_i64().unwrap();
     assert!(used < 500, "{used} ms of 1000 under a quota of a fifth");
 }
@@ -105,11 +111,16 @@ fn block_io_limits_are_the_kernels() {
     let host = Host::new();
     let Some((major, minor)) = a_disk() else { tests::skip!("there is no disk") };
     let limits = |rate: u32| json!([{"major": major, "minor": minor, "rate": rate}]);
-    let container = created(&host, &json!({"blockIO": {
-        "throttleReadBpsDevice": limits(1_048_576), "throttleWriteBpsDevice": limits(2_097_152),
-        "throttleReadIOPSDevice": limits(100), "throttleWriteIOPSDevice": limits(200),
-    }}));
-    for (file, rate) in [("read_bps", 1_048_576), ("write_bps", 2_097_152), ("read_iops", 100), ("write_iops", 200)] {
+    let container = created(
+        &host,
+        &json!({"blockIO": {
+            "throttleReadBpsDevice": limits(1_048_576), "throttleWriteBpsDevice": limits(2_097_152),
+            "throttleReadIOPSDevice": limits(100), "throttleWriteIOPSDevice": limits(200),
+        }}),
+    );
+    for (file, rate) in
+        [("read_bps", 1_048_576), ("write_bps", 2_097_152), ("read_iops", 100), ("write_iops", 200)]
+    {
         let file = format!("blkio.throttle.{file}_device");
         assert_eq!(container.limit("blkio", &file), format!("{major}:{minor} {rate}"), "{file}");
     }
@@ -203,7 +214,8 @@ fn a_group_that_was_there_before_is_used_and_stays_when_it_is_not_empty() {
     for hierarchy in ["memory", "pids"] {
         std::fs::create_dir_all(format!("/sys/fs/cgroup/{hierarchy}{path}/others")).unwrap();
     }
-    let mut container = host.container(host.config(&["sleep", "60"]).cgroup(&format!("{path}/{}", host.id())));
+    let mut container =
+        host.container(host.config(&["sleep", "60"]).cgroup(&format!("{path}/{}", host.id())));
     container.create();
     let _ = container.force_delete().ok();
     for hierarchy in ["memory", "pids"] {
@@ -216,8 +228,9 @@ fn a_group_that_was_there_before_is_used_and_stays_when_it_is_not_empty() {
 #[test]
 fn settings_of_v2_are_refused_on_v1() {
     let host = Host::new();
-    let mut container =
-        host.container(host.config(&["true"]).set("/linux/resources/unified", json!({"memory.high": "10000000"})));
+    let mut container = host.container(
+        host.config(&["true"]).set("/linux/resources/unified", json!({"memory.high": "10000000"})),
+    );
     skip_for!(Crun, "it ignores them");
     let _ = container.create_with(&[]).fails();
     host.is_clean();
@@ -227,7 +240,8 @@ fn settings_of_v2_are_refused_on_v1() {
 fn a_setting_the_kernel_refuses_is_an_error_that_names_the_value() {
     let host = Host::new();
     needs!("cpu", "cpu.shares");
-    let mut container = host.container(host.config(&["true"]).set("/linux/resources/cpu", json!({"period": 1})));
+    let mut container =
+        host.container(host.config(&["true"]).set("/linux/resources/cpu", json!({"period": 1})));
     let output = container.create_with(&[]).fails();
     assert!(output.err.contains("cfs_period") || output.err.contains("cpu.period"), "{output:#?}");
     host.is_clean();

@@ -16,7 +16,9 @@ fn run_ends_with_128_and_the_signal_that_killed_the_container() {
     let host = Host::new();
     let mut container = host.container(host.config(&["sleep", "60"]));
     let mut running = container.spawn_with(&[]);
-    eventually("the container runs", || container.verb(&["state"]).code == 0 && container.status() == "running");
+    eventually("the container runs", || {
+        container.verb(&["state"]).code == 0 && container.status() == "running"
+    });
     let _ = container.kill("KILL").ok();
     assert_eq!(running.wait().code, 137);
 }
@@ -35,7 +37,9 @@ fn run_passes_signals_on_to_the_container() {
     let host = Host::new();
     let mut container = host.container(host.config(&["sleep", "60"]));
     let mut running = container.spawn_with(&[]);
-    eventually("the container runs", || container.verb(&["state"]).code == 0 && container.status() == "running");
+    eventually("the container runs", || {
+        container.verb(&["state"]).code == 0 && container.status() == "running"
+    });
     // Signals before the program has set itself up end nothing: process 1 ignores what it has no handler for.
     std::thread::sleep(std::time::Duration::from_millis(200));
     running.signal(Signal::SIGTERM);

@@ -12,10 +12,14 @@ fn program() -> String {
 }
 
 /// Adds a hook of the kind that writes its line to the host's file. Inside, that file is under /hooks.
-fn with_hook(host: &Host, config: Config, kind: &str, name: &str, code: &str) -> Config {
-    let directory = if kind == "startContainer" { "/hooks".into() } else { host.files().join("hooks").to_string_lossy().into_owned() };
+fn with_hook(host: &Host, config: Config, kind: &str, name_and_code: [&str; 2]) -> Config {
+    let directory = if kind == "startContainer" {
+        "/hooks".into()
+    } else {
+        host.files().join("hooks").to_string_lossy().into_owned()
+    };
     let program = if kind == "startContainer" { "/bin/payload".into() } else { program() };
-    config.hook(kind, &[&program, "hook", &format!("{directory}/lines"), name, code])
+    config.hook(kind, &[&program, "hook", &format!("{directory}/lines"), name_and_code[0], name_and_code[1]])
 }
 
 fn prepared(host: &Host, words: &[&str]) -> Config {
@@ -34,21 +38,29 @@ fn names(host: &Host) -> Vec<String> {
     lines(host).iter().map(|line| line["hook"].as_str().unwrap().to_string()).collect()
 }
 
-const KINDS: [&str; 6] = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+const KINDS: [&str; 6] =
+    ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
 
 #[test]
 fn all_kinds_run_at_their_time_in_the_order_of_the_list() {
+    skip_for!(Runc, "it runs poststart at create, against the specification");
     let host = Host::new();
     let mut config = prepared(&host, &["sleep", "60"]);
     for kind in KINDS {
         for number in 1..=2 {
-            config = with_hook(&host, config, kind, &format!("{kind} {number}"), "0");
+            config = with_hook(&host, config, kind, [&format!("{kind} {number}"), "0"]);
         }
     }
     let mut container = host.container(config);
     container.create();
-    let of_create =
-        ["prestart 1", "prestart 2", "createRuntime 1", "createRuntime 2", "createContainer 1", "createContainer 2"];
+    let of_create = [
+        "prestart 1",
+        "prestart 2",
+        "createRuntime 1",
+        "createRuntime 2",
+        "createContainer 1",
+        "createContainer 2",
+    ];
     assert_eq!(names(&host), of_create);
     container.start();
     let of_start = ["startContainer 1", "startContainer 2", "poststart 1", "poststart 2"];
@@ -62,10 +74,11 @@ fn all_kinds_run_at_their_time_in_the_order_of_the_list() {
 
 #[test]
 fn each_hook_is_given_the_state() {
+    skip_for!(Runc, "it runs poststart at create, against the specification");
     let host = Host::new();
     let mut config = prepared(&host, &["sleep", "60"]).annotation("key", "value");
     for kind in KINDS {
-        config = with_hook(&host, config, kind, kind, "0");
+        config = with_hook(&host, config, kind, [kind, "0"]);
     }
     let mut container = host.container(config);
     container.create();
@@ -102,7 +115,7 @@ fn hooks_run_in_the_namespaces_that_the_specification_names() {
     let host = Host::new();
     let mut config = prepared(&host, &["sleep", "60"]);
     for kind in KINDS {
-        config = with_hook(&host, config, kind, kind, "0");
+        config = with_hook(&host, config, kind, [kind, "0"]);
     }
     let mut container = host.container(config);
     container.create();
@@ -121,12 +134,13 @@ fn hooks_run_in_the_namespaces_that_the_specification_names() {
 #[test]
 fn the_mounts_are_there_for_create_container_and_the_root_is_not_yet_left() {
     let host = Host::new();
-    let config = with_hook(&host, prepared(&host, &["true"]), "createContainer", "hook", "0");
+    let config = with_hook(&host, prepared(&host, &["true"]), "createContainer", ["hook", "0"]);
     let mut container = host.container(config);
     let rootfs = container.rootfs().to_string_lossy().into_owned();
     let _ = container.run().ok();
     let line = &lines(&host)[0];
-    let points: Vec<&str> = line["mounts"].as_array().unwrap().iter().map(|mount| mount["point"].as_str().unwrap()).collect();
+    let points: Vec<&str> =
+        line["mounts"].as_array().unwrap().iter().map(|mount| mount["point"].as_str().unwrap()).collect();
     assert!(points.contains(&format!("{rootfs}/proc").as_str()), "{points:?}");
 }
 
@@ -144,15 +158,17 @@ fn arguments_and_environment_are_exactly_as_configured() {
 
 #[test]
 fn hooks_inherit_no_descriptor_of_the_runtime() {
+    skip_for!(Runc, "its createContainer hooks get three");
     let host = Host::new();
     let mut config = prepared(&host, &["true"]);
     for kind in KINDS {
-        config = with_hook(&host, config, kind, kind, "0");
+        config = with_hook(&host, config, kind, [kind, "0"]);
     }
     let mut container = host.container(config);
     let _ = container.run().ok();
     for line in lines(&host) {
-        let open: Vec<&Value> = line["fds"].as_array().unwrap().iter().filter(|fd| fd["fd"].as_u64().unwrap() > 2).collect();
+        let open: Vec<&Value> =
+            line["fds"].as_array().unwrap().iter().filter(|fd| fd["fd"].as_u64().unwrap() > 2).collect();
         assert!(open.is_empty(), "{}: {open:?}", line["hook"]);
     }
 }
@@ -168,8 +184,8 @@ fn a_failing_hook_before_the_program_fails_create_and_leaves_nothing() {
 fn a_failing_hook_fails_create(kind: &'static str) {
     let thread = std::thread::spawn(move || {
         let host = Host::new();
-        let config = with_hook(&host, prepared(&host, &["true"]), kind, "good", "0");
-        let mut container = host.container(with_hook(&host, config, kind, "bad", "3"));
+        let config = with_hook(&host, prepared(&host, &["true"]), kind, ["good", "0"]);
+        let mut container = host.container(with_hook(&host, config, kind, ["bad", "3"]));
         let output = container.create_with(&[]).fails();
         assert!(output.err.contains("hook"), "{kind}: {output:#?}");
         let _ = container.verb(&["state"]).fails();
@@ -183,7 +199,7 @@ fn a_failing_hook_fails_create(kind: &'static str) {
 fn a_failing_start_container_hook_keeps_the_program_from_running() {
     let host = Host::new();
     let config = prepared(&host, &["write", "/tmp/ran", "yes"]);
-    let mut container = host.container(with_hook(&host, config, "startContainer", "bad", "3"));
+    let mut container = host.container(with_hook(&host, config, "startContainer", ["bad", "3"]));
     container.create();
     let _ = container.verb(&["start"]);
     tests::eventually("the container is gone or stopped", || {
@@ -199,7 +215,7 @@ fn a_failing_poststart_hook_fails_nothing() {
     skip_for!(Runc, "it kills the container, against the specification");
     let mut config = prepared(&host, &["sleep", "60"]);
     for (name, code) in [("first", "3"), ("second", "0")] {
-        config = with_hook(&host, config, "poststart", name, code);
+        config = with_hook(&host, config, "poststart", [name, code]);
     }
     let mut container = host.container(config);
     container.create();
@@ -210,10 +226,11 @@ fn a_failing_poststart_hook_fails_nothing() {
 
 #[test]
 fn a_failing_poststop_hook_keeps_nothing_from_being_deleted() {
+    skip_for!(Runc, "it stops at the first, against the specification");
     let host = Host::new();
     let mut config = prepared(&host, &["true"]);
     for (name, code) in [("first", "3"), ("second", "0")] {
-        config = with_hook(&host, config, "poststop", name, code);
+        config = with_hook(&host, config, "poststop", [name, code]);
     }
     let mut container = host.container(config);
     container.create();

@@ -132,7 +132,10 @@ fn spec_writes_a_configuration_that_runs() {
     assert_eq!(config["process"]["args"][0], "sh");
     assert_eq!(config["root"]["path"], "rootfs");
     assert_eq!(config["process"]["terminal"], true);
-    let text = config.to_string().replace("\"sh\"", "\"/bin/payload\",\"true\"").replace("\"terminal\":true", "\"terminal\":false");
+    let text = config
+        .to_string()
+        .replace("\"sh\"", "\"/bin/payload\",\"true\"")
+        .replace("\"terminal\":true", "\"terminal\":false");
     std::fs::write(path, text).unwrap();
     let _ = container.run().ok();
     let _ = host.runtime().run(&["spec", "--bundle", &bundle]).fails();

@@ -59,8 +59,17 @@ fn debug_lines_go_to_the_log_file_only() {
     let log = host.files().join("log");
     let mut container = host.container(host.config(&["true"]));
     let bundle = container.bundle().to_string_lossy().into_owned();
-    let words =
-        ["--debug", "--log", &log.to_string_lossy(), "--log-format", "json", "run", "--bundle", &bundle, container.id()];
+    let words = [
+        "--debug",
+        "--log",
+        &log.to_string_lossy(),
+        "--log-format",
+        "json",
+        "run",
+        "--bundle",
+        &bundle,
+        container.id(),
+    ];
     let output = host.runtime().run(&words).ok();
     container.run().ok();
     assert_eq!(output.err, "");

@@ -6,8 +6,14 @@ use serde_json::{Value, json};
 use tests::{Container, Host, skip_for};
 
 /// Kinds by the specification's name and the kernel's.
-const KINDS: [(&str, &str); 6] =
-    [("mount", "mnt"), ("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("cgroup", "cgroup")];
+const KINDS: [(&str, &str); 6] = [
+    ("mount", "mnt"),
+    ("pid", "pid"),
+    ("network", "net"),
+    ("ipc", "ipc"),
+    ("uts", "uts"),
+    ("cgroup", "cgroup"),
+];
 
 fn own(kind: &str) -> u64 {
     std::fs::metadata(format!("/proc/thread-self/ns/{kind}")).unwrap().ino()
@@ -33,7 +39,9 @@ fn a_namespace_without_a_path_is_new() {
 #[test]
 fn a_namespace_that_is_not_listed_is_the_runtimes() {
     let host = Host::new();
-    for (kind, kernel) in [("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("pid", "pid"), ("cgroup", "cgroup")] {
+    for (kind, kernel) in
+        [("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("pid", "pid"), ("cgroup", "cgroup")]
+    {
         let report = host.report(host.config(&[]).share(kind), &[]);
         assert_eq!(report["namespaces"][kernel], own(kernel), "{kind}");
     }
@@ -44,7 +52,9 @@ fn a_namespace_with_a_path_is_joined() {
     let host = Host::new();
     let first = running(&host, host.config(&["sleep", "60"]));
     let pid = first.pid();
-    for (kind, kernel) in [("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("cgroup", "cgroup"), ("pid", "pid")] {
+    for (kind, kernel) in
+        [("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("cgroup", "cgroup"), ("pid", "pid")]
+    {
         let path = format!("/proc/{pid}/ns/{kernel}");
         let report = host.report(host.config(&[]).join(kind, &path), &[]);
         assert_eq!(report["namespaces"][kernel], std::fs::metadata(&path).unwrap().ino(), "{kind}");
@@ -54,13 +64,12 @@ fn a_namespace_with_a_path_is_joined() {
 #[test]
 fn a_joined_namespace_outlives_the_second_container() {
     let host = Host::new();
-    let first = running(&host, host.config(&["serve", "80", "still here"]));
+    let first = running(&host, host.config(&["serve", "8080", "still here"]));
     let path = format!("/proc/{}/ns/net", first.pid());
     first.prints("ready");
-    let joined = host.config(&["fetch", "http://127.0.0.1:80/"]).join("network", &path);
+    let joined = host.config(&["fetch", "http://127.0.0.1:8080/"]).join("network", &path);
     for _ in 0..2 {
-        let output = host.run(joined.clone());
-        assert!(output.out.contains("still here") || output.err.contains("unreachable"), "{output:#?}");
+        assert!(host.run(joined.clone()).ok().out.contains("still here"));
     }
     assert_eq!(first.status(), "running");
 }
@@ -116,8 +125,10 @@ fn a_user_namespace_maps_root_to_a_user_of_the_host() {
 #[test]
 fn root_of_a_user_namespace_sees_itself_as_root_and_the_default_devices_work() {
     let host = Host::new();
-    let mut container =
-        host.container(host.config(&["report", "/dev/null", "/dev/zero", "/proc/sys/kernel/hostname"]).map_users(100_000, 65_536));
+    let mut container = host.container(
+        host.config(&["report", "/dev/null", "/dev/zero", "/proc/sys/kernel/hostname"])
+            .map_users(100_000, 65_536),
+    );
     open_to_mapped(&container);
     let report = container.run().ok().json();
     assert_eq!(report["uid"], 0);
@@ -128,6 +139,7 @@ fn root_of_a_user_namespace_sees_itself_as_root_and_the_default_devices_work() {
 
 #[test]
 fn a_user_namespace_is_joined_by_path() {
+    skip_for!(Runc, "Debian's is older than that");
     let host = Host::new();
     let mut first = host.container(host.config(&["sleep", "60"]).map_users(100_000, 65_536));
     open_to_mapped(&first);
@@ -144,7 +156,10 @@ fn a_user_namespace_is_joined_by_path() {
 fn a_time_namespace_shifts_the_boot_clock() {
     let host = Host::new();
     skip_for!(Runc, "Debian's is older than time namespaces");
-    let config = host.config(&[]).namespace("time").set("/linux/timeOffsets", json!({"boottime": {"secs": 1_000_000, "nanosecs": 0}}));
+    let config = host
+        .config(&[])
+        .namespace("time")
+        .set("/linux/timeOffsets", json!({"boottime": {"secs": 1_000_000, "nanosecs": 0}}));
     let shifted = host.report(config, &[])["boottime_ns"].as_i64().unwrap();
     let plain = host.report(host.config(&[]), &[])["boottime_ns"].as_i64().unwrap();
     assert!((shifted - plain) / 1_000_000_000 > 999_000, "{shifted} {plain}");
@@ -173,7 +188,8 @@ fn configuration_of_processes_is_untouched_by_the_callers_environment() {
     let host = Host::new();
     let config = host.config(&[]).set("/process/env", Value::from(Vec::<String>::new()));
     let report = host.report(config, &[]);
-    let env: Vec<&str> = report["env"].as_array().unwrap().iter().map(|pair| pair.as_str().unwrap()).collect();
+    let env: Vec<&str> =
+        report["env"].as_array().unwrap().iter().map(|pair| pair.as_str().unwrap()).collect();
     assert!(env.iter().all(|pair| pair.starts_with("HOME=") || pair.starts_with("PATH=")), "{env:?}");
 }
 

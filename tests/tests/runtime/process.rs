@@ -15,7 +15,8 @@ fn arguments_and_directory_are_as_configured() {
 #[test]
 fn the_environment_is_as_configured_and_nothing_more() {
     let host = Host::new();
-    let config = host.config(&[]).set("/process/env", json!(["PATH=/bin", "HOME=/here", "LINES=a\nb", "EMPTY="]));
+    let config =
+        host.config(&[]).set("/process/env", json!(["PATH=/bin", "HOME=/here", "LINES=a\nb", "EMPTY="]));
     let mut env: Vec<String> = serde_json::from_value(host.report(config, &[])["env"].clone()).unwrap();
     env.sort();
     assert_eq!(env, ["EMPTY=", "HOME=/here", "LINES=a\nb", "PATH=/bin"]);
@@ -27,7 +28,11 @@ fn home_is_taken_from_passwd_when_it_is_not_set() {
     for (uid, home) in [(0, "HOME=/root"), (1000, "HOME=/tmp"), (4711, "HOME=/")] {
         let config = host.config(&[]).set("/process/env", json!(["PATH=/bin"])).set("/process/user/uid", uid);
         let report = host.report(config, &[]);
-        assert!(report["env"].as_array().unwrap().iter().any(|pair| pair == home), "{home}: {}", report["env"]);
+        assert!(
+            report["env"].as_array().unwrap().iter().any(|pair| pair == home),
+            "{home}: {}",
+            report["env"]
+        );
     }
 }
 
@@ -74,6 +79,7 @@ fn without_additional_groups_there_are_none_of_the_callers() {
 
 #[test]
 fn the_largest_user_id_is_a_user() {
+    skip_for!(Runc, "it knows 31 bits only");
     let host = Host::new();
     let user = json!({"uid": 4_294_967_294_u32, "gid": 4_294_967_294_u32});
     let report = host.report(host.config(&[]).set("/process/user", user), &[]);
@@ -94,8 +100,20 @@ fn the_umask_is_as_configured_or_022() {
 fn every_limit_is_as_configured() {
     let host = Host::new();
     let names = [
-        "AS", "CORE", "CPU", "DATA", "FSIZE", "LOCKS", "MEMLOCK", "MSGQUEUE", "NOFILE", "NPROC", "RSS", "RTTIME",
-        "SIGPENDING", "STACK",
+        "AS",
+        "CORE",
+        "CPU",
+        "DATA",
+        "FSIZE",
+        "LOCKS",
+        "MEMLOCK",
+        "MSGQUEUE",
+        "NOFILE",
+        "NPROC",
+        "RSS",
+        "RTTIME",
+        "SIGPENDING",
+        "STACK",
     ];
     let mut wanted = serde_json::Map::new();
     let mut limits = Vec::new();
@@ -137,7 +155,8 @@ fn descriptors_that_the_caller_leaks_do_not_reach_the_container() {
     let bundle = container.bundle().to_string_lossy().into_owned();
     let program = host.runtime().program().to_string_lossy().into_owned();
     let root = host.runtime().root().to_string_lossy().into_owned();
-    let line = format!("exec {program} --root {root} run --bundle {bundle} {} 5</etc/passwd 9</etc", container.id());
+    let line =
+        format!("exec {program} --root {root} run --bundle {bundle} {} 5</etc/passwd 9</etc", container.id());
     let report = host.tool(&["sh", "-c", &line]).json();
     assert_eq!(report["fds"].as_array().unwrap().len(), 3, "{}", report["fds"]);
     let _ = container.force_delete();
@@ -151,7 +170,9 @@ fn descriptors_to_be_preserved_reach_the_container() {
     let program = host.runtime().program().to_string_lossy().into_owned();
     let root = host.runtime().root().to_string_lossy().into_owned();
     let id = container.id();
-    let line = format!("exec {program} --root {root} run --preserve-fds 2 --bundle {bundle} {id} 3</etc/passwd 4</etc");
+    let line = format!(
+        "exec {program} --root {root} run --preserve-fds 2 --bundle {bundle} {id} 3</etc/passwd 4</etc"
+    );
     let report = host.tool(&["sh", "-c", &line]).json();
     let targets: Vec<&str> =
         report["fds"].as_array().unwrap().iter().map(|fd| fd["target"].as_str().unwrap()).collect();
@@ -187,8 +208,8 @@ fn no_signal_is_blocked_or_ignored() {
     for field in ["SigBlk:", "SigIgn:"] {
         let line = output.out.lines().find(|line| line.starts_with(field)).unwrap();
         let mask = u64::from_str_radix(line[field.len()..].trim(), 16).unwrap();
-        // The payload's own language runtime ignores SIGPIPE.
-        assert_eq!(mask & !(1 << 12), 0, "{line}");
+        // The payload's own language runtime ignores SIGPIPE; the last two before the real-time signals are libc's.
+        assert_eq!(mask & !(1 << 12 | 3 << 31), 0, "{line}");
     }
 }
 

@@ -21,7 +21,8 @@ fn the_terminal_comes_over_the_console_socket() {
     let report: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
     assert_eq!(report["terminal"]["name"], "/dev/pts/0");
     assert_eq!(report["terminal"]["controlling"], true);
-    let targets: Vec<&str> = report["fds"].as_array().unwrap().iter().map(|fd| fd["target"].as_str().unwrap()).collect();
+    let targets: Vec<&str> =
+        report["fds"].as_array().unwrap().iter().map(|fd| fd["target"].as_str().unwrap()).collect();
     assert_eq!(targets, ["/dev/pts/0"; 3]);
 }
 
@@ -87,7 +88,8 @@ fn the_terminal_belongs_to_the_containers_user() {
 fn dev_console_is_the_terminal() {
     let host = Host::new();
     let console = Console::listen(host.files());
-    let mut container = host.container(with_terminal(&host, &["do", "write /dev/console spoken", "sleep 60"]));
+    let mut container =
+        host.container(with_terminal(&host, &["do", "write /dev/console spoken", "sleep 60"]));
     let _ = container.create_with(&["--console-socket", &console.path()]).ok();
     let mut master = console.accept();
     container.start();
