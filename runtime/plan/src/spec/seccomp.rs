@@ -1,6 +1,8 @@
 //! The system call filter as config.json describes it.
 
-use super::decode::object;
+use super::decode::{Decode, Slot, object};
+use super::mistake::{Place, Report};
+use crate::tables::syscalls::Syscall;
 use crate::tables::vocabulary;
 
 object! {
@@ -27,13 +29,45 @@ object! {
     /// What happens to some system calls, with some arguments (config-linux.md, Seccomp).
     pub struct SyscallRule {
         /// Their names; names unknown to an architecture do not exist there.
-        names: Vec<String> = "names",
+        names: Vec<SyscallName> = "names",
         /// What happens.
         action: Action = "action",
         /// The error number of the action; absent it is EPERM.
         errno_ret: Option<u32> = "errnoRet",
         /// Conditions on the arguments, which must all hold.
         args: Vec<ArgCondition> = "args",
+    }
+}
+
+/// The name of a system call. Looking it up while the document is read spares a copy of each of the hundreds of names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyscallName {
+    /// One that the table has.
+    Known(Syscall),
+    /// One that it lacks: newer, of another architecture, or misspelt.
+    Unknown(String),
+}
+
+impl SyscallName {
+    /// The name of this spelling.
+    pub fn new(name: &str) -> Self {
+        Syscall::parse(name).map_or_else(|| Self::Unknown(name.to_owned()), Self::Known)
+    }
+
+    /// The spelling.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Known(call) => call.name(),
+            Self::Unknown(name) => name,
+        }
+    }
+}
+
+impl Decode for SyscallName {
+    const WANTED: &'static str = "the name of a system call";
+
+    fn text(value: &str, _: &Place<'_>, _: &mut Report) -> Slot<Self> {
+        Slot::Given(Self::new(value))
     }
 }
 

@@ -2,6 +2,8 @@
 
 pub mod capabilities;
 pub mod rlimits;
+mod syscall_rows;
+pub mod syscalls;
 
 /// A closed set of words, each with its meaning.
 pub trait Vocabulary: Copy + 'static {

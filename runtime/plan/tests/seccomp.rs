@@ -1,0 +1,438 @@
+//! The compiled filter does what the profile says, for every call of every ABI.
+//!
+//! A profile is read twice: compiled and run by an interpreter of classic BPF, and naively, call by call. Both must
+//! agree, for the profiles that engines ship and for generated ones.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on should stop"
+)]
+
+use std::path::PathBuf;
+
+use tare_plan::seccomp::{self, Filter, Instruction};
+use tare_plan::spec::{
+    self, Action, Arch, ArgCondition, Operator, Seccomp, SeccompFlag, SyscallName, SyscallRule,
+};
+use tare_plan::tables::syscalls::{Abi, Syscall};
+
+const ALLOW: u32 = 0x7fff_0000;
+const KILL_THREAD: u32 = 0;
+const ERRNO: u32 = 0x0005_0000;
+const ENOSYS: u32 = ERRNO | 38;
+
+/// A system call as the kernel shows it to a filter.
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    number: u32,
+    audit: u32,
+    args: [u64; 6],
+}
+
+impl Call {
+    fn word(&self, offset: u32) -> u32 {
+        let arg = |index: u32| self.args[(index / 8) as usize];
+        match offset {
+            0 => self.number,
+            4 => self.audit,
+            16..64 if offset.is_multiple_of(8) => arg(offset - 16) as u32,
+            16..64 if (offset - 4).is_multiple_of(8) => (arg(offset - 16) >> 32) as u32,
+            _ => panic!("load at {offset}"),
+        }
+    }
+}
+
+/// Runs a program as the kernel does: the value returned, and how many instructions it took.
+fn run(program: &[Instruction], call: &Call) -> (u32, usize) {
+    let (mut accumulator, mut at, mut steps) = (0, 0, 0);
+    loop {
+        let Instruction { code, jt, jf, k } = program[at];
+        let branch = |holds: bool| usize::from(if holds { jt } else { jf });
+        steps += 1;
+        at += 1;
+        match code {
+            0x20 => accumulator = call.word(k),
+            0x15 => at += branch(accumulator == k),
+            0x25 => at += branch(accumulator > k),
+            0x35 => at += branch(accumulator >= k),
+            0x54 => accumulator &= k,
+            0x05 => at += k as usize,
+            0x06 => return (k, steps),
+            _ => panic!("instruction {code:#x}"),
+        }
+    }
+}
+
+const fn audit(abi: Abi) -> u32 {
+    match abi {
+        Abi::X86_64 | Abi::X32 => 0xc000_003e,
+        Abi::X86 => 0x4000_0003,
+        Abi::Aarch64 => 0xc000_00b7,
+        Abi::Arm => 0x4000_0028,
+        Abi::Riscv64 => 0xc000_00f3,
+    }
+}
+
+fn value(action: Action, errno: Option<u32>) -> u32 {
+    match action {
+        Action::Allow => ALLOW,
+        Action::Errno => ERRNO | errno.unwrap_or(1),
+        Action::Kill | Action::KillThread => KILL_THREAD,
+        Action::KillProcess => 0x8000_0000,
+        Action::Log => 0x7ffc_0000,
+        Action::Notify => panic!("no filter notifies yet"),
+        Action::Trace => 0x7ff0_0000 | errno.unwrap_or(1),
+        Action::Trap => 0x0003_0000,
+    }
+}
+
+/// What the profile says of a call, read naively.
+fn expected(profile: &Seccomp, abi: Abi, call: &Call) -> u32 {
+    let default = value(profile.default_action, profile.default_errno_ret);
+    let mut conditional = None;
+    for rule in &profile.syscalls {
+        let value = value(rule.action, rule.errno_ret);
+        for (named, first) in rule.names.iter().filter_map(|name| names(name, abi, call)) {
+            // The first argument of a door names the call behind it and is no argument of that call.
+            let args: Vec<_> = rule.args.iter().filter(|arg| !(first && arg.index == 0)).collect();
+            let holds = named && all_or_any(rule, &args, abi, call);
+            if value != default && holds && rule.args.is_empty() && !first {
+                return value;
+            }
+            if value != default && holds && conditional.is_none() {
+                conditional = Some(value);
+            }
+        }
+    }
+    let permissive = matches!(profile.default_action, Action::Allow | Action::Log | Action::Trace);
+    let private = abi == Abi::Arm && call.number >= Abi::ARM_PRIVATE;
+    let newer = !private && newest(profile, abi).is_some_and(|newest| call.number > newest);
+    conditional.unwrap_or(if newer && !permissive { ENOSYS } else { default })
+}
+
+/// Whether a name means this call, directly or (true) through socketcall(2).
+fn names(name: &SyscallName, abi: Abi, call: &Call) -> Option<(bool, bool)> {
+    let SyscallName::Known(known) = name else { return None };
+    if known.number(abi) == Some(call.number) {
+        return Some((true, false));
+    }
+    let behind = [("socket", 1), ("connect", 3), ("accept", 5), ("accept4", 18), ("recv", 10)];
+    let door = abi == Abi::X86 && call.number == 102;
+    let first = u64::from(call.args[0] as u32);
+    behind
+        .iter()
+        .any(|(name, number)| door && known.name() == *name && first == *number)
+        .then_some((true, true))
+}
+
+fn all_or_any(rule: &SyscallRule, args: &[&ArgCondition], abi: Abi, call: &Call) -> bool {
+    let mut indexes: Vec<u32> = rule.args.iter().map(|arg| arg.index).collect();
+    indexes.sort_unstable();
+    indexes.dedup();
+    if indexes.len() == rule.args.len() {
+        args.iter().all(|arg| condition(arg, abi, call))
+    } else {
+        args.len() < rule.args.len() || args.iter().any(|arg| condition(arg, abi, call))
+    }
+}
+
+fn condition(arg: &ArgCondition, abi: Abi, call: &Call) -> bool {
+    let narrow = matches!(abi, Abi::X86 | Abi::X32 | Abi::Arm);
+    let cut = |word: u64| if narrow { u64::from(word as u32) } else { word };
+    let (found, value) = (cut(call.args[arg.index as usize]), cut(arg.value));
+    match arg.op {
+        Operator::Equal => found == value,
+        Operator::NotEqual => found != value,
+        Operator::Greater => found > value,
+        Operator::GreaterEqual => found >= value,
+        Operator::Less => found < value,
+        Operator::LessEqual => found <= value,
+        Operator::MaskedEqual => found & value == cut(arg.value_two.unwrap_or(0)) & value,
+    }
+}
+
+fn newest(profile: &Seccomp, abi: Abi) -> Option<u32> {
+    let names = profile.syscalls.iter().flat_map(|rule| &rule.names);
+    let known = names.filter_map(|name| match name {
+        SyscallName::Known(call) => call.number(abi),
+        SyscallName::Unknown(_) => None,
+    });
+    known.filter(|number| abi != Abi::Arm || *number < Abi::ARM_PRIVATE).max()
+}
+
+/// Compares both readings over all numbers of an ABI, with arguments around the values of the profile.
+fn compare(profile: &Seccomp, filter: &Filter, abi: Abi, random: &mut Random) {
+    let mut values = vec![0, 1, 2, 3, 5, 10, 18, 0xffff_ffff, 0x1_0000_0000, 0x1_0000_0001, u64::MAX];
+    for arg in profile.syscalls.iter().flat_map(|rule| &rule.args) {
+        values.extend([
+            arg.value.wrapping_sub(1),
+            arg.value,
+            arg.value.wrapping_add(1),
+            arg.value_two.unwrap_or(0),
+        ]);
+    }
+    let base = if abi == Abi::X32 { Abi::X32_BIT } else { 0 };
+    let private = if abi == Abi::Arm { Abi::ARM_PRIVATE } else { base };
+    for number in (base..base + 600).chain(private..private + 8).chain([base + 0x3fff_fffe]) {
+        for _ in 0..8 {
+            let args = std::array::from_fn(|_| values[random.below(values.len())]);
+            let call = Call { number, audit: audit(abi), args };
+            assert_eq!(
+                run(&filter.instructions, &call).0,
+                expected(profile, abi, &call),
+                "{abi:?} {call:x?}"
+            );
+        }
+    }
+}
+
+/// xorshift64*: a seed gives the same profiles every time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % end
+    }
+
+    fn of<T: Copy>(&mut self, list: &[T]) -> T {
+        list[self.below(list.len())]
+    }
+}
+
+fn profile(default_action: Action, architectures: &[Arch], syscalls: Vec<SyscallRule>) -> Seccomp {
+    Seccomp {
+        default_action,
+        default_errno_ret: None,
+        architectures: architectures.to_vec(),
+        flags: None,
+        listener_path: None,
+        listener_metadata: None,
+        syscalls,
+    }
+}
+
+fn rule(names: &[&str], action: Action) -> SyscallRule {
+    let names = names.iter().map(|name| SyscallName::new(name)).collect();
+    SyscallRule { names, action, errno_ret: None, args: Vec::new() }
+}
+
+fn arg(index: u32, op: Operator, value: u64) -> ArgCondition {
+    ArgCondition { index, op, value, value_two: None }
+}
+
+/// A profile with rules that overlap, repeat, contradict and condition each other.
+fn generated(random: &mut Random, rules: usize) -> Seccomp {
+    // The socket calls other than those that the naive reading knows stay out.
+    let calls: Vec<Syscall> = Syscall::all().filter(|call| !is_behind_an_unread_door(call.name())).collect();
+    let actions: Vec<Action> =
+        Action::ALL.iter().copied().filter(|action| *action != Action::Notify).collect();
+    let values = [0, 1, 5, 40, 0xffff_ffff, 0x1_0000_0000, 0x1_0000_0001, 1 << 63];
+    let mut made = profile(random.of(&actions), &[], Vec::new());
+    made.architectures = Arch::ALL.iter().copied().filter(|_| random.below(2) == 0).collect();
+    made.default_errno_ret = [None, Some(1), Some(38)][random.below(3)];
+    for _ in 0..rules {
+        let count = 1 + random.below(6);
+        let names = (0..count).map(|_| SyscallName::Known(random.of(&calls))).collect();
+        let mut args = Vec::new();
+        for index in (0..6).filter(|_| random.below(8) == 0).collect::<Vec<_>>() {
+            for _ in 0..1 + random.below(4) / 3 {
+                let (op, value) = (random.of(Operator::ALL), random.of(&values));
+                args.push(ArgCondition { index, op, value, value_two: Some(random.of(&values)) });
+            }
+        }
+        let errno_ret = [None, Some(1), Some(38)][random.below(3)];
+        made.syscalls.push(SyscallRule { names, action: random.of(&actions), errno_ret, args });
+    }
+    made
+}
+
+fn is_behind_an_unread_door(name: &str) -> bool {
+    let read = ["socket", "connect", "accept", "accept4", "recv"];
+    let behind = [
+        "bind",
+        "listen",
+        "getsockname",
+        "getpeername",
+        "socketpair",
+        "send",
+        "sendto",
+        "recvfrom",
+        "shutdown",
+        "setsockopt",
+        "getsockopt",
+        "sendmsg",
+        "recvmsg",
+        "recvmmsg",
+        "sendmmsg",
+        "semop",
+        "semget",
+        "semctl",
+        "semtimedop",
+        "msgsnd",
+        "msgrcv",
+        "msgget",
+        "msgctl",
+        "shmat",
+        "shmdt",
+        "shmget",
+        "shmctl",
+    ];
+    !read.contains(&name) && behind.contains(&name)
+}
+
+fn sample(name: &str) -> Seccomp {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/samples").join(name);
+    spec::load(&std::fs::read(path).unwrap()).unwrap().spec.linux.seccomp.unwrap()
+}
+
+#[test]
+fn profiles_of_engines_do_what_they_say() {
+    let mut random = Random(1);
+    for name in ["docker-18.json", "docker28-24.json", "podman-30.json", "podman5-36.json", "cri-13.json"] {
+        let profile = sample(name);
+        let filter = seccomp::compile_for(Arch::X86_64, &profile).unwrap();
+        for abi in [Abi::X86_64, Abi::X86, Abi::X32] {
+            compare(&profile, &filter, abi, &mut random);
+        }
+    }
+}
+
+#[test]
+fn generated_profiles_do_what_they_say() {
+    let mut random = Random(0x7a5e);
+    for round in 0..60 {
+        let profile = generated(&mut random, 1 + round);
+        for native in [Arch::X86_64, Arch::Aarch64] {
+            let filter = seccomp::compile_for(native, &profile).unwrap();
+            for abi in Abi::ALL {
+                let listed = |arch: &Arch| seccomp::abi(*arch) == Some(abi);
+                if profile.architectures.iter().chain([&native]).any(listed) {
+                    compare(&profile, &filter, abi, &mut random);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn far_jumps_arrive() {
+    let mut random = Random(0xfa4);
+    let calls: Vec<Syscall> = Syscall::all().filter(|call| call.number(Abi::X86_64).is_some()).collect();
+    let rules = calls.iter().filter(|call| !is_behind_an_unread_door(call.name())).enumerate().map(
+        |(index, call)| {
+            let mut rule = rule(&[call.name()], if index % 2 == 0 { Action::Allow } else { Action::Trap });
+            rule.args.push(arg(1, Operator::Greater, index as u64));
+            rule
+        },
+    );
+    let profile = profile(Action::Errno, &[], rules.collect());
+    let filter = seccomp::compile_for(Arch::X86_64, &profile).unwrap();
+    assert!(filter.instructions.len() > 2000);
+    compare(&profile, &filter, Abi::X86_64, &mut random);
+}
+
+#[test]
+fn dockers_profile_stays_small_and_shallow() {
+    let filter = seccomp::compile_for(Arch::X86_64, &sample("docker-18.json")).unwrap();
+    assert!(filter.instructions.len() <= 360, "{} instructions", filter.instructions.len());
+    for number in 0..470 {
+        let call = Call { number, audit: audit(Abi::X86_64), args: [0; 6] };
+        assert!(run(&filter.instructions, &call).1 <= 40, "{number}");
+    }
+}
+
+#[test]
+fn calls_of_an_architecture_that_is_not_listed_end_the_thread() {
+    let filter =
+        seccomp::compile_for(Arch::X86_64, &profile(Action::Allow, &[Arch::Mips], Vec::new())).unwrap();
+    let ends = |abi, number| {
+        let call = Call { number, audit: audit(abi), args: [0; 6] };
+        run(&filter.instructions, &call).0 == KILL_THREAD
+    };
+    assert!(!ends(Abi::X86_64, 0));
+    assert!(ends(Abi::X86, 0));
+    assert!(ends(Abi::Aarch64, 0));
+    assert!(ends(Abi::X32, Abi::X32_BIT), "x32 passes as x86_64 unless its bit is looked at");
+    assert!(!ends(Abi::X86_64, u32::MAX), "a tracer skips a call with -1");
+    assert_eq!(filter.warnings[0].place, "linux.seccomp.architectures[0]");
+}
+
+#[test]
+fn a_denied_socket_call_is_denied_through_socketcall_too() {
+    let profile = profile(Action::Allow, &[Arch::X86], vec![rule(&["socket", "shmat"], Action::Errno)]);
+    let filter = seccomp::compile_for(Arch::X86_64, &profile).unwrap();
+    let answer = |number, first| {
+        let call = Call { number, audit: audit(Abi::X86), args: [first, 0, 0, 0, 0, 0] };
+        run(&filter.instructions, &call).0
+    };
+    assert_eq!(answer(359, 0), ERRNO | 1);
+    assert_eq!(answer(102, 1), ERRNO | 1);
+    assert_eq!(answer(102, 2), ALLOW);
+    assert_eq!(answer(117, 21), ERRNO | 1);
+}
+
+#[test]
+fn the_rule_without_conditions_counts_wherever_it_stands() {
+    let mut conditional = rule(&["personality"], Action::Allow);
+    conditional.args.push(arg(0, Operator::Equal, 0));
+    let always = rule(&["personality"], Action::Trap);
+    for rules in [vec![conditional.clone(), always.clone()], vec![always, conditional]] {
+        let filter = seccomp::compile_for(Arch::X86_64, &profile(Action::Errno, &[], rules)).unwrap();
+        let call = Call { number: 135, audit: audit(Abi::X86_64), args: [0; 6] };
+        assert_eq!(run(&filter.instructions, &call).0, 0x0003_0000);
+    }
+}
+
+#[test]
+fn unknown_names_are_warned_of_and_otherwise_ignored() {
+    let filter = seccomp::compile_for(
+        Arch::X86_64,
+        &profile(Action::Errno, &[], vec![rule(&["read", "raed"], Action::Allow)]),
+    );
+    let filter = filter.unwrap();
+    assert_eq!(filter.warnings.len(), 1);
+    let warning = filter.warnings[0].to_string();
+    assert_eq!(
+        warning,
+        "unknown system call \"raed\" is ignored, because of linux.seccomp.syscalls[0].names[1]"
+    );
+}
+
+#[test]
+fn flags_are_those_of_the_kernel() {
+    let flags = |flags: Option<&[SeccompFlag]>| {
+        let mut profile = profile(Action::Allow, &[], Vec::new());
+        profile.flags = flags.map(<[SeccompFlag]>::to_vec);
+        seccomp::compile_for(Arch::X86_64, &profile).unwrap().flags
+    };
+    assert_eq!(flags(None), 4, "speculation is the default of callers that name none");
+    assert_eq!(flags(Some(&[])), 0);
+    assert_eq!(flags(Some(&[SeccompFlag::Tsync, SeccompFlag::Log, SeccompFlag::SpecAllow])), 7);
+}
+
+#[test]
+fn what_cannot_be_compiled_is_refused_by_place() {
+    let refused = |profile: &Seccomp| seccomp::compile_for(Arch::X86_64, profile).unwrap_err()[0].clone();
+    let notify = profile(Action::Allow, &[], vec![rule(&["mkdir"], Action::Notify)]);
+    assert_eq!(refused(&notify).place, "linux.seccomp.syscalls[0].action");
+    assert!(refused(&notify).what.starts_with("seccomp notify unsupported: "));
+
+    let mut seventh = rule(&["mkdir"], Action::Allow);
+    seventh.args.push(arg(6, Operator::Equal, 0));
+    let what = refused(&profile(Action::Errno, &[], vec![seventh]));
+    assert_eq!(what.place, "linux.seccomp.syscalls[0].args[0].index");
+
+    let long = (0..2000).map(|value| {
+        let mut rule = rule(&["mkdir"], Action::Allow);
+        rule.args.push(arg(1, Operator::Equal, value));
+        rule
+    });
+    let what = refused(&profile(Action::Errno, &[], long.collect()));
+    assert_eq!(what.place, "linux.seccomp.syscalls");
+    assert!(what.what.ends_with("the kernel takes 4096"), "{what}");
+}
