@@ -16,8 +16,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, IoSlice, IoSliceMut};
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 use std::mem::MaybeUninit;
 use tare_plan::step::Signal;
@@ -68,7 +68,11 @@ impl KernelText {
     /// The words without the level that the kernel puts before them ("e ") and without what is not printable.
     pub(crate) fn to_text(self) -> String {
         let bytes = self.bytes.get(..self.length).unwrap_or_default();
-        let words: String = bytes.iter().filter(|byte| byte.is_ascii_graphic() || **byte == b' ').map(|byte| char::from(*byte)).collect();
+        let words: String = bytes
+            .iter()
+            .filter(|byte| byte.is_ascii_graphic() || **byte == b' ')
+            .map(|byte| char::from(*byte))
+            .collect();
         words.strip_prefix("e ").unwrap_or(&words).trim().to_owned()
     }
 }
@@ -92,12 +96,17 @@ pub(crate) fn send_signal(channel: BorrowedFd<'_>, signal: Signal) -> Result<(),
 /// Waits until the parent says `signal`; the end of the channel means that the parent is dead.
 pub(crate) fn await_signal(channel: BorrowedFd<'_>, signal: Signal) -> Result<(), Fault> {
     let mut byte = [0];
-    let (_, got) = retry(|| rustix::net::recv(channel, &mut byte[..], RecvFlags::empty())).during(Call::Peer)?;
+    let (_, got) =
+        retry(|| rustix::net::recv(channel, &mut byte[..], RecvFlags::empty())).during(Call::Peer)?;
     if got == 1 && byte == [number(signal)] { Ok(()) } else { Err(Fault::new(Call::Peer, Errno::PIPE)) }
 }
 
 /// Tells the parent that init has come so far, and hands it `fd` if there is one.
-pub(crate) fn send_reached(channel: BorrowedFd<'_>, signal: Signal, fd: Option<BorrowedFd<'_>>) -> Result<(), Fault> {
+pub(crate) fn send_reached(
+    channel: BorrowedFd<'_>,
+    signal: Signal,
+    fd: Option<BorrowedFd<'_>>,
+) -> Result<(), Fault> {
     let mut message = [0; MESSAGE];
     if let Some(first) = message.first_mut() {
         *first = number(signal);
@@ -124,7 +133,10 @@ fn send_bytes(channel: BorrowedFd<'_>, bytes: &[u8], fd: Option<BorrowedFd<'_>>)
 /// Waits for init's next message and the descriptor that may come with it.
 ///
 /// `limit_ms` bounds the wait, in milliseconds.
-pub(crate) fn receive(channel: BorrowedFd<'_>, limit_ms: Option<u64>) -> Result<(Message, Option<OwnedFd>), Fault> {
+pub(crate) fn receive(
+    channel: BorrowedFd<'_>,
+    limit_ms: Option<u64>,
+) -> Result<(Message, Option<OwnedFd>), Fault> {
     await_readable(channel, limit_ms)?;
     let mut bytes = [0; MESSAGE];
     let (got, fd) = receive_bytes(channel, &mut bytes)?;
@@ -136,7 +148,8 @@ pub(crate) fn receive(channel: BorrowedFd<'_>, limit_ms: Option<u64>) -> Result<
 
 /// Waits until something can be read from `channel`, its end included.
 pub(crate) fn await_readable(channel: BorrowedFd<'_>, limit_ms: Option<u64>) -> Result<(), Fault> {
-    let limit = limit_ms.map(|ms| Timespec { tv_sec: (ms / 1000) as i64, tv_nsec: (ms % 1000 * 1_000_000) as i64 });
+    let limit =
+        limit_ms.map(|ms| Timespec { tv_sec: (ms / 1000) as i64, tv_nsec: (ms % 1000 * 1_000_000) as i64 });
     let mut waiting = [PollFd::from_borrowed_fd(channel, PollFlags::IN)];
     match retry(|| poll(&mut waiting, limit.as_ref())).during(Call::Peer)? {
         0 => Err(Fault::new(Call::Peer, Errno::TIMEDOUT)),
@@ -145,11 +158,15 @@ pub(crate) fn await_readable(channel: BorrowedFd<'_>, limit_ms: Option<u64>) -> 
 }
 
 /// Receives one message of any kind with at most one descriptor; returns its size.
-pub(crate) fn receive_bytes(channel: BorrowedFd<'_>, bytes: &mut [u8]) -> Result<(usize, Option<OwnedFd>), Fault> {
+pub(crate) fn receive_bytes(
+    channel: BorrowedFd<'_>,
+    bytes: &mut [u8],
+) -> Result<(usize, Option<OwnedFd>), Fault> {
     let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut room);
     let mut buffers = [IoSliceMut::new(bytes)];
-    let got = retry(|| recvmsg(channel, &mut buffers, &mut ancillary, RecvFlags::CMSG_CLOEXEC)).during(Call::Peer)?;
+    let got = retry(|| recvmsg(channel, &mut buffers, &mut ancillary, RecvFlags::CMSG_CLOEXEC))
+        .during(Call::Peer)?;
     let mut fd = None;
     for message in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(mut fds) = message {
@@ -185,7 +202,13 @@ fn encode(failure: &Failure) -> [u8; MESSAGE] {
     let mut message = [0; MESSAGE];
     let step = u16::try_from(failure.step).unwrap_or(u16::MAX).to_ne_bytes();
     let head = [FAILED, failure.fault.call as u8].into_iter().chain(step);
-    let numbers = failure.fault.errno.raw_os_error().to_ne_bytes().into_iter().chain(failure.fault.detail.to_ne_bytes());
+    let numbers = failure
+        .fault
+        .errno
+        .raw_os_error()
+        .to_ne_bytes()
+        .into_iter()
+        .chain(failure.fault.detail.to_ne_bytes());
     let length = (failure.text.length as u32).to_ne_bytes();
     let all = head.chain(numbers).chain(length).chain(failure.text.bytes);
     for (place, byte) in message.iter_mut().zip(all) {
@@ -210,14 +233,22 @@ fn decode(message: &[u8; MESSAGE]) -> Option<Message> {
     Some(Message::Failed(Failure { step, fault, text: KernelText { bytes, length } }))
 }
 
+/// The failure that a message tells of, if it does.
+pub(crate) fn failure_in(bytes: &[u8; MESSAGE]) -> Option<Failure> {
+    match decode(bytes) {
+        Some(Message::Failed(failure)) => Some(failure),
+        _ => None,
+    }
+}
+
 /// Reads the failure that a started init sends; its end without one means that the program was executed.
 pub(crate) fn receive_failure(reply: &OwnedFd, limit_ms: Option<u64>) -> Result<Option<Failure>, Fault> {
     await_readable(reply.as_fd(), limit_ms)?;
     let mut bytes = [0; MESSAGE];
     let got = retry(|| rustix::io::read(reply, &mut bytes)).during(Call::Peer)?;
-    match decode(&bytes) {
-        Some(Message::Failed(failure)) if got == MESSAGE => Ok(Some(failure)),
-        _ if got == 0 => Ok(None),
+    match (got, failure_in(&bytes)) {
+        (0, _) => Ok(None),
+        (MESSAGE, Some(failure)) => Ok(Some(failure)),
         _ => Err(Fault::new(Call::Peer, Errno::PROTO)),
     }
 }

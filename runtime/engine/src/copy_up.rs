@@ -18,11 +18,13 @@ pub(crate) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), Fault
 
 fn copy_directory(from: BorrowedFd<'_>, to: BorrowedFd<'_>, deepest: usize) -> Result<(), Fault> {
     let deeper = deepest.checked_sub(1).ok_or(Fault::new(Call::Read, Errno::LOOP))?;
-    let listed = fs::openat(from, c".", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(Call::Open)?;
+    let listed =
+        fs::openat(from, c".", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(Call::Open)?;
     let mut room = [MaybeUninit::uninit(); 2048];
     let mut entries = RawDir::new(&listed, &mut room);
     while let Some(entry) = entries.next() {
-        let name = entry.during(Call::Read)?.file_name();
+        let entry = entry.during(Call::Read)?;
+        let name = entry.file_name();
         if name != c"." && name != c".." {
             copy_entry(Pair { from: listed.as_fd(), to }, name, deeper)?;
         }
@@ -87,7 +89,10 @@ fn copy_link(pair: Pair<'_>, name: &CStr) -> Result<(), Fault> {
     let mut room = [MaybeUninit::uninit(); 4096];
     let (target, _) = fs::readlinkat_raw(pair.from, name, &mut room).during(Call::Read)?;
     let mut ended = [0; 4097];
-    ended.get_mut(..target.len()).ok_or(Fault::new(Call::Symlink, Errno::NAMETOOLONG))?.copy_from_slice(target);
+    ended
+        .get_mut(..target.len())
+        .ok_or(Fault::new(Call::Symlink, Errno::NAMETOOLONG))?
+        .copy_from_slice(target);
     let target = CStr::from_bytes_until_nul(&ended).map_err(|_| Fault::new(Call::Symlink, Errno::INVAL))?;
     fs::symlinkat(target, pair.to, name).during(Call::Symlink)
 }

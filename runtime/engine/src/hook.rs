@@ -45,7 +45,11 @@ pub(crate) fn run_all(
 }
 
 /// Runs one hook to its end. The fault's detail holds its exit code in bits 8 to 15, the signal that ended it in 0 to 7.
-pub(crate) fn run(hook: &PreparedHook, state: BorrowedFd<'_>, default: Option<&Strings>) -> Result<(), Fault> {
+pub(crate) fn run(
+    hook: &PreparedHook,
+    state: BorrowedFd<'_>,
+    default: Option<&Strings>,
+) -> Result<(), Fault> {
     let environment = hook.environment.as_ref().or(default).ok_or(Fault::new(Call::Hook, Errno::INVAL))?;
     rustix::fs::seek(state, SeekFrom::Start(0)).during(Call::Hook)?;
     let child = spawn(Clone::default(), || become_hook(hook, state, environment)).during(Call::Clone)?;
@@ -85,7 +89,8 @@ fn ends_in_time(child: &Spawned, limit: Option<u32>) -> Result<bool, Fault> {
 
 /// Takes the exit status of `child`: its code in bits 8 to 15, or the signal that ended it in 0 to 7.
 fn reap(child: &Spawned) -> Result<u32, Fault> {
-    let status = retry(|| waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED)).during(Call::Wait)?;
+    let status =
+        retry(|| waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED)).during(Call::Wait)?;
     let Some(status) = status else { return Err(Fault::new(Call::Wait, Errno::CHILD)) };
     let code = status.exit_status().unwrap_or(0).cast_unsigned() & 0xff;
     Ok(code << 8 | status.terminating_signal().unwrap_or(0).cast_unsigned() & 0xff)
@@ -98,7 +103,12 @@ mod tests {
 
     fn shell(script: &str, timeout_seconds: Option<u32>) -> PreparedHook {
         let arguments = [c"sh".to_owned(), c"-c".to_owned(), CString::new(script).unwrap()].into();
-        PreparedHook::new(&Hook { path: c"/bin/sh".to_owned(), arguments, environment: Some(Vec::new()), timeout_seconds })
+        PreparedHook::new(&Hook {
+            path: c"/bin/sh".to_owned(),
+            arguments,
+            environment: Some(Vec::new()),
+            timeout_seconds,
+        })
     }
 
     fn state(text: &str) -> rustix::fd::OwnedFd {

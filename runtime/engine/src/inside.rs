@@ -84,8 +84,13 @@ impl<'fd> Inside<'fd> {
         let entry = self.entry(path)?;
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::WRONLY;
         fs::openat(&entry.directory, entry.name, flags, Mode::from_raw_mode(0o644)).during(Call::MakeFile)?;
-        fs::openat(&entry.directory, entry.name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
-            .during(Call::Open)
+        fs::openat(
+            &entry.directory,
+            entry.name,
+            OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .during(Call::Open)
     }
 
     /// The directory in which `path` ends, made where it is missing, and the name in it.

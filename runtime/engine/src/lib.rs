@@ -1,1 +1,35 @@
 //! Carries out plans: the only crate that changes the machine.
+//!
+//! One file for each verb, for each process ([`parent`], `init`), for each family of steps. Nothing is decided here that a plan
+//! could have decided.
+
+mod bundle;
+mod cgroup;
+mod channel;
+mod copy_up;
+pub mod create;
+pub mod delete;
+pub mod error;
+pub mod fault;
+mod hook;
+mod init;
+mod inside;
+pub mod kill;
+pub mod list;
+mod maps;
+pub mod parent;
+pub mod probe;
+mod process;
+pub mod record;
+mod relay;
+pub mod run;
+mod slots;
+mod socket;
+mod spawn;
+pub mod start;
+pub mod state;
+pub mod store;
+pub mod time;
+mod tree;
+
+pub use error::{Error, Result};

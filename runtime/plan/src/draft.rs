@@ -14,8 +14,6 @@ pub(crate) struct Draft {
     pub(crate) after: Vec<Planned<ParentStep>>,
     /// Init's steps.
     pub(crate) init: Vec<Planned<InitStep>>,
-    /// Descriptors that init uses after it has closed the others.
-    pub(crate) late: Vec<Slot>,
     /// What is wrong.
     pub(crate) mistakes: Vec<Mistake>,
     /// What is odd.

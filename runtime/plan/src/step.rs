@@ -5,7 +5,8 @@
 
 use crate::place::Place;
 use crate::seccomp::Filter;
-use crate::spec::{HookKind, NamespaceKind};
+use crate::spec::NamespaceKind;
+use crate::tables::vocabulary;
 use std::ffi::CString;
 
 /// A step and the place in the configuration that asks for it.
@@ -58,6 +59,7 @@ impl Signal {
 
 /// What the process that runs `create` does.
 #[derive(Debug)]
+#[allow(missing_docs, reason = "the sentence above a variant says what its fields are")]
 pub enum ParentStep {
     /// Makes the container's directory in one cgroup hierarchy and opens it.
     MakeCgroup(MakeCgroup),
@@ -97,6 +99,7 @@ pub enum ParentStep {
 
 /// What the container's init does.
 #[derive(Debug)]
+#[allow(missing_docs, reason = "the sentence above a variant says what its fields are")]
 pub enum InitStep {
     /// Asks to be killed when the parent dies.
     DieWithParent,
@@ -311,6 +314,38 @@ pub enum MapWriter {
     Delegated,
 }
 
+vocabulary! {
+    /// When hooks run (config.md, "POSIX-platform Hooks").
+    pub enum HookKind: "kind of hook" {
+        /// Before createRuntime, beside it; deprecated.
+        Prestart = "prestart",
+        /// When the namespaces are there, in the runtime's.
+        CreateRuntime = "createRuntime",
+        /// Then, in the container's.
+        CreateContainer = "createContainer",
+        /// Before the program, in the container's.
+        StartContainer = "startContainer",
+        /// When the program runs, in the runtime's.
+        Poststart = "poststart",
+        /// When the container is deleted, in the runtime's.
+        Poststop = "poststop",
+    }
+}
+
+impl HookKind {
+    /// The place of hooks of this kind in the configuration.
+    pub fn place(self) -> Place {
+        Place::of(match self {
+            Self::Prestart => "hooks.prestart",
+            Self::CreateRuntime => "hooks.createRuntime",
+            Self::CreateContainer => "hooks.createContainer",
+            Self::StartContainer => "hooks.startContainer",
+            Self::Poststart => "hooks.poststart",
+            Self::Poststop => "hooks.poststop",
+        })
+    }
+}
+
 /// Hooks of one kind.
 #[derive(Debug)]
 pub struct Hooks {
@@ -339,7 +374,7 @@ pub struct Hook {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rlimit {
     /// The resource's name, such as `RLIMIT_NOFILE`.
-    pub resource: crate::spec::RlimitKind,
+    pub resource: crate::tables::rlimits::RlimitKind,
     /// The limit in force.
     pub soft: u64,
     /// The most it may be raised to.

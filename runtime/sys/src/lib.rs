@@ -10,6 +10,8 @@ pub mod exec;
 pub mod keyring;
 pub mod mount_attr;
 pub mod netlink;
+pub mod namespace;
+pub mod rlimit;
 pub mod seccomp;
 pub mod signals;
 

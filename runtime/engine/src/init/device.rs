@@ -23,7 +23,8 @@ pub(super) fn make(inside: Inside<'_>, device: &Device) -> Result<(), Fault> {
 /// Gives a node that has just been made its owner and its exact mode.
 fn own(entry: &Entry<'_>, device: &Device) -> Result<(), Fault> {
     let (uid, gid) = (Uid::from_raw(device.uid), Gid::from_raw(device.gid));
-    fs::chownat(&entry.directory, entry.name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).during(Call::Owner)?;
+    fs::chownat(&entry.directory, entry.name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+        .during(Call::Owner)?;
     // fchmodat follows links, but the node was made by this process in a file system that nobody else has yet.
     fs::chmodat(&entry.directory, entry.name, Mode::from_raw_mode(device.mode & 0o7777), AtFlags::empty())
         .during(Call::Mode)
@@ -32,7 +33,8 @@ fn own(entry: &Entry<'_>, device: &Device) -> Result<(), Fault> {
 /// Accepts what is already there if it is the very device, and refuses it if it is not.
 fn keep(entry: &Entry<'_>, kind: FileType, number: u64) -> Result<(), Fault> {
     let stat = fs::statat(&entry.directory, entry.name, AtFlags::SYMLINK_NOFOLLOW).during(Call::Stat)?;
-    let same = FileType::from_raw_mode(stat.st_mode) == kind && (kind == FileType::Fifo || stat.st_rdev == number);
+    let same =
+        FileType::from_raw_mode(stat.st_mode) == kind && (kind == FileType::Fifo || stat.st_rdev == number);
     if same { Ok(()) } else { Err(Fault::new(Call::MakeNode, Errno::EXIST)) }
 }
 

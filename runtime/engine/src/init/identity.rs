@@ -83,9 +83,12 @@ pub(super) fn set_capabilities(sets: Capabilities) -> Result<(), Fault> {
 
 /// Reads back what the steps before have set; a difference is a failure, whichever call hid it.
 pub(super) fn verify(wanted: &Verify) -> Result<(), Fault> {
-    let user = rustix::process::getuid().as_raw() == wanted.uid && rustix::process::geteuid().as_raw() == wanted.uid;
-    let group = rustix::process::getgid().as_raw() == wanted.gid && rustix::process::getegid().as_raw() == wanted.gid;
-    let privileges = thread::no_new_privs().during(Call::Prctl)? == (wanted.no_new_privileges == NoNewPrivileges::Set);
+    let user =
+        rustix::process::getuid().as_raw() == wanted.uid && rustix::process::geteuid().as_raw() == wanted.uid;
+    let group =
+        rustix::process::getgid().as_raw() == wanted.gid && rustix::process::getegid().as_raw() == wanted.gid;
+    let privileges =
+        thread::no_new_privs().during(Call::Prctl)? == (wanted.no_new_privileges == NoNewPrivileges::Set);
     let capabilities = match wanted.capabilities {
         Some(sets) => {
             let now = thread::capabilities(None).during(Call::SetCapabilities)?;

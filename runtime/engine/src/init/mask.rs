@@ -8,8 +8,8 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen,
-    open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_string, fsmount,
+    fsopen, open_tree,
 };
 use std::ffi::CStr;
 use tare_plan::step::Slot;
@@ -54,7 +54,8 @@ fn empty_directory() -> Result<OwnedFd, Fault> {
         fsconfig_set_string(context.as_fd(), key, value).during(Call::FsOption)?;
     }
     fsconfig_create(context.as_fd()).during(Call::FsCreate)?;
-    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_RDONLY).during(Call::FsMount)
+    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_RDONLY)
+        .during(Call::FsMount)
 }
 
 /// Makes `path` read-only, with all that is mounted below it; a path that is not there is passed over.
@@ -68,7 +69,8 @@ pub(super) fn readonly(inside: Inside<'_>, path: &CStr) -> Result<(), Fault> {
 
 /// A detached copy of a mount of this namespace.
 pub(super) fn copy_of(mount: BorrowedFd<'_>, more: OpenTreeFlags) -> Result<OwnedFd, Fault> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let flags =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     open_tree(mount, c"", flags | more).during(Call::OpenTree)
 }
 

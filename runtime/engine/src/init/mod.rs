@@ -4,10 +4,10 @@
 
 mod close;
 mod device;
-mod identity;
+pub(crate) mod identity;
 mod mask;
-mod mount;
-mod namespace;
+pub(crate) mod mount;
+pub(crate) mod namespace;
 mod program;
 mod root;
 mod terminal;
@@ -43,9 +43,9 @@ pub(crate) struct Kit {
 }
 
 /// Init, as far as it has come.
-struct Init<'kit> {
-    kit: &'kit mut Kit,
-    slots: &'kit Slots,
+struct Init<'plan> {
+    kit: Kit,
+    slots: &'plan Slots,
     root: Option<OwnedFd>,
     terminal: Option<OwnedFd>,
     cover: mask::Cover,
@@ -58,7 +58,7 @@ struct Init<'kit> {
 }
 
 /// Carries out `column`. Returns, with the exit code of a runtime's error, only when a step fails.
-pub(crate) fn run(column: &[Planned<InitStep>], kit: &mut Kit, slots: &Slots) -> i32 {
+pub(crate) fn run(column: &[Planned<InitStep>], kit: Kit, slots: &Slots) -> i32 {
     // Steps close descriptors by number; nothing may close them again when this value goes, so it never does.
     let mut init = std::mem::ManuallyDrop::new(Init::new(kit, slots));
     for (step, planned) in column.iter().enumerate() {
@@ -71,8 +71,8 @@ pub(crate) fn run(column: &[Planned<InitStep>], kit: &mut Kit, slots: &Slots) ->
     1
 }
 
-impl<'kit> Init<'kit> {
-    fn new(kit: &'kit mut Kit, slots: &'kit Slots) -> Self {
+impl<'plan> Init<'plan> {
+    fn new(kit: Kit, slots: &'plan Slots) -> Self {
         Self {
             kit,
             slots,
@@ -110,10 +110,16 @@ impl<'kit> Init<'kit> {
             InitStep::NewSession => rustix::process::setsid().during(Call::Session).map(drop),
             InitStep::NewKeyring { name } => namespace::new_keyring(name),
             InitStep::NewCgroupNamespace => namespace::new_cgroup_namespace(),
-            InitStep::Hostname { name } => rustix::system::sethostname(name.as_bytes()).during(Call::Hostname),
-            InitStep::Domainname { name } => rustix::system::setdomainname(name.as_bytes()).during(Call::Domainname),
+            InitStep::Hostname { name } => {
+                rustix::system::sethostname(name.as_bytes()).during(Call::Hostname)
+            }
+            InitStep::Domainname { name } => {
+                rustix::system::setdomainname(name.as_bytes()).during(Call::Domainname)
+            }
             InitStep::LoopbackUp => namespace::loopback_up(),
-            InitStep::Sysctl { path, value } => namespace::sysctl(self.kit.host_proc.as_fd(), path, value.as_bytes()),
+            InitStep::Sysctl { path, value } => {
+                namespace::sysctl(self.kit.host_proc.as_fd(), path, value.as_bytes())
+            }
             InitStep::Umask { mask } => {
                 rustix::process::umask(rustix::fs::Mode::from_raw_mode(*mask));
                 Ok(())
@@ -143,7 +149,9 @@ impl<'kit> Init<'kit> {
             }
             InitStep::EnterRoot(how) => root::enter(self, *how),
             InitStep::Mount(mount) => mount::mount(self, mount),
-            InitStep::Attach { tree, target, content } => mount::attach(self, self.slots.get(*tree)?, target, *content),
+            InitStep::Attach { tree, target, content } => {
+                mount::attach(self, self.slots.get(*tree)?, target, *content)
+            }
             InitStep::Remount { target, attributes, propagation } => {
                 mount::remount(self.inside()?, target, *attributes, *propagation)
             }
@@ -185,10 +193,10 @@ impl<'kit> Init<'kit> {
         hook::run_all(hooks, state, Some(&self.kit.environment))
     }
 
-    fn seccomp(&mut self, flags: u32) -> Result<(), Fault> {
+    fn seccomp(&mut self, flags: u64) -> Result<(), Fault> {
         let filter = self.kit.filters.get(self.filters_done).ok_or(Fault::new(Call::Slot, Errno::BADF))?;
         self.filters_done += 1;
-        tare_sys::seccomp::install(filter, u64::from(flags)).during(Call::Seccomp)
+        tare_sys::seccomp::install(filter, flags).during(Call::Seccomp)
     }
 
     /// Waits for the message that `start` sends; the descriptor in it is where `start` hears how it went: it is closed by

@@ -9,8 +9,8 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string,
-    fsmount, fsopen, move_mount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_flag,
+    fsconfig_set_string, fsmount, fsopen, move_mount,
 };
 use tare_plan::step::{Attributes, Content, Guard, Mount, MountOption, Target};
 use tare_sys::mount_attr::{Change, Depth, mount_setattr};
@@ -36,7 +36,9 @@ fn new_file_system(init: &mut Init<'_>, mount: &Mount) -> Result<OwnedFd, Fault>
 fn configure(context: BorrowedFd<'_>, mount: &Mount) -> Result<OwnedFd, Fault> {
     fsconfig_set_string(context, c"source", mount.source.as_c_str()).during(Call::FsOption)?;
     for option in &mount.options {
-        set_option(context, option).during(Call::FsOption).map_err(|fault| fault.detail(option.index as u32))?;
+        set_option(context, option)
+            .during(Call::FsOption)
+            .map_err(|fault| fault.detail(option.index as u32))?;
     }
     fsconfig_create(context).during(Call::FsCreate)?;
     let attributes = MountAttrFlags::from_bits_retain(mount.attributes as u32);
@@ -51,7 +53,12 @@ fn set_option(context: BorrowedFd<'_>, option: &MountOption) -> rustix::io::Resu
 }
 
 /// Moves a detached tree to its target, which is made like it where it is missing.
-pub(super) fn attach(init: &Init<'_>, tree: BorrowedFd<'_>, target: &Target, content: Content) -> Result<(), Fault> {
+pub(super) fn attach(
+    init: &Init<'_>,
+    tree: BorrowedFd<'_>,
+    target: &Target,
+    content: Content,
+) -> Result<(), Fault> {
     let kind = FileType::from_raw_mode(inside::stat(tree)?.st_mode);
     let place = make_target(init.inside()?, target, kind)?;
     if content == Content::CopyUp {

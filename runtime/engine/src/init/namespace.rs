@@ -5,8 +5,8 @@ use crate::inside;
 use rustix::fd::BorrowedFd;
 use rustix::fs::{self, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
-use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::ffi::CStr;
 use tare_plan::spec::NamespaceKind;
 
@@ -48,7 +48,7 @@ pub(super) fn new_keyring(name: &CStr) -> Result<(), Fault> {
 
 /// Makes the cgroup that init is in the root of all it can see of cgroups.
 pub(super) fn new_cgroup_namespace() -> Result<(), Fault> {
-    rustix::thread::unshare(UnshareFlags::NEWCGROUP).during(Call::Unshare)
+    tare_sys::namespace::unshare(NamespaceKind::Cgroup.clone_flag()).during(Call::Unshare)
 }
 
 /// Brings the loopback interface, which has index 1 in every network namespace, up (rtnetlink(7), RTM_NEWLINK).
@@ -57,10 +57,12 @@ pub(super) fn loopback_up() -> Result<(), Fault> {
     const REQUEST_ACK: u16 = 1 | 4;
     const UP: u32 = 1;
     let flags = SocketFlags::CLOEXEC;
-    let protocol = Some(netlink::ROUTE);
-    let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol).during(Call::Loopback)?;
+    // No protocol means number 0, which is that of links and addresses.
+    let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)
+        .during(Call::Loopback)?;
     let mut request = [0; 32];
-    let header = 32_u32.to_ne_bytes().into_iter().chain(RTM_NEWLINK.to_ne_bytes()).chain(REQUEST_ACK.to_ne_bytes());
+    let header =
+        32_u32.to_ne_bytes().into_iter().chain(RTM_NEWLINK.to_ne_bytes()).chain(REQUEST_ACK.to_ne_bytes());
     let link = [0; 12].into_iter().chain(1_i32.to_ne_bytes()).chain(UP.to_ne_bytes()).chain(UP.to_ne_bytes());
     for (place, byte) in request.iter_mut().zip(header.chain(link)) {
         *place = byte;
@@ -73,16 +75,23 @@ pub(super) fn loopback_up() -> Result<(), Fault> {
 
 /// Reads the errno of a netlink acknowledgement: the word after the header, negative or 0.
 fn acknowledged(answer: &[u8; 64]) -> rustix::io::Result<()> {
-    let code = answer.get(16..20).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).map_or(0, i32::from_ne_bytes);
-    if code == 0 { Ok(()) } else { Err(Errno::from_raw_os_error(code.checked_neg().unwrap_or(1).clamp(1, 4095))) }
+    let code =
+        answer.get(16..20).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).map_or(0, i32::from_ne_bytes);
+    if code == 0 {
+        Ok(())
+    } else {
+        Err(Errno::from_raw_os_error(code.checked_neg().unwrap_or(1).clamp(1, 4095)))
+    }
 }
 
 /// Writes one kernel parameter. What is written to is below the host's own procfs, opened before the container's mounts
 /// were made, so that no image can put a file of its own in its place.
 pub(super) fn sysctl(host_proc: BorrowedFd<'_>, path: &CStr, value: &[u8]) -> Result<(), Fault> {
     let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-    let sys = fs::openat(host_proc, c"sys", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).during(Call::Open)?;
-    let file = fs::openat2(&sys, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty(), how).during(Call::Open)?;
+    let sys =
+        fs::openat(host_proc, c"sys", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).during(Call::Open)?;
+    let file =
+        fs::openat2(&sys, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty(), how).during(Call::Open)?;
     rustix::io::write(&file, value).during(Call::Write).map(drop)
 }
 

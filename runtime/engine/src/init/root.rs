@@ -6,8 +6,9 @@ use crate::fault::{Call, During, Fault};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::CWD;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
-    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_change, move_mount, unmount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, UnmountFlags,
+    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_change, move_mount,
+    unmount,
 };
 use std::ffi::CStr;
 use tare_plan::step::{EnterRoot, Overlay, Slot};
@@ -50,7 +51,9 @@ fn configure_overlay(context: BorrowedFd<'_>, overlay: &Overlay) -> Result<Owned
 /// Gives one lower layer: a single one by the option that every kernel has, several one by one (Linux 6.7 on).
 fn set_layer(context: BorrowedFd<'_>, index: usize, layer: &CStr, count: usize) -> Result<(), Fault> {
     let key = if count == 1 { c"lowerdir" } else { c"lowerdir+" };
-    fsconfig_set_string(context, key, layer).during(Call::FsOption).map_err(|fault| fault.detail(index as u32))
+    fsconfig_set_string(context, key, layer)
+        .during(Call::FsOption)
+        .map_err(|fault| fault.detail(index as u32))
 }
 
 /// Mounts the detached tree that the parent made over the old root.
@@ -82,4 +85,3 @@ fn pivot() -> Result<(), Fault> {
     rustix::process::pivot_root(c".", c".").during(Call::PivotRoot)?;
     unmount(c".", UnmountFlags::DETACH).during(Call::Unmount)
 }
-

@@ -1,0 +1,44 @@
+//! A bundle: a directory with a config.json (bundle.md).
+
+use crate::error::{Error, Result};
+use crate::fault::{Call, Fault};
+use rustix::io::Errno;
+use std::path::{Path, PathBuf};
+use tare_plan::spec::{self, Checked};
+
+/// A bundle that has been read.
+pub struct Bundle {
+    /// Its absolute path.
+    pub path: String,
+    /// The configuration as it was read, once.
+    pub bytes: Vec<u8>,
+    /// What it says.
+    pub config: Checked,
+}
+
+impl Bundle {
+    /// Reads the configuration of the bundle at `path`, and checks it.
+    ///
+    /// # Errors
+    /// When it can't be read, or every mistake in it.
+    pub fn open(path: &Path) -> Result<Self> {
+        let fault =
+            |error: &std::io::Error| Fault::new(Call::Open, Errno::from_io_error(error).unwrap_or(Errno::IO));
+        let absolute: PathBuf = std::fs::canonicalize(path)
+            .map_err(|error| Error::act(format!("open the bundle {}", path.display()), fault(&error)))?;
+        let file = absolute.join("config.json");
+        let bytes = std::fs::read(&file).map_err(|error| {
+            Error::act(format!("read the configuration {}", file.display()), fault(&error))
+        })?;
+        let config = check(&bytes)?;
+        Ok(Self { path: absolute.to_string_lossy().into_owned(), bytes, config })
+    }
+}
+
+/// Reads and checks a configuration.
+///
+/// # Errors
+/// Every mistake in it.
+pub fn check(bytes: &[u8]) -> Result<Checked> {
+    spec::load(bytes).and_then(spec::check).map_err(Error::Config)
+}

@@ -1,0 +1,283 @@
+//! The container's cgroup: made, written, emptied, removed.
+
+use crate::channel::retry;
+use crate::fault::{Call, During, Fault};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::CStr;
+use std::time::{Duration, Instant};
+use tare_plan::step::{MakeCgroup, PrepareCgroup, WriteCgroup};
+
+/// How long the last processes of a cgroup may take to go, after they have been killed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Makes the directory, with those above it, and opens it. One that is there already must hold no process.
+pub(crate) fn make(step: &MakeCgroup) -> Result<OwnedFd, Fault> {
+    let mut directory = open_mount(&step.mount)?;
+    let mut made = false;
+    for name in step.path.as_bytes().split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
+        if step.prepare == PrepareCgroup::EnableControllers {
+            enable_controllers(directory.as_fd());
+        }
+        made = match fs::mkdirat(&directory, name, Mode::from_raw_mode(0o755)) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
+            Err(errno) => return Err(Fault::new(Call::MakeDirectory, errno)),
+        };
+        let below = open_directory(directory.as_fd(), name)?;
+        if step.prepare == PrepareCgroup::InheritCpuset {
+            inherit_cpuset(directory.as_fd(), below.as_fd())?;
+        }
+        directory = below;
+    }
+    if !made && !processes(directory.as_fd())?.is_empty() {
+        return Err(Fault::new(Call::Unexpected, Errno::BUSY));
+    }
+    Ok(directory)
+}
+
+/// Whether a hierarchy already has the container's directory.
+pub(crate) fn is_there(mount: &CStr, path: &str) -> bool {
+    open_mount(mount).is_ok_and(|mount| fs::statat(&mount, path, AtFlags::SYMLINK_NOFOLLOW).is_ok())
+}
+
+fn open_mount(mount: &CStr) -> Result<OwnedFd, Fault> {
+    fs::openat(CWD, mount, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .during(Call::Open)
+}
+
+fn open_directory(above: BorrowedFd<'_>, name: impl rustix::path::Arg) -> Result<OwnedFd, Fault> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    fs::openat2(above, name, flags, Mode::empty(), how).during(Call::Open)
+}
+
+/// A new cpuset is empty, and nothing can enter it; it takes what the one above has.
+fn inherit_cpuset(above: BorrowedFd<'_>, below: BorrowedFd<'_>) -> Result<(), Fault> {
+    for file in [c"cpuset.cpus", c"cpuset.mems"] {
+        if read(below, file)?.trim_ascii().is_empty() {
+            write(below, file, read(above, file)?.trim_ascii())?;
+        }
+    }
+    Ok(())
+}
+
+/// Hands every controller that a v2 directory has on to those below. One that can't be handed on is left out here, and
+/// told when a limit of it is written.
+fn enable_controllers(directory: BorrowedFd<'_>) {
+    for controller in
+        read(directory, c"cgroup.controllers").unwrap_or_default().split(|byte| byte.is_ascii_whitespace())
+    {
+        if !controller.is_empty() {
+            let line = [b"+", controller].concat();
+            let _unavailable = write(directory, c"cgroup.subtree_control", &line);
+        }
+    }
+}
+
+/// Writes one limit.
+pub(crate) fn write_limit(cgroup: BorrowedFd<'_>, step: &WriteCgroup) -> Result<(), Fault> {
+    write(cgroup, &step.file, step.value.as_bytes())
+}
+
+fn write(cgroup: BorrowedFd<'_>, file: &CStr, value: &[u8]) -> Result<(), Fault> {
+    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = fs::openat(cgroup, file, flags, Mode::empty()).during(Call::Open)?;
+    rustix::io::write(&file, value).during(Call::Write).map(drop)
+}
+
+pub(crate) fn read(cgroup: BorrowedFd<'_>, file: &CStr) -> Result<Vec<u8>, Fault> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = fs::openat(cgroup, file, flags, Mode::empty()).during(Call::Open)?;
+    let mut text = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let got = retry(|| rustix::io::read(&file, &mut buffer)).during(Call::Read)?;
+        if got == 0 {
+            return Ok(text);
+        }
+        text.extend_from_slice(buffer.get(..got).unwrap_or_default());
+    }
+}
+
+/// The processes in a cgroup and in all below it.
+fn processes(cgroup: BorrowedFd<'_>) -> Result<Vec<Pid>, Fault> {
+    let text = read(cgroup, c"cgroup.procs")?;
+    let ids = std::str::from_utf8(&text).unwrap_or_default().lines().filter_map(|line| line.parse().ok());
+    let mut found: Vec<Pid> = ids.filter_map(Pid::from_raw).collect();
+    for name in below(cgroup)? {
+        if let Ok(directory) = open_directory(cgroup, name.as_slice()) {
+            found.append(&mut processes(directory.as_fd())?);
+        }
+    }
+    Ok(found)
+}
+
+/// The names of the cgroups right below one.
+fn below(cgroup: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>, Fault> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(cgroup).during(Call::Open)? {
+        let entry = entry.during(Call::Read)?;
+        let name = entry.file_name().to_bytes();
+        if entry.file_type() == FileType::Directory && name != b"." && name != b".." {
+            names.push(name.to_vec());
+        }
+    }
+    Ok(names)
+}
+
+/// One directory of a container, in one hierarchy, by its path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cgroup {
+    /// Where the hierarchy is mounted.
+    pub mount: String,
+    /// The directory, relative to the mount.
+    pub path: String,
+}
+
+impl Cgroup {
+    /// Opens the directory; nothing when it is gone.
+    pub(crate) fn open(&self) -> Result<Option<OwnedFd>, Fault> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mount = match fs::openat(CWD, self.mount.as_str(), flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(None),
+            answer => answer.during(Call::Open)?,
+        };
+        match open_directory(mount.as_fd(), self.path.as_str()) {
+            Err(Fault { errno: Errno::NOENT, .. }) => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
+    fn remove(&self) -> Result<(), Fault> {
+        let Some(directory) = self.open()? else { return Ok(()) };
+        remove_below(directory.as_fd())?;
+        let mount = fs::openat(CWD, self.mount.as_str(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+            .during(Call::Open)?;
+        remove_directory(mount.as_fd(), self.path.as_bytes())
+    }
+}
+
+fn remove_below(directory: BorrowedFd<'_>) -> Result<(), Fault> {
+    for name in below(directory)? {
+        remove_below(open_directory(directory, name.as_slice())?.as_fd())?;
+        remove_directory(directory, &name)?;
+    }
+    Ok(())
+}
+
+/// Removes one empty cgroup. The kernel may still be taking leave of its last process; it is asked again for a while.
+fn remove_directory(above: BorrowedFd<'_>, name: &[u8]) -> Result<(), Fault> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut pause = Duration::from_micros(200);
+    loop {
+        match fs::unlinkat(above, name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => return Ok(()),
+            Err(Errno::BUSY) if Instant::now() < deadline => std::thread::sleep(pause),
+            Err(errno) => return Err(Fault::new(Call::MakeDirectory, errno)),
+        }
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+}
+
+/// Kills every process in a container's cgroups, waits until they are gone, and removes the cgroups.
+///
+/// Nothing is done by pid alone: who is killed is who the cgroup says is in it.
+pub(crate) fn destroy(cgroups: &[Cgroup]) -> Result<(), Fault> {
+    kill_all(cgroups)?;
+    cgroups.iter().try_for_each(Cgroup::remove)
+}
+
+/// Kills every process in the cgroups and waits until none is left.
+pub(crate) fn kill_all(cgroups: &[Cgroup]) -> Result<(), Fault> {
+    let deadline = Instant::now() + PATIENCE;
+    for cgroup in cgroups {
+        let Some(directory) = cgroup.open()? else { continue };
+        match write(directory.as_fd(), c"cgroup.kill", b"1") {
+            // The whole tree is killed in one go, frozen or not, and nothing can fork away; then the kernel says when it is empty.
+            Ok(()) => await_empty(directory.as_fd(), deadline)?,
+            Err(_) => kill_one_by_one(directory.as_fd(), deadline)?,
+        }
+    }
+    Ok(())
+}
+
+/// v1: what forks away is found the next time; a frozen process dies when it is thawed.
+fn kill_one_by_one(cgroup: BorrowedFd<'_>, deadline: Instant) -> Result<(), Fault> {
+    let _not_a_freezer = write(cgroup, c"freezer.state", b"THAWED");
+    let mut pause = Duration::from_micros(100);
+    loop {
+        let left = processes(cgroup)?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        for pid in &left {
+            let _gone = kill_process(*pid, Signal::KILL);
+        }
+        if Instant::now() > deadline {
+            return Err(Fault::new(Call::Wait, Errno::BUSY));
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(10));
+    }
+}
+
+/// Waits for `populated 0` in a v2 cgroup's events, of which the kernel notifies.
+fn await_empty(cgroup: BorrowedFd<'_>, deadline: Instant) -> Result<(), Fault> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let events = fs::openat(cgroup, c"cgroup.events", flags, Mode::empty()).during(Call::Open)?;
+    loop {
+        let mut text = [0; 256];
+        let got = rustix::io::pread(&events, &mut text, 0).during(Call::Read)?;
+        let text = std::str::from_utf8(text.get(..got).unwrap_or_default()).unwrap_or_default();
+        if text.lines().any(|line| line == "populated 0") {
+            return Ok(());
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let limit = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
+        let mut waiting = [PollFd::from_borrowed_fd(events.as_fd(), PollFlags::PRI)];
+        if retry(|| poll(&mut waiting, Some(&limit))).during(Call::Wait)? == 0 {
+            return Err(Fault::new(Call::Wait, Errno::BUSY));
+        }
+    }
+}
+
+/// Signals every process in the cgroups.
+pub(crate) fn signal_all(cgroups: &[Cgroup], signal: Signal) -> Result<(), Fault> {
+    let Some(cgroup) = cgroups.first() else { return Ok(()) };
+    let Some(directory) = cgroup.open()? else { return Ok(()) };
+    for pid in processes(directory.as_fd())? {
+        match kill_process(pid, signal) {
+            Ok(()) | Err(Errno::SRCH) => {}
+            Err(errno) => return Err(Fault::new(Call::Wait, errno)),
+        }
+    }
+    Ok(())
+}
+
+/// Whether the processes in the cgroups are frozen.
+pub(crate) fn is_frozen(cgroups: &[Cgroup]) -> bool {
+    cgroups.iter().any(|cgroup| {
+        let Ok(Some(directory)) = cgroup.open() else { return false };
+        let state = read(directory.as_fd(), c"freezer.state").unwrap_or_default();
+        let events = read(directory.as_fd(), c"cgroup.events").unwrap_or_default();
+        state.starts_with(b"FR") || events.split(|byte| *byte == b'\n').any(|line| line == b"frozen 1")
+    })
+}
+
+/// Whether the kernel has killed a process of the cgroups because their memory was used up.
+pub(crate) fn was_oom_killed(cgroups: &[Cgroup]) -> bool {
+    cgroups.iter().any(|cgroup| {
+        let Ok(Some(directory)) = cgroup.open() else { return false };
+        [c"memory.oom_control", c"memory.events"].into_iter().any(|file| {
+            let text = read(directory.as_fd(), file).unwrap_or_default();
+            let killed = String::from_utf8_lossy(&text)
+                .lines()
+                .find_map(|line| line.strip_prefix("oom_kill ").map(str::to_owned));
+            killed.is_some_and(|count| count != "0")
+        })
+    })
+}

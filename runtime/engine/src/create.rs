@@ -1,0 +1,79 @@
+//! The verb `create` (runtime.md, "Create").
+
+pub use crate::bundle::Bundle;
+use crate::cgroup::{self, Cgroup};
+use crate::error::{Error, Result};
+use crate::parent::{self, Created};
+use crate::probe;
+use crate::record::Record;
+use crate::store::Store;
+use std::ffi::CString;
+use tare_plan::create::Request;
+use tare_plan::host::Host;
+use tare_plan::plan::Plan;
+use tare_plan::spec::{Mistake, Spec};
+
+/// Creates a container from a bundle. It exists, and waits, when this returns; on an error nothing is left of it.
+///
+/// `warn` is told what is odd without being wrong.
+///
+/// # Errors
+/// Mistakes in the configuration, an id that is taken, or the step that failed.
+pub fn create(
+    store: &Store,
+    bundle: &Bundle,
+    request: &Request<'_>,
+    warn: &mut dyn FnMut(&Mistake),
+) -> Result<Created> {
+    let host = probe::host()?;
+    let plan = plan(bundle, &host, request)?;
+    bundle.config.warnings().iter().chain(&plan.warnings).for_each(|warning| warn(warning));
+    let entry = store.reserve(request.id)?;
+    let record = record(bundle, &host, request);
+    entry.begin(&record)?;
+    entry.keep_config(&bundle.bytes)?;
+    parent::carry_out(&plan, record, entry)
+}
+
+/// Plans a container's creation without doing anything.
+///
+/// # Errors
+/// Everything that can't be done of the configuration.
+pub fn plan(bundle: &Bundle, host: &Host, request: &Request<'_>) -> Result<Plan> {
+    tare_plan::create::create(&bundle.config, host, request).map_err(Error::Config)
+}
+
+/// What is written down before anything is made.
+pub fn record(bundle: &Bundle, host: &Host, request: &Request<'_>) -> Record {
+    let spec: &Spec = &bundle.config;
+    let cgroups = cgroups(spec, host, request.id);
+    let found = cgroups.iter().filter(|cgroup| is_found(cgroup)).cloned().collect();
+    let root = spec.root.as_ref().map_or("rootfs", |root| root.path.as_str());
+    Record {
+        id: request.id.to_owned(),
+        bundle: bundle.path.clone(),
+        rootfs: if root.starts_with('/') { root.to_owned() } else { format!("{}/{root}", bundle.path) },
+        oci_version: spec.oci_version.clone(),
+        annotations: spec.annotations.clone(),
+        owner: rustix::process::geteuid().as_raw(),
+        created: String::new(),
+        init: None,
+        cgroups,
+        found,
+        late_hooks: !spec.hooks.poststart.is_empty() || !spec.hooks.poststop.is_empty(),
+    }
+}
+
+/// The directories that the container will have. The unified one comes first: by it all of the container is killed at once.
+fn cgroups(spec: &Spec, host: &Host, id: &str) -> Vec<Cgroup> {
+    let Some(path) = tare_plan::cgroup_path(spec, host, id) else { return Vec::new() };
+    host.hierarchies
+        .iter()
+        .map(|hierarchy| Cgroup { mount: hierarchy.mount.clone(), path: path.clone() })
+        .rev()
+        .collect()
+}
+
+fn is_found(cgroup: &Cgroup) -> bool {
+    CString::new(cgroup.mount.as_str()).is_ok_and(|mount| cgroup::is_there(&mount, &cgroup.path))
+}

@@ -1,0 +1,86 @@
+//! The verb `delete` (runtime.md, "Delete").
+
+use crate::cgroup::{self, Cgroup};
+use crate::error::{Error, Result};
+use crate::fault::{Call, Fault};
+use crate::process::{ProcessId, await_end};
+use crate::record::Record;
+use crate::start::run_hooks;
+use crate::state::status;
+use crate::store::{Entry, Store};
+use rustix::io::Errno;
+use rustix::process::{Signal, pidfd_send_signal};
+use tare_plan::step::{HookKind, Status};
+
+/// How long init may take to end after it has been killed, in milliseconds.
+const PATIENCE_MS: u64 = 10_000;
+
+/// Which containers are deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Force {
+    /// Those that run no program: stopped ones, and those that have not been started.
+    Stopped,
+    /// All; one that is not there needs no deletion.
+    Any,
+}
+
+/// Deletes a container: kills what is left of it, removes what create made, and runs its poststop hooks.
+///
+/// Interrupted at any point, it can be asked again.
+///
+/// # Errors
+/// When there is no such container or it runs; when something of it can't be removed. A poststop hook that fails is told
+/// to `warn` and changes nothing.
+pub fn delete(store: &Store, id: &str, force: Force, warn: &mut dyn FnMut(&Error)) -> Result<()> {
+    let entry = match store.open(id) {
+        Err(Error::NotFound(_)) if force == Force::Any => return Ok(()),
+        answer => answer?,
+    };
+    let Ok(record) = entry.record() else { return delete_unrecorded(entry, force) };
+    let status = status(&entry, &record);
+    if force == Force::Stopped && matches!(status, Status::Running | Status::Paused) {
+        return Err(Error::State { verb: "delete", id: id.to_owned(), status });
+    }
+    destroy(entry, &record, warn)
+}
+
+/// Undoes all that create made, and removes the record last.
+pub(crate) fn destroy(mut entry: Entry, record: &Record, warn: &mut dyn FnMut(&Error)) -> Result<()> {
+    if let Some(init) = &record.init {
+        end(init).map_err(|fault| entry.error("end the init of", fault))?;
+    }
+    // A cgroup that was there before stays, but what the container left running in it does not.
+    cgroup::kill_all(&record.cgroups).map_err(|fault| entry.error("end the processes of", fault))?;
+    cgroup::destroy(&record.own_cgroups()).map_err(|fault| entry.error("remove the cgroup of", fault))?;
+    if record.init.is_some() {
+        if let Err(error) = run_hooks(&entry, record, HookKind::Poststop) {
+            warn(&error);
+        }
+    }
+    entry.remove()
+}
+
+/// Kills init and waits until it has ended.
+fn end(init: &ProcessId) -> std::result::Result<(), Fault> {
+    let Some(process) = init.open()? else { return Ok(()) };
+    match pidfd_send_signal(&process, Signal::KILL) {
+        Ok(()) => await_end(&process, PATIENCE_MS),
+        Err(Errno::SRCH) => Ok(()),
+        Err(errno) => Err(Fault::new(Call::Wait, errno)),
+    }
+}
+
+/// A directory without a record that can be read: create was killed before it wrote one, and so before it made anything,
+/// or the record was damaged since. The cgroup's name is written down apart, for the second case.
+fn delete_unrecorded(mut entry: Entry, force: Force) -> Result<()> {
+    if force == Force::Stopped {
+        return Err(Error::NotFound(entry.id().to_owned()));
+    }
+    if let Some(path) = entry.cgroup() {
+        let hierarchies = crate::probe::host()?.hierarchies.into_iter().rev();
+        let cgroups: Vec<Cgroup> =
+            hierarchies.map(|hierarchy| Cgroup { mount: hierarchy.mount, path: path.clone() }).collect();
+        cgroup::destroy(&cgroups).map_err(|fault| entry.error("remove the cgroup of", fault))?;
+    }
+    entry.remove()
+}

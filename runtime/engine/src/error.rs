@@ -1,0 +1,275 @@
+//! Errors: what, with what, why, and where in the configuration.
+
+use crate::fault::{Call, Fault};
+use rustix::io::Errno;
+use std::fmt;
+use tare_plan::place::Place;
+use tare_plan::spec::Mistake;
+use tare_plan::step::Status;
+
+/// Why a verb did not do what it was asked.
+///
+/// Texts that callers parse are runc's, word by word: containerd, Podman and Docker tell cases apart by them.
+#[derive(Debug)]
+pub enum Error {
+    /// The configuration is wrong: every mistake that was found.
+    Config(Vec<Mistake>),
+    /// A step failed.
+    Step(Box<FailedStep>),
+    /// The container's program can't be executed.
+    Program {
+        /// Its name as the configuration has it.
+        name: String,
+        /// Why.
+        errno: Errno,
+    },
+    /// Something outside a plan failed.
+    Act {
+        /// What was to be done, such as `open the bundle /b`.
+        what: String,
+        /// Why it was not.
+        fault: Fault,
+    },
+    /// Init ended before it was ready.
+    InitDied {
+        /// How.
+        how: String,
+    },
+    /// No container has this id.
+    NotFound(String),
+    /// The id is taken.
+    Exists(String),
+    /// The id is no name.
+    InvalidId(String),
+    /// The container is not in a state in which this can be done.
+    State {
+        /// What was to be done: `start`.
+        verb: &'static str,
+        /// The id.
+        id: String,
+        /// The state it is in.
+        status: Status,
+    },
+    /// The container's process is gone.
+    NotRunning,
+    /// What is asked for is not built yet, or is no word of the command line.
+    Usage(String),
+}
+
+/// A step that failed.
+#[derive(Debug)]
+pub struct FailedStep {
+    /// The step in words: `mount devpts at /dev/pts`.
+    pub act: String,
+    /// What failed in it.
+    pub fault: Fault,
+    /// What the kernel says about it, where it says something.
+    pub text: String,
+    /// Where in the configuration it comes from.
+    pub because: Place,
+}
+
+/// The result of a verb.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error of something outside a plan.
+    pub(crate) fn act(what: impl Into<String>, fault: Fault) -> Self {
+        Self::Act { what: what.into(), fault }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(mistakes) => write_all(out, mistakes),
+            Self::Step(step) => step.fmt(out),
+            Self::Program { name, errno } => write_program(out, name, *errno),
+            Self::Act { what, fault } => write!(out, "cannot {what}: {}", Reason(fault)),
+            Self::InitDied { how } => write!(out, "the container's init ended before it was ready: {how}"),
+            Self::NotFound(id) => write!(out, "container {id:?} does not exist"),
+            Self::Exists(id) => write!(out, "container with given ID already exists: {id}"),
+            Self::InvalidId(id) => write!(out, "invalid container ID format: {id:?}"),
+            Self::State { verb, id, status } => write_state(out, verb, id, *status),
+            Self::NotRunning => out.write_str("container not running"),
+            Self::Usage(what) => out.write_str(what),
+        }
+    }
+}
+
+fn write_all(out: &mut fmt::Formatter<'_>, mistakes: &[Mistake]) -> fmt::Result {
+    for (index, mistake) in mistakes.iter().enumerate() {
+        write!(out, "{}{mistake}", if index == 0 { "" } else { "; " })?;
+    }
+    Ok(())
+}
+
+/// Docker's client tells 126 from 127 by these words; they are those of Go's look-up of programs.
+fn write_program(out: &mut fmt::Formatter<'_>, name: &str, errno: Errno) -> fmt::Result {
+    write!(out, "unable to start container process: exec: {name:?}: ")?;
+    match errno {
+        Errno::NOENT if !name.contains('/') => out.write_str("executable file not found in $PATH"),
+        Errno::NOENT => write!(out, "stat {name}: no such file or directory"),
+        errno => out.write_str(&words(errno)),
+    }
+}
+
+fn write_state(out: &mut fmt::Formatter<'_>, verb: &str, id: &str, status: Status) -> fmt::Result {
+    match (verb, status) {
+        ("start", Status::Stopped) => out.write_str("cannot start a container that has stopped"),
+        ("start", Status::Running | Status::Paused) => {
+            out.write_str("cannot start an already running container")
+        }
+        ("delete", _) => write!(out, "cannot delete container {id} that is not stopped: {}", status.name()),
+        _ => write!(out, "cannot {verb} container {id} that is {}", status.name()),
+    }
+}
+
+impl fmt::Display for FailedStep {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.fault.call {
+            Call::Hook | Call::HookTimeout => self.write_hook(out)?,
+            _ if self.text.is_empty() => write!(out, "cannot {}: {}", self.act, Reason(&self.fault))?,
+            _ => write!(out, "cannot {}: {} ({})", self.act, self.text, name(self.fault.errno))?,
+        }
+        if self.because.is_named() {
+            write!(out, ", because of {}", self.because)?;
+            self.write_detail(out)?;
+        }
+        Ok(())
+    }
+}
+
+impl FailedStep {
+    /// runc's words: the kind of hook and its index.
+    fn write_hook(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (index, status) = (self.fault.detail >> 16, self.fault.detail & 0xffff);
+        write!(
+            out,
+            "error running {} hook #{index}: ",
+            self.act.trim_start_matches("run ").split(' ').next().unwrap_or("")
+        )?;
+        match (self.fault.call, status >> 8, status & 0xff) {
+            (Call::HookTimeout, ..) => out.write_str("it ran longer than its timeout and was killed"),
+            (_, 127, 0) => out.write_str("exit status 127: no such file or directory"),
+            (_, code, 0) => write!(out, "exit status {code}"),
+            (_, _, signal) => write!(out, "signal {signal}"),
+        }
+    }
+
+    fn write_detail(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.fault.call {
+            Call::FsOption => write!(out, ".options[{}]", self.fault.detail),
+            Call::Hook | Call::HookTimeout => write!(out, "[{}]", self.fault.detail >> 16),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Why a call failed, in words.
+struct Reason<'fault>(&'fault Fault);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let errno = self.0.errno;
+        match self.0.call {
+            Call::InsideProcfs => out.write_str("it is inside /proc"),
+            Call::Unexpected => out.write_str("it is not what it should be"),
+            Call::OutsideRoot => {
+                out.write_str("it is outside of the container's root, possible container breakout detected")
+            }
+            Call::Verify => out.write_str("what was set is not what the kernel has"),
+            Call::Slot => out.write_str("the plan uses a descriptor that no step has opened"),
+            Call::Peer if errno == Errno::TIMEDOUT => out.write_str("the other side does not answer"),
+            Call::Peer => out.write_str("the other side is gone"),
+            call => write!(out, "{}: {} ({})", call.text(), words(errno), name(errno)),
+        }
+    }
+}
+
+/// What an errno means, in the lower-case words that callers of runc match.
+pub(crate) fn words(errno: Errno) -> String {
+    let text = std::io::Error::from_raw_os_error(errno.raw_os_error()).to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// The errno's name in the C headers.
+fn name(errno: Errno) -> String {
+    let known = ERRNOS.iter().find(|(number, _)| *number == errno);
+    known.map_or_else(|| format!("errno {}", errno.raw_os_error()), |(_, name)| (*name).to_owned())
+}
+
+const ERRNOS: &[(Errno, &str)] = &[
+    (Errno::ACCESS, "EACCES"),
+    (Errno::AGAIN, "EAGAIN"),
+    (Errno::BADF, "EBADF"),
+    (Errno::BUSY, "EBUSY"),
+    (Errno::CHILD, "ECHILD"),
+    (Errno::CONNREFUSED, "ECONNREFUSED"),
+    (Errno::CONNRESET, "ECONNRESET"),
+    (Errno::DQUOT, "EDQUOT"),
+    (Errno::EXIST, "EEXIST"),
+    (Errno::FAULT, "EFAULT"),
+    (Errno::INTR, "EINTR"),
+    (Errno::INVAL, "EINVAL"),
+    (Errno::IO, "EIO"),
+    (Errno::ISDIR, "EISDIR"),
+    (Errno::LOOP, "ELOOP"),
+    (Errno::MFILE, "EMFILE"),
+    (Errno::NAMETOOLONG, "ENAMETOOLONG"),
+    (Errno::NFILE, "ENFILE"),
+    (Errno::NODEV, "ENODEV"),
+    (Errno::NOENT, "ENOENT"),
+    (Errno::NOEXEC, "ENOEXEC"),
+    (Errno::NOMEM, "ENOMEM"),
+    (Errno::NOSPC, "ENOSPC"),
+    (Errno::NOSYS, "ENOSYS"),
+    (Errno::NOTDIR, "ENOTDIR"),
+    (Errno::NOTEMPTY, "ENOTEMPTY"),
+    (Errno::NOTSUP, "ENOTSUP"),
+    (Errno::NXIO, "ENXIO"),
+    (Errno::OVERFLOW, "EOVERFLOW"),
+    (Errno::PERM, "EPERM"),
+    (Errno::PIPE, "EPIPE"),
+    (Errno::RANGE, "ERANGE"),
+    (Errno::ROFS, "EROFS"),
+    (Errno::SRCH, "ESRCH"),
+    (Errno::TIMEDOUT, "ETIMEDOUT"),
+    (Errno::TXTBSY, "ETXTBSY"),
+    (Errno::XDEV, "EXDEV"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_step_says_what_why_and_where() {
+        let step = FailedStep {
+            act: "mount devpts at /dev/pts".to_owned(),
+            fault: Fault::new(Call::FsOption, Errno::INVAL).detail(1),
+            text: "devpts: Unknown parameter 'bogus'".to_owned(),
+            because: Place::at("mounts[#]", 2),
+        };
+        let said = Error::Step(Box::new(step)).to_string();
+        assert_eq!(
+            said,
+            "cannot mount devpts at /dev/pts: devpts: Unknown parameter 'bogus' (EINVAL), because of mounts[2].options[1]"
+        );
+    }
+
+    #[test]
+    fn a_missing_program_has_the_words_that_docker_looks_for() {
+        let of = |name: &str, errno| Error::Program { name: name.to_owned(), errno }.to_string();
+        assert!(of("nope", Errno::NOENT).ends_with("exec: \"nope\": executable file not found in $PATH"));
+        assert!(
+            of("/nope", Errno::NOENT).ends_with("exec: \"/nope\": stat /nope: no such file or directory")
+        );
+        assert!(of("/etc", Errno::ISDIR).ends_with("exec: \"/etc\": is a directory"));
+        assert!(of("/x", Errno::ACCESS).ends_with("exec: \"/x\": permission denied"));
+    }
+}

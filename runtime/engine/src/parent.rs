@@ -1,0 +1,297 @@
+//! The parent's column: runs each step of the plan in the process that creates the container.
+
+use crate::channel::{self, Failure, Message};
+use crate::error::{Error, FailedStep, Result};
+use crate::fault::{Call, During, Fault};
+use crate::hook::{self, PreparedHook};
+use crate::init::{self, Kit};
+use crate::maps;
+use crate::process::{self, ProcessId};
+use crate::record::Record;
+use crate::slots::Slots;
+use crate::spawn::{self, Birth, Init};
+use crate::store::Entry;
+use crate::{cgroup, tree};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{self, MemfdFlags};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use tare_plan::plan::Plan;
+use tare_plan::step::{HookKind, InitStep, ParentStep, Planned, Signal, Slot, Status};
+use tare_sys::clone::Spawned;
+use tare_sys::exec::Strings;
+
+/// How long init may be silent, in milliseconds, where no hook makes it wait.
+const SILENCE_MS: u64 = 60_000;
+
+/// The room kept for HOME's value.
+const HOME: usize = 4096;
+
+/// A container that has been created and waits to be started.
+#[derive(Debug)]
+pub struct Created {
+    /// Its directory, locked.
+    pub entry: Entry,
+    /// Its record.
+    pub record: Record,
+    /// Its init, a child of this process.
+    pub init: Spawned,
+    /// Its terminal's master, where nobody else has got it.
+    pub terminal: Option<OwnedFd>,
+}
+
+/// The parent, as far as it has come. What it holds is undone, from the top down, when it goes.
+struct Parent<'plan> {
+    plan: &'plan Plan,
+    init: Option<Init>,
+    cgroups: Cgroups,
+    entry: Entry,
+    record: Record,
+    slots: Slots,
+    /// What init is born with, until it is.
+    kit: Option<Kit>,
+    channel: OwnedFd,
+    terminal: Option<OwnedFd>,
+}
+
+/// The container's cgroups, removed unless they are kept.
+struct Cgroups(Vec<cgroup::Cgroup>);
+
+impl Drop for Cgroups {
+    fn drop(&mut self) {
+        // What can't be removed now is recorded no more; the error that led here is the one to tell.
+        let _ = cgroup::destroy(&self.0);
+    }
+}
+
+/// Carries out `plan`: makes the container that `record` describes, in the directory `entry`. On any error all that was
+/// made is undone before this returns.
+///
+/// # Errors
+/// The step that failed, of either column, with its place in the configuration.
+pub fn carry_out(plan: &Plan, record: Record, entry: Entry) -> Result<Created> {
+    let (channel, theirs) = channel::pair().map_err(|fault| Error::act("make a channel", fault))?;
+    let kit = Some(kit(plan, theirs)?);
+    let slots = Slots::new(plan.slots);
+    let cgroups = Cgroups(record.own_cgroups());
+    let mut parent = Parent { plan, init: None, cgroups, entry, record, slots, kit, channel, terminal: None };
+    for planned in &plan.parent {
+        parent.act(planned)?;
+    }
+    parent.keep()
+}
+
+/// Makes everything that init will need, before it is.
+fn kit(plan: &Plan, channel: OwnedFd) -> Result<Kit> {
+    let hooks = plan.init.iter().filter_map(|planned| match &planned.step {
+        InitStep::Hooks(hooks) => Some(hooks.hooks.iter().map(PreparedHook::new).collect()),
+        _ => None,
+    });
+    let filters = plan.init.iter().filter_map(|planned| match &planned.step {
+        InitStep::Seccomp(filter) => Some(filter.instructions.iter().map(instruction).collect()),
+        _ => None,
+    });
+    let host_proc = init::namespace::open_host_proc().map_err(|fault| Error::act("open /proc", fault))?;
+    Ok(Kit {
+        arguments: Strings::new(plan.program.arguments.clone()),
+        environment: Strings::with_spare(plan.program.environment.clone(), HOME + 5),
+        candidates: plan.program.candidates.clone(),
+        hooks: hooks.collect(),
+        filters: filters.collect(),
+        host_proc,
+        channel,
+    })
+}
+
+fn instruction(planned: &tare_plan::seccomp::Instruction) -> tare_sys::seccomp::Instruction {
+    tare_sys::seccomp::Instruction { code: planned.code, jt: planned.jt, jf: planned.jf, k: planned.k }
+}
+
+impl Parent<'_> {
+    /// Carries out one step.
+    fn act(&mut self, planned: &Planned<ParentStep>) -> Result<()> {
+        let done = match &planned.step {
+            ParentStep::Await(signal) => return self.wait_for(*signal),
+            ParentStep::Commit => return self.commit(),
+            ParentStep::Hooks(hooks) => self.hooks(&hooks.hooks, hooks.state),
+            ParentStep::Spawn(spawn) => self.spawn(spawn),
+            ParentStep::Send(signal) => self.send(*signal),
+            ParentStep::MapIds(maps) => self.pid().and_then(|pid| maps::write(pid, maps)),
+            ParentStep::OomScore { adjustment } => self.pid().and_then(|pid| oom_score(pid, *adjustment)),
+            ParentStep::FillState { slot, status } => self.fill_state(*slot, *status),
+            ParentStep::SendConsole { socket } => self.send_console(socket),
+            ParentStep::Rlimit(limit) => self.pid().and_then(|pid| {
+                tare_sys::rlimit::set(pid, limit.resource.resource(), limit.soft, limit.hard)
+                    .during(Call::Rlimit)
+            }),
+            step => self.open(step),
+        };
+        done.map_err(|fault| failed(planned, fault))
+    }
+
+    /// Carries out a step that opens or makes something for later ones.
+    fn open(&mut self, step: &ParentStep) -> std::result::Result<(), Fault> {
+        let (slot, fd) = match step {
+            ParentStep::MakeCgroup(make) => (make.slot, cgroup::make(make)?),
+            ParentStep::WriteCgroup(write) => {
+                return cgroup::write_limit(self.slots.get(write.cgroup)?, write);
+            }
+            ParentStep::OpenNamespace { slot, kind, path } => (*slot, tree::open_namespace(path, *kind)?),
+            ParentStep::CloneTree(clone) => (clone.slot, tree::clone(clone)?),
+            ParentStep::CloneCgroup { slot, cgroup, attributes } => {
+                (*slot, tree::clone_directory(self.slots.get(*cgroup)?, *attributes)?)
+            }
+            ParentStep::Listen { slot } => (*slot, self.listen()?),
+            ParentStep::MakeState { slot } => {
+                (*slot, fs::memfd_create(c"state", MemfdFlags::CLOEXEC).during(Call::MakeFile)?)
+            }
+            _ => return Err(Fault::new(Call::Unexpected, Errno::NOSYS)),
+        };
+        self.slots.put(slot, fd)
+    }
+
+    /// A socket in the container's directory: whoever may write there may start the container.
+    fn listen(&self) -> std::result::Result<OwnedFd, Fault> {
+        let flags = SocketFlags::CLOEXEC;
+        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)
+            .during(Call::Socket)?;
+        let address = SocketAddrUnix::new(self.entry.socket_path()).during(Call::Socket)?;
+        rustix::net::bind(&socket, &address).during(Call::Socket)?;
+        Ok(socket)
+    }
+
+    fn spawn(&mut self, step: &tare_plan::step::Spawn) -> std::result::Result<(), Fault> {
+        let kit = self.kit.take().ok_or(Fault::new(Call::Slot, Errno::EXIST))?;
+        let birth = Birth { column: &self.plan.init, kit, slots: &self.slots };
+        self.init = Some(spawn::init(step, birth)?);
+        Ok(())
+    }
+
+    fn pid(&self) -> std::result::Result<Pid, Fault> {
+        self.init.as_ref().and_then(Init::pid).ok_or(Fault::new(Call::Slot, Errno::SRCH))
+    }
+
+    fn send(&self, signal: Signal) -> std::result::Result<(), Fault> {
+        channel::send_signal(self.channel.as_fd(), signal)
+    }
+
+    /// Waits until init has come to `signal`, or has failed, or has died.
+    fn wait_for(&mut self, signal: Signal) -> Result<()> {
+        match channel::receive(self.channel.as_fd(), self.limit_ms()) {
+            Ok((Message::Reached(reached), fd)) if reached == signal => {
+                self.terminal = fd.or(self.terminal.take());
+                Ok(())
+            }
+            Ok((Message::Failed(failure), _)) => Err(self.failed_in_init(&failure)),
+            Ok((Message::Reached(_), _)) => Err(Error::InitDied { how: "it spoke out of turn".to_owned() }),
+            Err(fault) if fault.errno == Errno::TIMEDOUT => {
+                Err(Error::act("wait for the container's init", fault))
+            }
+            Err(_) => Err(Error::InitDied { how: self.how_init_ended() }),
+        }
+    }
+
+    /// Hooks in init may take their time; each has a timeout of its own if it has one.
+    fn limit_ms(&self) -> Option<u64> {
+        let hooks = self.plan.init.iter().any(|planned| {
+            matches!(&planned.step, InitStep::Hooks(hooks) if hooks.kind == HookKind::CreateContainer)
+        });
+        (!hooks).then_some(SILENCE_MS)
+    }
+
+    fn how_init_ended(&self) -> String {
+        let Some(pidfd) = self.init.as_ref().and_then(Init::pidfd) else {
+            return "it was never made".to_owned();
+        };
+        // The status is left for whoever waits in the end.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        match waitid(WaitId::PidFd(pidfd), options) {
+            Ok(Some(status)) => match (status.terminating_signal(), status.exit_status()) {
+                (Some(9), _) => format!(
+                    "signal 9{}",
+                    if cgroup::was_oom_killed(&self.record.cgroups) {
+                        ", for want of memory: linux.resources.memory.limit is too low"
+                    } else {
+                        ""
+                    }
+                ),
+                (Some(signal), _) => format!("signal {signal}"),
+                (None, code) => format!("exit status {}", code.unwrap_or(0)),
+            },
+            _ => "it can't be waited for".to_owned(),
+        }
+    }
+
+    fn failed_in_init(&self, failure: &Failure) -> Error {
+        let Some(planned) = self.plan.init.get(failure.step) else {
+            return Error::InitDied { how: "it failed in a step that is not in the plan".to_owned() };
+        };
+        if matches!(planned.step, InitStep::FindProgram | InitStep::Execute) {
+            let name = self.plan.program.arguments.first().map(|name| name.to_string_lossy().into_owned());
+            return Error::Program { name: name.unwrap_or_default(), errno: failure.fault.errno };
+        }
+        let text = failure.text.to_text();
+        let because = planned.because;
+        Error::Step(Box::new(FailedStep {
+            act: planned.step.to_string(),
+            fault: failure.fault,
+            text,
+            because,
+        }))
+    }
+
+    fn hooks(&self, hooks: &[tare_plan::step::Hook], state: Slot) -> std::result::Result<(), Fault> {
+        let prepared: Vec<PreparedHook> = hooks.iter().map(PreparedHook::new).collect();
+        hook::run_all(&prepared, self.slots.get(state)?, None)
+    }
+
+    fn fill_state(&mut self, slot: Slot, status: Status) -> std::result::Result<(), Fault> {
+        self.know_init()?;
+        let text = self.record.state(status).to_string();
+        rustix::io::write(self.slots.get(slot)?, text.as_bytes()).during(Call::Write).map(drop)
+    }
+
+    /// Notes who init is.
+    fn know_init(&mut self) -> std::result::Result<(), Fault> {
+        if self.record.init.is_none() {
+            self.record.init = Some(ProcessId::of(self.pid()?)?);
+        }
+        Ok(())
+    }
+
+    fn send_console(&mut self, socket: &std::ffi::CStr) -> std::result::Result<(), Fault> {
+        let Some(master) = self.terminal.take() else { return Err(Fault::new(Call::Slot, Errno::BADF)) };
+        let connection = crate::socket::connect(socket)?;
+        let name = rustix::pty::ptsname(&master, Vec::new()).during(Call::Terminal)?;
+        channel::send_descriptor(connection.as_fd(), name.as_bytes(), master.as_fd())
+    }
+
+    /// Records the container as created. From here on it exists, whatever becomes of this process.
+    fn commit(&mut self) -> Result<()> {
+        self.know_init().map_err(|fault| Error::act("find out when the container's init started", fault))?;
+        self.record.created = process::now();
+        self.entry.commit(&self.record)
+    }
+
+    /// Keeps all that was made.
+    fn keep(mut self) -> Result<Created> {
+        let nobody = || Error::InitDied { how: "the plan never made it".to_owned() };
+        let init = self.init.take().and_then(Init::keep).ok_or_else(nobody)?;
+        self.cgroups.0.clear();
+        self.entry.keep();
+        Ok(Created { entry: self.entry, record: self.record, init, terminal: self.terminal })
+    }
+}
+
+fn failed(planned: &Planned<ParentStep>, fault: Fault) -> Error {
+    let because = planned.because;
+    Error::Step(Box::new(FailedStep { act: planned.step.to_string(), fault, text: String::new(), because }))
+}
+
+/// Sets the score by which the kernel chooses whom to kill when memory is short (proc_pid_oom_score_adj(5)).
+fn oom_score(pid: Pid, adjustment: i32) -> std::result::Result<(), Fault> {
+    let path = format!("/proc/{}/oom_score_adj", pid.as_raw_nonzero());
+    let written = std::fs::write(path, adjustment.to_string());
+    written.map_err(|error| Fault::new(Call::Write, Errno::from_io_error(&error).unwrap_or(Errno::IO)))
+}

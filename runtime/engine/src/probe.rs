@@ -1,0 +1,92 @@
+//! Facts about the host, gathered for planning.
+
+use crate::error::{Error, Result};
+use crate::fault::{Call, During};
+use crate::inside::is_on;
+use rustix::fd::AsFd;
+use rustix::fs::{self, CWD, Mode, OFlags};
+use rustix::process::{getegid, geteuid};
+use tare_plan::host::{CgroupVersion, Hierarchy, Host, Kernel, Privilege};
+use tare_plan::tables::capabilities::Capability;
+
+const CGROUP: u64 = 0x0027_e0eb;
+const CGROUP2: u64 = 0x6367_7270;
+
+/// Where hierarchies are mounted on every Linux system.
+const MOUNTS: &str = "/sys/fs/cgroup";
+
+/// Gathers what planning has to know. Nothing is changed.
+///
+/// # Errors
+/// When the kernel does not say what this process may do.
+pub fn host() -> Result<Host> {
+    let sets = rustix::thread::capabilities(None).during(Call::SetCapabilities);
+    let sets = sets.map_err(|fault| Error::act("read the runtime's capabilities", fault))?;
+    let administrator = sets.effective.bits() & (1 << Capability::SysAdmin.number()) != 0;
+    let privilege = if geteuid().is_root() && administrator {
+        Privilege::Root
+    } else {
+        Privilege::User { uid: geteuid().as_raw(), gid: getegid().as_raw() }
+    };
+    Ok(Host {
+        hierarchies: hierarchies(&std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default()),
+        privilege,
+        capabilities: sets.permitted.bits(),
+        kernel: kernel(rustix::system::uname().release().to_str().unwrap_or_default()),
+        kcore: fs::access(c"/proc/kcore", fs::Access::EXISTS).is_ok(),
+    })
+}
+
+/// The first two numbers of a release such as `6.1.0-28-amd64`.
+fn kernel(release: &str) -> Kernel {
+    let mut numbers =
+        release.split(|letter: char| !letter.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    Kernel { major: numbers.next().unwrap_or(0), minor: numbers.next().unwrap_or(0) }
+}
+
+/// The hierarchies that this process is in and that are mounted where they are everywhere. The list of all mounts, which
+/// can be long, is not read.
+fn hierarchies(own: &str) -> Vec<Hierarchy> {
+    own.lines().filter_map(hierarchy).collect()
+}
+
+/// The hierarchy of one line of `/proc/self/cgroup`: number, controllers, path (cgroups(7)).
+fn hierarchy(line: &str) -> Option<Hierarchy> {
+    let controllers = line.split(':').nth(1)?;
+    if controllers.is_empty() {
+        return unified();
+    }
+    let mount = format!("{MOUNTS}/{}", controllers.trim_start_matches("name="));
+    let controllers = controllers.split(',').map(str::to_owned).collect();
+    is_mounted(&mount, CGROUP).then_some(Hierarchy { mount, version: CgroupVersion::V1, controllers })
+}
+
+/// The v2 hierarchy: alone at the usual place, or beside v1 hierarchies in a directory of its own.
+fn unified() -> Option<Hierarchy> {
+    let mounts = [MOUNTS.to_owned(), format!("{MOUNTS}/unified")];
+    let mount = mounts.into_iter().find(|mount| is_mounted(mount, CGROUP2))?;
+    let controllers = std::fs::read_to_string(format!("{mount}/cgroup.controllers")).unwrap_or_default();
+    let controllers = controllers.split_ascii_whitespace().map(str::to_owned).collect();
+    Some(Hierarchy { mount, version: CgroupVersion::V2, controllers })
+}
+
+fn is_mounted(path: &str, magic: u64) -> bool {
+    let directory = fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    directory.is_ok_and(|directory| is_on(directory.as_fd(), magic) == Ok(true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_begins_with_two_numbers() {
+        assert_eq!(kernel("6.1.0-28-amd64"), Kernel { major: 6, minor: 1 });
+        assert_eq!(kernel("garbage"), Kernel { major: 0, minor: 0 });
+    }
+
+    #[test]
+    fn a_hierarchy_that_is_not_mounted_is_left_out() {
+        assert!(hierarchies("77:no-such-controller:/\n").is_empty());
+    }
+}

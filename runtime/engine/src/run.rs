@@ -1,0 +1,143 @@
+//! The verb `run`: create, start, and, unless detached, wait for the end.
+
+use crate::delete::destroy;
+use crate::error::{Error, Result};
+use crate::fault::{Call, During, Fault};
+use crate::parent::Created;
+use crate::record::Record;
+use crate::relay::Relay;
+use crate::start::release;
+use crate::store::Entry;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use tare_sys::clone::Spawned;
+use tare_sys::signals;
+
+/// Signals that are passed on to the container: all that a program may catch but those about its own children and terminal.
+const PASSED_ON: &[i32] = &[
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGPIPE,
+    libc::SIGALRM,
+    libc::SIGTERM,
+    libc::SIGCONT,
+    libc::SIGTSTP,
+    libc::SIGTTIN,
+    libc::SIGTTOU,
+    libc::SIGWINCH,
+];
+
+/// What becomes of the container when its program has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterEnd {
+    /// It is deleted.
+    Delete,
+    /// It stays, stopped (`--keep`).
+    Keep,
+}
+
+/// Blocks the signals that are passed on, so that none is lost between here and the wait. Init gives them back.
+pub fn hold_signals() {
+    signals::block(PASSED_ON);
+}
+
+/// Starts a container that has just been created, and returns.
+///
+/// # Errors
+/// As for `start`; the container is deleted.
+pub fn start_detached(created: Created, warn: &mut dyn FnMut(&Error)) -> Result<()> {
+    match release(&created.entry, &created.record) {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            destroy(created.entry, &created.record, warn)?;
+            Err(error)
+        }
+    }
+}
+
+/// Starts a container that has just been created, waits until its program has ended, and returns the exit code: the
+/// program's own, or 128 and the signal that ended it.
+///
+/// [`hold_signals`] must have been called before the container was created.
+///
+/// # Errors
+/// As for `start`, and when the wait fails; the container is deleted in both cases.
+pub fn run(created: Created, after: AfterEnd, warn: &mut dyn FnMut(&Error)) -> Result<i32> {
+    let Created { entry, record, init, terminal } = created;
+    let ended = start_and_wait(&entry, &record, (&init, terminal));
+    let failed = ended.is_err();
+    if after == AfterEnd::Delete || failed {
+        let _ = pidfd_send_signal(&init.pidfd, Signal::KILL);
+        let reaped = waitid(WaitId::PidFd(init.pidfd.as_fd()), WaitIdOptions::EXITED);
+        let _already_reaped = reaped;
+        destroy(entry, &record, warn)?;
+    }
+    ended
+}
+
+fn start_and_wait(
+    entry: &Entry,
+    record: &Record,
+    (init, terminal): (&Spawned, Option<OwnedFd>),
+) -> Result<i32> {
+    let relay = terminal
+        .map(Relay::new)
+        .transpose()
+        .map_err(|fault| entry.error("attach to the terminal of", fault))?;
+    let signals =
+        signals::receiver(PASSED_ON).during(Call::Wait).map_err(|fault| entry.error("wait for", fault))?;
+    release(entry, record)?;
+    wait(init, &signals, relay).map_err(|fault| entry.error("wait for", fault))
+}
+
+/// Waits for init's end; passes signals on and, with a terminal, what is typed and printed.
+fn wait(init: &Spawned, signals: &OwnedFd, mut relay: Option<Relay>) -> std::result::Result<i32, Fault> {
+    loop {
+        let mut waiting = vec![PollFd::new(&init.pidfd, PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
+        if let Some(relay) = &relay {
+            waiting.extend(relay.waits());
+        }
+        crate::channel::retry(|| poll(&mut waiting, None)).during(Call::Wait)?;
+        let ready: Vec<bool> = waiting.iter().map(|fd| !fd.revents().is_empty()).collect();
+        drop(waiting);
+        if let Some(relay) = &mut relay {
+            relay.transfer(ready.get(2..).unwrap_or_default());
+        }
+        pass_on(init, signals, relay.as_ref())?;
+        if ready.first() == Some(&true) {
+            if let Some(relay) = &mut relay {
+                relay.drain();
+            }
+            return end_of(init);
+        }
+    }
+}
+
+/// Passes every signal that has come on to init; a change of the window's size goes to the terminal instead.
+fn pass_on(init: &Spawned, signals: &OwnedFd, relay: Option<&Relay>) -> std::result::Result<(), Fault> {
+    while let Some(number) = signals::next(signals).during(Call::Read)? {
+        match (number, relay) {
+            (libc::SIGWINCH, Some(relay)) => relay.resize(),
+            (libc::SIGWINCH, None) => {}
+            _ => {
+                if let Some(signal) = Signal::from_named_raw(number) {
+                    // It may have ended just now, which the next turn finds out.
+                    let _ = pidfd_send_signal(&init.pidfd, signal);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes the exit status of init.
+fn end_of(init: &Spawned) -> std::result::Result<i32, Fault> {
+    let status = waitid(WaitId::PidFd(init.pidfd.as_fd()), WaitIdOptions::EXITED).during(Call::Wait)?;
+    let Some(status) = status else { return Err(Fault::new(Call::Wait, rustix::io::Errno::CHILD)) };
+    let signal = status.terminating_signal().map(|signal| 128 + signal);
+    Ok(signal.or(status.exit_status()).unwrap_or(0))
+}

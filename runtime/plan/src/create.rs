@@ -1,0 +1,217 @@
+//! The plan of `create`: every step from nothing to a container that waits to be started.
+
+use crate::cgroup::{self, Entry};
+use crate::draft::Draft;
+use crate::host::{Host, Hierarchy, Privilege};
+use crate::place::Place;
+use crate::plan::{Plan, Program};
+use crate::spec::{self, Checked, Mistake, NamespaceKind, Propagation, Spec};
+use crate::step::{
+    EnterRoot, Hook, HookKind, Hooks, InitStep, ParentStep, Signal, Slot, Spawn, Status,
+};
+use crate::{devices, mounts, namespaces, process, root};
+
+/// What the caller asks for beside the configuration.
+#[derive(Clone, Debug)]
+pub struct Request<'text> {
+    /// The container's id.
+    pub id: &'text str,
+    /// The absolute path of the bundle, from which relative paths count.
+    pub bundle: &'text str,
+    /// The socket that gets the terminal's master.
+    pub console_socket: Option<&'text str>,
+    /// How the root is entered.
+    pub pivot: EnterRoot,
+    /// Whether the container gets a session keyring of its own.
+    pub keyring: Keyring,
+    /// How many descriptors from 3 on the container keeps.
+    pub preserve_fds: u32,
+}
+
+/// The container's session keyring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keyring {
+    /// A new one.
+    New,
+    /// The caller's (`--no-new-keyring`).
+    Inherited,
+}
+
+/// What every part of planning looks at.
+pub(crate) struct Context<'a> {
+    pub(crate) spec: &'a Spec,
+    pub(crate) host: &'a Host,
+    pub(crate) request: &'a Request<'a>,
+    /// The container's directories, filled by the planning of cgroups.
+    pub(crate) cgroups: Vec<(Slot, &'a Hierarchy)>,
+}
+
+impl Context<'_> {
+    /// Whether the container's user namespace is another than the runtime's.
+    pub(crate) fn has_user_namespace(&self) -> bool {
+        self.namespace(NamespaceKind::User).is_some()
+    }
+
+    /// The namespace of this kind, if the configuration names one.
+    pub(crate) fn namespace(&self, kind: NamespaceKind) -> Option<&spec::Namespace> {
+        self.spec.linux.namespaces.iter().find(|namespace| namespace.kind == kind)
+    }
+
+    /// Whether a namespace of this kind is made.
+    pub(crate) fn is_new(&self, kind: NamespaceKind) -> bool {
+        self.namespace(kind).is_some_and(|namespace| path_of(namespace).is_none())
+    }
+
+    /// A path of the host; a relative one counts from the bundle.
+    pub(crate) fn of_bundle(&self, path: &str) -> String {
+        if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.request.bundle) }
+    }
+
+    /// The propagation that copies of the host's mounts start with: as far from the host as the root file system is.
+    pub(crate) fn tree_propagation(&self) -> u64 {
+        match self.spec.linux.rootfs_propagation {
+            Some(Propagation::Private | Propagation::RecursivePrivate) => libc::MS_PRIVATE | libc::MS_REC,
+            Some(Propagation::Shared | Propagation::RecursiveShared) => libc::MS_SHARED | libc::MS_REC,
+            _ => libc::MS_SLAVE | libc::MS_REC,
+        }
+    }
+}
+
+/// The path of a namespace that is joined; Go writes the empty string for none.
+pub(crate) fn path_of(namespace: &spec::Namespace) -> Option<&str> {
+    namespace.path.as_deref().filter(|path| !path.is_empty())
+}
+
+/// Plans a container's creation.
+///
+/// # Errors
+/// Everything that this host or this runtime can't do of it, each with its place.
+pub fn create(checked: &Checked, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mistake>> {
+    let mut draft = Draft::default();
+    let mut context = Context { spec: checked, host, request, cgroups: Vec::new() };
+    let Some(process) = &context.spec.process else {
+        return Err(vec![Mistake::new("process", "a container needs a process to be created")]);
+    };
+    let hooks = Moments::of(&mut draft, context.spec);
+
+    draft.init(InitStep::DieWithParent, Place::DEFAULT);
+    let tree = root::prepare(&mut draft, &context);
+    cgroup::plan(&mut draft, &mut context);
+    cgroup::join(&mut draft, &context, Entry::Early);
+    let spawn = namespaces::enter(&mut draft, &context);
+    namespaces::set_up(&mut draft, &context);
+    root::mount(&mut draft, &context, tree);
+    mounts::plan(&mut draft, &context);
+    devices::plan(&mut draft, &context);
+    process::oom_score(&mut draft, process);
+    run_create_hooks(&mut draft, hooks);
+    process::terminal(&mut draft, process);
+    root::hide(&mut draft, &context);
+    namespaces::sysctls(&mut draft, &context);
+    root::enter(&mut draft, &context);
+    cgroup::join(&mut draft, &context, Entry::Late);
+    let started = process::plan(&mut draft, &context, process);
+    become_ready(&mut draft, &context, &started);
+    process::start(&mut draft, started);
+    let program = process::program(&mut draft, process);
+    finish(draft, spawn, program)
+}
+
+/// The hooks that run when create is long over: poststart and poststop.
+///
+/// # Errors
+/// A text that can't be a C string, with its place.
+pub fn late_hooks(checked: &Checked, kind: HookKind) -> Result<Vec<Hook>, Vec<Mistake>> {
+    let mut draft = Draft::default();
+    let hooks = match kind {
+        HookKind::Poststart => &checked.hooks.poststart,
+        HookKind::Poststop => &checked.hooks.poststop,
+        _ => return Ok(Vec::new()),
+    };
+    let hooks = process::hooks(&mut draft, hooks, kind);
+    if draft.mistakes.is_empty() { Ok(hooks) } else { Err(draft.mistakes) }
+}
+
+/// The state files of the hooks, and whether any wait for each other.
+struct Moments {
+    creating: Option<Slot>,
+    prestart: Vec<Hook>,
+    create_runtime: Vec<Hook>,
+    create_container: Vec<Hook>,
+}
+
+impl Moments {
+    fn of(draft: &mut Draft, spec: &Spec) -> Self {
+        let mut read = |hooks: &[spec::Hook], kind| process::hooks(draft, hooks, kind);
+        let prestart = read(&spec.hooks.prestart, HookKind::Prestart);
+        let create_runtime = read(&spec.hooks.create_runtime, HookKind::CreateRuntime);
+        let create_container = read(&spec.hooks.create_container, HookKind::CreateContainer);
+        let any = !(prestart.is_empty() && create_runtime.is_empty() && create_container.is_empty());
+        let creating = any.then(|| make_state(draft));
+        Self { creating, prestart, create_runtime, create_container }
+    }
+}
+
+/// Makes a file in memory for the state that hooks read.
+pub(crate) fn make_state(draft: &mut Draft) -> Slot {
+    let slot = draft.slot();
+    draft.before(ParentStep::MakeState { slot }, Place::of("hooks"));
+    slot
+}
+
+/// Prestart and createRuntime run beside init, createContainer in it, in this order (config.md, "POSIX-platform Hooks").
+fn run_create_hooks(draft: &mut Draft, moments: Moments) {
+    let Some(state) = moments.creating else { return };
+    draft.init(InitStep::Send(Signal::Mounted), Place::of("hooks"));
+    draft.init(InitStep::Await(Signal::HooksDone), Place::of("hooks"));
+    draft.after(ParentStep::FillState { slot: state, status: Status::Creating }, Place::of("hooks"));
+    draft.after(ParentStep::Await(Signal::Mounted), Place::of("hooks"));
+    let beside = [(HookKind::Prestart, moments.prestart), (HookKind::CreateRuntime, moments.create_runtime)];
+    for (kind, hooks) in beside.into_iter().filter(|(_, hooks)| !hooks.is_empty()) {
+        draft.after(ParentStep::Hooks(Hooks { kind, hooks, state }), kind.place());
+    }
+    draft.after(ParentStep::Send(Signal::HooksDone), Place::of("hooks"));
+    if !moments.create_container.is_empty() {
+        let kind = HookKind::CreateContainer;
+        draft.init(InitStep::Hooks(Hooks { kind, hooks: moments.create_container, state }), kind.place());
+    }
+}
+
+/// Init is ready, the parent records it, init lives on alone and waits.
+fn become_ready(draft: &mut Draft, context: &Context<'_>, started: &process::Started) {
+    let listener = started.listener;
+    draft.before(ParentStep::Listen { slot: listener }, Place::DEFAULT);
+    draft.init(InitStep::Send(Signal::Ready), Place::DEFAULT);
+    draft.init(InitStep::Await(Signal::Committed), Place::DEFAULT);
+    draft.init(InitStep::OutliveParent, Place::DEFAULT);
+    draft.init(InitStep::Send(Signal::Released), Place::DEFAULT);
+    draft.init(InitStep::WaitForStart { slot: listener }, Place::DEFAULT);
+    draft.after(ParentStep::Await(Signal::Ready), Place::DEFAULT);
+    if let Some(socket) = context.request.console_socket {
+        let socket = draft.text(socket, Place::of("process.terminal"));
+        draft.after(ParentStep::SendConsole { socket }, Place::of("process.terminal"));
+    }
+    process::limits(draft, context);
+    if let Some(slot) = started.state {
+        draft.after(ParentStep::FillState { slot, status: Status::Created }, HookKind::StartContainer.place());
+    }
+    draft.after(ParentStep::Commit, Place::DEFAULT);
+    draft.after(ParentStep::Send(Signal::Committed), Place::DEFAULT);
+    draft.after(ParentStep::Await(Signal::Released), Place::DEFAULT);
+}
+
+fn finish(mut draft: Draft, spawn: Spawn, program: Program) -> Result<Plan, Vec<Mistake>> {
+    if !draft.mistakes.is_empty() {
+        return Err(draft.mistakes);
+    }
+    let slots = draft.slots();
+    draft.before(ParentStep::Spawn(spawn), Place::of("linux.namespaces"));
+    let mut parent = draft.before;
+    parent.append(&mut draft.after);
+    Ok(Plan { parent, init: draft.init, slots, program, warnings: draft.warnings })
+}
+
+/// Whether the runtime acts as root.
+pub(crate) fn is_root(host: &Host) -> bool {
+    host.privilege == Privilege::Root
+}

@@ -1,0 +1,112 @@
+//! Devices and links that every container has, and those it asks for (config-linux.md, "Devices").
+
+use crate::create::Context;
+use crate::draft::{Draft, clean};
+use crate::options;
+use crate::place::Place;
+use crate::spec::{self, DeviceKind};
+use crate::step::{
+    Attributes, CloneTree, Content, Device, Expect, Guard, InitStep, ParentStep, Reach, Target,
+};
+
+/// The devices that every container has (config-linux.md, "Default Devices"); the console comes with a terminal.
+const DEFAULT: &[(&str, u32, u32)] = &[
+    ("dev/null", 1, 3),
+    ("dev/zero", 1, 5),
+    ("dev/full", 1, 7),
+    ("dev/random", 1, 8),
+    ("dev/urandom", 1, 9),
+    ("dev/tty", 5, 0),
+];
+
+/// Links that programs expect beside them (runtime-linux.md, "Dev symbolic links").
+const LINKS: &[(&str, &str)] = &[
+    ("dev/fd", "/proc/self/fd"),
+    ("dev/stdin", "/proc/self/fd/0"),
+    ("dev/stdout", "/proc/self/fd/1"),
+    ("dev/stderr", "/proc/self/fd/2"),
+    ("dev/ptmx", "pts/ptmx"),
+];
+
+/// Read and write for all.
+const DEFAULT_MODE: u32 = 0o666;
+
+/// Plans the nodes and links. A `/dev` that is bound from elsewhere is left as it is.
+pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
+    if is_dev_bound(context) {
+        return;
+    }
+    let asked: Vec<(usize, String, &spec::Device)> = context
+        .spec
+        .linux
+        .devices
+        .iter()
+        .enumerate()
+        .map(|(index, device)| (index, clean(&device.path), device))
+        .collect();
+    for (path, major, minor) in DEFAULT {
+        if !asked.iter().any(|(_, other, _)| other == path) {
+            let path = draft.inside(path, Place::DEFAULT);
+            let mode = libc::S_IFCHR | DEFAULT_MODE;
+            node(draft, context, Device { path, mode, major: *major, minor: *minor, uid: 0, gid: 0 }, Place::DEFAULT);
+        }
+    }
+    for (index, path, device) in asked {
+        // The terminals' multiplexer is the one of the container's own devpts, whatever the list says.
+        if path != "dev/ptmx" {
+            asked_node(draft, context, device, index);
+        }
+    }
+    for (path, target) in LINKS.iter().chain(context.host.kcore.then_some(&("dev/core", "/proc/kcore"))) {
+        let (path, target) = (draft.inside(path, Place::DEFAULT), draft.text(target, Place::DEFAULT));
+        draft.init(InitStep::Symlink { path, target }, Place::DEFAULT);
+    }
+}
+
+fn is_dev_bound(context: &Context<'_>) -> bool {
+    context.spec.mounts.iter().any(|mount| {
+        let bound = mount.kind.as_deref() == Some("bind")
+            || mount.options.iter().any(|option| matches!(options::effect_of(option), Some(options::Effect::Bind(_))));
+        bound && clean(&mount.destination) == "dev"
+    })
+}
+
+fn asked_node(draft: &mut Draft, context: &Context<'_>, device: &spec::Device, index: usize) {
+    let place = Place::at("linux.devices[#]", index);
+    let kind = match device.kind {
+        DeviceKind::Block => libc::S_IFBLK,
+        DeviceKind::Char | DeviceKind::Unbuffered => libc::S_IFCHR,
+        DeviceKind::Fifo => libc::S_IFIFO,
+    };
+    let number = |number: Option<i64>| u32::try_from(number.unwrap_or(0)).unwrap_or(0);
+    let step = Device {
+        path: draft.inside(&device.path, place),
+        mode: kind | device.file_mode.unwrap_or(DEFAULT_MODE) & 0o7777,
+        major: number(device.major),
+        minor: number(device.minor),
+        uid: device.uid.map_or(0, |uid| uid.get()),
+        gid: device.gid.map_or(0, |gid| gid.get()),
+    };
+    node(draft, context, step, place);
+}
+
+/// A node is made where that is allowed; in a user namespace the host's own is bound instead, after a look at its numbers.
+fn node(draft: &mut Draft, context: &Context<'_>, device: Device, place: Place) {
+    let fifo = device.mode & libc::S_IFMT == libc::S_IFIFO;
+    if !context.has_user_namespace() || fifo {
+        return draft.init(InitStep::MakeDevice(device), place);
+    }
+    let slot = draft.slot();
+    let source = draft.text(&format!("/{}", device.path.to_string_lossy()), place);
+    let step = CloneTree {
+        slot,
+        source,
+        reach: Reach::One,
+        attributes: Attributes::default(),
+        propagation: vec![libc::MS_PRIVATE],
+        expect: Expect::Device { major: device.major, minor: device.minor },
+    };
+    draft.before(ParentStep::CloneTree(step), place);
+    let target = Target { path: device.path, guard: Guard::OutsideProcfs };
+    draft.init(InitStep::Attach { tree: slot, target, content: Content::Own }, place);
+}

@@ -1,0 +1,138 @@
+//! Namespaces: made, joined and set up (config-linux.md, "Namespaces").
+
+use crate::cgroup;
+use crate::create::{Context, Keyring, is_root, path_of};
+use crate::draft::Draft;
+use crate::place::Place;
+use crate::spec::{IdMapping, NamespaceKind};
+use crate::step::{InitStep, MapIds, MapWriter, ParentStep, Signal, Slot, Spawn};
+use std::fmt::Write;
+
+/// The order in which init joins namespaces. The user namespace comes before all others, since it decides what init may do in them,
+/// and the mount namespace last, since paths change with it.
+const JOIN_ORDER: &[NamespaceKind] = &[
+    NamespaceKind::Ipc,
+    NamespaceKind::Uts,
+    NamespaceKind::Network,
+    NamespaceKind::Cgroup,
+    NamespaceKind::Time,
+    NamespaceKind::Mount,
+];
+
+/// Plans how init comes into its namespaces. Returns how it is made.
+pub(crate) fn enter(draft: &mut Draft, context: &Context<'_>) -> Spawn {
+    let mut joined = Vec::new();
+    let mut flags = 0;
+    for (index, namespace) in context.spec.linux.namespaces.iter().enumerate() {
+        match path_of(namespace) {
+            Some(path) => {
+                let place = Place::at("linux.namespaces[#].path", index);
+                let slot = draft.slot();
+                let path = draft.text(path, place);
+                draft.before(ParentStep::OpenNamespace { slot, kind: namespace.kind, path }, place);
+                joined.push((namespace.kind, slot, place));
+            }
+            // The cgroup namespace is made by init itself, when it is in its cgroup; the time namespace may need offsets.
+            None if matches!(namespace.kind, NamespaceKind::Cgroup | NamespaceKind::Time) => {}
+            None => flags |= u64::from(namespace.kind.clone_flag().cast_unsigned()),
+        }
+    }
+    let join = before_init(&joined);
+    let time = offsets(draft, context);
+    if context.is_new(NamespaceKind::Time) && time.is_none() {
+        flags |= u64::from(NamespaceKind::Time.clone_flag().cast_unsigned());
+    }
+    user_namespace(draft, context, !join.is_empty());
+    for kind in JOIN_ORDER {
+        for (_, slot, place) in joined.iter().filter(|(joined, ..)| joined == kind) {
+            draft.init(InitStep::JoinNamespace { slot: *slot, kind: *kind }, *place);
+        }
+    }
+    Spawn { namespaces: flags, join, time, cgroup: cgroup::unified(context) }
+}
+
+/// The namespaces that must be entered before init is made: those that a process can enter only for its children (pid), and the
+/// user namespace, which has to own the new ones.
+fn before_init(joined: &[(NamespaceKind, Slot, Place)]) -> Vec<(NamespaceKind, Slot)> {
+    let wanted = [NamespaceKind::User, NamespaceKind::Pid];
+    let of = |kind| joined.iter().filter(move |(joined, ..)| *joined == kind).map(move |(_, slot, _)| (kind, *slot));
+    wanted.into_iter().flat_map(of).collect()
+}
+
+/// A new user namespace waits for its mappings; in any that is not the runtime's own, init becomes its root.
+fn user_namespace(draft: &mut Draft, context: &Context<'_>, joined: bool) {
+    if context.is_new(NamespaceKind::User) {
+        let place = Place::of("linux.uidMappings");
+        let linux = &context.spec.linux;
+        let writer = if is_root(context.host) { MapWriter::Privileged } else { writer_of(&linux.uid_mappings, &linux.gid_mappings) };
+        let step = MapIds { uids: lines(&linux.uid_mappings), gids: lines(&linux.gid_mappings), writer };
+        draft.after(ParentStep::MapIds(step), place);
+        draft.after(ParentStep::Send(Signal::Mapped), place);
+        draft.init(InitStep::Await(Signal::Mapped), place);
+        draft.init(InitStep::BecomeRoot, place);
+    } else if joined && context.has_user_namespace() {
+        draft.init(InitStep::BecomeRoot, Place::of("linux.namespaces"));
+    }
+}
+
+/// An ordinary user may map itself alone; for more the set-user-id programs of the system are asked.
+fn writer_of(uids: &[IdMapping], gids: &[IdMapping]) -> MapWriter {
+    let single = |mappings: &[IdMapping]| matches!(mappings, [one] if one.size == 1);
+    if single(uids) && single(gids) { MapWriter::OwnIds } else { MapWriter::Delegated }
+}
+
+/// Mappings as the kernel's files take them (user_namespaces(7)).
+fn lines(mappings: &[IdMapping]) -> String {
+    let mut text = String::new();
+    for mapping in mappings {
+        // Writing to a string can't fail.
+        let _ = writeln!(text, "{} {} {}", mapping.container_id, mapping.host_id, mapping.size);
+    }
+    text
+}
+
+/// The offsets of a new time namespace, as its file takes them (time_namespaces(7)).
+fn offsets(draft: &mut Draft, context: &Context<'_>) -> Option<std::ffi::CString> {
+    let offsets = &context.spec.linux.time_offsets;
+    if !context.is_new(NamespaceKind::Time) || offsets.is_empty() {
+        return None;
+    }
+    let mut text = String::new();
+    for (clock, offset) in offsets {
+        let _ = writeln!(text, "{clock} {} {}", offset.secs.unwrap_or(0), offset.nanosecs.unwrap_or(0));
+    }
+    Some(draft.text(&text, Place::of("linux.timeOffsets")))
+}
+
+/// Plans what is set in new namespaces.
+pub(crate) fn set_up(draft: &mut Draft, context: &Context<'_>) {
+    draft.init(InitStep::NewSession, Place::DEFAULT);
+    if context.request.keyring == Keyring::New {
+        let name = draft.text(&format!("_ses.{}", context.request.id), Place::DEFAULT);
+        draft.init(InitStep::NewKeyring { name }, Place::DEFAULT);
+    }
+    if context.is_new(NamespaceKind::Cgroup) {
+        draft.init(InitStep::NewCgroupNamespace, Place::of("linux.namespaces"));
+    }
+    if let Some(name) = context.spec.hostname.as_deref().filter(|name| !name.is_empty()) {
+        let name = draft.text(name, Place::of("hostname"));
+        draft.init(InitStep::Hostname { name }, Place::of("hostname"));
+    }
+    if let Some(name) = context.spec.domainname.as_deref().filter(|name| !name.is_empty()) {
+        let name = draft.text(name, Place::of("domainname"));
+        draft.init(InitStep::Domainname { name }, Place::of("domainname"));
+    }
+    if context.is_new(NamespaceKind::Network) {
+        draft.init(InitStep::LoopbackUp, Place::of("linux.namespaces"));
+    }
+}
+
+/// Plans kernel parameters.
+pub(crate) fn sysctls(draft: &mut Draft, context: &Context<'_>) {
+    let place = Place::of("linux.sysctl");
+    for (name, value) in &context.spec.linux.sysctl {
+        let path = draft.inside(&name.replace('.', "/"), place);
+        let value = draft.text(value, place);
+        draft.init(InitStep::Sysctl { path, value }, place);
+    }
+}

@@ -1,0 +1,224 @@
+//! The container's process: who it is, what it may do, what it runs (config.md, "Process").
+
+use crate::create::{Context, is_root, make_state};
+use crate::draft::Draft;
+use crate::place::Place;
+use crate::plan::Program;
+use crate::seccomp::{self, Filter};
+use crate::spec::{self, Process};
+use crate::tables::capabilities::CapabilitySet;
+use crate::step::{
+    Capabilities, Hook, HookKind, Hooks, Identity, InitStep, NoNewPrivileges, ParentStep, Rlimit, Slot, Verify, WindowSize,
+};
+use std::ffi::CString;
+
+/// What is left for init to do once it is started.
+pub(crate) struct Started {
+    /// The socket on which it waits.
+    pub(crate) listener: Slot,
+    /// The state that its hooks read.
+    pub(crate) state: Option<Slot>,
+    hooks: Vec<Hook>,
+    filter: Option<Filter>,
+    /// Capabilities that are set only then, since the filter needs more.
+    capabilities: Option<Capabilities>,
+}
+
+/// Plans the process up to the point at which it waits to be started.
+pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>, process: &Process) -> Started {
+    let listener = draft.slot();
+    let hooks = hooks(draft, &context.spec.hooks.start_container, HookKind::StartContainer);
+    let state = (!hooks.is_empty()).then(|| make_state(draft));
+    let filter = filter(draft, context);
+    close_others(draft, context, [Some(listener), state]);
+    if !has_home(process) {
+        draft.init(InitStep::FindHome { uid: process.user.uid.get() }, Place::of("process.env"));
+    }
+    if let Some(mask) = process.user.umask {
+        draft.init(InitStep::Umask { mask }, Place::of("process.user.umask"));
+    }
+    // Without no-new-privileges a filter takes CAP_SYS_ADMIN, which goes as soon as the filter is there.
+    let deferred = filter.is_some() && !process.no_new_privileges;
+    let capabilities = identify(draft, context, process, deferred);
+    look_around(draft, process, capabilities.filter(|_| !deferred));
+    Started { listener, state, hooks, filter, capabilities: capabilities.filter(|_| deferred) }
+}
+
+fn close_others(draft: &mut Draft, context: &Context<'_>, keep: [Option<Slot>; 2]) {
+    let keep = keep.into_iter().flatten().collect();
+    draft.init(InitStep::CloseDescriptors { preserve: context.request.preserve_fds, keep }, Place::DEFAULT);
+}
+
+/// Plans the ids and the capabilities, but for the sets that have to wait. Returns the sets.
+fn identify(draft: &mut Draft, context: &Context<'_>, process: &Process, deferred: bool) -> Option<Capabilities> {
+    let place = Place::of("process.capabilities");
+    let (bounding, sets) = capabilities(draft, context, process);
+    if sets.inheritable & !bounding != 0 {
+        // Once a capability is out of the bounding set it can't become inheritable any more.
+        let everything = Capabilities { effective: u64::MAX, permitted: u64::MAX, inheritable: sets.inheritable, ambient: 0 };
+        draft.init(InitStep::SetCapabilities(everything), place);
+    }
+    draft.init(InitStep::BoundCapabilities { keep: bounding }, Place::of("process.capabilities.bounding"));
+    let groups = groups(context, process);
+    let identity = Identity { uid: process.user.uid.get(), gid: process.user.gid.get(), groups };
+    draft.init(InitStep::Identity(identity), Place::of("process.user"));
+    if !deferred {
+        draft.init(InitStep::SetCapabilities(sets), place);
+    }
+    if process.no_new_privileges {
+        draft.init(InitStep::NoNewPrivileges, Place::of("process.noNewPrivileges"));
+    }
+    Some(sets)
+}
+
+/// The supplementary groups, exactly; a user who maps but itself may not set any (user_namespaces(7)).
+fn groups(context: &Context<'_>, process: &Process) -> Option<Vec<u32>> {
+    let linux = &context.spec.linux;
+    let alone = !is_root(context.host) && matches!(linux.gid_mappings.as_slice(), [one] if one.size == 1);
+    (!alone).then(|| process.user.additional_gids.iter().map(|gid| gid.get()).collect())
+}
+
+/// What the host can grant of the configured sets. What it can't is warned of (config.md, "Linux Process"); what the
+/// kernel would refuse of the ambient set is left out of it as runc does.
+fn capabilities(draft: &mut Draft, context: &Context<'_>, process: &Process) -> (u64, Capabilities) {
+    let place = Place::of("process.capabilities");
+    let Some(asked) = &process.capabilities else { return (0, Capabilities::default()) };
+    let grantable = if context.has_user_namespace() { u64::MAX } else { context.host.capabilities };
+    let wanted = [asked.bounding, asked.effective, asked.permitted, asked.inheritable, asked.ambient].map(|set| set.bits());
+    let all = wanted.iter().fold(0, |all, set| all | set);
+    if all & !grantable != 0 {
+        let names = CapabilitySet::from_bits(all & !grantable);
+        draft.warn(place, format!("ignoring capabilities that this runtime cannot grant: {names:?}"));
+    }
+    let [bounding, effective, permitted, inheritable, ambient] = wanted.map(|set| set & grantable);
+    let raisable = ambient & permitted & inheritable;
+    if ambient != raisable {
+        let names = CapabilitySet::from_bits(ambient & !raisable);
+        draft.warn(place, format!("can't raise ambient capabilities that are not both permitted and inheritable: {names:?}"));
+    }
+    (bounding, Capabilities { effective: effective & permitted, permitted, inheritable, ambient: raisable })
+}
+
+/// Plans the last looks: at the directory, the program, and at what was set.
+fn look_around(draft: &mut Draft, process: &Process, capabilities: Option<Capabilities>) {
+    let path = draft.text(&process.cwd, Place::of("process.cwd"));
+    draft.init(InitStep::WorkingDirectory { path }, Place::of("process.cwd"));
+    draft.init(InitStep::FindProgram, Place::of("process.args[0]"));
+    let verify = Verify {
+        uid: process.user.uid.get(),
+        gid: process.user.gid.get(),
+        capabilities,
+        no_new_privileges: if process.no_new_privileges { NoNewPrivileges::Set } else { NoNewPrivileges::Unset },
+    };
+    draft.init(InitStep::Verify(verify), Place::of("process"));
+}
+
+fn filter(draft: &mut Draft, context: &Context<'_>) -> Option<Filter> {
+    let profile = context.spec.linux.seccomp.as_ref()?;
+    match seccomp::compile(profile) {
+        Ok(filter) => Some(filter),
+        Err(mut mistakes) => {
+            draft.mistakes.append(&mut mistakes);
+            None
+        }
+    }
+}
+
+/// Plans what init does when it is started.
+pub(crate) fn start(draft: &mut Draft, started: Started) {
+    if let Some(filter) = started.filter {
+        draft.init(InitStep::Seccomp(filter), Place::of("linux.seccomp"));
+    }
+    if let Some(sets) = started.capabilities {
+        draft.init(InitStep::SetCapabilities(sets), Place::of("process.capabilities"));
+    }
+    if let Some(state) = started.state {
+        let kind = HookKind::StartContainer;
+        draft.init(InitStep::Hooks(Hooks { kind, hooks: started.hooks, state }), kind.place());
+    }
+    draft.init(InitStep::Execute, Place::of("process.args"));
+}
+
+/// Plans the terminal.
+pub(crate) fn terminal(draft: &mut Draft, process: &Process) {
+    if !process.terminal {
+        return;
+    }
+    let narrow = |number: u64| u16::try_from(number).unwrap_or(u16::MAX);
+    let size = process.console_size.as_ref().filter(|size| size.height != 0 && size.width != 0);
+    let size = size.map(|size| WindowSize { rows: narrow(size.height), columns: narrow(size.width) });
+    draft.init(InitStep::OpenTerminal { size }, Place::of("process.terminal"));
+}
+
+/// Plans limits. The parent sets them, when init has done what they could hinder, and in a user namespace has no right to.
+pub(crate) fn limits(draft: &mut Draft, context: &Context<'_>) {
+    let Some(process) = &context.spec.process else { return };
+    for (index, limit) in process.rlimits.iter().enumerate() {
+        let step = Rlimit { resource: limit.kind, soft: limit.soft, hard: limit.hard };
+        draft.after(ParentStep::Rlimit(step), Place::at("process.rlimits[#]", index));
+    }
+}
+
+/// Plans the score for the kernel's out-of-memory killer.
+pub(crate) fn oom_score(draft: &mut Draft, process: &Process) {
+    if let Some(adjustment) = process.oom_score_adj {
+        draft.after(ParentStep::OomScore { adjustment }, Place::of("process.oomScoreAdj"));
+    }
+}
+
+/// The program, its arguments and its environment.
+pub(crate) fn program(draft: &mut Draft, process: &Process) -> Program {
+    let mut texts = |list: &[String], pattern| -> Vec<CString> {
+        list.iter().enumerate().map(|(index, text)| draft.text(text, Place::at(pattern, index))).collect()
+    };
+    let arguments = texts(&process.args, "process.args[#]");
+    let environment = texts(&environment(process), "process.env[#]");
+    let candidates = texts(&candidates(process), "process.args[#]");
+    Program { arguments, environment, candidates }
+}
+
+/// Where the program may be: its path, if it is one, or its name in every directory of PATH.
+fn candidates(process: &Process) -> Vec<String> {
+    let Some(name) = process.args.first() else { return Vec::new() };
+    if name.contains('/') {
+        return vec![name.clone()];
+    }
+    let path = process.env.iter().rev().find_map(|variable| variable.strip_prefix("PATH="));
+    let directories = path.unwrap_or_default().split(':').filter(|directory| !directory.is_empty());
+    directories.map(|directory| format!("{directory}/{name}")).collect()
+}
+
+/// The environment with every variable once, as its last mention has it. An empty HOME is none.
+fn environment(process: &Process) -> Vec<String> {
+    let name = |variable: &str| variable.split('=').next().unwrap_or_default().to_owned();
+    let mut kept: Vec<&String> = Vec::new();
+    for variable in &process.env {
+        kept.retain(|other| name(other) != name(variable));
+        kept.push(variable);
+    }
+    kept.into_iter().filter(|variable| *variable != "HOME=").cloned().collect()
+}
+
+fn has_home(process: &Process) -> bool {
+    let last = process.env.iter().rev().find_map(|variable| variable.strip_prefix("HOME="));
+    last.is_some_and(|home| !home.is_empty())
+}
+
+/// Hooks of one kind. Those that run in the container take its environment when they have none of their own.
+pub(crate) fn hooks(draft: &mut Draft, hooks: &[spec::Hook], kind: HookKind) -> Vec<Hook> {
+    let mut prepared = Vec::new();
+    for hook in hooks {
+        let place = kind.place();
+        let mut texts = |list: &[String]| list.iter().map(|text| draft.text(text, place)).collect::<Vec<_>>();
+        let arguments = texts(hook.args.as_deref().unwrap_or_default());
+        let environment = match &hook.env {
+            Some(environment) => Some(texts(environment)),
+            None if kind == HookKind::StartContainer => None,
+            None => Some(Vec::new()),
+        };
+        let path = draft.text(&hook.path, place);
+        let timeout_seconds = hook.timeout.and_then(|seconds| u32::try_from(seconds).ok());
+        prepared.push(Hook { path, arguments, environment, timeout_seconds });
+    }
+    prepared
+}

@@ -1,0 +1,223 @@
+//! The root file system: where it comes from, what is hidden in it, how it is entered (config.md, "Root").
+//!
+//! A bundle may name layers instead of a directory, by annotations that any other runtime ignores:
+//!
+//! | annotation | value |
+//! |---|---|
+//! | `org.tare.overlay.lower` | directories, the topmost first, separated by colons; `\:` stands for a colon |
+//! | `org.tare.overlay.upper` | the writable layer; without it the root is read-only |
+//! | `org.tare.overlay.work` | an empty directory on the file system of the upper one |
+//!
+//! Relative paths count from the bundle. The overlay is mounted in the container's own mount namespace, and goes with it.
+
+use crate::create::Context;
+use crate::draft::Draft;
+use crate::host::Kernel;
+use crate::place::Place;
+use crate::spec::{NamespaceKind, Propagation};
+use crate::step::{
+    Attributes, CloneTree, Expect, InitStep, Overlay, ParentStep, Reach, Slot,
+};
+
+const LOWER: &str = "org.tare.overlay.lower";
+const UPPER: &str = "org.tare.overlay.upper";
+const WORK: &str = "org.tare.overlay.work";
+
+/// From Linux 6.7 on, layers are given one by one, of any number and length.
+const APPENDS_LAYERS: Kernel = Kernel { major: 6, minor: 7 };
+
+/// What one option of a file system may hold, as fsconfig(2) takes it.
+const OPTION_MAX: usize = 255;
+
+/// Where the root file system comes from.
+pub(crate) enum Source {
+    /// A copy of a directory's mounts.
+    Tree(Slot),
+    /// An overlay.
+    Layers(Overlay),
+}
+
+/// Plans what the parent does for the root: it copies the directory before it touches anything else, so that a bundle
+/// without one is refused first.
+pub(crate) fn prepare(draft: &mut Draft, context: &Context<'_>) -> Source {
+    let annotations = &context.spec.annotations;
+    let lower = annotations.get(LOWER).map(|value| split(value)).unwrap_or_default();
+    let upper = annotations.get(UPPER).zip(annotations.get(WORK));
+    check_annotations(draft, context, &lower);
+    match (lower.as_slice(), upper) {
+        ([], _) => {
+            let path = context.spec.root.as_ref().map_or("rootfs", |root| root.path.as_str());
+            Source::Tree(tree(draft, context, path, Place::of("root.path")))
+        }
+        // One layer with nothing above is no overlay for the kernel: it is that directory, read-only.
+        ([only], None) => Source::Tree(tree(draft, context, only, Place::of("annotations.org.tare.overlay.lower"))),
+        (_, upper) => Source::Layers(overlay(draft, context, &lower, upper)),
+    }
+}
+
+fn check_annotations(draft: &mut Draft, context: &Context<'_>, lower: &[String]) {
+    let annotations = &context.spec.annotations;
+    let (upper, work) = (annotations.contains_key(UPPER), annotations.contains_key(WORK));
+    if upper != work {
+        draft.refuse(Place::of("annotations"), format!("{UPPER} and {WORK} need each other"));
+    }
+    if lower.is_empty() && (upper || annotations.contains_key(LOWER)) {
+        draft.refuse(Place::of("annotations"), format!("an overlay needs at least one layer in {LOWER}"));
+    }
+}
+
+fn tree(draft: &mut Draft, context: &Context<'_>, path: &str, place: Place) -> Slot {
+    let slot = draft.slot();
+    let step = CloneTree {
+        slot,
+        source: draft.text(&context.of_bundle(path), place),
+        reach: Reach::Recursive,
+        attributes: Attributes::default(),
+        propagation: vec![context.tree_propagation()],
+        expect: Expect::Directory,
+    };
+    draft.before(ParentStep::CloneTree(step), place);
+    slot
+}
+
+fn overlay(draft: &mut Draft, context: &Context<'_>, lower: &[String], upper: Option<(&String, &String)>) -> Overlay {
+    let place = Place::of("annotations.org.tare.overlay.lower");
+    let layers: Vec<String> = lower.iter().map(|layer| context.of_bundle(layer)).collect();
+    let given = if context.host.kernel >= APPENDS_LAYERS && layers.len() > 1 { layers } else { vec![joined(&layers)] };
+    if let Some(long) = given.iter().find(|text| text.len() > OPTION_MAX) {
+        draft.refuse(place, format!("{long:?} is longer than the {OPTION_MAX} bytes that this kernel takes"));
+    }
+    let lower = given.iter().map(|layer| draft.text(layer, place)).collect();
+    let upper = upper.map(|(upper, work)| {
+        let upper = draft.text(&context.of_bundle(upper), Place::of("annotations.org.tare.overlay.upper"));
+        (upper, draft.text(&context.of_bundle(work), Place::of("annotations.org.tare.overlay.work")))
+    });
+    // In a user namespace the overlay may not use trusted attributes of files.
+    let options = if context.has_user_namespace() { vec![(c"userxattr".to_owned(), None)] } else { Vec::new() };
+    Overlay { lower, upper, options }
+}
+
+/// Layers in one option; a colon in a name is escaped there.
+fn joined(layers: &[String]) -> String {
+    layers.iter().map(|layer| layer.replace('\\', "\\\\").replace(':', "\\:")).collect::<Vec<_>>().join(":")
+}
+
+/// Splits at colons that are not escaped.
+fn split(value: &str) -> Vec<String> {
+    let mut layers = vec![String::new()];
+    let mut letters = value.chars();
+    while let Some(letter) = letters.next() {
+        let next = match letter {
+            ':' => {
+                layers.push(String::new());
+                continue;
+            }
+            '\\' => letters.next().unwrap_or('\\'),
+            plain => plain,
+        };
+        if let Some(last) = layers.last_mut() {
+            last.push(next);
+        }
+    }
+    layers.retain(|layer| !layer.is_empty());
+    layers
+}
+
+/// Plans how the root comes into the container's mount namespace.
+pub(crate) fn mount(draft: &mut Draft, context: &Context<'_>, source: Source) {
+    if context.namespace(NamespaceKind::Mount).is_none() {
+        draft.refuse(Place::of("linux.namespaces"), "a container without a mount namespace is not supported yet");
+        return;
+    }
+    if context.is_new(NamespaceKind::Mount) {
+        draft.init(InitStep::DetachPropagation, Place::of("linux.rootfsPropagation"));
+    }
+    match source {
+        Source::Tree(tree) => draft.init(InitStep::RootTree { tree }, Place::of("root.path")),
+        Source::Layers(overlay) => {
+            draft.init(InitStep::RootOverlay(overlay), Place::of("annotations.org.tare.overlay.lower"));
+        }
+    }
+}
+
+/// Plans what of the root is hidden or made read-only.
+pub(crate) fn hide(draft: &mut Draft, context: &Context<'_>) {
+    let linux = &context.spec.linux;
+    let cwd = context.spec.process.as_ref().map_or("", |process| process.cwd.as_str());
+    let path = draft.inside(cwd, Place::of("process.cwd"));
+    if !path.is_empty() {
+        draft.init(InitStep::MakeDirectory { path }, Place::of("process.cwd"));
+    }
+    for (index, path) in linux.readonly_paths.iter().enumerate() {
+        let place = Place::at("linux.readonlyPaths[#]", index);
+        let path = draft.inside(path, place);
+        draft.init(InitStep::ReadonlyPath { path }, place);
+    }
+    if linux.masked_paths.is_empty() {
+        return;
+    }
+    let null = null_device(draft);
+    for (index, path) in linux.masked_paths.iter().enumerate() {
+        let place = Place::at("linux.maskedPaths[#]", index);
+        let path = draft.inside(path, place);
+        draft.init(InitStep::Mask { path, null }, place);
+    }
+}
+
+/// The host's own null device; the container's may be anything.
+fn null_device(draft: &mut Draft) -> Slot {
+    let slot = draft.slot();
+    let step = CloneTree {
+        slot,
+        source: c"/dev/null".to_owned(),
+        reach: Reach::One,
+        attributes: Attributes::default(),
+        propagation: vec![libc::MS_PRIVATE],
+        expect: Expect::Device { major: 1, minor: 3 },
+    };
+    draft.before(ParentStep::CloneTree(step), Place::of("linux.maskedPaths"));
+    slot
+}
+
+/// Plans how the root is entered, and what it is like from then on.
+pub(crate) fn enter(draft: &mut Draft, context: &Context<'_>) {
+    draft.init(InitStep::EnterRoot(context.request.pivot), Place::of("root.path"));
+    let readonly = context.spec.root.as_ref().is_some_and(|root| root.readonly);
+    let layered = context.spec.annotations.contains_key(LOWER);
+    let sealed = layered && !context.spec.annotations.contains_key(UPPER);
+    let set = if readonly || sealed { libc::MOUNT_ATTR_RDONLY } else { 0 };
+    let propagation = propagation_of(context);
+    if set != 0 || propagation != 0 {
+        let attributes = Attributes { set, ..Attributes::default() };
+        let place = Place::of(if set == 0 { "linux.rootfsPropagation" } else { "root.readonly" });
+        draft.init(InitStep::RootAttributes { attributes, propagation }, place);
+    }
+}
+
+/// The propagation that the root has inside.
+fn propagation_of(context: &Context<'_>) -> u64 {
+    match context.spec.linux.rootfs_propagation {
+        None => 0,
+        Some(Propagation::Shared) => libc::MS_SHARED,
+        Some(Propagation::Slave) => libc::MS_SLAVE,
+        Some(Propagation::Private) => libc::MS_PRIVATE,
+        Some(Propagation::Unbindable) => libc::MS_UNBINDABLE,
+        Some(Propagation::RecursiveShared) => libc::MS_SHARED | libc::MS_REC,
+        Some(Propagation::RecursiveSlave) => libc::MS_SLAVE | libc::MS_REC,
+        Some(Propagation::RecursivePrivate) => libc::MS_PRIVATE | libc::MS_REC,
+        Some(Propagation::RecursiveUnbindable) => libc::MS_UNBINDABLE | libc::MS_REC,
+    }
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::{joined, split};
+
+    #[test]
+    fn layers_are_parted_by_colons_but_not_by_escaped_ones() {
+        assert_eq!(split(r"/a:/b\:c:d"), ["/a", "/b:c", "d"]);
+        assert_eq!(joined(&split(r"/a:/b\:c")), r"/a:/b\:c");
+        assert!(split("").is_empty());
+    }
+}
