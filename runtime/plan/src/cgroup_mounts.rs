@@ -16,7 +16,12 @@ const SAFE: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT
 ///
 /// Each is a detached copy of the directory that the parent made. A new mount of a hierarchy would show the same in a
 /// cgroup namespace, at two hundred times the cost (finding 2 of the measurements), and more than that without one.
-pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>, (target, options): (Target, Options), place: Place) {
+pub(crate) fn plan(
+    draft: &mut Draft,
+    context: &Context<'_>,
+    (target, options): (Target, Options),
+    place: Place,
+) {
     let readonly = options.attributes.set & libc::MOUNT_ATTR_RDONLY;
     let attributes = Attributes { set: SAFE | options.attributes.set, ..Attributes::default() };
     if context.cgroups.is_empty() {
@@ -31,7 +36,9 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>, (target, options): 
     }
     let base = target.path.to_string_lossy().into_owned();
     draft.init(InitStep::Mount(tmpfs(target, SAFE, c"755".to_owned())), place);
-    for (slot, hierarchy) in context.cgroups.iter().filter(|(_, hierarchy)| hierarchy.version == CgroupVersion::V1) {
+    for (slot, hierarchy) in
+        context.cgroups.iter().filter(|(_, hierarchy)| hierarchy.version == CgroupVersion::V1)
+    {
         let name = hierarchy.mount.rsplit('/').next().unwrap_or_default();
         let path = draft.inside(&format!("{base}/{name}"), place);
         show(draft, (*slot, attributes), path, place);

@@ -2,13 +2,11 @@
 
 use crate::cgroup::{self, Entry};
 use crate::draft::Draft;
-use crate::host::{Host, Hierarchy, Privilege};
+use crate::host::{Hierarchy, Host, Privilege};
 use crate::place::Place;
 use crate::plan::{Plan, Program};
 use crate::spec::{self, Checked, Mistake, NamespaceKind, Propagation, Spec};
-use crate::step::{
-    EnterRoot, Hook, HookKind, Hooks, InitStep, ParentStep, Signal, Slot, Spawn, Status,
-};
+use crate::step::{EnterRoot, Hook, HookKind, Hooks, InitStep, ParentStep, Signal, Slot, Spawn, Status};
 use crate::{devices, mounts, namespaces, process, root};
 
 /// What the caller asks for beside the configuration.
@@ -193,7 +191,8 @@ fn become_ready(draft: &mut Draft, context: &Context<'_>, started: &process::Sta
     }
     process::limits(draft, context);
     if let Some(slot) = started.state {
-        draft.after(ParentStep::FillState { slot, status: Status::Created }, HookKind::StartContainer.place());
+        draft
+            .after(ParentStep::FillState { slot, status: Status::Created }, HookKind::StartContainer.place());
     }
     draft.after(ParentStep::Commit, Place::DEFAULT);
     draft.after(ParentStep::Send(Signal::Committed), Place::DEFAULT);

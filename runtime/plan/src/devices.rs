@@ -48,7 +48,12 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
         if !asked.iter().any(|(_, other, _)| other == path) {
             let path = draft.inside(path, Place::DEFAULT);
             let mode = libc::S_IFCHR | DEFAULT_MODE;
-            node(draft, context, Device { path, mode, major: *major, minor: *minor, uid: 0, gid: 0 }, Place::DEFAULT);
+            node(
+                draft,
+                context,
+                Device { path, mode, major: *major, minor: *minor, uid: 0, gid: 0 },
+                Place::DEFAULT,
+            );
         }
     }
     for (index, path, device) in asked {
@@ -66,7 +71,10 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
 fn is_dev_bound(context: &Context<'_>) -> bool {
     context.spec.mounts.iter().any(|mount| {
         let bound = mount.kind.as_deref() == Some("bind")
-            || mount.options.iter().any(|option| matches!(options::effect_of(option), Some(options::Effect::Bind(_))));
+            || mount
+                .options
+                .iter()
+                .any(|option| matches!(options::effect_of(option), Some(options::Effect::Bind(_))));
         bound && clean(&mount.destination) == "dev"
     })
 }

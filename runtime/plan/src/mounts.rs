@@ -37,9 +37,13 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
         let planner = Planner { index, mount, target, place };
         match (options.bind, mount.kind.as_deref()) {
             (Some(reach), _) => planner.bind(draft, context, (options, reach)),
-            (None, Some("cgroup" | "cgroup2")) => crate::cgroup_mounts::plan(draft, context, (planner.target, options), place),
+            (None, Some("cgroup" | "cgroup2")) => {
+                crate::cgroup_mounts::plan(draft, context, (planner.target, options), place)
+            }
             (None, Some(kind)) => planner.file_system(draft, kind, options),
-            (None, None) => draft.refuse(Place::at("mounts[#].type", index), "a mount that is no bind needs a type"),
+            (None, None) => {
+                draft.refuse(Place::at("mounts[#].type", index), "a mount that is no bind needs a type")
+            }
         }
     }
 }
@@ -49,7 +53,8 @@ fn target_of(draft: &mut Draft, index: usize, mount: &spec::Mount) -> Option<Tar
     let place = Place::at("mounts[#].destination", index);
     let path = clean(&mount.destination);
     if path.is_empty() {
-        draft.refuse(place, format!("cannot mount over the root file system itself: {:?}", mount.destination));
+        draft
+            .refuse(place, format!("cannot mount over the root file system itself: {:?}", mount.destination));
         return None;
     }
     if path.starts_with("proc/") && !COVERABLE.contains(&path.as_str()) {
@@ -91,7 +96,8 @@ impl Planner<'_> {
         let attributes = exact(options.attributes);
         let tree = CloneTree { slot, source, reach, attributes, propagation, expect };
         draft.before(ParentStep::CloneTree(tree), place);
-        draft.init(InitStep::Attach { tree: slot, target: self.target, content: options.content }, self.place);
+        draft
+            .init(InitStep::Attach { tree: slot, target: self.target, content: options.content }, self.place);
     }
 
     /// A new file system.

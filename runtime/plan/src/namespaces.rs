@@ -55,7 +55,9 @@ pub(crate) fn enter(draft: &mut Draft, context: &Context<'_>) -> Spawn {
 /// user namespace, which has to own the new ones.
 fn before_init(joined: &[(NamespaceKind, Slot, Place)]) -> Vec<(NamespaceKind, Slot)> {
     let wanted = [NamespaceKind::User, NamespaceKind::Pid];
-    let of = |kind| joined.iter().filter(move |(joined, ..)| *joined == kind).map(move |(_, slot, _)| (kind, *slot));
+    let of = |kind| {
+        joined.iter().filter(move |(joined, ..)| *joined == kind).map(move |(_, slot, _)| (kind, *slot))
+    };
     wanted.into_iter().flat_map(of).collect()
 }
 
@@ -64,7 +66,11 @@ fn user_namespace(draft: &mut Draft, context: &Context<'_>, joined: bool) {
     if context.is_new(NamespaceKind::User) {
         let place = Place::of("linux.uidMappings");
         let linux = &context.spec.linux;
-        let writer = if is_root(context.host) { MapWriter::Privileged } else { writer_of(&linux.uid_mappings, &linux.gid_mappings) };
+        let writer = if is_root(context.host) {
+            MapWriter::Privileged
+        } else {
+            writer_of(&linux.uid_mappings, &linux.gid_mappings)
+        };
         let step = MapIds { uids: lines(&linux.uid_mappings), gids: lines(&linux.gid_mappings), writer };
         draft.after(ParentStep::MapIds(step), place);
         draft.after(ParentStep::Send(Signal::Mapped), place);

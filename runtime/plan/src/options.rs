@@ -115,7 +115,11 @@ pub const OPTIONS: &[(&str, Effect)] = &[
 
 /// What the table says about an option; nothing for one of the file system's own.
 pub fn effect_of(name: &str) -> Option<Effect> {
-    OPTIONS.binary_search_by_key(&name, |(option, _)| option).ok().and_then(|at| OPTIONS.get(at)).map(|(_, effect)| *effect)
+    OPTIONS
+        .binary_search_by_key(&name, |(option, _)| option)
+        .ok()
+        .and_then(|at| OPTIONS.get(at))
+        .map(|(_, effect)| *effect)
 }
 
 /// The options of one mount, understood.

@@ -44,7 +44,9 @@ fn absolute(path: &CStr) -> String {
 impl fmt::Display for ParentStep {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::MakeCgroup(make) => write!(out, "make the cgroup {}/{}", text(&make.mount), text(&make.path)),
+            Self::MakeCgroup(make) => {
+                write!(out, "make the cgroup {}/{}", text(&make.mount), text(&make.path))
+            }
             Self::WriteCgroup(write) => write!(out, "set {} to {:?}", text(&write.file), text(&write.value)),
             Self::OpenNamespace { kind, path, .. } => write!(out, "open the {kind} namespace {}", text(path)),
             Self::CloneTree(clone) => {
@@ -68,7 +70,9 @@ impl fmt::Display for ParentStep {
             Self::OomScore { adjustment } => write!(out, "set oom_score_adj to {adjustment}"),
             Self::FillState { status, .. } => write!(out, "write the state, {}", status.name()),
             Self::Hooks(hooks) => write!(out, "run {} hooks ({})", hooks.kind, hooks.hooks.len()),
-            Self::Rlimit(limit) => write!(out, "set {} to {} at most {}", limit.resource, limit.soft, limit.hard),
+            Self::Rlimit(limit) => {
+                write!(out, "set {} to {} at most {}", limit.resource, limit.soft, limit.hard)
+            }
             Self::Send(signal) => write!(out, "send {}", signal.name()),
             Self::Await(signal) => write!(out, "wait for {}", signal.name()),
             Self::SendConsole { socket } => write!(out, "send the terminal to {}", text(socket)),
@@ -80,7 +84,11 @@ impl fmt::Display for ParentStep {
 impl fmt::Display for Spawn {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("make init")?;
-        for (at, (_, name)) in NAMESPACES.iter().filter(|(flag, _)| self.namespaces & u64::from(flag.cast_unsigned()) != 0).enumerate() {
+        for (at, (_, name)) in NAMESPACES
+            .iter()
+            .filter(|(flag, _)| self.namespaces & u64::from(flag.cast_unsigned()) != 0)
+            .enumerate()
+        {
             write!(out, "{}{name}", if at == 0 { " in new namespaces " } else { ", " })?;
         }
         for (kind, _) in &self.join {
@@ -146,7 +154,9 @@ impl InitStep {
             Self::ReadonlyPath { path } => write!(out, "make {} read-only", absolute(path)),
             Self::EnterRoot(EnterRoot::Pivot) => out.write_str("pivot into the root file system"),
             Self::EnterRoot(_) => out.write_str("change into the root file system"),
-            Self::RootAttributes { attributes, .. } => write!(out, "change the root's mount{}", Words(*attributes)),
+            Self::RootAttributes { attributes, .. } => {
+                write!(out, "change the root's mount{}", Words(*attributes))
+            }
             _ => self.write_process(out),
         }
     }
@@ -154,7 +164,9 @@ impl InitStep {
     /// The words of steps about the process.
     fn write_process(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CloseDescriptors { preserve, .. } => write!(out, "close descriptors from {} on", 3 + preserve),
+            Self::CloseDescriptors { preserve, .. } => {
+                write!(out, "close descriptors from {} on", 3 + preserve)
+            }
             Self::WorkingDirectory { path } => write!(out, "chdir to {}", text(path)),
             Self::Umask { mask } => write!(out, "set the umask to {mask:04o}"),
             Self::BoundCapabilities { keep } => write!(out, "bound capabilities to {keep:#x}"),
@@ -171,7 +183,9 @@ impl InitStep {
             Self::FindProgram => out.write_str("find the program"),
             Self::FindHome { uid } => write!(out, "find the home of user {uid}"),
             Self::Verify(_) => out.write_str("check what was set"),
-            Self::Seccomp(filter) => write!(out, "load the system call filter, {} instructions", filter.instructions.len()),
+            Self::Seccomp(filter) => {
+                write!(out, "load the system call filter, {} instructions", filter.instructions.len())
+            }
             _ => out.write_str("execute the program"),
         }
     }

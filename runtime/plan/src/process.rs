@@ -6,10 +6,11 @@ use crate::place::Place;
 use crate::plan::Program;
 use crate::seccomp::{self, Filter};
 use crate::spec::{self, Process};
-use crate::tables::capabilities::CapabilitySet;
 use crate::step::{
-    Capabilities, Hook, HookKind, Hooks, Identity, InitStep, NoNewPrivileges, ParentStep, Rlimit, Slot, Verify, WindowSize,
+    Capabilities, Hook, HookKind, Hooks, Identity, InitStep, NoNewPrivileges, ParentStep, Rlimit, Slot,
+    Verify, WindowSize,
 };
+use crate::tables::capabilities::CapabilitySet;
 use std::ffi::CString;
 
 /// What is left for init to do once it is started.
@@ -50,12 +51,22 @@ fn close_others(draft: &mut Draft, context: &Context<'_>, keep: [Option<Slot>; 2
 }
 
 /// Plans the ids and the capabilities, but for the sets that have to wait. Returns the sets.
-fn identify(draft: &mut Draft, context: &Context<'_>, process: &Process, deferred: bool) -> Option<Capabilities> {
+fn identify(
+    draft: &mut Draft,
+    context: &Context<'_>,
+    process: &Process,
+    deferred: bool,
+) -> Option<Capabilities> {
     let place = Place::of("process.capabilities");
     let (bounding, sets) = capabilities(draft, context, process);
     if sets.inheritable & !bounding != 0 {
         // Once a capability is out of the bounding set it can't become inheritable any more.
-        let everything = Capabilities { effective: u64::MAX, permitted: u64::MAX, inheritable: sets.inheritable, ambient: 0 };
+        let everything = Capabilities {
+            effective: u64::MAX,
+            permitted: u64::MAX,
+            inheritable: sets.inheritable,
+            ambient: 0,
+        };
         draft.init(InitStep::SetCapabilities(everything), place);
     }
     draft.init(InitStep::BoundCapabilities { keep: bounding }, Place::of("process.capabilities.bounding"));
@@ -84,7 +95,8 @@ fn capabilities(draft: &mut Draft, context: &Context<'_>, process: &Process) -> 
     let place = Place::of("process.capabilities");
     let Some(asked) = &process.capabilities else { return (0, Capabilities::default()) };
     let grantable = if context.has_user_namespace() { u64::MAX } else { context.host.capabilities };
-    let wanted = [asked.bounding, asked.effective, asked.permitted, asked.inheritable, asked.ambient].map(|set| set.bits());
+    let wanted = [asked.bounding, asked.effective, asked.permitted, asked.inheritable, asked.ambient]
+        .map(|set| set.bits());
     let all = wanted.iter().fold(0, |all, set| all | set);
     if all & !grantable != 0 {
         let names = CapabilitySet::from_bits(all & !grantable);
@@ -94,7 +106,12 @@ fn capabilities(draft: &mut Draft, context: &Context<'_>, process: &Process) -> 
     let raisable = ambient & permitted & inheritable;
     if ambient != raisable {
         let names = CapabilitySet::from_bits(ambient & !raisable);
-        draft.warn(place, format!("can't raise ambient capabilities that are not both permitted and inheritable: {names:?}"));
+        draft.warn(
+            place,
+            format!(
+                "can't raise ambient capabilities that are not both permitted and inheritable: {names:?}"
+            ),
+        );
     }
     (bounding, Capabilities { effective: effective & permitted, permitted, inheritable, ambient: raisable })
 }
@@ -108,7 +125,11 @@ fn look_around(draft: &mut Draft, process: &Process, capabilities: Option<Capabi
         uid: process.user.uid.get(),
         gid: process.user.gid.get(),
         capabilities,
-        no_new_privileges: if process.no_new_privileges { NoNewPrivileges::Set } else { NoNewPrivileges::Unset },
+        no_new_privileges: if process.no_new_privileges {
+            NoNewPrivileges::Set
+        } else {
+            NoNewPrivileges::Unset
+        },
     };
     draft.init(InitStep::Verify(verify), Place::of("process"));
 }

@@ -15,9 +15,7 @@ use crate::draft::Draft;
 use crate::host::Kernel;
 use crate::place::Place;
 use crate::spec::{NamespaceKind, Propagation};
-use crate::step::{
-    Attributes, CloneTree, Expect, InitStep, Overlay, ParentStep, Reach, Slot,
-};
+use crate::step::{Attributes, CloneTree, Expect, InitStep, Overlay, ParentStep, Reach, Slot};
 
 const LOWER: &str = "org.tare.overlay.lower";
 const UPPER: &str = "org.tare.overlay.upper";
@@ -50,7 +48,9 @@ pub(crate) fn prepare(draft: &mut Draft, context: &Context<'_>) -> Source {
             Source::Tree(tree(draft, context, path, Place::of("root.path")))
         }
         // One layer with nothing above is no overlay for the kernel: it is that directory, read-only.
-        ([only], None) => Source::Tree(tree(draft, context, only, Place::of("annotations.org.tare.overlay.lower"))),
+        ([only], None) => {
+            Source::Tree(tree(draft, context, only, Place::of("annotations.org.tare.overlay.lower")))
+        }
         (_, upper) => Source::Layers(overlay(draft, context, &lower, upper)),
     }
 }
@@ -80,10 +80,19 @@ fn tree(draft: &mut Draft, context: &Context<'_>, path: &str, place: Place) -> S
     slot
 }
 
-fn overlay(draft: &mut Draft, context: &Context<'_>, lower: &[String], upper: Option<(&String, &String)>) -> Overlay {
+fn overlay(
+    draft: &mut Draft,
+    context: &Context<'_>,
+    lower: &[String],
+    upper: Option<(&String, &String)>,
+) -> Overlay {
     let place = Place::of("annotations.org.tare.overlay.lower");
     let layers: Vec<String> = lower.iter().map(|layer| context.of_bundle(layer)).collect();
-    let given = if context.host.kernel >= APPENDS_LAYERS && layers.len() > 1 { layers } else { vec![joined(&layers)] };
+    let given = if context.host.kernel >= APPENDS_LAYERS && layers.len() > 1 {
+        layers
+    } else {
+        vec![joined(&layers)]
+    };
     if let Some(long) = given.iter().find(|text| text.len() > OPTION_MAX) {
         draft.refuse(place, format!("{long:?} is longer than the {OPTION_MAX} bytes that this kernel takes"));
     }
@@ -93,7 +102,8 @@ fn overlay(draft: &mut Draft, context: &Context<'_>, lower: &[String], upper: Op
         (upper, draft.text(&context.of_bundle(work), Place::of("annotations.org.tare.overlay.work")))
     });
     // In a user namespace the overlay may not use trusted attributes of files.
-    let options = if context.has_user_namespace() { vec![(c"userxattr".to_owned(), None)] } else { Vec::new() };
+    let options =
+        if context.has_user_namespace() { vec![(c"userxattr".to_owned(), None)] } else { Vec::new() };
     Overlay { lower, upper, options }
 }
 
@@ -126,7 +136,10 @@ fn split(value: &str) -> Vec<String> {
 /// Plans how the root comes into the container's mount namespace.
 pub(crate) fn mount(draft: &mut Draft, context: &Context<'_>, source: Source) {
     if context.namespace(NamespaceKind::Mount).is_none() {
-        draft.refuse(Place::of("linux.namespaces"), "a container without a mount namespace is not supported yet");
+        draft.refuse(
+            Place::of("linux.namespaces"),
+            "a container without a mount namespace is not supported yet",
+        );
         return;
     }
     if context.is_new(NamespaceKind::Mount) {
@@ -208,7 +221,6 @@ fn propagation_of(context: &Context<'_>) -> u64 {
         Some(Propagation::RecursiveUnbindable) => libc::MS_UNBINDABLE | libc::MS_REC,
     }
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -9,8 +9,18 @@ use crate::step::Slot;
 
 /// What every container may use besides what its configuration allows: nodes of any device may be made, and the default
 /// devices and terminals used, as runc has it.
-const ALWAYS: &[&str] =
-    &["c *:* m", "b *:* m", "c 1:3 rwm", "c 1:8 rwm", "c 1:7 rwm", "c 5:0 rwm", "c 1:5 rwm", "c 1:9 rwm", "c 136:* rwm", "c 5:2 rwm"];
+const ALWAYS: &[&str] = &[
+    "c *:* m",
+    "b *:* m",
+    "c 1:3 rwm",
+    "c 1:8 rwm",
+    "c 1:7 rwm",
+    "c 5:0 rwm",
+    "c 1:5 rwm",
+    "c 1:9 rwm",
+    "c 136:* rwm",
+    "c 5:2 rwm",
+];
 
 /// Plans the rules, in their order, from a state in which nothing is allowed.
 pub(super) fn plan(draft: &mut Draft, cgroups: &[(Slot, &Hierarchy)], resources: &Resources) {
@@ -18,7 +28,8 @@ pub(super) fn plan(draft: &mut Draft, cgroups: &[(Slot, &Hierarchy)], resources:
     let Some((slot, _)) = v1.filter(|(_, hierarchy)| hierarchy.version == CgroupVersion::V1) else {
         // The place of v2's device program: until it is built, such a host does not enforce the rules.
         if !resources.devices.is_empty() {
-            draft.warn(Place::of("linux.resources.devices"), "device rules are not enforced on cgroup v2 yet");
+            draft
+                .warn(Place::of("linux.resources.devices"), "device rules are not enforced on cgroup v2 yet");
         }
         return;
     };
@@ -74,5 +85,9 @@ fn line_of(rule: &DeviceRule) -> String {
         Some(number) if number >= 0 => number.to_string(),
         _ => "*".to_owned(),
     };
-    if kind == "a" { "a".to_owned() } else { format!("{kind} {}:{} {access}", number(rule.major), number(rule.minor)) }
+    if kind == "a" {
+        "a".to_owned()
+    } else {
+        format!("{kind} {}:{} {access}", number(rule.major), number(rule.minor))
+    }
 }

@@ -40,7 +40,8 @@ pub(super) fn refuse_all(draft: &mut Draft, resources: &Resources) {
 fn set(draft: &mut Draft, cgroups: &Cgroups<'_>, limit: Limit<'_>) {
     let found = cgroups.iter().find(|(_, hierarchy)| super::has(hierarchy, limit.controller));
     let Some((slot, hierarchy)) = found else {
-        let what = format!("the {} controller is not there, so that this limit can't be set", limit.controller);
+        let what =
+            format!("the {} controller is not there, so that this limit can't be set", limit.controller);
         return draft.refuse(limit.place, what);
     };
     let file = match hierarchy.version {
@@ -62,14 +63,32 @@ fn memory(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
         }
     };
     let limit = memory.limit.unwrap_or(0);
-    put(memory.limit, "memory.limit_in_bytes", Some(("memory.max", or_max(limit))), Place::of("linux.resources.memory.limit"));
+    put(
+        memory.limit,
+        "memory.limit_in_bytes",
+        Some(("memory.max", or_max(limit))),
+        Place::of("linux.resources.memory.limit"),
+    );
     let swap = Some(("memory.swap.max", swap_alone(limit, memory.swap.unwrap_or(0))));
     put(memory.swap, "memory.memsw.limit_in_bytes", swap, Place::of("linux.resources.memory.swap"));
     let low = Some(("memory.low", or_max(memory.reservation.unwrap_or(0))));
-    put(memory.reservation, "memory.soft_limit_in_bytes", low, Place::of("linux.resources.memory.reservation"));
-    put(memory.kernel_tcp, "memory.kmem.tcp.limit_in_bytes", None, Place::of("linux.resources.memory.kernelTCP"));
+    put(
+        memory.reservation,
+        "memory.soft_limit_in_bytes",
+        low,
+        Place::of("linux.resources.memory.reservation"),
+    );
+    put(
+        memory.kernel_tcp,
+        "memory.kmem.tcp.limit_in_bytes",
+        None,
+        Place::of("linux.resources.memory.kernelTCP"),
+    );
     if memory.kernel.is_some_and(|value| value != 0) {
-        draft.warn(Place::of("linux.resources.memory.kernel"), "the limit of kernel memory is obsolete and ignored");
+        draft.warn(
+            Place::of("linux.resources.memory.kernel"),
+            "the limit of kernel memory is obsolete and ignored",
+        );
     }
     if let Some(value) = memory.swappiness {
         let place = Place::of("linux.resources.memory.swappiness");
@@ -109,11 +128,23 @@ fn cpu(draft: &mut Draft, cgroups: &Cgroups<'_>, cpu: &Cpu) {
     let table = [
         (text(shares), "cpu.shares", Some("cpu.weight"), weight, "linux.resources.cpu.shares"),
         (text(period), "cpu.cfs_period_us", Some("cpu.max"), v2_max.0, "linux.resources.cpu.period"),
-        (quota.map(|quota| quota.to_string()), "cpu.cfs_quota_us", Some("cpu.max"), v2_max.1, "linux.resources.cpu.quota"),
+        (
+            quota.map(|quota| quota.to_string()),
+            "cpu.cfs_quota_us",
+            Some("cpu.max"),
+            v2_max.1,
+            "linux.resources.cpu.quota",
+        ),
         (burst.clone(), "cpu.cfs_burst_us", Some("cpu.max.burst"), burst, "linux.resources.cpu.burst"),
         (idle.clone(), "cpu.idle", Some("cpu.idle"), idle, "linux.resources.cpu.idle"),
         (text(realtime_period), "cpu.rt_period_us", None, None, "linux.resources.cpu.realtimePeriod"),
-        (realtime.map(|value| value.to_string()), "cpu.rt_runtime_us", None, None, "linux.resources.cpu.realtimeRuntime"),
+        (
+            realtime.map(|value| value.to_string()),
+            "cpu.rt_runtime_us",
+            None,
+            None,
+            "linux.resources.cpu.realtimeRuntime",
+        ),
     ];
     for (value, v1, v2_file, v2_value, place) in table {
         let Some(value) = value else { continue };
@@ -130,7 +161,11 @@ fn cpu(draft: &mut Draft, cgroups: &Cgroups<'_>, cpu: &Cpu) {
     ] {
         if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
             let both = Some((file, value.clone()));
-            set(draft, cgroups, Limit { controller: "cpuset", v1: both.clone(), v2: both, place: Place::of(place) });
+            set(
+                draft,
+                cgroups,
+                Limit { controller: "cpuset", v1: both.clone(), v2: both, place: Place::of(place) },
+            );
         }
     }
 }
@@ -180,10 +215,30 @@ fn block_io(draft: &mut Draft, cgroups: &Cgroups<'_>, io: &BlockIo) {
         set(draft, cgroups, Limit { controller, v1, v2, place });
     }
     for (devices, v1, key, pattern) in [
-        (&io.throttle_read_bps_device, "blkio.throttle.read_bps_device", "rbps", "linux.resources.blockIO.throttleReadBpsDevice[#]"),
-        (&io.throttle_write_bps_device, "blkio.throttle.write_bps_device", "wbps", "linux.resources.blockIO.throttleWriteBpsDevice[#]"),
-        (&io.throttle_read_iops_device, "blkio.throttle.read_iops_device", "riops", "linux.resources.blockIO.throttleReadIOPSDevice[#]"),
-        (&io.throttle_write_iops_device, "blkio.throttle.write_iops_device", "wiops", "linux.resources.blockIO.throttleWriteIOPSDevice[#]"),
+        (
+            &io.throttle_read_bps_device,
+            "blkio.throttle.read_bps_device",
+            "rbps",
+            "linux.resources.blockIO.throttleReadBpsDevice[#]",
+        ),
+        (
+            &io.throttle_write_bps_device,
+            "blkio.throttle.write_bps_device",
+            "wbps",
+            "linux.resources.blockIO.throttleWriteBpsDevice[#]",
+        ),
+        (
+            &io.throttle_read_iops_device,
+            "blkio.throttle.read_iops_device",
+            "riops",
+            "linux.resources.blockIO.throttleReadIOPSDevice[#]",
+        ),
+        (
+            &io.throttle_write_iops_device,
+            "blkio.throttle.write_iops_device",
+            "wiops",
+            "linux.resources.blockIO.throttleWriteIOPSDevice[#]",
+        ),
     ] {
         for (index, device) in devices.iter().enumerate() {
             let number = format!("{}:{}", device.major, device.minor);
@@ -207,7 +262,10 @@ fn huge_pages(draft: &mut Draft, cgroups: &Cgroups<'_>, resources: &Resources) {
             draft.refuse(place, format!("{:?} is no page size", limit.page_size));
             continue;
         }
-        let (v1, v2) = (format!("hugetlb.{}.limit_in_bytes", limit.page_size), format!("hugetlb.{}.max", limit.page_size));
+        let (v1, v2) = (
+            format!("hugetlb.{}.limit_in_bytes", limit.page_size),
+            format!("hugetlb.{}.max", limit.page_size),
+        );
         let value = limit.limit.to_string();
         let (v1, v2) = (Some((v1.as_str(), value.clone())), Some((v2.as_str(), value)));
         set(draft, cgroups, Limit { controller: "hugetlb", v1, v2, place });
@@ -252,7 +310,8 @@ fn unified(draft: &mut Draft, cgroups: &Cgroups<'_>, resources: &Resources) {
             Some((slot, _)) if only => {
                 value.lines().for_each(|line| write(draft, *slot, (file, line), place));
             }
-            _ => draft.refuse(place, format!("invalid configuration: cannot use unified {file:?} on cgroup v1")),
+            _ => draft
+                .refuse(place, format!("invalid configuration: cannot use unified {file:?} on cgroup v1")),
         }
     }
 }

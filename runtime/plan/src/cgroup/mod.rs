@@ -69,7 +69,9 @@ pub(crate) enum Entry {
 
 /// Lets init enter the v1 hierarchies that it enters at this time. The v2 one it is born in.
 pub(crate) fn join(draft: &mut Draft, context: &Context<'_>, entry: Entry) {
-    for (slot, hierarchy) in context.cgroups.iter().filter(|(_, hierarchy)| hierarchy.version == CgroupVersion::V1) {
+    for (slot, hierarchy) in
+        context.cgroups.iter().filter(|(_, hierarchy)| hierarchy.version == CgroupVersion::V1)
+    {
         // In a user namespace of its own init has lost, by then, the right to open what it has to write to.
         let late = has(hierarchy, "memory") && !context.has_user_namespace();
         if late == (entry == Entry::Late) {
@@ -80,7 +82,11 @@ pub(crate) fn join(draft: &mut Draft, context: &Context<'_>, entry: Entry) {
 
 /// The container's directory in the v2 hierarchy.
 pub(crate) fn unified(context: &Context<'_>) -> Option<Slot> {
-    context.cgroups.iter().find(|(_, hierarchy)| hierarchy.version == CgroupVersion::V2).map(|(slot, _)| *slot)
+    context
+        .cgroups
+        .iter()
+        .find(|(_, hierarchy)| hierarchy.version == CgroupVersion::V2)
+        .map(|(slot, _)| *slot)
 }
 
 /// Plans one write to a file of the cgroup.
