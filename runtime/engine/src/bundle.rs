@@ -39,6 +39,6 @@ impl Bundle {
 ///
 /// # Errors
 /// Every mistake in it.
-pub fn check(bytes: &[u8]) -> Result<Checked> {
+pub(crate) fn check(bytes: &[u8]) -> Result<Checked> {
     spec::load(bytes).and_then(spec::check).map_err(Error::Config)
 }

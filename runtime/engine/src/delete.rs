@@ -3,13 +3,15 @@
 use crate::cgroup::{self, Cgroup};
 use crate::error::{Error, Result};
 use crate::fault::{Call, Fault};
+use crate::parent::Created;
 use crate::process::{ProcessId, await_end};
 use crate::record::Record;
 use crate::start::run_hooks;
 use crate::state::status;
 use crate::store::{Entry, Store};
 use rustix::io::Errno;
-use rustix::process::{Signal, pidfd_send_signal};
+use rustix::fd::AsFd;
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use tare_plan::step::{HookKind, Status};
 
 /// How long init may take to end after it has been killed, in milliseconds.
@@ -41,6 +43,19 @@ pub fn delete(store: &Store, id: &str, force: Force, warn: &mut dyn FnMut(&Error
     if force == Force::Stopped && matches!(status, Status::Running | Status::Paused) {
         return Err(Error::State { verb: "delete", id: id.to_owned(), status });
     }
+    destroy(entry, &record, warn)
+}
+
+/// Deletes a container that has just been created.
+///
+/// # Errors
+/// As [`delete`].
+pub fn discard(created: Created, warn: &mut dyn FnMut(&Error)) -> Result<()> {
+    let Created { entry, record, init, terminal } = created;
+    drop(terminal);
+    // Whoever made it is its parent and has to take its exit status.
+    let _ended = pidfd_send_signal(&init.pidfd, Signal::KILL);
+    let _reaped = waitid(WaitId::PidFd(init.pidfd.as_fd()), WaitIdOptions::EXITED);
     destroy(entry, &record, warn)
 }
 

@@ -42,3 +42,13 @@ pub fn kill(store: &Store, id: &str, signal: Signal, reach: Reach) -> Result<()>
         Err(errno) => Err(entry.error("signal", Fault::new(Call::Wait, errno))),
     }
 }
+
+/// The signal with this number, 1 to 64.
+pub fn signal(number: i32) -> Option<Signal> {
+    Signal::from_named_raw(number).or_else(|| realtime(number))
+}
+
+/// A real-time signal: those that the language's own runtime library keeps for itself are not left out.
+fn realtime(number: i32) -> Option<Signal> {
+    (32..=64).contains(&number).then(|| tare_sys::signals::realtime(number)).flatten()
+}

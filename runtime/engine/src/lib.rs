@@ -23,6 +23,7 @@ mod process;
 pub mod record;
 mod relay;
 pub mod run;
+pub mod self_exe;
 mod slots;
 mod socket;
 mod spawn;

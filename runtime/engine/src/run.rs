@@ -1,13 +1,11 @@
 //! The verb `run`: create, start, and, unless detached, wait for the end.
 
-use crate::delete::destroy;
+use crate::delete::discard;
 use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
 use crate::parent::Created;
-use crate::record::Record;
 use crate::relay::Relay;
 use crate::start::release;
-use crate::store::Entry;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
@@ -53,7 +51,7 @@ pub fn start_detached(created: Created, warn: &mut dyn FnMut(&Error)) -> Result<
     match release(&created.entry, &created.record) {
         Ok(()) => Ok(()),
         Err(error) => {
-            destroy(created.entry, &created.record, warn)?;
+            discard(created, warn)?;
             Err(error)
         }
     }
@@ -66,31 +64,22 @@ pub fn start_detached(created: Created, warn: &mut dyn FnMut(&Error)) -> Result<
 ///
 /// # Errors
 /// As for `start`, and when the wait fails; the container is deleted in both cases.
-pub fn run(created: Created, after: AfterEnd, warn: &mut dyn FnMut(&Error)) -> Result<i32> {
-    let Created { entry, record, init, terminal } = created;
-    let ended = start_and_wait(&entry, &record, (&init, terminal));
-    let failed = ended.is_err();
-    if after == AfterEnd::Delete || failed {
-        let _ = pidfd_send_signal(&init.pidfd, Signal::KILL);
-        let reaped = waitid(WaitId::PidFd(init.pidfd.as_fd()), WaitIdOptions::EXITED);
-        let _already_reaped = reaped;
-        destroy(entry, &record, warn)?;
+pub fn run(mut created: Created, after: AfterEnd, warn: &mut dyn FnMut(&Error)) -> Result<i32> {
+    let ended = start_and_wait(&mut created);
+    if after == AfterEnd::Delete || ended.is_err() {
+        discard(created, warn)?;
     }
     ended
 }
 
-fn start_and_wait(
-    entry: &Entry,
-    record: &Record,
-    (init, terminal): (&Spawned, Option<OwnedFd>),
-) -> Result<i32> {
-    let relay = terminal
-        .map(Relay::new)
-        .transpose()
-        .map_err(|fault| entry.error("attach to the terminal of", fault))?;
-    let signals =
-        signals::receiver(PASSED_ON).during(Call::Wait).map_err(|fault| entry.error("wait for", fault))?;
+fn start_and_wait(created: &mut Created) -> Result<i32> {
+    let terminal = created.terminal.take();
+    let Created { entry, record, init, .. } = created;
+    let relay = terminal.map(Relay::new).transpose().map_err(|fault| entry.error("attach to the terminal of", fault))?;
+    let signals = signals::receiver(PASSED_ON).during(Call::Wait).map_err(|fault| entry.error("wait for", fault))?;
     release(entry, record)?;
+    // Other verbs may change the container while this one waits.
+    entry.unlock();
     wait(init, &signals, relay).map_err(|fault| entry.error("wait for", fault))
 }
 
@@ -140,4 +129,14 @@ fn end_of(init: &Spawned) -> std::result::Result<i32, Fault> {
     let Some(status) = status else { return Err(Fault::new(Call::Wait, rustix::io::Errno::CHILD)) };
     let signal = status.terminating_signal().map(|signal| 128 + signal);
     Ok(signal.or(status.exit_status()).unwrap_or(0))
+}
+
+/// Makes this process the parent of processes that the container leaves behind, so that they do not outlive it unseen.
+///
+/// # Errors
+/// The errno of prctl(2).
+pub fn adopt_orphans() -> Result<()> {
+    let me = Some(rustix::process::getpid());
+    let adopted = rustix::process::set_child_subreaper(me).during(Call::Prctl);
+    adopted.map_err(|fault| Error::act("adopt the container's orphans", fault))
 }

@@ -138,11 +138,6 @@ impl Entry {
         &self.id
     }
 
-    /// The directory.
-    pub(crate) fn directory(&self) -> BorrowedFd<'_> {
-        self.directory.as_fd()
-    }
-
     /// The path at which a socket in this directory can be bound or reached, however long the directory's own is.
     pub(crate) fn socket_path(&self) -> String {
         format!("/proc/self/fd/{}/{START}", self.directory.as_raw_fd())
@@ -159,6 +154,12 @@ impl Entry {
                 Err(errno) => return Err(self.error("lock", Fault::new(Call::Wait, errno))),
             }
         }
+    }
+
+    /// Lets others change the container.
+    pub(crate) fn unlock(&self) {
+        // A lock that can't be given back goes with the descriptor.
+        let _ = fs::flock(&self.directory, FlockOperation::Unlock);
     }
 
     /// Whoever held the lock before may have deleted the container.

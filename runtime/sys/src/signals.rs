@@ -75,3 +75,13 @@ fn set_of(signals: &[i32]) -> libc::sigset_t {
     }
     set
 }
+
+/// The real-time signal with this number, 32 to 64, for sending it to other processes.
+pub fn realtime(number: i32) -> Option<rustix::process::Signal> {
+    if !(32..=LAST).contains(&number) {
+        return None;
+    }
+    // SAFETY: the number is that of a signal. Those that a C library keeps for itself are harmful only to a process that
+    // handles them, and this value is for signalling other processes.
+    Some(unsafe { rustix::process::Signal::from_raw_unchecked(number) })
+}

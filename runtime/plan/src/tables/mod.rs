@@ -2,6 +2,7 @@
 
 pub mod capabilities;
 pub mod rlimits;
+pub mod signals;
 mod syscall_rows;
 pub mod syscalls;
 

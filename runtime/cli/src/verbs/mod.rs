@@ -1,0 +1,27 @@
+//! The verbs: one file each, from arguments to the engine and back to an exit code.
+
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod features;
+pub(crate) mod kill;
+pub(crate) mod list;
+pub(crate) mod plan;
+pub(crate) mod run;
+pub(crate) mod spec;
+pub(crate) mod start;
+pub(crate) mod state;
+
+use crate::arguments::Arguments;
+use tare_engine::store::Store;
+
+/// The store that the options name: for root `/run/tare`, for others a directory of their session.
+pub(crate) fn store(arguments: &Arguments) -> Store {
+    if let Some(root) = arguments.global("root") {
+        return Store::new(root);
+    }
+    let session = std::env::var("XDG_RUNTIME_DIR").ok().filter(|path| !path.is_empty());
+    match session {
+        Some(path) if !rustix::process::geteuid().is_root() => Store::new(format!("{path}/tare")),
+        _ => Store::new("/run/tare"),
+    }
+}
