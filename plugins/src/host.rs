@@ -42,13 +42,14 @@ impl Host {
             Command::Del => Netns::open_if_there(path),
             Command::Gc | Command::Status => None,
         };
-        if let Some(container) = &container {
-            if !request.environment.may_be_own_netns() && home.is(container)? {
-                return Err(Error::new(
-                    Code::Netns,
-                    "plugin's netns and netns from CNI_NETNS should not be the same",
-                ));
-            }
+        if let Some(container) = &container
+            && !request.environment.may_be_own_netns()
+            && home.is(container)?
+        {
+            return Err(Error::new(
+                Code::Netns,
+                "plugin's netns and netns from CNI_NETNS should not be the same",
+            ));
         }
         let (routes, links) = (BTreeMap::new(), BTreeMap::new());
         Ok(Host { home, container, routes, netfilter: None, links, host_end: None })

@@ -1,6 +1,6 @@
 //! Addresses of links (rtnetlink(7), linux/if_addr.h).
 
-use super::message::{ACK, Attributes, CREATE, DUMP, EXCLUSIVE, find, find_u32, read_u32};
+use super::message::{ACK, Attributes, CREATE, DUMP, EXCLUSIVE, Op, find, find_u32, read_u32};
 use super::{Refusal, Route};
 use crate::address::{Cidr, Family, from_octets, octets};
 use crate::error::Result;
@@ -75,7 +75,7 @@ impl Route {
     pub fn addresses(&mut self, index: u32) -> Result<Vec<Assigned>> {
         let [a, b, c, d] = index.to_ne_bytes();
         let replies =
-            self.ask("list addresses", |w| w.message(GET, DUMP, &[0, 0, 0, 0, a, b, c, d], |_| {}))?;
+            self.ask("list addresses", |w| w.message(Op(GET, DUMP), &[0, 0, 0, 0, a, b, c, d], |_| {}))?;
         let of_link = |body: &&Vec<u8>| read_u32(body, 4) == Some(index);
         Ok(replies.iter().filter(of_link).filter_map(|body| read(body)).collect())
     }
@@ -99,7 +99,7 @@ impl Route {
     /// The kernel's.
     pub fn delete_address(&mut self, index: u32, cidr: Cidr) -> Result<()> {
         let outcome = self.decided(|w| {
-            w.message(DELETE, ACK, &fixed(cidr, index), |w| w.bytes(LOCAL, &octets(cidr.address)));
+            w.message(Op(DELETE, ACK), &fixed(cidr, index), |w| w.bytes(LOCAL, &octets(cidr.address)));
         })?;
         match outcome {
             Ok(()) | Err(Refusal { errno: Errno::ADDRNOTAVAIL | Errno::NODEV, .. }) => Ok(()),
@@ -110,7 +110,7 @@ impl Route {
 
 /// Adds the message that gives a link an address.
 pub(super) fn put_new(w: &mut Attributes, index: u32, cidr: Cidr, detection: Detection) {
-    w.message(NEW, ACK | CREATE | EXCLUSIVE, &fixed(cidr, index), |w| {
+    w.message(Op(NEW, ACK | CREATE | EXCLUSIVE), &fixed(cidr, index), |w| {
         let bytes = octets(cidr.address);
         w.bytes(LOCAL, &bytes);
         w.bytes(ADDRESS, &bytes);

@@ -1,7 +1,7 @@
 //! The kernel's table of connections: entries of a protocol and port, forgotten (linux/netfilter/nfnetlink_conntrack.h).
 
-use super::Socket;
 use super::address::family_number;
+use super::{Op, Socket};
 use crate::address::Family;
 use crate::error::Result;
 
@@ -15,7 +15,7 @@ const PROTOCOL_DESTINATION: u16 = 3;
 const FILTER: u16 = 25;
 const FILTER_ORIGINAL: u16 = 1;
 /// Only the protocol's number and the destination port are compared.
-const COMPARED: u32 = (1 << 4) | (1 << 6);
+const COMPARED: u32 = (1 << 3) | (1 << 5);
 
 /// Forgets the connections that were first made to these ports. With a filter in the message an old kernel takes it
 /// for one exact connection, and finds none; so it can't do more than it was asked to.
@@ -25,7 +25,7 @@ const COMPARED: u32 = (1 << 4) | (1 << 6);
 pub fn forget_connections(socket: &mut Socket, protocol: u8, ports: &[(Family, u16)]) -> Result<()> {
     let mut writer = socket.writer();
     for (family, port) in ports {
-        writer.message(DELETE, ACK, &[family_number(*family), 0, 0, 0], |w| {
+        writer.message(Op(DELETE, ACK), &[family_number(*family), 1, 0, 0], |w| {
             w.nest(TUPLE_ORIGINAL, |w| {
                 w.nest(TUPLE_PROTOCOL, |w| {
                     w.bytes(PROTOCOL_NUMBER, &[protocol]);

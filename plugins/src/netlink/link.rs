@@ -1,6 +1,6 @@
 //! Links: bridges, veth pairs and what is set on them (rtnetlink(7), linux/if_link.h).
 
-use super::message::{ACK, Attributes, CREATE, DUMP, EXCLUSIVE, find, find_text, find_u32, read_u32};
+use super::message::{ACK, Attributes, CREATE, DUMP, EXCLUSIVE, Op, find, find_text, find_u32, read_u32};
 use super::{Refusal, Route};
 use crate::error::Result;
 use rustix::io::Errno;
@@ -190,7 +190,7 @@ impl Route {
 
     fn one_link(&mut self, head: &[u8], name: &str, what: &str) -> Result<Option<Link>> {
         let answers = self.ask_each(|w| {
-            w.message(GET, ACK, head, |w| {
+            w.message(Op(GET, ACK), head, |w| {
                 if !name.is_empty() {
                     w.text(NAME, name);
                 }
@@ -211,7 +211,7 @@ impl Route {
     /// The kernel's.
     pub fn ports(&mut self, bridge: u32) -> Result<Vec<Link>> {
         let replies = self.ask("list interfaces", |w| {
-            w.message(GET, DUMP, &fixed(0, 0, 0), |w| {
+            w.message(Op(GET, DUMP), &fixed(0, 0, 0), |w| {
                 w.number(MASTER, bridge);
                 w.number(EXTRA, WITHOUT_COUNTERS);
             });
@@ -225,7 +225,7 @@ impl Route {
     /// The socket's.
     pub fn create_bridge(&mut self, bridge: &NewBridge<'_>) -> Result<std::result::Result<(), Refusal>> {
         self.decided(|w| {
-            w.message(NEW, ACK | CREATE | EXCLUSIVE, &fixed(0, 0, 0), |w| {
+            w.message(Op(NEW, ACK | CREATE | EXCLUSIVE), &fixed(0, 0, 0), |w| {
                 w.text(NAME, bridge.name);
                 w.bytes(ADDRESS, &bridge.mac);
                 put_mtu(w, bridge.mtu);
@@ -240,16 +240,11 @@ impl Route {
     /// The socket's.
     pub fn create_veth(&mut self, veth: &NewVeth<'_>) -> Result<std::result::Result<(), Refusal>> {
         self.decided(|w| {
-            w.message(NEW, ACK | CREATE | EXCLUSIVE, &fixed(0, UP, UP), |w| {
+            w.message(Op(NEW, ACK | CREATE | EXCLUSIVE), &fixed(0, UP, UP), |w| {
                 w.text(NAME, veth.host);
                 w.number(MASTER, veth.bridge);
                 put_mtu(w, veth.mtu);
-                w.nest(INFO, |w| {
-                    w.text(INFO_KIND, "veth");
-                    w.nest(INFO_DATA, |w| {
-                        w.nest_after(VETH_PEER, &fixed(0, 0, 0), |w| put_container_end(w, veth))
-                    });
-                });
+                w.nest(INFO, |w| put_veth(w, veth));
             });
         })
     }
@@ -260,7 +255,7 @@ impl Route {
     /// The kernel's.
     pub fn change_port(&mut self, change: &PortChange<'_>) -> Result<()> {
         self.ask(&format!("set up port {}", change.name), |w| {
-            w.message(NEW, ACK, &fixed(0, 0, 0), |w| {
+            w.message(Op(NEW, ACK), &fixed(0, 0, 0), |w| {
                 w.text(NAME, change.name);
                 w.text(ALIAS, change.alias);
                 w.nest(INFO, |w| {
@@ -298,7 +293,7 @@ impl Route {
 
     fn set_flags(&mut self, index: u32, flags: u32, change: u32) -> Result<()> {
         let what = format!("change interface number {index}");
-        self.ask(&what, |w| w.message(NEW, ACK, &fixed(index, flags, change), |_| {})).map(drop)
+        self.ask(&what, |w| w.message(Op(NEW, ACK), &fixed(index, flags, change), |_| {})).map(drop)
     }
 
     /// Removes a link; one that is gone already is as good.
@@ -306,7 +301,7 @@ impl Route {
     /// # Errors
     /// The kernel's.
     pub fn delete_link(&mut self, index: u32) -> Result<()> {
-        let outcome = self.decided(|w| w.message(DELETE, ACK, &fixed(index, 0, 0), |_| {}))?;
+        let outcome = self.decided(|w| w.message(Op(DELETE, ACK), &fixed(index, 0, 0), |_| {}))?;
         match outcome {
             Ok(()) | Err(Refusal { errno: Errno::NODEV, .. }) => Ok(()),
             Err(refusal) => Err(refusal.error(&format!("delete interface number {index}"))),
@@ -326,7 +321,7 @@ impl Route {
 
 /// Adds `up` for a link of this namespace to messages that are sent together with others.
 pub(super) fn put_up(w: &mut Attributes, index: u32) {
-    w.message(NEW, ACK, &fixed(index, UP, UP), |_| {});
+    w.message(Op(NEW, ACK), &fixed(index, UP, UP), |_| {});
 }
 
 fn put_mtu(w: &mut Attributes, mtu: u32) {
@@ -341,6 +336,11 @@ fn put_port(w: &mut Attributes, change: &PortChange<'_>) {
     if change.isolated {
         w.bytes(PORT_ISOLATED, &[1]);
     }
+}
+
+fn put_veth(w: &mut Attributes, veth: &NewVeth<'_>) {
+    w.text(INFO_KIND, "veth");
+    w.nest(INFO_DATA, |w| w.nest_after(VETH_PEER, &fixed(0, 0, 0), |w| put_container_end(w, veth)));
 }
 
 fn put_container_end(w: &mut Attributes, veth: &NewVeth<'_>) {

@@ -24,6 +24,10 @@ pub struct Writer {
     last: usize,
 }
 
+/// What a message asks for: its type, and its flags besides `NLM_F_REQUEST`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Op(pub u16, pub u16);
+
 /// What attributes are written into.
 pub type Attributes = Writer;
 
@@ -32,8 +36,8 @@ impl Writer {
         Self { bytes: Vec::with_capacity(1024), first, next: first, last: 0 }
     }
 
-    /// Adds a message: its type, its flags besides `NLM_F_REQUEST`, its fixed part and its attributes.
-    pub fn message(&mut self, kind: u16, flags: u16, fixed: &[u8], attributes: impl FnOnce(&mut Attributes)) {
+    /// Adds a message: what it asks for, its fixed part and its attributes.
+    pub fn message(&mut self, Op(kind, flags): Op, fixed: &[u8], attributes: impl FnOnce(&mut Attributes)) {
         let start = self.bytes.len();
         self.last = start;
         self.bytes.extend([0; 4]);
@@ -196,11 +200,11 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let mut writer = Writer::new(7);
-        writer.message(16, CREATE, &[1, 2, 3, 4], |w| {
+        writer.message(Op(16, CREATE), &[1, 2, 3, 4], |w| {
             w.text(3, "eth0");
             w.nest(18, |w| w.number(1, 5));
         });
-        writer.message(17, 0, &[], |_| {});
+        writer.message(Op(17, 0), &[], |_| {});
         let read: Vec<Message<'_>> = messages(writer.as_bytes()).collect();
         assert_eq!((read.len(), read[0].kind, read[0].sequence, read[1].sequence), (2, 16, 7, 8));
         let body = &read[0].body[4..];
@@ -212,7 +216,7 @@ mod tests {
     #[test]
     fn bytes_cut_short_end_the_reading() {
         let mut writer = Writer::new(0);
-        writer.message(1, 0, &[], |w| w.text(1, "abcdef"));
+        writer.message(Op(1, 0), &[], |w| w.text(1, "abcdef"));
         let bytes = writer.as_bytes();
         for length in 0..bytes.len() {
             assert_eq!(messages(&bytes[..length]).count(), 0);

@@ -13,7 +13,9 @@ mod socket;
 pub use address::{Assigned, Detection};
 pub use conntrack::forget_connections;
 pub use link::{Link, NewBridge, NewVeth, PortChange, UP};
-pub use message::{Attributes, CREATE, EXCLUSIVE, Message, Writer, attributes, find, find_text, find_u32};
+pub use message::{
+    Attributes, CREATE, EXCLUSIVE, Message, Op, Writer, attributes, find, find_text, find_u32,
+};
 pub use route::{Installed, Settlement};
 pub use socket::{Answer, Refusal, Socket};
 

@@ -3,7 +3,7 @@
 use super::Route;
 use super::address::{Detection, family_number, put_new};
 use super::link::put_up;
-use super::message::{ACK, Attributes, CREATE, DUMP, find, find_u32};
+use super::message::{ACK, Attributes, CREATE, DUMP, Op, find, find_u32};
 use crate::address::{Cidr, Family, from_octets, octets};
 use crate::error::Result;
 use crate::result;
@@ -71,7 +71,7 @@ impl Route {
     /// The kernel's.
     pub fn routes(&mut self, family: Family) -> Result<Vec<Installed>> {
         let head = [family_number(family), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        let replies = self.ask("list routes", |w| w.message(GET, DUMP, &head, |_| {}))?;
+        let replies = self.ask("list routes", |w| w.message(Op(GET, DUMP), &head, |_| {}))?;
         Ok(replies.iter().filter_map(|body| read(body)).collect())
     }
 
@@ -83,7 +83,7 @@ impl Route {
         let family = Family::of(address);
         let head = [family_number(family), family.bits(), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         let replies = self.ask(&format!("find the route to {address}"), |w| {
-            w.message(GET, ACK, &head, |w| w.bytes(DESTINATION, &octets(address)));
+            w.message(Op(GET, ACK), &head, |w| w.bytes(DESTINATION, &octets(address)));
         })?;
         Ok(replies.first().and_then(|body| find_u32(body.get(12..)?, OUT_LINK)))
     }
@@ -113,7 +113,7 @@ fn put_route(w: &mut Attributes, index: u32, route: &result::Route) {
         scope.unwrap_or(if route.gw.is_some() || route.dst.family() == Family::V6 { 0 } else { SCOPE_LINK });
     let family = family_number(route.dst.family());
     let head = [family, route.dst.length, 0, 0, MAIN, BY_BOOT, scope, UNICAST, 0, 0, 0, 0];
-    w.message(NEW, ACK | CREATE, &head, |w| {
+    w.message(Op(NEW, ACK | CREATE), &head, |w| {
         w.bytes(DESTINATION, &octets(route.dst.address));
         w.number(OUT_LINK, index);
         if let Some(gw) = route.gw {

@@ -1,7 +1,7 @@
 //! One transaction of nf_tables: all of it happens, or nothing (linux/netfilter/nf_tables.h).
 
 use super::expression::Rule;
-use crate::netlink::{Attributes, CREATE, EXCLUSIVE, Socket, Writer};
+use crate::netlink::{Attributes, CREATE, EXCLUSIVE, Op, Socket, Writer};
 
 pub(super) const SUBSYSTEM: u16 = 10 << 8;
 /// `NFPROTO_INET`: one table for both protocols.
@@ -84,7 +84,7 @@ impl Batch {
     /// changed since that was read.
     pub(super) fn begin(socket: &Socket, table: &'static str, generation: Option<u32>) -> Batch {
         let mut writer = socket.writer();
-        writer.message(BEGIN, 0, &[0, 0, 0, 10], |w| {
+        writer.message(Op(BEGIN, 0), &[0, 0, 0, 10], |w| {
             if let Some(generation) = generation {
                 w.number_be(1, generation);
             }
@@ -95,26 +95,26 @@ impl Batch {
     /// Ends it. The number is that of the message whose acknowledgement means that all is done.
     pub(super) fn end(mut self) -> (Writer, u32) {
         let acknowledged = self.writer.acknowledge_last();
-        self.writer.message(END, 0, &[0, 0, 0, 10], |_| {});
+        self.writer.message(Op(END, 0), &[0, 0, 0, 10], |_| {});
         (self.writer, acknowledged)
     }
 
     /// Makes the table.
     pub fn table(&mut self) {
         let table = self.table;
-        self.writer.message(NEW_TABLE, CREATE, &head(INET), |w| w.text(1, table));
+        self.writer.message(Op(NEW_TABLE, CREATE), &head(INET), |w| w.text(1, table));
     }
 
     /// Removes the table with all that is in it.
     pub fn delete_table(&mut self) {
         let table = self.table;
-        self.writer.message(DELETE_TABLE, 0, &head(INET), |w| w.text(1, table));
+        self.writer.message(Op(DELETE_TABLE, 0), &head(INET), |w| w.text(1, table));
     }
 
     /// Makes a chain.
     pub fn chain(&mut self, chain: Chain) {
         let table = self.table;
-        self.writer.message(NEW_CHAIN, CREATE, &head(INET), |w| {
+        self.writer.message(Op(NEW_CHAIN, CREATE), &head(INET), |w| {
             w.text(1, table);
             w.text(3, chain.name);
             if let Some((hook, priority)) = chain.hook {
@@ -132,7 +132,7 @@ impl Batch {
         let table = self.table;
         self.sets += 1;
         let id = self.sets;
-        self.writer.message(NEW_SET, CREATE, &head(INET), |w| {
+        self.writer.message(Op(NEW_SET, CREATE), &head(INET), |w| {
             w.text(1, table);
             w.text(2, &set.name);
             w.number_be(3, if set.data.is_some() { SET_IS_MAP } else { 0 });
@@ -149,7 +149,7 @@ impl Batch {
     /// Adds a rule to the end of a chain.
     pub fn rule(&mut self, chain: &str, rule: &Rule) {
         let table = self.table;
-        self.writer.message(NEW_RULE, CREATE | APPEND, &head(INET), |w| {
+        self.writer.message(Op(NEW_RULE, CREATE | APPEND), &head(INET), |w| {
             w.text(1, table);
             w.text(2, chain);
             w.nest(4, |w| rule.write(w));
@@ -158,7 +158,7 @@ impl Batch {
 
     /// Adds an element; refused with `EEXIST` if there is one with its key.
     pub(super) fn element(&mut self, set: &str, element: &Element, comment: &str) {
-        self.elements(NEW_ELEMENT, CREATE | EXCLUSIVE, set, |w| {
+        self.elements(Op(NEW_ELEMENT, CREATE | EXCLUSIVE), set, |w| {
             put_value(w, 1, &element.key);
             if !element.data.is_empty() {
                 put_value(w, 2, &element.data);
@@ -169,18 +169,18 @@ impl Batch {
 
     /// Removes an element; refused with `ENOENT` if there is none.
     pub(super) fn delete_element(&mut self, set: &str, key: &[u8]) {
-        self.elements(DELETE_ELEMENT, 0, set, |w| put_value(w, 1, key));
+        self.elements(Op(DELETE_ELEMENT, 0), set, |w| put_value(w, 1, key));
     }
 
-    fn elements(&mut self, kind: u16, flags: u16, set: &str, element: impl FnOnce(&mut Attributes)) {
+    fn elements(&mut self, op: Op, set: &str, element: impl FnOnce(&mut Attributes)) {
         let table = self.table;
-        self.writer.message(kind, flags, &head(INET), |w| put_elements(w, table, set, element));
+        self.writer.message(op, &head(INET), |w| put_elements(w, table, set, element));
     }
 
     /// Adds a record: a counter that counts nothing, whose comment is the content.
     pub(super) fn record(&mut self, name: &str, content: &str) {
         let table = self.table;
-        self.writer.message(NEW_OBJECT, CREATE | EXCLUSIVE, &head(INET), |w| {
+        self.writer.message(Op(NEW_OBJECT, CREATE | EXCLUSIVE), &head(INET), |w| {
             w.text(1, table);
             w.text(2, name);
             w.number_be(3, COUNTER);
@@ -192,7 +192,7 @@ impl Batch {
     /// Removes a record.
     pub(super) fn delete_record(&mut self, name: &str) {
         let table = self.table;
-        self.writer.message(DELETE_OBJECT, 0, &head(INET), |w| {
+        self.writer.message(Op(DELETE_OBJECT, 0), &head(INET), |w| {
             w.text(1, table);
             w.text(2, name);
             w.number_be(3, COUNTER);

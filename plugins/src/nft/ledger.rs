@@ -11,7 +11,7 @@ use super::batch::{
 use crate::address::Cidr;
 use crate::attachment::Attachment;
 use crate::error::{Code, Error, Result};
-use crate::netlink::{Answer, Refusal, Socket, Writer, attributes, find};
+use crate::netlink::{Answer, Op, Refusal, Socket, Writer, attributes, find};
 use rustix::io::Errno;
 use std::marker::PhantomData;
 
@@ -45,6 +45,31 @@ pub struct Entry {
     pub network: Option<Cidr>,
     /// The element.
     pub element: Element,
+    /// What becomes of it when another attachment has it.
+    pub clash: Clash,
+}
+
+/// What becomes of an element that another attachment has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Clash {
+    /// The new attachment is refused.
+    Refuse,
+    /// It is the new attachment's from now on: the other one lost the address.
+    TakeOver,
+}
+
+/// What became of an `add`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// All of it is in.
+    Done,
+    /// Nothing is: an element that follows from this fact belongs to this attachment.
+    Taken {
+        /// The fact.
+        fact: String,
+        /// Whose it is.
+        owner: String,
+    },
 }
 
 /// The name of a network's set, made of what `nft` allows in names.
@@ -70,6 +95,8 @@ enum Outcome {
 /// A busy machine changes its tables all the time; each attempt costs some microseconds.
 const ATTEMPTS: u32 = 1000;
 const NAMES_AT_ONCE: usize = 4;
+/// The kernel keeps some kilobytes for each answer until it is read, and a socket holds 200 of them.
+const QUESTIONS_AT_ONCE: usize = 16;
 
 const GET_TABLE: u16 = SUBSYSTEM | 1;
 const GET_CHAIN: u16 = SUBSYSTEM | 4;
@@ -89,24 +116,23 @@ impl<'a, S: Schema> Ledger<'a, S> {
     /// Adds what follows from the facts, and notes them; builds what is missing first, all in one transaction.
     ///
     /// # Errors
-    /// Code 102: the attachment has entries already, or another one has an element with the same key and `clash`
-    /// makes an error of that.
-    pub fn add(&mut self, facts: &[String], clash: Clash) -> Result<()> {
+    /// Code 102: the attachment has entries already; the kernel's.
+    pub fn add(&mut self, facts: &[String]) -> Result<Added> {
         let entries = entries_of::<S>(facts);
         let plain = self.transact(None, |batch, name| put_all(batch, name, facts, &entries))?;
         let refusal = match plain {
-            Outcome::Done => return Ok(()),
+            Outcome::Done => return Ok(Added::Done),
             Outcome::Refused(refusal) => refusal,
         };
         match refusal.errno {
-            Errno::NOENT => self.add_and_build(facts, &entries, clash),
-            Errno::EXIST => self.add_over(facts, &entries, clash),
+            Errno::NOENT => self.add_and_build(facts, &entries),
+            Errno::EXIST => self.add_over(facts, &entries),
             _ => Err(refusal.error(&format!("add rules to table {}", S::TABLE))),
         }
     }
 
     /// The same with the table, or the sets of networks, that are not there yet.
-    fn add_and_build(&mut self, facts: &[String], entries: &[Entry], clash: Clash) -> Result<()> {
+    fn add_and_build(&mut self, facts: &[String], entries: &[Entry]) -> Result<Added> {
         let mut networks: Vec<Cidr> = entries.iter().filter_map(|entry| entry.network).collect();
         networks.sort();
         networks.dedup();
@@ -122,10 +148,10 @@ impl<'a, S: Schema> Ledger<'a, S> {
                 put_all(batch, name, facts, entries);
             })?;
             match outcome {
-                Outcome::Done => return Ok(()),
+                Outcome::Done => return Ok(Added::Done),
                 Outcome::Refused(refusal) if is_race(refusal.errno) => {}
                 Outcome::Refused(refusal) if refusal.errno == Errno::EXIST => {
-                    return self.add_over(facts, entries, clash);
+                    return self.add_over(facts, entries);
                 }
                 Outcome::Refused(refusal) => {
                     return Err(refusal.error(&format!("build table {}", S::TABLE)));
@@ -136,28 +162,28 @@ impl<'a, S: Schema> Ledger<'a, S> {
     }
 
     /// An element is there already: of an attachment that lives, or of one whose container died without a `DEL`.
-    fn add_over(&mut self, facts: &[String], entries: &[Entry], clash: Clash) -> Result<()> {
+    fn add_over(&mut self, facts: &[String], entries: &[Entry]) -> Result<Added> {
         if !self.records()?.is_empty() {
-            let msg = format!("the attachment {} has rules in table {} already", self.name, S::TABLE);
+            let msg =
+                format!("{} is attached already: it has rules in table {}", owner(&self.name), S::TABLE);
             return Err(Error::new(Code::Exists, msg));
         }
         let owners = self.owners(entries)?;
-        let taken: Vec<&Entry> = entries
-            .iter()
-            .zip(&owners)
-            .filter(|(_, owner)| owner.is_some())
-            .map(|(entry, _)| entry)
-            .collect();
-        if clash == Clash::Refuse {
-            let owner = owners.iter().flatten().next().cloned().unwrap_or_default();
-            return Err(Error::new(Code::Exists, "published already").about(owner));
+        let mut taken = Vec::new();
+        for (entry, name) in entries.iter().zip(owners).filter_map(|(entry, name)| Some((entry, name?))) {
+            if entry.clash == Clash::Refuse {
+                let of = |fact: &&String| S::entries(fact).contains(entry);
+                let fact = facts.iter().find(of).cloned().unwrap_or_default();
+                return Ok(Added::Taken { fact, owner: owner(&name).to_owned() });
+            }
+            taken.push(entry);
         }
         let outcome = self.transact(None, |batch, name| {
             taken.iter().for_each(|entry| batch.delete_element(&entry.set, &entry.element.key));
             put_all(batch, name, facts, entries);
         })?;
         match outcome {
-            Outcome::Done => Ok(()),
+            Outcome::Done => Ok(Added::Done),
             Outcome::Refused(refusal) => {
                 Err(refusal.error(&format!("replace elements in table {}", S::TABLE)))
             }
@@ -255,7 +281,7 @@ impl<'a, S: Schema> Ledger<'a, S> {
 
     /// The names of all attachments that have records.
     fn names(&mut self) -> Result<Vec<String>> {
-        let answers = self.ask(|w| w.message(GET_OBJECT, DUMP, &head(INET), |w| w.text(1, S::TABLE)))?;
+        let answers = self.ask(|w| w.message(Op(GET_OBJECT, DUMP), &head(INET), |w| w.text(1, S::TABLE)))?;
         let replies = answers.into_iter().flat_map(|answer| answer.outcome.unwrap_or_default());
         let name = |body: Vec<u8>| {
             let attributes = body.get(4..)?;
@@ -286,9 +312,9 @@ impl<'a, S: Schema> Ledger<'a, S> {
     /// How full the table is, and as of when.
     fn state(&mut self) -> Result<State> {
         let answers = self.ask(|w| {
-            w.message(GET_GENERATION, ACK, &head(0), |_| {});
-            w.message(GET_TABLE, ACK, &head(INET), |w| w.text(1, S::TABLE));
-            w.message(GET_CHAIN, ACK, &head(INET), |w| {
+            w.message(Op(GET_GENERATION, ACK), &head(0), |_| {});
+            w.message(Op(GET_TABLE, ACK), &head(INET), |w| w.text(1, S::TABLE));
+            w.message(Op(GET_CHAIN, ACK), &head(INET), |w| {
                 w.text(1, S::TABLE);
                 w.text(3, S::CHAIN);
             });
@@ -301,7 +327,7 @@ impl<'a, S: Schema> Ledger<'a, S> {
 
     fn missing(&mut self, networks: &[Cidr]) -> Result<Vec<Cidr>> {
         let answers = self.ask_for_each(networks, |w, network| {
-            w.message(GET_SET, ACK, &head(INET), |w| {
+            w.message(Op(GET_SET, ACK), &head(INET), |w| {
                 w.text(1, S::TABLE);
                 w.text(2, &network_set(*network));
             });
@@ -317,7 +343,7 @@ impl<'a, S: Schema> Ledger<'a, S> {
     /// Whose each entry is; `None` for those that are not there.
     fn owners(&mut self, entries: &[Entry]) -> Result<Vec<Option<String>>> {
         let answers = self.ask_for_each(entries, |w, entry| {
-            w.message(GET_ELEMENT, ACK, &head(INET), |w| {
+            w.message(Op(GET_ELEMENT, ACK), &head(INET), |w| {
                 put_elements(w, S::TABLE, &entry.set, |w| put_value(w, 1, &entry.element.key));
             });
         })?;
@@ -332,7 +358,7 @@ impl<'a, S: Schema> Ledger<'a, S> {
             let names: Vec<String> =
                 (begin..begin + NAMES_AT_ONCE).map(|number| record_name(&self.name, number)).collect();
             let answers = self.ask_for_each(&names, |w, name| {
-                w.message(GET_OBJECT, ACK, &head(INET), |w| {
+                w.message(Op(GET_OBJECT, ACK), &head(INET), |w| {
                     w.text(1, S::TABLE);
                     w.text(2, name);
                     w.number_be(3, COUNTER);
@@ -346,20 +372,12 @@ impl<'a, S: Schema> Ledger<'a, S> {
     }
 
     fn ask_for_each<T>(&mut self, things: &[T], put: impl Fn(&mut Writer, &T)) -> Result<Vec<Answer>> {
-        match things.is_empty() {
-            true => Ok(Vec::new()),
-            false => self.ask(|w| things.iter().for_each(|thing| put(w, thing))),
+        let mut answers = Vec::new();
+        for some in things.chunks(QUESTIONS_AT_ONCE) {
+            answers.extend(self.ask(|w| some.iter().for_each(|thing| put(w, thing)))?);
         }
+        Ok(answers)
     }
-}
-
-/// What becomes of an element that another attachment has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clash {
-    /// The new attachment is refused.
-    Refuse,
-    /// It is the new attachment's from now on: the other one lost the address.
-    TakeOver,
 }
 
 /// What the kernel says of the table.
@@ -388,6 +406,11 @@ fn is_race(errno: Errno) -> bool {
 
 fn too_busy() -> Error {
     Error::new(Code::TryAgain, "the tables of nftables change faster than they can be read")
+}
+
+/// An attachment as people write it, from the name under which the table has it.
+fn owner(name: &str) -> &str {
+    name.strip_prefix("at/").unwrap_or(name)
 }
 
 fn record_name(name: &str, number: usize) -> String {

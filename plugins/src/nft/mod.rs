@@ -7,4 +7,4 @@ mod ledger;
 
 pub use batch::{Batch, Chain, Element, Hook, Set};
 pub use expression::{Rule, Verdict};
-pub use ledger::{Clash, Entry, Ledger, Schema, network_set};
+pub use ledger::{Added, Clash, Entry, Ledger, Schema, network_set};

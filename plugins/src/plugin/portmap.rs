@@ -132,10 +132,10 @@ fn read_rewrite(root: &Section<'_>) -> Result<Rewrite> {
 
 /// Keys that would change who reaches a container, and are not built yet: silence would be a hole.
 fn refuse_unbuilt(root: &Section<'_>) -> Result<()> {
-    if let Some(bit) = root.number("markMasqBit")? {
-        if !(0..=31).contains(&bit) {
-            return Err(Error::config("MasqMarkBit must be between 0 and 31").about("markMasqBit"));
-        }
+    if let Some(bit) = root.number("markMasqBit")?
+        && !(0..=31).contains(&bit)
+    {
+        return Err(Error::config("MasqMarkBit must be between 0 and 31").about("markMasqBit"));
     }
     let backend = root.text("backend")?;
     if !["", "nftables", "iptables"].contains(&backend) {

@@ -26,9 +26,7 @@ impl Resource for Bridge {
             None => self.create(host)?,
         };
         self.check_kind(&link)?;
-        // Before it is up, so that a container's router advertisement never reaches the host (CVE-2020-10749).
-        let accept_ra = format!("net/ipv6/conf/{}/accept_ra", self.name);
-        host.set_sysctls(Side::Host, &[Sysctl::new(accept_ra, "0", IfMissing::Skip)])?;
+        host.set_sysctls(Side::Host, &self.sysctls(undo))?;
         if self.promiscuous && !link.is_promiscuous() {
             host.route(Side::Host)?.set_promiscuous(link.index)?;
         }
@@ -71,6 +69,17 @@ impl Bridge {
             }
         };
         Ok((host.link(Side::Host, &self.name)?, undo))
+    }
+
+    /// Set before a new bridge is up. A container's router advertisements are not for the host (CVE-2020-10749); and
+    /// who has just made a network need not ask it whether the bridge's own addresses are free, which would take the
+    /// first container's first seconds, in which the host could not find it.
+    fn sysctls(&self, undo: Undo) -> Vec<Sysctl> {
+        let v6 = |key| Sysctl::new(format!("net/ipv6/conf/{}/{key}", self.name), "0", IfMissing::Skip);
+        match undo {
+            Undo::Remove => vec![v6("accept_ra"), v6("accept_dad")],
+            Undo::Nothing => vec![v6("accept_ra")],
+        }
     }
 
     fn check_kind(&self, link: &Link) -> Result<()> {

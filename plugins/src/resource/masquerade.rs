@@ -24,8 +24,7 @@ impl Resource for Masquerade {
         if self.addresses.is_empty() {
             return Ok(Undo::Nothing);
         }
-        // An address has one owner, who has just leased it: an entry that is there is of a container that is gone.
-        Ledger::<Table>::of(host.netfilter()?, &self.attachment).add(&self.facts(), Clash::TakeOver)?;
+        Ledger::<Table>::of(host.netfilter()?, &self.attachment).add(&self.facts())?;
         Ok(Undo::Remove)
     }
 
@@ -91,6 +90,8 @@ impl Schema for Table {
             set: network_set(cidr),
             network: Some(cidr.network()),
             element: Element { key: octets(cidr.address), data: Vec::new() },
+            // Who has just leased the address has it: an element that is there is of a container that is gone.
+            clash: Clash::TakeOver,
         };
         address::parse(fact).map(entry).into_iter().collect()
     }

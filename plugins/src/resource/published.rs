@@ -8,7 +8,7 @@ use crate::error::{Code, Error, Result};
 use crate::host::{Host, IfMissing, Side, Sysctl};
 use crate::netlink::forget_connections;
 use crate::nft::{
-    Batch, Chain, Clash, Element, Entry, Hook, Ledger, Rule, Schema, Set, Verdict, network_set,
+    Added, Batch, Chain, Clash, Element, Entry, Hook, Ledger, Rule, Schema, Set, Verdict, network_set,
 };
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -28,6 +28,11 @@ const TRANSPORTS: [(Transport, &str); 3] =
     [(Transport::Tcp, "tcp"), (Transport::Udp, "udp"), (Transport::Sctp, "sctp")];
 
 impl Transport {
+    /// Its name.
+    pub fn text(self) -> &'static str {
+        TRANSPORTS.iter().find(|(transport, _)| *transport == self).map_or("", |(_, name)| name)
+    }
+
     /// Reads its name, in any case; none is TCP.
     pub fn read(text: &str) -> Option<Transport> {
         let text = if text.is_empty() { "tcp" } else { text };
@@ -68,8 +73,7 @@ pub struct Publication {
 
 impl fmt::Display for Publication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let transport =
-            TRANSPORTS.iter().find(|(transport, _)| *transport == self.transport).map_or("", |(_, n)| n);
+        let transport = self.transport.text();
         let host = self.host.map_or_else(|| "*".to_owned(), |host| host.to_string());
         let rewrite =
             REWRITES.iter().find(|(rewrite, _)| *rewrite == self.rewrite).map_or("", |(_, name)| name);
@@ -95,6 +99,11 @@ impl Publication {
         Some(Publication { transport, host, host_port, container, container_port, rewrite })
     }
 
+    fn host_port_text(&self) -> String {
+        let host = self.host.map(|host| format!("{host}:")).unwrap_or_default();
+        format!("{host}{}/{}", self.host_port, self.transport.text())
+    }
+
     /// Protocol and port as a set's key has them: four bytes each.
     fn service(&self, port: u16) -> Vec<u8> {
         let [high, low] = port.to_be_bytes();
@@ -115,13 +124,16 @@ impl Publication {
             None => (name("any", family), service),
             Some(host) => (name("one", family), [octets(host), service].concat()),
         };
-        Entry { set, network: None, element: Element { key, data } }
+        Entry { set, network: None, element: Element { key, data }, clash: Clash::Refuse }
     }
 
     fn rewrites(&self) -> Vec<Entry> {
         let family = self.container.family();
-        let entry =
-            |set, network| Entry { set, network, element: Element { key: self.target(), data: Vec::new() } };
+        // Several ports of the host may lead to the same one of the container.
+        let entry = |set, network| {
+            let element = Element { key: self.target(), data: Vec::new() };
+            Entry { set, network, element, clash: Clash::TakeOver }
+        };
         let network = self.container.network();
         match (self.rewrite, family) {
             (Rewrite::Nobody, _) => Vec::new(),
@@ -149,9 +161,11 @@ impl Resource for Published {
             return Ok(Undo::Nothing);
         }
         let socket = host.netfilter()?;
-        Ledger::<Table>::of(socket, &self.attachment)
-            .add(&self.facts(), Clash::Refuse)
-            .map_err(|error| self.name_clash(error))?;
+        if let Added::Taken { fact, owner } =
+            Ledger::<Table>::of(socket, &self.attachment).add(&self.facts())?
+        {
+            return Err(taken(&fact, &owner));
+        }
         match self.let_in(host) {
             Ok(()) => Ok(Undo::Remove),
             Err(error) => {
@@ -199,16 +213,12 @@ impl Published {
             Some(publication) => let_loopback_out(host, publication.container.address),
         }
     }
+}
 
-    fn name_clash(&self, error: Error) -> Error {
-        if error.code != Code::Exists as u32 || error.details.is_empty() {
-            return error;
-        }
-        let ports: Vec<String> = self.publications.iter().map(|p| p.host_port.to_string()).collect();
-        let (ports, owner) = (ports.join(", "), &error.details);
-        let msg = format!("a host port of {ports} is published already, for {owner}");
-        Error::new(Code::Exists, msg).about("runtimeConfig.portMappings")
-    }
+fn taken(fact: &str, owner: &str) -> Error {
+    let port = Publication::parse(fact).map(|publication| publication.host_port_text()).unwrap_or_default();
+    let msg = format!("host port {port} is published already, for {owner}");
+    Error::new(Code::Exists, msg).about("runtimeConfig.portMappings")
 }
 
 /// What the host sends to 127.0.0.1 may leave by the device that leads to the container.

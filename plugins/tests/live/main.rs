@@ -1,0 +1,9 @@
+//! Live tests of the plugins: each builds namespaces of its own for hosts and containers, runs the programs as a
+//! runtime does, sends packets, and compares what the kernel holds before and after. They need root, `ip` and `nft`.
+
+mod bridge;
+mod chain;
+mod host_local;
+mod portmap;
+mod protocol;
+mod stage;

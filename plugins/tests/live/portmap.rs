@@ -1,0 +1,305 @@
+//! `portmap`: ports of the host that lead to a container, from wherever they are asked.
+
+use crate::stage::{Namespace, Stage, ask_datagram, can_run, with, with_result};
+use serde_json::{Value, json};
+
+/// A host with one container on a bridge, and the result of that.
+struct Published {
+    stage: Stage,
+    container: Namespace,
+    bridge: Value,
+    attached: Value,
+}
+
+impl Published {
+    fn new() -> Published {
+        let (stage, container) = (Stage::new(), Namespace::new());
+        let bridge = stage.config(
+            r#"{"cniVersion": "1.0.0", "name": "net", "type": "bridge", "bridge": "br0",
+                "isDefaultGateway": true, "ipMasq": true, "hairpinMode": true,
+                "ipam": {"type": "host-local", "dataDir": "$dir",
+                         "ranges": [[{"subnet": "10.1.0.0/24"}], [{"subnet": "fd00:1::/64"}]]}}"#,
+        );
+        let attached = stage.add(&bridge, "c1", &container);
+        container.serve("[::]:80");
+        Published { stage, container, bridge, attached }
+    }
+
+    fn config(&self, mappings: Value) -> Value {
+        let config = json!({"cniVersion": "1.0.0", "name": "net", "type": "portmap",
+            "capabilities": {"portMappings": true}, "runtimeConfig": {"portMappings": mappings}});
+        with_result(&config, &self.attached)
+    }
+
+    fn add(&self, config: &Value) -> Value {
+        self.stage.add(config, "c1", &self.container)
+    }
+
+    fn refused(&self, mappings: Value) -> (u64, String) {
+        let before = self.stage.host.state();
+        let refused =
+            self.stage.call("ADD", &self.config(mappings)).container("c1").netns(&self.container).fail();
+        assert_eq!(self.stage.host.state(), before);
+        refused
+    }
+}
+
+fn tcp(host: u16) -> Value {
+    json!({"hostPort": host, "containerPort": 80, "protocol": "tcp"})
+}
+
+#[test]
+fn a_port_is_reached_from_other_hosts_the_host_and_the_container_itself() {
+    if !can_run() {
+        return;
+    }
+    let it = Published::new();
+    let before = it.stage.host.state();
+    let config = it.config(json!([tcp(8080)]));
+    let result = it.add(&config);
+    assert_eq!(result, it.attached, "the result of the plugins before it is passed on");
+    let Published { stage, container, .. } = &it;
+    assert_eq!(stage.outside.ask("192.0.2.1:8080"), "192.0.2.2".parse().ok(), "the client's address is kept");
+    assert_eq!(stage.outside.ask("[2001:db8::1]:8080"), "2001:db8::2".parse().ok());
+    for address in ["192.0.2.1:8080", "127.0.0.1:8080", "10.1.0.1:8080", "[fd00:1::1]:8080"] {
+        assert!(stage.host.ask(address).is_some(), "the host by {address}");
+    }
+    for address in ["192.0.2.1:8080", "10.1.0.1:8080", "[fd00:1::1]:8080"] {
+        assert!(container.ask(address).is_some(), "the container itself by {address}");
+    }
+    let neighbour = Namespace::new();
+    stage.add(&it.bridge, "c2", &neighbour);
+    assert!(neighbour.ask("192.0.2.1:8080").is_some(), "a neighbour on the same bridge");
+    stage.del(&it.bridge, "c2", &neighbour);
+    stage.call("CHECK", &config).container("c1").netns(container).succeed();
+
+    stage.del(&config, "c1", container);
+    assert_eq!(stage.outside.ask("192.0.2.1:8080"), None);
+    assert_eq!(stage.host.state(), before);
+    assert_eq!(stage.call("CHECK", &config).container("c1").netns(container).fail().0, 100);
+}
+
+#[test]
+fn a_port_at_one_address_is_not_at_the_others() {
+    if !can_run() {
+        return;
+    }
+    let it = Published::new();
+    let at = |address: &str, port: u16| json!({"hostPort": port, "containerPort": 80, "hostIP": address});
+    it.add(&it.config(json!([
+        at("192.0.2.1", 81),
+        at("127.0.0.1", 82),
+        at("0.0.0.0", 83),
+        at("2001:db8::1", 84)
+    ])));
+    let (host, outside) = (&it.stage.host, &it.stage.outside);
+    assert!(outside.ask("192.0.2.1:81").is_some());
+    assert_eq!(host.ask("127.0.0.1:81"), None);
+    assert!(host.ask("127.0.0.1:82").is_some());
+    assert_eq!(outside.ask("192.0.2.1:82"), None);
+    assert!(outside.ask("192.0.2.1:83").is_some());
+    assert_eq!(outside.ask("[2001:db8::1]:83"), None, "0.0.0.0 is every address of IPv4");
+    assert!(outside.ask("[2001:db8::1]:84").is_some());
+    assert_eq!(outside.ask("192.0.2.1:84"), None);
+}
+
+#[test]
+fn datagrams_are_led_to_the_container_and_a_known_flow_follows_a_change() {
+    if !can_run() {
+        return;
+    }
+    let it = Published::new();
+    it.container.serve_datagrams("0.0.0.0:53");
+    it.stage.host.serve_datagrams("0.0.0.0:5353");
+    let flow = it.stage.outside.datagram_socket("192.0.2.1:5353");
+    assert_eq!(ask_datagram(&flow), "192.0.2.2".parse().ok(), "the host's own server answers");
+    it.container.serve_datagrams("0.0.0.0:54");
+    let config = it.config(json!([{"hostPort": 5353, "containerPort": 53, "protocol": "UDP"}]));
+    it.add(&config);
+    assert_eq!(ask_datagram(&flow), "192.0.2.2".parse().ok());
+    let counted = it.stage.host.command("cat", "/proc/net/nf_conntrack");
+    assert!(
+        counted.is_empty() || counted.contains("src=10.1.0.2"),
+        "the flow leads to the container: {counted}"
+    );
+    it.stage.del(&config, "c1", &it.container);
+    let other = it.stage.outside.datagram_socket("192.0.2.1:5353");
+    assert!(ask_datagram(&other).is_some());
+    assert!(ask_datagram(&flow).is_some(), "the same flow goes to the host's server again");
+}
+
+#[test]
+fn what_only_passes_through_is_left_alone() {
+    // CVE-2025-67499: a published port is one of the host, not one of every machine behind it.
+    if !can_run() {
+        return;
+    }
+    let it = Published::new();
+    it.add(&it.config(json!([tcp(8080)])));
+    it.stage.outside.serve("0.0.0.0:8080");
+    assert_eq!(
+        it.container.ask("192.0.2.2:8080"),
+        "192.0.2.1".parse().ok(),
+        "the other machine's own server"
+    );
+}
+
+#[test]
+fn without_snat_the_source_is_never_rewritten() {
+    if !can_run() {
+        return;
+    }
+    let it = Published::new();
+    let config = with(&it.config(json!([tcp(8080)])), "snat", json!(false));
+    it.add(&config);
+    assert_eq!(it.stage.outside.ask("192.0.2.1:8080"), "192.0.2.2".parse().ok());
+    assert_eq!(it.stage.host.ask("127.0.0.1:8080"), None);
+    it.stage.del(&config, "c1", &it.container);
+    let all = with(&it.config(json!([tcp(8080)])), "masqAll", json!(true));
+    it.add(&all);
+    assert_eq!(it.stage.outside.ask("192.0.2.1:8080"), "10.1.0.1".parse().ok());
+    assert!(it.stage.host.ask("127.0.0.1:8080").is_some());
+}
+
+#[test]
+fn del_removes_the_ports_of_this_attachment_and_no_others() {
+    if !can_run() {
+        return;
+    }
+    let it = Published::new();
+    let Published { stage, container, .. } = &it;
+    let first = it.config(json!([tcp(8080)]));
+    it.add(&first);
+    // The same container on another network, and by another interface of the same network.
+    let mut elsewhere = it.config(json!([tcp(8081)]));
+    elsewhere["name"] = json!("other");
+    it.add(&elsewhere);
+    let mut second = it.config(json!([tcp(8082)]));
+    second["prevResult"]["interfaces"][2]["name"] = json!("eth1");
+    stage.call("ADD", &second).container("c1").interface("eth1").netns(container).succeed();
+    assert!([8080, 8081, 8082].iter().all(|port| stage.outside.ask(&format!("192.0.2.1:{port}")).is_some()));
+    // Nothing but the attachment is known to the caller: no mappings, no result, no namespace.
+    let bare = json!({"cniVersion": "1.0.0", "name": "net", "type": "portmap"});
+    for _ in 0..2 {
+        stage.call("DEL", &bare).container("c1").netns_path("").succeed();
+        assert_eq!(stage.outside.ask("192.0.2.1:8080"), None);
+        assert!([8081, 8082].iter().all(|port| stage.outside.ask(&format!("192.0.2.1:{port}")).is_some()));
+    }
+}
+
+#[test]
+fn a_port_that_is_published_already_is_refused_with_the_name_of_its_owner() {
+    if !can_run() {
+        return;
+    }
+    let it = Published::new();
+    it.add(&it.config(json!([tcp(8080)])));
+    let neighbour = Namespace::new();
+    let attached = it.stage.add(&it.bridge, "c2", &neighbour);
+    let second = with_result(&it.config(json!([tcp(8081), tcp(8080)])), &attached);
+    let before = it.stage.host.state();
+    let (code, msg) = it.stage.call("ADD", &second).container("c2").netns(&neighbour).fail();
+    assert_eq!((code, msg.as_str()), (102, "host port 8080/tcp is published already, for net/c1/eth0"));
+    assert_eq!(it.stage.host.state(), before);
+    assert!(it.stage.outside.ask("192.0.2.1:8080").is_some());
+}
+
+#[test]
+fn mappings_are_matched_in_any_case_and_checked() {
+    if !can_run() {
+        return;
+    }
+    let it = Published::new();
+    // As containerd sends them.
+    let camel = json!([{"HostPort": 8080, "ContainerPort": 80, "Protocol": "TCP", "HostIP": ""}]);
+    it.add(&it.config(camel));
+    assert!(it.stage.outside.ask("192.0.2.1:8080").is_some());
+    for (mapping, msg) in [
+        (json!({"hostPort": 0, "containerPort": 80}), "Invalid host port number: 0"),
+        (json!({"hostPort": 70000, "containerPort": 80}), "Invalid host port number: 70000"),
+        (json!({"hostPort": 1, "containerPort": 0}), "Invalid container port number: 0"),
+        (json!({"hostPort": 1, "containerPort": 80, "hostIP": "garbage"}), "invalid hostIP \"garbage\""),
+        (json!({"hostPort": 1, "containerPort": 80, "protocol": "icmp"}), "invalid protocol \"icmp\""),
+    ] {
+        let (code, found) = it.refused(json!([mapping]));
+        assert_eq!((code, found.as_str()), (7, msg));
+    }
+    assert_eq!(it.refused(json!([tcp(99), tcp(99)])).1, "host port 99 is mapped twice");
+}
+
+#[test]
+fn keys_that_are_not_built_yet_are_refused_by_name() {
+    if !can_run() {
+        return;
+    }
+    let it = Published::new();
+    let config = it.config(json!([tcp(8080)]));
+    for (key, value) in [
+        ("backend", json!("iptables")),
+        ("externalSetMarkChain", json!("KUBE-MARK-MASQ")),
+        ("conditionsV4", json!(["ip", "saddr", "10.0.0.0/8"])),
+    ] {
+        let (code, msg) = it.stage.call("ADD", &with(&config, key, value)).netns(&it.container).fail();
+        assert_eq!(code, 2);
+        assert!(msg.contains(&format!("\"{key}\"")), "{msg}");
+    }
+    for (key, value, msg) in [
+        ("backend", json!("x"), "unrecognized backend \"x\""),
+        ("markMasqBit", json!(32), "MasqMarkBit must be between 0 and 31"),
+    ] {
+        assert_eq!(it.stage.call("ADD", &with(&config, key, value)).netns(&it.container).fail().1, msg);
+    }
+}
+
+#[test]
+fn it_is_only_called_after_another_plugin_and_does_nothing_without_mappings() {
+    if !can_run() {
+        return;
+    }
+    let it = Published::new();
+    let before = it.stage.host.state();
+    let bare = json!({"cniVersion": "1.0.0", "name": "net", "type": "portmap"});
+    let (code, msg) = it.stage.call("ADD", &bare).netns(&it.container).fail();
+    assert_eq!((code, msg.as_str()), (7, "must be called as chained plugin"));
+    assert_eq!(it.add(&with_result(&bare, &it.attached)), it.attached);
+    assert_eq!(it.stage.host.state(), before);
+}
+
+#[test]
+fn a_hundred_ports_come_and_go() {
+    if !can_run() {
+        return;
+    }
+    let it = Published::new();
+    let before = it.stage.host.state();
+    let mappings: Vec<Value> = (9000..9100).map(tcp).collect();
+    let config = it.config(json!(mappings));
+    it.add(&config);
+    for port in [9000, 9050, 9099] {
+        assert!(it.stage.outside.ask(&format!("192.0.2.1:{port}")).is_some(), "{port}");
+    }
+    it.stage.call("CHECK", &config).netns(&it.container).succeed();
+    it.stage.call("DEL", &config).netns_path("").succeed();
+    assert_eq!(it.stage.host.state(), before);
+}
+
+#[test]
+fn garbage_collection_removes_ports_of_attachments_that_are_gone() {
+    if !can_run() {
+        return;
+    }
+    let it = Published::new();
+    let before = it.stage.host.state();
+    let config = with(&it.config(json!([tcp(8080)])), "cniVersion", json!("1.1.0"));
+    let mut config = config;
+    config["prevResult"]["cniVersion"] = json!("1.1.0");
+    it.add(&config);
+    let gc = |valid: Value| {
+        let gc = json!({"cniVersion": "1.1.0", "name": "net", "type": "portmap", "cni.dev/valid-attachments": valid});
+        it.stage.call("GC", &gc).succeed();
+    };
+    gc(json!([{"containerID": "c1", "ifname": "eth0"}]));
+    assert!(it.stage.outside.ask("192.0.2.1:8080").is_some());
+    gc(json!([]));
+    assert_eq!(it.stage.host.state(), before);
+}
