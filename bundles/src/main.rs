@@ -1,4 +1,6 @@
-//! The program: makes example bundles and lists them.
+//! The program: makes bundles, and plays the demo.
+
+mod demo;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -31,6 +33,8 @@ enum Verb {
         #[arg(long)]
         payload: Option<PathBuf>,
     },
+    /// Play the demo: two containers on one bridge, a published port, and nothing left. Needs root.
+    Demo(demo::Options),
     /// Make a bundle of a root file system.
     New {
         /// Where.
@@ -51,6 +55,7 @@ fn main() -> Result<()> {
             let payload = payload.map_or_else(beside, Ok)?;
             Example::named(&name)?.make(&directory, &payload).map(drop)
         }
+        Verb::Demo(options) => demo::play(&options),
         Verb::New { directory, root, args } => {
             let root = root.canonicalize().with_context(|| format!("cannot use {}", root.display()))?;
             let config = Config::docker()?.set("/root/path", root.to_string_lossy().into_owned()).args(&args);

@@ -60,7 +60,8 @@ fn trace(words: &[String], victim: Victim, at: usize) -> Death {
         | Options::PTRACE_O_TRACEEXEC;
     ptrace::seize(first, options).expect("tracing");
     kill(first, Signal::SIGCONT).unwrap();
-    let mut tracer = Tracer { first, victim, at, calls: 0, executed: false, killed: None, inside: HashSet::new() };
+    let mut tracer =
+        Tracer { first, victim, at, calls: 0, executed: false, killed: None, inside: HashSet::new() };
     let code = loop {
         if let Some(code) = tracer.step() {
             break code;
@@ -258,5 +259,7 @@ const CHANGING: &[(i64, &str)] = &[
 /// The words of a command that runs the program with these arguments.
 #[must_use]
 pub fn command(program: &Path, args: &[&str]) -> Vec<String> {
-    std::iter::once(program.to_string_lossy().into_owned()).chain(args.iter().map(|arg| (*arg).to_string())).collect()
+    std::iter::once(program.to_string_lossy().into_owned())
+        .chain(args.iter().map(|arg| (*arg).to_string()))
+        .collect()
 }

@@ -26,7 +26,10 @@ fn demanding(host: &Host) -> Container {
         .pids(32)
         .tmpfs("/run", &["size=1m"])
         .set("/linux/sysctl", json!({"net.ipv4.ip_forward": "1"}))
-        .set("/linux/devices", json!([{"path": "/dev/mine", "type": "c", "major": 1, "minor": 3, "fileMode": 0o666}]));
+        .set(
+            "/linux/devices",
+            json!([{"path": "/dev/mine", "type": "c", "major": 1, "minor": 3, "fileMode": 0o666}]),
+        );
     let container = host.container(config.clone());
     if under_test() == Kind::Tare {
         let bundle = Bundle::create(container.bundle()).unwrap();
@@ -53,7 +56,8 @@ fn killed_everywhere(verb: &[&str], victim: Victim, prepare: impl Fn(&mut Contai
         prepare(&mut container);
         let bundle = container.bundle().to_string_lossy().into_owned();
         let root = host.runtime().root().to_string_lossy().into_owned();
-        let bundle_words: &[&str] = if matches!(verb[0], "create" | "run") { &["--bundle", &bundle] } else { &[] };
+        let bundle_words: &[&str] =
+            if matches!(verb[0], "create" | "run") { &["--bundle", &bundle] } else { &[] };
         let words = [&["--root", &root], verb, bundle_words, &[container.id()]].concat();
         let death = kill_at(&command(host.runtime().program(), &words), victim, points);
         let deleted = container.force_delete();
@@ -82,7 +86,10 @@ fn clean_up(host: &Host, container: &Container) {
     for controller in std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
         let group = controller.path().join(container.id());
         for pid in std::fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default().lines() {
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.parse().unwrap()), nix::sys::signal::SIGKILL);
+            let _ = nix::sys::signal::kill(
+                nix::unistd::Pid::from_raw(pid.parse().unwrap()),
+                nix::sys::signal::SIGKILL,
+            );
         }
         tests::eventually("the group is gone", || !group.exists() || std::fs::remove_dir(&group).is_ok());
     }
