@@ -1,0 +1,56 @@
+# Everything a person or a machine does with this repository. As root on Debian 12:
+#
+#   make demo      two containers on one bridge, a published port, and nothing left afterwards
+#   make test      all tests
+#   make bench     the benchmark, against every runtime on PATH (RUNTIMES=... names others)
+#   make lint      formatting and lints
+#   make install   PREFIX=/usr/local DESTDIR=
+#
+# Each installs what is missing by apt-get first; set SETUP= to leave that out.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+SETUP ?= yes
+
+# The target is named in .cargo/config.toml; that file says why.
+TARGET := x86_64-unknown-linux-gnu
+OUT := $(or $(CARGO_TARGET_DIR),target)/$(TARGET)
+CARGO := tests/rust.sh cargo
+PLUGINS := $(patsubst plugins/src/bin/%.rs,%,$(wildcard plugins/src/bin/*.rs))
+
+.PHONY: build release demo test bench lint install clean
+.PHONY: setup-build setup-demo setup-test setup-bench setup-lint
+
+setup-build setup-demo setup-test setup-bench setup-lint: setup-%:
+ifeq ($(SETUP),yes)
+	tests/setup.sh $*
+endif
+
+build: setup-build
+	$(CARGO) build --locked --workspace --bins
+
+release: setup-build
+	$(CARGO) build --locked --release --workspace --bins
+
+demo: setup-demo build
+	$(OUT)/debug/tare-bundle demo
+
+# The programs first: the tests run them.
+test: setup-test build
+	$(CARGO) test --locked --workspace --no-fail-fast
+
+bench: setup-bench release
+	$(OUT)/release/bench
+
+lint: setup-lint
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+install: release
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/cni $(DESTDIR)$(PREFIX)/share/doc/tare
+	install -m 755 $(OUT)/release/tare $(OUT)/release/tare-bundle $(OUT)/release/tare-payload $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(addprefix $(OUT)/release/,$(PLUGINS)) $(DESTDIR)$(PREFIX)/libexec/cni
+	install -m 644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/tare
+
+clean:
+	$(CARGO) clean

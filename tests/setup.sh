@@ -1,0 +1,91 @@
+#!/bin/sh
+# Installs what is missing on Debian 12, and nothing that is there: tests/setup.sh build|demo|test|bench|lint
+set -eu
+
+here=$(dirname "$0")
+missing=
+
+# Wants a program; the packages that bring it are installed when it is not on PATH.
+program() {
+    name=$1
+    shift
+    if ! PATH=$PATH:/usr/sbin:/sbin command -v "$name" >/dev/null; then
+        missing="$missing $*"
+    fi
+}
+
+# Wants a file in the same way.
+file() {
+    name=$1
+    shift
+    if ! [ -e "$name" ]; then
+        missing="$missing $*"
+    fi
+}
+
+build() {
+    if ! "$here/rust.sh" true 2>/dev/null; then
+        missing="$missing rustc-web cargo-web"
+    fi
+    program cc gcc
+    file /usr/include/stdlib.h libc6-dev
+    file /usr/lib/x86_64-linux-gnu/libc.a libc6-dev
+    file /etc/ssl/certs/ca-certificates.crt ca-certificates
+}
+
+demo() {
+    build
+    program ip iproute2
+    program nft nftables
+}
+
+# The peers that tests and benchmarks compare with, and the tools they look with.
+peers() {
+    demo
+    program runc runc
+    program crun crun
+    file /usr/lib/cni/bridge containernetworking-plugins
+    program iptables iptables
+    program script bsdutils
+    program taskset util-linux
+    program mount mount
+}
+
+bench() {
+    peers
+    program strace strace
+}
+
+lint() {
+    build
+    # Where Rust came from Debian its linters do, too.
+    if ! "$here/rust.sh" cargo clippy --version >/dev/null 2>&1; then
+        missing="$missing rust-clippy-web"
+    fi
+    if ! "$here/rust.sh" cargo fmt --version >/dev/null 2>&1; then
+        missing="$missing rustfmt-web"
+    fi
+}
+
+case "${1:-}" in
+build | demo | bench | lint) "$1" ;;
+test) peers ;;
+*)
+    echo "usage: $0 build|demo|test|bench|lint" >&2
+    exit 2
+    ;;
+esac
+
+if [ -n "$missing" ]; then
+    echo "installing:$missing"
+    if [ "$(id -u)" != 0 ]; then
+        echo "that needs root: apt-get install$missing" >&2
+        exit 1
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    # Each name is a word of its own.
+    # shellcheck disable=SC2086
+    apt-get install -y -qq --no-install-recommends $missing
+fi
+"$here/rust.sh" cargo --version
