@@ -58,9 +58,8 @@ bench() {
 
 lint() {
     build
-    # Where Rust came from Debian its linters do, too.
     if ! "$here/rust.sh" cargo clippy --version >/dev/null 2>&1; then
-        missing="$missing rust-clippy-web"
+        missing="$missing rust-web-clippy"
     fi
     if ! "$here/rust.sh" cargo fmt --version >/dev/null 2>&1; then
         missing="$missing rustfmt-web"
