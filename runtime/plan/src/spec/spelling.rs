@@ -9,13 +9,17 @@ pub(crate) fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> O
     (near.0 <= allowed).then_some(near.1)
 }
 
-/// What to say of a word that no table has.
-pub(crate) fn unknown<'a>(noun: &str, text: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let text_shown = quote(text);
-    match nearest(text, known) {
-        Some(near) => format!("unknown {noun} {text_shown}: did you mean {near:?}?"),
-        None => format!("unknown {noun} {text_shown}"),
+/// The longest vocabulary that a message lists.
+const LISTED: usize = 9;
+
+/// What to say of a word that no table has: what was probably meant, or everything that could have been.
+pub(crate) fn unknown<'a>(noun: &str, text: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    let unknown = format!("unknown {noun} {}", quote(text));
+    if let Some(near) = nearest(text, known.clone()) {
+        return format!("{unknown}: did you mean {near:?}?");
     }
+    let words: Vec<&str> = known.take(LISTED + 1).collect();
+    if words.len() > LISTED { unknown } else { format!("{unknown}: expected one of {}", words.join(", ")) }
 }
 
 /// How many slips are taken for a misspelling: short words differ by one or two letters without being related.
