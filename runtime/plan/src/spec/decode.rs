@@ -84,6 +84,11 @@ pub(crate) trait Decode: Sized {
         false
     }
 
+    /// Whether writing the value would say nothing: what an object leaves out.
+    fn is_silent(&self) -> bool {
+        false
+    }
+
     fn boolean(value: bool, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
         mismatch(Self::WANTED, &value.to_string(), at, report)
     }
@@ -278,6 +283,10 @@ impl<T: Decode> Decode for Option<T> {
         Some(None)
     }
 
+    fn is_silent(&self) -> bool {
+        self.is_none()
+    }
+
     fn boolean(value: bool, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
         optional(T::boolean(value, at, report))
     }
@@ -318,6 +327,10 @@ impl<T: Decode> Decode for Vec<T> {
         Some(Self::new())
     }
 
+    fn is_silent(&self) -> bool {
+        self.is_empty()
+    }
+
     fn list<'de, A: SeqAccess<'de>>(
         mut list: A,
         at: &Place<'_>,
@@ -338,6 +351,10 @@ impl<T: Decode> Decode for BTreeMap<String, T> {
 
     fn absent() -> Option<Self> {
         Some(Self::new())
+    }
+
+    fn is_silent(&self) -> bool {
+        self.is_empty()
     }
 
     fn object<'de, A: MapAccess<'de>>(
@@ -420,7 +437,7 @@ impl<K: Copy> Visitor<'_> for KeySeed<'_, K> {
     }
 }
 
-/// Defines the type of a JSON object: the struct, and how it is read.
+/// Defines the type of a JSON object: the struct, and how it is read and written.
 ///
 /// Whether a property is required, and what its absence means, is decided by its type: see [`Decode::absent`].
 /// Properties after `ignoring` are known to the specification and have no meaning on Linux.
@@ -442,6 +459,10 @@ macro_rules! object {
 
             fn absent() -> Option<Self> {
                 Some(Self { $($field: <$type as $crate::spec::decode::Decode>::absent()?,)* })
+            }
+
+            fn is_silent(&self) -> bool {
+                $(self.$field.is_silent())&&*
             }
 
             fn object<'de, A: serde::de::MapAccess<'de>>(
@@ -477,6 +498,20 @@ macro_rules! object {
                 $(let $field = $field.settle(&at.key($key), report);)*
                 let whole = (|| Some(Self { $($field: $field?,)* }))();
                 Ok(whole.map_or(Slot::Wrong, Slot::Given))
+            }
+        }
+
+        /// Writes the object; what says nothing is left out.
+        impl serde::Serialize for $object {
+            fn serialize<S: serde::Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeMap;
+                use $crate::spec::decode::Decode;
+
+                let mut object = writer.serialize_map(None)?;
+                $(if !self.$field.is_silent() {
+                    object.serialize_entry($key, &self.$field)?;
+                })*
+                object.end()
             }
         }
     };

@@ -35,6 +35,12 @@ macro_rules! id {
             }
         }
 
+        impl serde::Serialize for $id {
+            fn serialize<S: serde::Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+                writer.serialize_u32(self.0)
+            }
+        }
+
         impl Decode for $id {
             const WANTED: &'static str = concat!("a ", $noun);
 

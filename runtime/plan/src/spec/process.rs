@@ -92,6 +92,10 @@ impl Decode for CapabilitySet {
         Some(Self::EMPTY)
     }
 
+    fn is_silent(&self) -> bool {
+        self.is_empty()
+    }
+
     fn list<'de, A: serde::de::SeqAccess<'de>>(
         list: A,
         at: &Place<'_>,

@@ -63,6 +63,12 @@ impl SyscallName {
     }
 }
 
+impl serde::Serialize for SyscallName {
+    fn serialize<S: serde::Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        writer.serialize_str(self.as_str())
+    }
+}
+
 impl Decode for SyscallName {
     const WANTED: &'static str = "the name of a system call";
 

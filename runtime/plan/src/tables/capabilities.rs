@@ -165,6 +165,12 @@ impl FromIterator<Capability> for CapabilitySet {
     }
 }
 
+impl serde::Serialize for CapabilitySet {
+    fn serialize<S: serde::Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        writer.collect_seq(self.iter())
+    }
+}
+
 impl std::fmt::Debug for CapabilitySet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.iter().map(Capability::name)).finish()

@@ -58,6 +58,12 @@ macro_rules! vocabulary {
             }
         }
 
+        impl serde::Serialize for $set {
+            fn serialize<S: serde::Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+                writer.serialize_str(self.name())
+            }
+        }
+
         impl $crate::tables::Vocabulary for $set {
             const NOUN: &'static str = $noun;
             const WANTED: &'static str = concat!("the name of a ", $noun);
