@@ -126,7 +126,7 @@ fn refused(profile: &Seccomp) -> Vec<Mistake> {
     let actions = rules.map(|(index, rule)| (format!(".syscalls[{index}].action"), rule.action));
     std::iter::once((".defaultAction".to_owned(), profile.default_action))
         .chain(actions)
-        .filter(|(_, action)| *action == Action::Notify)
+        .filter(|(_, action)| !is_built(*action))
         .map(|(place, action)| {
             at(&place, format!("seccomp notify unsupported: action {action} is not built yet"))
         })
@@ -151,15 +151,23 @@ fn abis(native: Arch, profile: &Seccomp) -> (Vec<Abi>, Vec<Mistake>) {
     (abis, warnings)
 }
 
+/// Whether filters with this action can be compiled.
+pub fn is_built(action: Action) -> bool {
+    action != Action::Notify
+}
+
+/// The bit of a flag for seccomp(2); `None` for one that the kernel takes only together with a listener, which is not
+/// built yet.
+pub const fn flag(flag: SeccompFlag) -> Option<u64> {
+    match flag {
+        SeccompFlag::Tsync => Some(libc::SECCOMP_FILTER_FLAG_TSYNC),
+        SeccompFlag::Log => Some(libc::SECCOMP_FILTER_FLAG_LOG),
+        SeccompFlag::SpecAllow => Some(libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW),
+        SeccompFlag::WaitKillableRecv => None,
+    }
+}
+
 fn flags(profile: &Seccomp) -> u64 {
     let Some(flags) = &profile.flags else { return libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW };
-    flags.iter().fold(0, |bits, flag| {
-        bits | match flag {
-            SeccompFlag::Tsync => libc::SECCOMP_FILTER_FLAG_TSYNC,
-            SeccompFlag::Log => libc::SECCOMP_FILTER_FLAG_LOG,
-            SeccompFlag::SpecAllow => libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW,
-            // The kernel takes it only together with a listener, which nothing asks for yet.
-            SeccompFlag::WaitKillableRecv => 0,
-        }
-    })
+    flags.iter().filter_map(|named| flag(*named)).fold(0, |bits, bit| bits | bit)
 }

@@ -77,6 +77,10 @@ object! {
 }
 
 impl Hooks {
+    /// The names of the moments in the document, in the order of a container's life.
+    pub const NAMES: [&'static str; 6] =
+        ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+
     /// Each moment by its name in the document, in the order of a container's life.
     pub fn by_name(&self) -> [(&'static str, &[Hook]); 6] {
         [

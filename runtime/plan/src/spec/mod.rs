@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod decode;
+mod default;
 mod ids;
 mod linux;
 mod mistake;
@@ -13,6 +14,7 @@ mod spelling;
 
 pub use check::{Checked, CheckedProcess, check, check_process, check_resources};
 pub use config::{Hook, Hooks, Mount, Root, Spec};
+pub use default::{Owner, default_config};
 pub use ids::{Gid, Uid};
 pub use linux::{
     Device, DeviceKind, IdMapping, IntelRdt, Linux, MemoryPolicy, MemoryPolicyFlag, MemoryPolicyMode,

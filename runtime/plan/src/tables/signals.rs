@@ -63,7 +63,7 @@ fn realtime(name: &str) -> Option<i32> {
 }
 
 fn offset_of(text: &str, sign: char) -> Option<i32> {
-    if text.is_empty() { Some(0) } else { text.strip_prefix(sign)?.parse().ok() }
+    if text.is_empty() { Some(0) } else { text.strip_prefix(sign)?.parse::<u8>().ok().map(i32::from) }
 }
 
 #[cfg(test)]
@@ -76,7 +76,7 @@ mod tests {
             assert_eq!(parse(text), Some(9), "{text}");
         }
         assert_eq!((parse("RTMIN+1"), parse("SIGRTMAX"), parse("RTMAX-2")), (Some(35), Some(64), Some(62)));
-        for text in ["0", "65", "-9", "NOPE", "SIG", "", "RTMIN-1", "RTMIN+99"] {
+        for text in ["0", "65", "-9", "NOPE", "SIG", "", "RTMIN-1", "RTMIN+99", "RTMIN+2147483647"] {
             assert_eq!(parse(text), None, "{text}");
         }
     }
