@@ -13,9 +13,7 @@
 use std::path::PathBuf;
 
 use tare_plan::seccomp::{self, Filter, Instruction};
-use tare_plan::spec::{
-    self, Action, Arch, ArgCondition, Operator, Seccomp, SeccompFlag, SyscallName, SyscallRule,
-};
+use tare_plan::spec::{self, Action, Arch, ArgCondition, Operator, Seccomp, SeccompFlag, SyscallRule};
 use tare_plan::tables::syscalls::{Abi, Syscall};
 
 const ALLOW: u32 = 0x7fff_0000;
@@ -94,7 +92,7 @@ fn expected(profile: &Seccomp, abi: Abi, call: &Call) -> u32 {
     let mut conditional = None;
     for rule in &profile.syscalls {
         let value = value(rule.action, rule.errno_ret);
-        for (named, first) in rule.names.iter().filter_map(|name| names(name, abi, call)) {
+        for (named, first) in rule.names.known().iter().filter_map(|name| names(*name, abi, call)) {
             // The first argument of a door names the call behind it and is no argument of that call.
             let args: Vec<_> = rule.args.iter().filter(|arg| !(first && arg.index == 0)).collect();
             let holds = named && all_or_any(rule, &args, abi, call);
@@ -113,8 +111,7 @@ fn expected(profile: &Seccomp, abi: Abi, call: &Call) -> u32 {
 }
 
 /// Whether a name means this call, directly or (true) through socketcall(2).
-fn names(name: &SyscallName, abi: Abi, call: &Call) -> Option<(bool, bool)> {
-    let SyscallName::Known(known) = name else { return None };
+fn names(known: Syscall, abi: Abi, call: &Call) -> Option<(bool, bool)> {
     if known.number(abi) == Some(call.number) {
         return Some((true, false));
     }
@@ -154,11 +151,8 @@ fn condition(arg: &ArgCondition, abi: Abi, call: &Call) -> bool {
 }
 
 fn newest(profile: &Seccomp, abi: Abi) -> Option<u32> {
-    let names = profile.syscalls.iter().flat_map(|rule| &rule.names);
-    let known = names.filter_map(|name| match name {
-        SyscallName::Known(call) => call.number(abi),
-        SyscallName::Unknown(_) => None,
-    });
+    let calls = profile.syscalls.iter().flat_map(|rule| rule.names.known());
+    let known = calls.filter_map(|call| call.number(abi));
     known.filter(|number| abi != Abi::Arm || *number < Abi::ARM_PRIVATE).max()
 }
 
@@ -217,7 +211,7 @@ fn profile(default_action: Action, architectures: &[Arch], syscalls: Vec<Syscall
 }
 
 fn rule(names: &[&str], action: Action) -> SyscallRule {
-    let names = names.iter().map(|name| SyscallName::new(name)).collect();
+    let names = names.iter().copied().collect();
     SyscallRule { names, action, errno_ret: None, args: Vec::new() }
 }
 
@@ -237,7 +231,7 @@ fn generated(random: &mut Random, rules: usize) -> Seccomp {
     made.default_errno_ret = [None, Some(1), Some(38)][random.below(3)];
     for _ in 0..rules {
         let count = 1 + random.below(6);
-        let names = (0..count).map(|_| SyscallName::Known(random.of(&calls))).collect();
+        let names = (0..count).map(|_| random.of(&calls).name()).collect();
         let mut args = Vec::new();
         for index in (0..6).filter(|_| random.below(8) == 0).collect::<Vec<_>>() {
             for _ in 0..1 + random.below(4) / 3 {

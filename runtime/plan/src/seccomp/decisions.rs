@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use super::at;
 use super::conditions::Condition;
-use super::{at, multiplexed};
-use crate::spec::{Action, Mistake, Seccomp, SyscallName, SyscallRule};
+use crate::spec::{Action, Mistake, Seccomp, SyscallRule};
 use crate::tables::syscalls::{Abi, Syscall};
 
 /// Ends the thread: what happens to calls of an architecture that the filter does not cover.
@@ -19,7 +19,7 @@ pub(super) enum Decision {
     /// The same whatever the arguments.
     Return(u32),
     /// The first of these blocks whose conditions hold decides, or else the default action.
-    Chain(Vec<usize>),
+    Chain(Vec<u32>),
 }
 
 /// Conditions and what happens where they hold.
@@ -37,131 +37,136 @@ pub(super) struct Decisions {
     /// What happens to calls that are newer than the profile.
     newer: u32,
     /// The blocks that chains refer to, in the order of the rules.
-    pub(super) blocks: Vec<Block>,
+    blocks: Vec<Block>,
     /// What no table has.
     pub(super) warnings: Vec<Mistake>,
-    tables: Vec<(Abi, Table)>,
+    tables: Vec<Table>,
 }
 
 /// The numbers of one ABI that rules name.
 #[derive(Debug)]
 struct Table {
-    /// A number and a block for it, in no order; blocks without conditions hold always.
-    entries: Vec<(u32, usize)>,
+    abi: Abi,
+    /// A number and a block for it, sorted once all rules are in; blocks without conditions hold always.
+    entries: Vec<(u32, u32)>,
     /// The highest number that any rule names, Arm's private ones aside.
     newest: Option<u32>,
 }
 
+/// Numbers from a first one on, up to the next interval's first, with the ABI they belong to.
+pub(super) type Interval = (u32, Abi, Decision);
+
 impl Decisions {
     pub(super) fn new(profile: &Seccomp, abis: &[Abi]) -> Result<Self, Vec<Mistake>> {
         let default = action(profile.default_action, profile.default_errno_ret);
-        let empty = || Table { entries: Vec::new(), newest: None };
-        let tables = abis.iter().map(|abi| (*abi, empty())).collect();
+        let names = profile.syscalls.iter().map(|rule| rule.names.known().len()).sum();
+        let table = |abi: &Abi| Table { abi: *abi, entries: Vec::with_capacity(names), newest: None };
+        let tables = abis.iter().map(table).collect();
         let newer = if lets_through(profile.default_action) { default } else { NO_SUCH_CALL };
         let mut decisions = Self { default, newer, blocks: Vec::new(), warnings: Vec::new(), tables };
         let mut mistakes = Vec::new();
         for (index, rule) in profile.syscalls.iter().enumerate() {
             match alternatives(rule, index) {
-                Ok(alternatives) => decisions.add(rule, index, &alternatives),
+                Ok(alternatives) => decisions.add(rule, index, alternatives),
                 Err(mistake) => mistakes.push(mistake),
             }
+        }
+        for table in &mut decisions.tables {
+            table.entries.sort_unstable();
+            table.entries.dedup();
         }
         if mistakes.is_empty() { Ok(decisions) } else { Err(mistakes) }
     }
 
-    /// The intervals of one ABI from its lowest number on: where each begins, and its decision; `None` for an ABI that
-    /// the filter does not cover.
-    pub(super) fn intervals(&self, abi: Abi) -> Option<Vec<(u32, Decision)>> {
-        let (_, table) = self.tables.iter().find(|(candidate, _)| *candidate == abi)?;
-        let known = Known { newest: table.newest.map_or(END, u64::from), private: private(abi) };
-        let mut intervals = Vec::with_capacity(table.entries.len());
+    /// The intervals of one ABI from its lowest number on; none for an ABI that the filter does not cover.
+    pub(super) fn intervals(&self, abi: Abi) -> Vec<Interval> {
+        let Some(table) = self.tables.iter().find(|table| table.abi == abi) else { return Vec::new() };
+        let mut intervals = Intervals { abi, list: Vec::with_capacity(128) };
         let mut next = u64::from(if abi == Abi::X32 { Abi::X32_BIT } else { 0 });
-        for (number, decision) in self.by_number(table) {
-            self.unnamed(next..number.into(), known, &mut intervals);
-            extend(&mut intervals, number.into(), decision);
-            next = u64::from(number) + 1;
+        for group in table.entries.chunk_by(|left, right| left.0 == right.0) {
+            let Some((number, _)) = group.first() else { continue };
+            self.unnamed(next..u64::from(*number), table, &mut intervals);
+            intervals.extend(u64::from(*number), self.decide(group));
+            next = u64::from(*number) + 1;
         }
-        self.unnamed(next..END, known, &mut intervals);
-        Some(intervals)
+        self.unnamed(next..END, table, &mut intervals);
+        intervals.list
+    }
+
+    /// The block of a chain.
+    pub(super) fn block(&self, index: u32) -> Option<&Block> {
+        self.blocks.get(usize::try_from(index).ok()?)
     }
 
     /// Covers a range of numbers that no rule names: known ones, newer ones, private ones.
-    fn unnamed(&self, range: Range<u64>, known: Known, intervals: &mut Vec<(u32, Decision)>) {
-        let newer = known.newest + 1;
-        let parts = [
-            (0..newer, self.default),
-            (newer..known.private, self.newer),
-            (known.private..END, self.default),
-        ];
+    fn unnamed(&self, range: Range<u64>, table: &Table, intervals: &mut Intervals) {
+        let newer = table.newest.map_or(END, |newest| u64::from(newest) + 1);
+        let private = private(table.abi).max(newer);
+        let parts = [(0..newer, self.default), (newer..private, self.newer), (private..END, self.default)];
         for (part, action) in parts {
             let start = range.start.max(part.start);
             if start < range.end.min(part.end) {
-                extend(intervals, start, Decision::Return(action));
+                intervals.extend(start, Decision::Return(action));
             }
         }
     }
 
-    fn add(&mut self, rule: &SyscallRule, index: usize, alternatives: &[Vec<Condition>]) {
+    fn add(&mut self, rule: &SyscallRule, index: usize, alternatives: Vec<Vec<Condition>>) {
         let action = action(rule.action, rule.errno_ret);
-        let first = self.blocks.len();
+        let first = self.end();
         // A rule that repeats the default action decides nothing; its names still tell what the profile knows.
-        let effective = action != self.default;
-        if effective {
-            let blocks =
-                alternatives.iter().map(|conditions| Block { conditions: conditions.clone(), action });
-            self.blocks.extend(blocks);
+        if action != self.default {
+            self.blocks.extend(alternatives.into_iter().map(|conditions| Block { conditions, action }));
         }
-        let blocks = first..self.blocks.len();
-        for (position, name) in rule.names.iter().enumerate() {
-            match name {
-                SyscallName::Known(call) => self.name(*call, blocks.clone()),
-                SyscallName::Unknown(name) => {
-                    let place = format!(".syscalls[{index}].names[{position}]");
-                    self.warnings.push(at(&place, format!("unknown system call {name:?} is ignored")));
-                }
-            }
+        let blocks = first..self.end();
+        for call in rule.names.known() {
+            self.name(*call, blocks.clone());
+        }
+        for (position, name) in rule.names.unknown() {
+            let place = format!(".syscalls[{index}].names[{position}]");
+            self.warnings.push(at(&place, format!("unknown system call {name:?} is ignored")));
         }
     }
 
     /// Enters a call in the table of each ABI.
-    fn name(&mut self, call: Syscall, rule: Range<usize>) {
-        for (abi, table) in &mut self.tables {
-            if let Some(number) = call.number(*abi) {
-                table.entries.extend(rule.clone().map(|block| (number, block)));
-                table.newest =
-                    table.newest.max(Some(number).filter(|number| u64::from(*number) < private(*abi)));
+    fn name(&mut self, call: Syscall, rule: Range<u32>) {
+        for table in &mut self.tables {
+            let Some(number) = call.number(table.abi) else { continue };
+            table.entries.extend(rule.clone().map(|block| (number, block)));
+            if u64::from(number) < private(table.abi) {
+                table.newest = table.newest.max(Some(number));
             }
-            if let Some((door, first)) = multiplexed::door(call, *abi) {
-                for block in rule.clone() {
-                    let behind = behind(self.blocks.get(block), first);
-                    table.entries.push((door, self.blocks.len()));
-                    self.blocks.extend(behind);
-                }
-            }
+        }
+        if let Some((door, first)) = call.door() {
+            rule.for_each(|block| self.behind(door, first, block));
         }
     }
 
-    /// Each number that rules name, in order, with its decision.
-    fn by_number(&self, table: &Table) -> Vec<(u32, Decision)> {
-        let mut entries = table.entries.clone();
-        entries.sort_unstable();
-        entries.dedup();
-        let groups = entries.chunk_by(|left, right| left.0 == right.0);
-        groups
-            .filter_map(|group| {
-                let blocks: Vec<usize> = group.iter().map(|(_, block)| *block).collect();
-                group.first().map(|(number, _)| (*number, self.decide(blocks)))
-            })
-            .collect()
+    /// Enters a block for the older form of a call: the first argument of the door names the call, so no condition of
+    /// the rule can hold for it any more.
+    fn behind(&mut self, door: Syscall, first: u64, block: u32) {
+        let index = self.end();
+        let Some(Block { conditions, action }) = self.block(block) else { return };
+        let others = conditions.iter().filter(|condition| condition.index != 0).cloned();
+        let conditions = std::iter::once(Condition::first_is(first)).chain(others).collect();
+        let behind = Block { conditions, action: *action };
+        let table = self.tables.iter_mut().find(|table| table.abi == Abi::X86);
+        if let Some((table, number)) = table.zip(door.number(Abi::X86)) {
+            table.entries.push((number, index));
+            self.blocks.push(behind);
+        }
     }
 
     /// The first block without conditions decides alone.
-    fn decide(&self, blocks: Vec<usize>) -> Decision {
-        let always = |block: &usize| self.blocks.get(*block).filter(|block| block.conditions.is_empty());
-        match blocks.iter().find_map(always) {
-            Some(block) => Decision::Return(block.action),
-            None => Decision::Chain(blocks),
-        }
+    fn decide(&self, group: &[(u32, u32)]) -> Decision {
+        let blocks = || group.iter().map(|(_, block)| *block);
+        let always = blocks().filter_map(|block| self.block(block)).find(|block| block.conditions.is_empty());
+        always.map_or_else(|| Decision::Chain(blocks().collect()), |block| Decision::Return(block.action))
+    }
+
+    /// The index of the next block.
+    fn end(&self) -> u32 {
+        u32::try_from(self.blocks.len()).unwrap_or(u32::MAX)
     }
 }
 
@@ -173,30 +178,20 @@ fn private(abi: Abi) -> u64 {
     if abi == Abi::Arm { Abi::ARM_PRIVATE.into() } else { END }
 }
 
-/// What a profile knows of an ABI.
-#[derive(Debug, Clone, Copy)]
-struct Known {
-    /// The highest number that it names.
-    newest: u64,
-    /// The lowest private number.
-    private: u64,
+/// The intervals of one ABI in the making.
+struct Intervals {
+    abi: Abi,
+    list: Vec<Interval>,
 }
 
-/// Starts an interval, unless it would say the same as the one before.
-fn extend(intervals: &mut Vec<(u32, Decision)>, start: u64, decision: Decision) {
-    let differs = intervals.last().is_none_or(|(_, last)| *last != decision);
-    if let (true, Ok(start)) = (differs, u32::try_from(start)) {
-        intervals.push((start, decision));
+impl Intervals {
+    /// Starts an interval, unless it would say the same as the one before.
+    fn extend(&mut self, start: u64, decision: Decision) {
+        let differs = self.list.last().is_none_or(|(_, _, last)| *last != decision);
+        if let (true, Ok(start)) = (differs, u32::try_from(start)) {
+            self.list.push((start, self.abi, decision));
+        }
     }
-}
-
-/// The same rule for the call behind a door: the first argument names the call, so no condition of the rule can hold
-/// for it any more.
-fn behind(block: Option<&Block>, first: u64) -> Option<Block> {
-    let block = block?;
-    let others = block.conditions.iter().filter(|condition| condition.index != 0).cloned();
-    let conditions = std::iter::once(Condition::first_is(first)).chain(others).collect();
-    Some(Block { conditions, action: block.action })
 }
 
 /// The sets of conditions of a rule, of which one must hold: one set, or each condition for itself where two concern

@@ -8,7 +8,6 @@
 mod conditions;
 mod decisions;
 mod emit;
-mod multiplexed;
 mod search;
 
 use crate::spec::{Action, Arch, Mistake, Seccomp, SeccompFlag};

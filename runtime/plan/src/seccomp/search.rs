@@ -1,7 +1,7 @@
 //! The program itself: the architecture first, then a binary search for the interval of the call's number.
 
 use super::conditions;
-use super::decisions::{Decision, Decisions, KILL};
+use super::decisions::{Decision, Decisions, Interval, KILL};
 use super::emit::{IF_AT_LEAST, IF_EQUAL, Label, Target, Writer};
 use super::{Instruction, at};
 use crate::spec::Mistake;
@@ -52,25 +52,21 @@ const fn audit_value(abi: Abi) -> u32 {
 }
 
 /// The intervals of all ABIs that share an audit value: x32 is x86_64 with bit 30 of the number set.
-fn audit_intervals(decisions: &Decisions, abi: Abi) -> Vec<(u32, Abi, Decision)> {
-    let of = |abi| {
-        let intervals = decisions.intervals(abi);
-        intervals
-            .map(|list| list.into_iter().map(|(start, decision)| (start, abi, decision)).collect::<Vec<_>>())
-    };
+fn audit_intervals(decisions: &Decisions, abi: Abi) -> Vec<Interval> {
     if !matches!(abi, Abi::X86_64 | Abi::X32) {
-        return of(abi).unwrap_or_default();
+        return decisions.intervals(abi);
     }
-    let none = |start, abi| vec![(start, abi, Decision::Return(KILL))];
-    let mut intervals = of(Abi::X86_64).unwrap_or_else(|| none(0, Abi::X86_64));
+    let mut intervals = decisions.intervals(Abi::X86_64);
+    if intervals.is_empty() {
+        intervals.push((0, Abi::X86_64, Decision::Return(KILL)));
+    }
     let skipped = intervals.last().map(|(_, abi, decision)| (SKIPPED, *abi, decision.clone()));
-    match of(Abi::X32) {
-        Some(x32) => intervals.extend(x32),
-        None => {
-            intervals.extend(none(Abi::X32_BIT, Abi::X32));
-            intervals.extend(skipped);
-        }
+    let x32 = decisions.intervals(Abi::X32);
+    if x32.is_empty() {
+        intervals.push((Abi::X32_BIT, Abi::X32, Decision::Return(KILL)));
+        intervals.extend(skipped);
     }
+    intervals.extend(x32);
     intervals
 }
 
@@ -79,12 +75,12 @@ struct Search<'a> {
     writer: &'a mut Writer,
     decisions: &'a Decisions,
     /// The chains written so far.
-    chains: Vec<(Abi, Vec<usize>, Label)>,
+    chains: Vec<(Abi, Vec<u32>, Label)>,
 }
 
 impl Search<'_> {
     /// Writes the search; it starts with the number loaded.
-    fn tree(&mut self, intervals: &[(u32, Abi, Decision)]) -> Result<Target, seccompiler::BackendError> {
+    fn tree(&mut self, intervals: &[Interval]) -> Result<Target, seccompiler::BackendError> {
         let (low, high) = intervals.split_at(intervals.len() / 2);
         match (low, high) {
             ([], [(_, abi, decision)]) => self.leaf(*abi, decision),
@@ -109,13 +105,13 @@ impl Search<'_> {
     }
 
     /// Writes the blocks of a chain one after the other, each followed by its action, and the default action at the end.
-    fn chain(&mut self, abi: Abi, blocks: &[usize]) -> Result<Target, seccompiler::BackendError> {
+    fn chain(&mut self, abi: Abi, blocks: &[u32]) -> Result<Target, seccompiler::BackendError> {
         let known = self.chains.iter().find(|(of, known, _)| *of == abi && known == blocks);
         if let Some((_, _, label)) = known {
             return Ok(Target::At(*label));
         }
         self.writer.give_back(self.decisions.default);
-        for block in blocks.iter().rev().filter_map(|block| self.decisions.blocks.get(*block)) {
+        for block in blocks.iter().rev().filter_map(|block| self.decisions.block(*block)) {
             self.writer.give_back(block.action);
             self.writer.block(&conditions::block(&block.conditions, abi)?);
         }

@@ -1,6 +1,8 @@
 //! The system call filter as config.json describes it.
 
-use super::decode::{Decode, Slot, object};
+use serde::de::SeqAccess;
+
+use super::decode::{Decode, Seed, Slot, object};
 use super::mistake::{Place, Report};
 use crate::tables::syscalls::Syscall;
 use crate::tables::vocabulary;
@@ -29,7 +31,7 @@ object! {
     /// What happens to some system calls, with some arguments (config-linux.md, Seccomp).
     pub struct SyscallRule {
         /// Their names; names unknown to an architecture do not exist there.
-        names: Vec<SyscallName> = "names",
+        names: SyscallNames = "names",
         /// What happens.
         action: Action = "action",
         /// The error number of the action; absent it is EPERM.
@@ -39,37 +41,97 @@ object! {
     }
 }
 
-/// The name of a system call. Looking it up while the document is read spares a copy of each of the hundreds of names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SyscallName {
-    /// One that the table has.
-    Known(Syscall),
-    /// One that it lacks: newer, of another architecture, or misspelt.
-    Unknown(String),
+/// The names of system calls. They are looked up while the document is read, which spares a copy of each of the
+/// hundreds of names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SyscallNames {
+    known: Vec<Syscall>,
+    /// Names and their position in the list.
+    unknown: Vec<(usize, String)>,
 }
 
-impl SyscallName {
-    /// The name of this spelling.
-    pub fn new(name: &str) -> Self {
-        Syscall::parse(name).map_or_else(|| Self::Unknown(name.to_owned()), Self::Known)
+impl SyscallNames {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty() && self.unknown.is_empty()
     }
 
-    /// The spelling.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Known(call) => call.name(),
-            Self::Unknown(name) => name,
+    /// The calls that the table has.
+    pub fn known(&self) -> &[Syscall] {
+        &self.known
+    }
+
+    /// The names that the table lacks, each with its position in the list: newer ones, those of other architectures,
+    /// misspelt ones.
+    pub fn unknown(&self) -> &[(usize, String)] {
+        &self.unknown
+    }
+
+    /// All names, in the order of the document.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let mut known = self.known.iter();
+        let mut unknown = self.unknown.iter().peekable();
+        (0..self.known.len() + self.unknown.len()).filter_map(move |position| {
+            let here = unknown.next_if(|(at, _)| *at == position);
+            here.map(|(_, name)| name.as_str()).or_else(|| known.next().map(|call| call.name()))
+        })
+    }
+
+    fn push(&mut self, index: usize, name: Name) {
+        match name {
+            Name::Known(call) => self.known.push(call),
+            Name::Unknown(name) => self.unknown.push((index, name)),
         }
     }
 }
 
-impl serde::Serialize for SyscallName {
-    fn serialize<S: serde::Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
-        writer.serialize_str(self.as_str())
+impl<'a> FromIterator<&'a str> for SyscallNames {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(names: I) -> Self {
+        let mut list = Self::default();
+        names.into_iter().enumerate().for_each(|(index, name)| list.push(index, Name::new(name)));
+        list
     }
 }
 
-impl Decode for SyscallName {
+impl serde::Serialize for SyscallNames {
+    fn serialize<S: serde::Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        writer.collect_seq(self.iter())
+    }
+}
+
+impl Decode for SyscallNames {
+    const WANTED: &'static str = "an array";
+
+    fn list<'de, A: SeqAccess<'de>>(
+        mut list: A,
+        at: &Place<'_>,
+        report: &mut Report,
+    ) -> Result<Slot<Self>, A::Error> {
+        let mut names = Self::default();
+        for index in 0.. {
+            let place = at.index(index);
+            let Some(slot) = list.next_element_seed(Seed::<Name>::new(&place, report))? else { break };
+            if let Some(name) = slot.settle(&place, report) {
+                names.push(index, name);
+            }
+        }
+        Ok(Slot::Given(names))
+    }
+}
+
+/// One name of a list, looked up.
+enum Name {
+    Known(Syscall),
+    Unknown(String),
+}
+
+impl Name {
+    fn new(name: &str) -> Self {
+        Syscall::parse(name).map_or_else(|| Self::Unknown(name.to_owned()), Self::Known)
+    }
+}
+
+impl Decode for Name {
     const WANTED: &'static str = "the name of a system call";
 
     fn text(value: &str, _: &Place<'_>, _: &mut Report) -> Slot<Self> {

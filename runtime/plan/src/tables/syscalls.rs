@@ -47,7 +47,7 @@ impl Syscall {
         let mut slot = hash(name.as_bytes());
         loop {
             let row = INDEX.get(slot % SLOTS).copied().filter(|row| *row != NONE)?;
-            if Self(row).name() == name {
+            if Self(row).bytes() == name.as_bytes() {
                 return Some(Self(row));
             }
             slot += 1;
@@ -56,9 +56,12 @@ impl Syscall {
 
     /// Its name.
     pub fn name(self) -> &'static str {
+        std::str::from_utf8(self.bytes()).unwrap_or("")
+    }
+
+    fn bytes(self) -> &'static [u8] {
         let row = ROWS.get(usize::from(self.0));
-        let name = row.and_then(|row| row.name.get(..usize::from(row.length)));
-        name.and_then(|name| std::str::from_utf8(name).ok()).unwrap_or("")
+        row.and_then(|row| row.name.get(..usize::from(row.length))).unwrap_or(&[])
     }
 
     /// Its number; `None` where the ABI has no such call.
@@ -70,6 +73,17 @@ impl Syscall {
             number if number >= PRIVATE => Some(Abi::ARM_PRIVATE + u32::from(number - PRIVATE)),
             number => Some(u32::from(number)),
         }
+    }
+
+    /// The older form of the call on 32-bit x86: the call that it is made through, and the number that names it there
+    /// as first argument. `None` for most.
+    pub fn door(self) -> Option<(Self, u64)> {
+        let (list, number) = DOORS.get(usize::from(self.0)).copied().filter(|(_, number)| *number != 0)?;
+        let door = match list {
+            Door::Socketcall => Self::parse("socketcall"),
+            Door::Ipc => Self::parse("ipc"),
+        };
+        Some((door?, u64::from(number)))
     }
 
     /// Every system call, sorted by name.
@@ -102,6 +116,87 @@ const fn index() -> [u16; SLOTS] {
         row += 1;
     }
     index
+}
+
+/// A call of 32-bit x86 through which others are made.
+#[derive(Debug, Clone, Copy)]
+enum Door {
+    Socketcall,
+    Ipc,
+}
+
+/// Calls that 32-bit x86 also makes through another, with the number that it knows them by (linux/net.h, linux/ipc.h).
+const BEHIND: [(&str, Door, u8); 32] = [
+    ("socket", Door::Socketcall, 1),
+    ("bind", Door::Socketcall, 2),
+    ("connect", Door::Socketcall, 3),
+    ("listen", Door::Socketcall, 4),
+    ("accept", Door::Socketcall, 5),
+    ("getsockname", Door::Socketcall, 6),
+    ("getpeername", Door::Socketcall, 7),
+    ("socketpair", Door::Socketcall, 8),
+    ("send", Door::Socketcall, 9),
+    ("recv", Door::Socketcall, 10),
+    ("sendto", Door::Socketcall, 11),
+    ("recvfrom", Door::Socketcall, 12),
+    ("shutdown", Door::Socketcall, 13),
+    ("setsockopt", Door::Socketcall, 14),
+    ("getsockopt", Door::Socketcall, 15),
+    ("sendmsg", Door::Socketcall, 16),
+    ("recvmsg", Door::Socketcall, 17),
+    ("accept4", Door::Socketcall, 18),
+    ("recvmmsg", Door::Socketcall, 19),
+    ("sendmmsg", Door::Socketcall, 20),
+    ("semop", Door::Ipc, 1),
+    ("semget", Door::Ipc, 2),
+    ("semctl", Door::Ipc, 3),
+    ("semtimedop", Door::Ipc, 4),
+    ("msgsnd", Door::Ipc, 11),
+    ("msgrcv", Door::Ipc, 12),
+    ("msgget", Door::Ipc, 13),
+    ("msgctl", Door::Ipc, 14),
+    ("shmat", Door::Ipc, 21),
+    ("shmdt", Door::Ipc, 22),
+    ("shmget", Door::Ipc, 23),
+    ("shmctl", Door::Ipc, 24),
+];
+
+/// The same by row, 0 for calls without; made by the compiler.
+static DOORS: [(Door, u8); COUNT] = doors();
+
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler alone")]
+const fn doors() -> [(Door, u8); COUNT] {
+    let mut doors = [(Door::Ipc, 0); COUNT];
+    let mut at = 0;
+    while at < BEHIND.len() {
+        let (name, door, number) = BEHIND[at];
+        doors[row_of(name.as_bytes())] = (door, number);
+        at += 1;
+    }
+    doors
+}
+
+/// The row of a name that the table has; the compiler stops at one that it lacks.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler alone")]
+const fn row_of(name: &[u8]) -> usize {
+    let mut slot = hash(name);
+    loop {
+        let row = INDEX[slot % SLOTS] as usize;
+        let (candidate, _) = ROWS[row].name.split_at(ROWS[row].length as usize);
+        if same(candidate, name) {
+            return row;
+        }
+        slot += 1;
+    }
+}
+
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler alone")]
+const fn same(left: &[u8], right: &[u8]) -> bool {
+    let mut at = 0;
+    while at < left.len() && at < right.len() && left[at] == right[at] {
+        at += 1;
+    }
+    at == left.len() && at == right.len()
 }
 
 /// FNV-1a, folded: good enough for short names, and the compiler can run it.
