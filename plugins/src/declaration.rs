@@ -87,7 +87,8 @@ pub enum Undo {
     Remove,
 }
 
-/// Everything an attachment should have, in the order in which it is made; it is removed in the reverse order.
+/// Everything an attachment should have, in the order in which it is made; what a failing `ADD` has made is undone in
+/// the reverse order.
 #[derive(Debug, Default)]
 pub struct Declaration {
     pub(crate) parts: Vec<Part>,

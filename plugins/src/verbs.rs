@@ -150,11 +150,12 @@ fn list_addresses(declaration: &Declaration, host: &mut Host) -> Result<Vec<Ip>>
     Ok(ips)
 }
 
-/// Every part in reverse, each whatever becomes of the others, and the lease last: while anything of the attachment
-/// may still be there, nobody else gets its address.
+/// Every part, each whatever becomes of the others, and the lease last: while anything of the attachment may still be
+/// there, nobody else gets its address. The order is that of `ADD`, in which rules come before links: the kernel puts
+/// away removed rules in its own time, which passes while it waits for the link, where it would make us wait again.
 fn del<P: Plugin>(request: &Request, host: &mut Host) -> Result<()> {
     let declaration = declare_what_may_be_there::<P>(request)?;
-    let parts = declaration.parts.iter().rev();
+    let parts = declaration.parts.iter();
     let mut errors: Vec<Error> = parts.filter_map(|part| part.resource.del(host).err()).collect();
     if errors.is_empty() {
         errors.extend(P::ipam(request).and_then(|ipam| ipam.del(request)).err());
@@ -206,7 +207,7 @@ fn gc<P: Plugin>(request: &Request, host: &mut Host) -> Result<()> {
     let valid = valid_attachments(request)?;
     let declaration = declare_what_may_be_there::<P>(request)?;
     let network = &request.attachment.network;
-    let parts = declaration.parts.iter().rev();
+    let parts = declaration.parts.iter();
     let mut errors: Vec<Error> =
         parts.filter_map(|part| part.resource.gc(host, network, &valid).err()).collect();
     errors.extend(P::ipam(request).and_then(|ipam| ipam.gc(request)).err());

@@ -446,3 +446,35 @@ fn an_ipam_type_that_is_a_path_runs_nothing() {
     let (_, msg) = stage.call("ADD", &config).netns(&container).fail();
     assert_eq!(msg, format!("failed to find plugin \"no-such\" in path [{}]", ours().display()));
 }
+
+#[test]
+fn fifty_at_once_on_a_bridge_that_is_not_there_yet_all_work() {
+    if !can_run() {
+        return;
+    }
+    let stage = Stage::new();
+    let containers: Vec<Namespace> = (0..50).map(|_| Namespace::new()).collect();
+    let config = config(&stage);
+    let before_bridge = stage.host.state();
+    let all = |act: &(dyn Fn(usize, &Namespace) + Sync)| {
+        std::thread::scope(|scope| {
+            for (number, some) in containers.chunks(10).enumerate() {
+                scope.spawn(move || {
+                    some.iter().enumerate().for_each(|(n, netns)| act(number * 10 + n, netns))
+                });
+            }
+        });
+    };
+    all(&|number, netns| {
+        stage.add(&config, &format!("c{number}"), netns);
+    });
+    assert_eq!(stage.leases("net").len(), 100);
+    containers[7].serve("0.0.0.0:80");
+    let address = containers[7].ip("-4 -o addr show eth0");
+    let address = address.split_whitespace().nth(3).unwrap().split('/').next().unwrap();
+    assert!(containers[42].ask(&format!("{address}:80")).is_some());
+    all(&|number, netns| stage.del(&config, &format!("c{number}"), netns));
+    assert_eq!(stage.leases("net"), Vec::<String>::new());
+    stage.host.ip("link del br0");
+    assert_eq!(stage.host.state(), before_bridge);
+}

@@ -3,6 +3,7 @@
 
 mod bridge;
 mod chain;
+mod crash;
 mod host_local;
 mod portmap;
 mod protocol;

@@ -154,8 +154,9 @@ fn lease_all(pool: &Pool, store: &Store, owner: &str, taken: &mut Vec<Taken>) ->
             None => lease_next(set, store, owner, &held),
         };
         let lease = lease.map_err(|error| error.within(&format!("failed to allocate for range {number}")))?;
-        store.note_last(number, lease.address)?;
+        let address = lease.address;
         taken.push(lease);
+        store.note_last(number, address)?;
     }
     match requested.is_empty() {
         true => Ok(()),

@@ -1,0 +1,166 @@
+//! Plugins that are killed, or whose system calls fail, at any point: `DEL` finds everything, and a failing `ADD`
+//! leaves nothing even without one.
+
+use crate::stage::{Call, Namespace, Stage, can_run, skip, with_result};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Every call by which a plugin changes something, or opens what it is about to change.
+const CALLS: &str =
+    "sendto,linkat,unlinkat,renameat,write,pwrite64,openat,mkdir,flock,setns,socket,setsockopt";
+
+fn can_inject() -> bool {
+    let has = Path::new("/usr/bin/strace").exists();
+    if !has {
+        skip("strace is not installed, by which plugins are killed at each system call");
+    }
+    can_run() && has
+}
+
+fn strace(what: &str, number: usize) -> Vec<String> {
+    let inject = format!("inject={CALLS}:{what}:when={number}");
+    ["strace", "-qq", "-o", "/dev/null", "-e", &inject].map(str::to_owned).to_vec()
+}
+
+fn config(stage: &Stage) -> Value {
+    stage.config(
+        r#"{"cniVersion": "1.0.0", "name": "net", "type": "bridge", "bridge": "br0",
+            "isDefaultGateway": true, "ipMasq": true, "hairpinMode": true,
+            "ipam": {"type": "host-local", "dataDir": "$dir",
+                     "ranges": [[{"subnet": "10.1.0.0/24"}], [{"subnet": "fd00:1::/64"}]]}}"#,
+    )
+}
+
+/// What was there before: the namespaces' links, addresses, routes and rules, and no lease.
+struct Clean<'a> {
+    stage: &'a Stage,
+    container: &'a Namespace,
+    before: (String, String),
+}
+
+impl<'a> Clean<'a> {
+    fn of(stage: &'a Stage, container: &'a Namespace) -> Self {
+        Clean { stage, container, before: (stage.host.state(), container.state()) }
+    }
+
+    fn assert(&self, when: &str) {
+        assert_eq!((self.stage.host.state(), self.container.state()), self.before, "{when}");
+        assert_eq!(self.stage.leases("net"), Vec::<String>::new(), "{when}");
+    }
+}
+
+/// Kills the call at its first, second, ... system call until it gets through; `after` follows each kill.
+fn kill_everywhere(call: &Call<'_>, mut after: impl FnMut(&str)) {
+    for number in 1.. {
+        let output = call.wrapped(&strace("signal=KILL", number));
+        if output.status.success() {
+            assert!(number > 5, "only {number} calls were counted: is the list still right?");
+            return after("after it got through");
+        }
+        after(&format!("killed at call {number}"));
+    }
+}
+
+#[test]
+fn an_add_of_bridge_killed_anywhere_leaves_nothing_after_del() {
+    if !can_inject() {
+        return;
+    }
+    for netns in ["with its namespace", "without its namespace"] {
+        let (stage, container) = (Stage::new(), Namespace::new());
+        let config = config(&stage);
+        stage.add(&config, "c1", &container);
+        stage.del(&config, "c1", &container);
+        let clean = Clean::of(&stage, &container);
+        let path = if netns.starts_with("without") { String::new() } else { container.path() };
+        kill_everywhere(&stage.call("ADD", &config).netns(&container), |when| {
+            stage.call("DEL", &config).netns_path(&path).succeed();
+            clean.assert(&format!("{when}, DEL {netns}"));
+        });
+    }
+}
+
+#[test]
+fn a_del_of_bridge_killed_anywhere_is_finished_by_the_next() {
+    if !can_inject() {
+        return;
+    }
+    let (stage, container) = (Stage::new(), Namespace::new());
+    let config = config(&stage);
+    stage.add(&config, "c1", &container);
+    stage.del(&config, "c1", &container);
+    let clean = Clean::of(&stage, &container);
+    stage.add(&config, "c1", &container);
+    kill_everywhere(&stage.call("DEL", &config).netns(&container), |when| {
+        stage.call("DEL", &config).netns_path("").succeed();
+        clean.assert(when);
+        stage.add(&config, "c1", &container);
+    });
+}
+
+#[test]
+fn portmap_killed_anywhere_leaves_nothing_after_del() {
+    if !can_inject() {
+        return;
+    }
+    let (stage, container) = (Stage::new(), Namespace::new());
+    let bridge = config(&stage);
+    let attached = stage.add(&bridge, "c1", &container);
+    let mappings = json!([{"hostPort": 8080, "containerPort": 80}, {"hostPort": 53, "containerPort": 53, "protocol": "udp"}]);
+    let bare = json!({"cniVersion": "1.0.0", "name": "net", "type": "portmap",
+        "runtimeConfig": {"portMappings": mappings}});
+    let config = with_result(&bare, &attached);
+    let before = stage.host.state();
+    kill_everywhere(&stage.call("ADD", &config).netns(&container), |when| {
+        stage.call("DEL", &bare).netns_path("").succeed();
+        assert_eq!(stage.host.state(), before, "{when}");
+    });
+    stage.add(&config, "c1", &container);
+    kill_everywhere(&stage.call("DEL", &config).netns(&container), |when| {
+        stage.call("DEL", &bare).netns_path("").succeed();
+        assert_eq!(stage.host.state(), before, "{when}");
+        stage.add(&config, "c1", &container);
+    });
+}
+
+#[test]
+fn an_add_in_which_any_call_fails_undoes_itself() {
+    if !can_inject() {
+        return;
+    }
+    for errno in ["EPERM", "ENOMEM"] {
+        let (stage, container) = (Stage::new(), Namespace::new());
+        let config = config(&stage);
+        stage.add(&config, "c1", &container);
+        stage.del(&config, "c1", &container);
+        let clean = Clean::of(&stage, &container);
+        for number in 1.. {
+            let output = stage
+                .call("ADD", &config)
+                .netns(&container)
+                .wrapped(&strace(&format!("error={errno}"), number));
+            if output.status.success() {
+                // Some calls may fail without harm; but the result must be whole.
+                let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+                stage.call("CHECK", &with_result(&config, &result)).netns(&container).succeed();
+                stage.del(&config, "c1", &container);
+                clean.assert(&format!("{errno} at call {number}, then DEL"));
+                if number > 80 {
+                    break;
+                }
+                continue;
+            }
+            // The call that answers is one of them; then there is nothing to read, but the exit code says it.
+            assert_eq!(output.status.code(), Some(1));
+            let when = format!("{errno} at call {number}: {}", String::from_utf8_lossy(&output.stdout));
+            match output.stdout.is_empty() {
+                true => stage.del(&config, "c1", &container),
+                false => assert!(
+                    serde_json::from_slice::<Value>(&output.stdout).unwrap()["msg"].is_string(),
+                    "{when}"
+                ),
+            }
+            clean.assert(&when);
+        }
+    }
+}
