@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::decode::object;
 use super::linux::{IdMapping, Linux};
+use super::object::object;
 use super::process::Process;
 
 object! {

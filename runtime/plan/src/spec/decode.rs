@@ -4,15 +4,12 @@
 //! its rules hold here too: keys are matched without regard to case, `null` says the same as an absent property, of a
 //! repeated key the last one counts, and unknown keys are ignored.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::mistake::{Mistake, Place, Report};
-use super::spelling;
-use crate::tables::Vocabulary;
 
 /// What was found at a property.
 #[derive(Debug)]
@@ -42,11 +39,17 @@ impl<T: Decode> Slot<T> {
             Self::Given(value) => Some(value),
             Self::Wrong => None,
             Self::Absent => T::absent().or_else(|| {
-                report.wrong(at, format!("required property is missing: expected {}", T::WANTED));
+                missing(T::WANTED, at, report);
                 None
             }),
         }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn missing(wanted: &str, at: &Place<'_>, report: &mut Report) {
+    report.wrong(at, format!("required property is missing: expected {wanted}"));
 }
 
 /// A JSON number as the parser hands it over.
@@ -90,39 +93,61 @@ pub(crate) trait Decode: Sized {
     }
 
     fn boolean(value: bool, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-        mismatch(Self::WANTED, &value.to_string(), at, report)
+        wrong(Self::WANTED, Found::Boolean(value), at, report)
     }
 
     fn number(value: Number, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-        mismatch(Self::WANTED, &value.to_string(), at, report)
+        wrong(Self::WANTED, Found::Number(value), at, report)
     }
 
     fn text(value: &str, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-        mismatch(Self::WANTED, &quote(value), at, report)
+        wrong(Self::WANTED, Found::Text(value), at, report)
     }
 
     fn list<'de, A: SeqAccess<'de>>(
-        mut list: A,
+        list: A,
         at: &Place<'_>,
         report: &mut Report,
     ) -> Result<Slot<Self>, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(mismatch(Self::WANTED, "an array", at, report))
+        pass_list(list)?;
+        Ok(wrong(Self::WANTED, Found::List, at, report))
     }
 
     fn object<'de, A: MapAccess<'de>>(
-        mut object: A,
+        object: A,
         at: &Place<'_>,
         report: &mut Report,
     ) -> Result<Slot<Self>, A::Error> {
-        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(mismatch(Self::WANTED, "an object", at, report))
+        pass_object(object)?;
+        Ok(wrong(Self::WANTED, Found::Object, at, report))
     }
 }
 
-fn mismatch<T>(wanted: &str, found: &str, at: &Place<'_>, report: &mut Report) -> Slot<T> {
-    report.wrong(at, format!("expected {wanted}, found {found}"));
+/// A value of the wrong type.
+pub(super) enum Found<'a> {
+    Boolean(bool),
+    Number(Number),
+    Text(&'a str),
+    List,
+    Object,
+}
+
+pub(super) fn wrong<T>(wanted: &str, found: Found<'_>, at: &Place<'_>, report: &mut Report) -> Slot<T> {
+    mismatch(wanted, found, at, report);
     Slot::Wrong
+}
+
+#[cold]
+#[inline(never)]
+fn mismatch(wanted: &str, found: Found<'_>, at: &Place<'_>, report: &mut Report) {
+    let found = match found {
+        Found::Boolean(value) => value.to_string(),
+        Found::Number(value) => value.to_string(),
+        Found::Text(value) => quote(value),
+        Found::List => "an array".to_owned(),
+        Found::Object => "an object".to_owned(),
+    };
+    report.wrong(at, format!("expected {wanted}, found {found}"));
 }
 
 /// A text as a message shows it: quoted, control characters escaped, and never longer than a line.
@@ -169,6 +194,16 @@ impl<'de, T: Decode> DeserializeSeed<'de> for Seed<'_, T> {
     }
 }
 
+fn pass_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<(), A::Error> {
+    while list.next_element::<IgnoredAny>()?.is_some() {}
+    Ok(())
+}
+
+fn pass_object<'de, A: MapAccess<'de>>(mut object: A) -> Result<(), A::Error> {
+    while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+    Ok(())
+}
+
 impl<'de, T: Decode> Visitor<'de> for Seed<'_, T> {
     type Value = Slot<T>;
 
@@ -208,312 +243,3 @@ impl<'de, T: Decode> Visitor<'de> for Seed<'_, T> {
         T::object(object, self.at, self.report)
     }
 }
-
-impl Decode for bool {
-    const WANTED: &'static str = "true or false";
-
-    fn absent() -> Option<Self> {
-        Some(false)
-    }
-
-    fn boolean(value: bool, _: &Place<'_>, _: &mut Report) -> Slot<Self> {
-        Slot::Given(value)
-    }
-}
-
-impl Decode for String {
-    const WANTED: &'static str = "a string";
-
-    fn says_nothing(&self) -> bool {
-        self.is_empty()
-    }
-
-    /// What a document says ends up as C strings, in which a NUL would silently end the text.
-    fn text(value: &str, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-        if value.contains('\0') {
-            report.wrong(at, format!("{} has a NUL character", quote(value)));
-            return Slot::Wrong;
-        }
-        Slot::Given(value.to_owned())
-    }
-}
-
-/// Reads a whole number between two bounds; `noun` opens the mistake: `uid 4294967295 is out of range`.
-pub(crate) fn whole<T: TryFrom<i128>>(
-    value: Number,
-    (noun, low, high): (&str, i128, i128),
-    at: &Place<'_>,
-    report: &mut Report,
-) -> Slot<T> {
-    let number = match value {
-        Number::Unsigned(number) => i128::from(number),
-        Number::Signed(number) => i128::from(number),
-        // A number beyond 64 bits arrives as a float and is out of every range of ours; a fraction is no number of ours.
-        Number::Float(number) if number.fract() != 0.0 || number.abs() < 1e18 => {
-            return mismatch("a whole number", &number.to_string(), at, report);
-        }
-        Number::Float(_) => high.saturating_add(1),
-    };
-    let fits = (low..=high).contains(&number);
-    if let (true, Ok(number)) = (fits, T::try_from(number)) {
-        return Slot::Given(number);
-    }
-    report.wrong(at, format!("{noun} {value} is out of range: expected {low} to {high}"));
-    Slot::Wrong
-}
-
-macro_rules! whole_numbers {
-    ($($type:ident)*) => {$(
-        impl Decode for $type {
-            const WANTED: &'static str = "a whole number";
-
-            fn number(value: Number, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-                whole(value, ("number", i128::from($type::MIN), i128::from($type::MAX)), at, report)
-            }
-        }
-    )*};
-}
-
-whole_numbers! { u16 u32 u64 i32 i64 }
-
-impl<T: Decode> Decode for Option<T> {
-    const WANTED: &'static str = T::WANTED;
-
-    fn absent() -> Option<Self> {
-        Some(None)
-    }
-
-    fn is_silent(&self) -> bool {
-        self.is_none()
-    }
-
-    fn boolean(value: bool, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-        optional(T::boolean(value, at, report))
-    }
-
-    fn number(value: Number, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-        optional(T::number(value, at, report))
-    }
-
-    fn text(value: &str, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-        optional(T::text(value, at, report))
-    }
-
-    fn list<'de, A: SeqAccess<'de>>(
-        list: A,
-        at: &Place<'_>,
-        report: &mut Report,
-    ) -> Result<Slot<Self>, A::Error> {
-        T::list(list, at, report).map(optional)
-    }
-
-    fn object<'de, A: MapAccess<'de>>(
-        object: A,
-        at: &Place<'_>,
-        report: &mut Report,
-    ) -> Result<Slot<Self>, A::Error> {
-        T::object(object, at, report).map(optional)
-    }
-}
-
-fn optional<T: Decode>(slot: Slot<T>) -> Slot<Option<T>> {
-    slot.map(|value| if value.says_nothing() { None } else { Some(value) })
-}
-
-impl<T: Decode> Decode for Vec<T> {
-    const WANTED: &'static str = "an array";
-
-    fn absent() -> Option<Self> {
-        Some(Self::new())
-    }
-
-    fn is_silent(&self) -> bool {
-        self.is_empty()
-    }
-
-    fn list<'de, A: SeqAccess<'de>>(
-        mut list: A,
-        at: &Place<'_>,
-        report: &mut Report,
-    ) -> Result<Slot<Self>, A::Error> {
-        let mut items = Self::new();
-        for index in 0.. {
-            let place = at.index(index);
-            let Some(slot) = list.next_element_seed(Seed::<T>::new(&place, report))? else { break };
-            items.extend(slot.settle(&place, report));
-        }
-        Ok(Slot::Given(items))
-    }
-}
-
-impl<T: Decode> Decode for BTreeMap<String, T> {
-    const WANTED: &'static str = "an object";
-
-    fn absent() -> Option<Self> {
-        Some(Self::new())
-    }
-
-    fn is_silent(&self) -> bool {
-        self.is_empty()
-    }
-
-    fn object<'de, A: MapAccess<'de>>(
-        mut object: A,
-        at: &Place<'_>,
-        report: &mut Report,
-    ) -> Result<Slot<Self>, A::Error> {
-        let mut entries = Self::new();
-        while let Some(key) = object.next_key::<String>()? {
-            let place = at.key(&key);
-            if key.contains('\0') {
-                report.wrong(&place, "property name has a NUL character");
-            }
-            let slot = object.next_value_seed(Seed::<T>::new(&place, report))?;
-            let Some(value) = slot.settle(&place, report) else { continue };
-            if entries.contains_key(&key) {
-                report.warn(&place, TWICE);
-            }
-            entries.insert(key, value);
-        }
-        Ok(Slot::Given(entries))
-    }
-}
-
-impl<T: Vocabulary> Decode for T {
-    const WANTED: &'static str = <T as Vocabulary>::WANTED;
-
-    fn text(value: &str, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-        if value.is_empty() {
-            return Slot::Absent;
-        }
-        let known = T::WORDS.iter().copied().find(|word| word.word() == value);
-        known.map_or_else(
-            || {
-                let words = T::WORDS.iter().map(|word| word.word());
-                report.wrong(at, spelling::unknown(T::NOUN, value, words));
-                Slot::Wrong
-            },
-            Slot::Given,
-        )
-    }
-}
-
-/// What is said of a repeated key.
-pub(crate) const TWICE: &str = "property is given twice: the last one counts";
-
-/// Finds the property that a key of an object names; `None` for an unknown one.
-pub(crate) struct KeySeed<'a, K: 'static> {
-    pub(crate) known: &'static [(&'static str, K)],
-    pub(crate) at: &'a Place<'a>,
-    pub(crate) report: &'a mut Report,
-}
-
-impl<'de, K: Copy> DeserializeSeed<'de> for KeySeed<'_, K> {
-    type Value = Option<K>;
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Option<K>, D::Error> {
-        reader.deserialize_str(self)
-    }
-}
-
-impl<K: Copy> Visitor<'_> for KeySeed<'_, K> {
-    type Value = Option<K>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a property")
-    }
-
-    fn visit_str<E: Error>(self, key: &str) -> Result<Option<K>, E> {
-        let exact = self.known.iter().find(|(name, _)| *name == key);
-        let same = exact.or_else(|| self.known.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)));
-        if same.is_none() {
-            let names = self.known.iter().map(|(name, _)| *name);
-            if let Some(near) = spelling::nearest(key, names) {
-                let place = self.at.key(key);
-                self.report.warn(&place, format!("unknown property is ignored: did you mean {near:?}?"));
-            }
-        }
-        Ok(same.map(|(_, property)| *property))
-    }
-}
-
-/// Defines the type of a JSON object: the struct, and how it is read and written.
-///
-/// Whether a property is required, and what its absence means, is decided by its type: see [`Decode::absent`].
-/// Properties after `ignoring` are known to the specification and have no meaning on Linux.
-macro_rules! object {
-    (
-        $(#[$about:meta])*
-        pub struct $object:ident $(ignoring ($($ignored:literal)*))? {
-            $($(#[$doc:meta])* $field:ident: $type:ty = $key:literal,)*
-        }
-    ) => {
-        $(#[$about])*
-        #[derive(Debug, Clone, PartialEq)]
-        pub struct $object {
-            $($(#[$doc])* pub $field: $type,)*
-        }
-
-        impl $crate::spec::decode::Decode for $object {
-            const WANTED: &'static str = "an object";
-
-            fn absent() -> Option<Self> {
-                Some(Self { $($field: <$type as $crate::spec::decode::Decode>::absent()?,)* })
-            }
-
-            fn is_silent(&self) -> bool {
-                $(self.$field.is_silent())&&*
-            }
-
-            fn object<'de, A: serde::de::MapAccess<'de>>(
-                mut object: A,
-                at: &$crate::spec::mistake::Place<'_>,
-                report: &mut $crate::spec::mistake::Report,
-            ) -> Result<$crate::spec::decode::Slot<Self>, A::Error> {
-                use $crate::spec::decode::{KeySeed, Seed, Slot, TWICE};
-
-                #[allow(non_camel_case_types)]
-                #[derive(Clone, Copy)]
-                enum Property { $($field,)* #[allow(dead_code)] Ignored }
-                const KNOWN: &[(&str, Property)] = &[
-                    $(($key, Property::$field),)*
-                    $($(($ignored, Property::Ignored),)*)?
-                ];
-
-                $(let mut $field: Slot<$type> = Slot::Absent;)*
-                while let Some(key) = object.next_key_seed(KeySeed { known: KNOWN, at, report })? {
-                    match key {
-                        $(Some(Property::$field) => {
-                            let place = at.key($key);
-                            if !matches!($field, Slot::Absent) {
-                                report.warn(&place, TWICE);
-                            }
-                            $field = object.next_value_seed(Seed::new(&place, report))?;
-                        })*
-                        _ => {
-                            object.next_value::<serde::de::IgnoredAny>()?;
-                        }
-                    }
-                }
-                $(let $field = $field.settle(&at.key($key), report);)*
-                let whole = (|| Some(Self { $($field: $field?,)* }))();
-                Ok(whole.map_or(Slot::Wrong, Slot::Given))
-            }
-        }
-
-        /// Writes the object; what says nothing is left out.
-        impl serde::Serialize for $object {
-            fn serialize<S: serde::Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
-                use serde::ser::SerializeMap;
-                use $crate::spec::decode::Decode;
-
-                let mut object = writer.serialize_map(None)?;
-                $(if !self.$field.is_silent() {
-                    object.serialize_entry($key, &self.$field)?;
-                })*
-                object.end()
-            }
-        }
-    };
-}
-pub(crate) use object;

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::decode::{Decode, Number, Slot, whole};
+use super::decode::{Decode, Number, Slot};
 use super::mistake::{Place, Report};
+use super::values::whole;
 
 /// The highest id: the one above it, all bits set, tells setresuid(2) and chown(2) to change nothing.
 const HIGHEST: u32 = u32::MAX - 1;

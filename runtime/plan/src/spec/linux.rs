@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::decode::object;
 use super::ids::{Gid, Uid};
+use super::object::object;
 use super::resources::Resources;
 use super::seccomp::Seccomp;
 use crate::tables::vocabulary;

@@ -37,10 +37,15 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    // Mistakes are rare and their wording is long: it stays out of the code that reads.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn wrong(&mut self, at: &Place<'_>, what: impl Into<String>) {
         self.mistakes.push(Mistake::new(at.to_string(), what));
     }
 
+    #[cold]
+    #[inline(never)]
     pub(crate) fn warn(&mut self, at: &Place<'_>, what: impl Into<String>) {
         self.warnings.push(Mistake::new(at.to_string(), what));
     }

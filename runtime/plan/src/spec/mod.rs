@@ -7,10 +7,12 @@ mod default;
 mod ids;
 mod linux;
 mod mistake;
+mod object;
 mod process;
 mod resources;
 mod seccomp;
 mod spelling;
+mod values;
 
 pub use check::{Checked, CheckedProcess, check, check_process, check_resources};
 pub use config::{Hook, Hooks, Mount, Root, Spec};

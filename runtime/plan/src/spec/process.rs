@@ -1,8 +1,9 @@
 //! The program of a container: process of config.json, and the document process.json of exec.
 
-use super::decode::{Decode, Slot, object};
+use super::decode::{Decode, Slot};
 use super::ids::{Gid, Uid};
 use super::mistake::{Place, Report};
+use super::object::object;
 use crate::tables::capabilities::{Capability, CapabilitySet};
 use crate::tables::rlimits::RlimitKind;
 use crate::tables::vocabulary;
@@ -115,8 +116,8 @@ impl Decode for CapabilityName {
     fn text(value: &str, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
         let known = Capability::parse(value);
         if known.is_none() {
-            let names = Capability::ALL.iter().map(|capability| capability.name());
-            let unknown = super::spelling::unknown("capability", value, names);
+            let names: Vec<&str> = Capability::ALL.iter().map(|capability| capability.name()).collect();
+            let unknown = super::spelling::unknown("capability", value, &names);
             report.warn(at, format!("ignoring {unknown}"));
         }
         Slot::Given(Self(known))

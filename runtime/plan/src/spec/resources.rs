@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::decode::object;
+use super::object::object;
 
 object! {
     /// Limits of the container's cgroup (config-linux.md, Control groups). What is absent is left as it is.

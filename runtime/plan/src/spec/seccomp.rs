@@ -2,8 +2,9 @@
 
 use serde::de::SeqAccess;
 
-use super::decode::{Decode, Seed, Slot, object};
+use super::decode::{Decode, Seed, Slot};
 use super::mistake::{Place, Report};
+use super::object::object;
 use crate::tables::syscalls::Syscall;
 use crate::tables::vocabulary;
 

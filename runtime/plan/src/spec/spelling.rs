@@ -3,23 +3,22 @@
 use super::decode::quote;
 
 /// The known word nearest to an unknown one, if it is near enough to be a misspelling of it.
-pub(crate) fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = allowed(text);
-    let near = known.map(|word| (distance(text, word), word)).min()?;
-    (near.0 <= allowed).then_some(near.1)
+pub(crate) fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
+    let near = known.iter().map(|word| (distance(text, word), *word)).min()?;
+    (near.0 <= allowed(text)).then_some(near.1)
 }
 
 /// The longest vocabulary that a message lists.
 const LISTED: usize = 9;
 
 /// What to say of a word that no table has: what was probably meant, or everything that could have been.
-pub(crate) fn unknown<'a>(noun: &str, text: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+pub(crate) fn unknown(noun: &str, text: &str, known: &[&str]) -> String {
     let unknown = format!("unknown {noun} {}", quote(text));
-    if let Some(near) = nearest(text, known.clone()) {
-        return format!("{unknown}: did you mean {near:?}?");
+    match nearest(text, known) {
+        Some(near) => format!("{unknown}: did you mean {near:?}?"),
+        None if known.len() > LISTED => unknown,
+        None => format!("{unknown}: expected one of {}", known.join(", ")),
     }
-    let words: Vec<&str> = known.take(LISTED + 1).collect();
-    if words.len() > LISTED { unknown } else { format!("{unknown}: expected one of {}", words.join(", ")) }
 }
 
 /// How many slips are taken for a misspelling: short words differ by one or two letters without being related.
@@ -72,10 +71,10 @@ mod tests {
 
     #[test]
     fn only_near_words_are_offered() {
-        let known = || ["uid", "gid", "umask", "additionalGids"].into_iter();
-        assert_eq!(nearest("umaks", known()), Some("umask"));
-        assert_eq!(nearest("additionalgid", known()), Some("additionalGids"));
-        assert_eq!(nearest("pid", known()), None);
-        assert_eq!(nearest("username", known()), None);
+        let known = ["uid", "gid", "umask", "additionalGids"];
+        assert_eq!(nearest("umaks", &known), Some("umask"));
+        assert_eq!(nearest("additionalgid", &known), Some("additionalGids"));
+        assert_eq!(nearest("pid", &known), None);
+        assert_eq!(nearest("username", &known), None);
     }
 }
