@@ -74,7 +74,9 @@ pub(crate) fn parse(words: &[String]) -> Result<Invocation, Error> {
         }
     };
     if verb == "help" {
-        return Ok(Invocation::Help(words.next().and_then(|name| find(name)).map_or_else(help::program, help::verb)));
+        return Ok(Invocation::Help(
+            words.next().and_then(|name| find(name)).map_or_else(help::program, help::verb),
+        ));
     }
     let verb = find(verb).ok_or_else(|| Error::Usage(format!("No help topic for '{verb}'")))?;
     parse_verb(verb, &mut words, arguments)
@@ -106,7 +108,10 @@ fn parse_verb<'word>(
     }
     let wanted = if most == 0 { "no operands" } else { verb.operands };
     let given = arguments.operands.len();
-    Err(Error::Usage(format!("tare {} takes {wanted}, {given} given; see tare {} --help", verb.name, verb.name)))
+    Err(Error::Usage(format!(
+        "tare {} takes {wanted}, {given} given; see tare {} --help",
+        verb.name, verb.name
+    )))
 }
 
 /// A word that begins with a dash, without it; a dash alone is an operand.
@@ -126,12 +131,18 @@ fn take<'word>(
         Some((name, value)) => (name, Some(value.to_owned())),
         None => (word, None),
     };
-    let matches = |flag: &&Flag| flag.long == name || flag.short.is_some_and(|short| name == short.to_string());
-    let flag = flags.iter().find(matches).ok_or_else(|| Error::Usage(format!("flag provided but not defined: -{name} ({of})")))?;
+    let matches =
+        |flag: &&Flag| flag.long == name || flag.short.is_some_and(|short| name == short.to_string());
+    let flag = flags
+        .iter()
+        .find(matches)
+        .ok_or_else(|| Error::Usage(format!("flag provided but not defined: -{name} ({of})")))?;
     let value = match (flag.value, attached) {
         (_, Some(value)) => value,
         (None, None) => "true".to_owned(),
-        (Some(_), None) => words.next().cloned().ok_or_else(|| Error::Usage(format!("flag needs an argument: -{name}")))?,
+        (Some(_), None) => {
+            words.next().cloned().ok_or_else(|| Error::Usage(format!("flag needs an argument: -{name}")))?
+        }
     };
     Ok((flag, value))
 }
@@ -150,9 +161,17 @@ mod tests {
 
     #[test]
     fn options_are_read_with_one_dash_or_two_and_values_in_either_place() {
-        for line in ["--root /r run --bundle=/b -d x", "-root=/r run -b /b --detach x", "--root /r run x -d -bundle /b"] {
+        for line in [
+            "--root /r run --bundle=/b -d x",
+            "-root=/r run -b /b --detach x",
+            "--root /r run x -d -bundle /b",
+        ] {
             let arguments = parsed(line).unwrap();
-            assert_eq!((arguments.global("root"), arguments.value("bundle")), (Some("/r"), Some("/b")), "{line}");
+            assert_eq!(
+                (arguments.global("root"), arguments.value("bundle")),
+                (Some("/r"), Some("/b")),
+                "{line}"
+            );
             assert!(arguments.is_set("detach") && arguments.id() == "x");
         }
     }

@@ -38,7 +38,9 @@ impl Log {
         let form = match arguments.global("log-format") {
             None | Some("text") => Form::Text,
             Some("json") => Form::Json,
-            Some(other) => return Err(Error::Usage(format!("invalid log-format: {other:?}, it is text or json"))),
+            Some(other) => {
+                return Err(Error::Usage(format!("invalid log-format: {other:?}, it is text or json")));
+            }
         };
         let open = |path: &str| {
             let file = File::options().append(true).create(true).open(path);
@@ -58,11 +60,14 @@ impl Log {
         self.held.push(("warning", message.to_string()));
     }
 
+    /// Whether what is done is to be logged.
+    pub(crate) fn is_debug(&self) -> bool {
+        self.debug
+    }
+
     /// Notes what is done, for `--debug`.
     pub(crate) fn debug(&mut self, message: impl ToString) {
-        if self.debug {
-            self.held.push(("debug", message.to_string()));
-        }
+        self.held.push(("debug", message.to_string()));
     }
 
     /// Writes what was held back.

@@ -13,7 +13,8 @@ use std::process::ExitCode;
 use tare_engine::Result;
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     match arguments::parse(&words) {
         Ok(Invocation::Help(text)) => output::print(&text),
         Ok(Invocation::Verb { verb, arguments }) => run(verb, &arguments),

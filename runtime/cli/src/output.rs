@@ -37,7 +37,8 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell_and_three() {
-        let rows = [vec!["ID".to_owned(), "PID".to_owned()], vec!["a-longer-name".to_owned(), "7".to_owned()]];
+        let rows =
+            [vec!["ID".to_owned(), "PID".to_owned()], vec!["a-longer-name".to_owned(), "7".to_owned()]];
         assert_eq!(table(&rows), "ID              PID\na-longer-name   7\n");
     }
 }

@@ -140,7 +140,12 @@ pub(crate) const VERBS: &[Verb] = &[
         summary: "print every step that create would take, without taking any",
         example: "tare plan --format json ./web",
         takes: (0, 1),
-        flags: &[BUNDLE, lettered(option("format", "text|json", "the form of the plan (text)"), 'f'), NO_PIVOT, NO_KEYRING],
+        flags: &[
+            BUNDLE,
+            lettered(option("format", "text|json", "the form of the plan (text)"), 'f'),
+            NO_PIVOT,
+            NO_KEYRING,
+        ],
         act: verbs::plan::plan,
     },
     Verb {

@@ -152,12 +152,23 @@ impl Cgroup {
         }
     }
 
+    /// Whether this is the hierarchy of the v1 freezer, by the name of its mount.
+    fn is_freezer(&self) -> bool {
+        self.mount
+            .rsplit('/')
+            .next()
+            .is_some_and(|name| name.split(',').any(|controller| controller == "freezer"))
+    }
+
+    /// Removes the directory. Most have none below them, so that is tried first.
     fn remove(&self) -> Result<(), Fault> {
+        let path = format!("{}/{}", self.mount, self.path);
+        if matches!(fs::rmdir(path.as_str()), Ok(()) | Err(Errno::NOENT)) {
+            return Ok(());
+        }
         let Some(directory) = self.open()? else { return Ok(()) };
         remove_below(directory.as_fd())?;
-        let mount = fs::openat(CWD, self.mount.as_str(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-            .during(Call::Open)?;
-        remove_directory(mount.as_fd(), self.path.as_bytes())
+        remove_directory(CWD, path.as_bytes())
     }
 }
 
@@ -192,22 +203,33 @@ pub(crate) fn destroy(cgroups: &[Cgroup]) -> Result<(), Fault> {
 }
 
 /// Kills every process in the cgroups and waits until none is left.
+///
+/// A process is in all of the hierarchies, so that the first one that can kill a whole cgroup at once settles it for all.
 pub(crate) fn kill_all(cgroups: &[Cgroup]) -> Result<(), Fault> {
     let deadline = Instant::now() + PATIENCE;
+    thaw(cgroups)?;
     for cgroup in cgroups {
         let Some(directory) = cgroup.open()? else { continue };
         match write(directory.as_fd(), c"cgroup.kill", b"1") {
-            // The whole tree is killed in one go, frozen or not, and nothing can fork away; then the kernel says when it is empty.
-            Ok(()) => await_empty(directory.as_fd(), deadline)?,
+            Ok(()) => return await_empty(directory.as_fd(), deadline),
             Err(_) => kill_one_by_one(directory.as_fd(), deadline)?,
         }
     }
     Ok(())
 }
 
-/// v1: what forks away is found the next time; a frozen process dies when it is thawed.
+/// Thaws what a v1 freezer holds: a frozen process does not die there.
+fn thaw(cgroups: &[Cgroup]) -> Result<(), Fault> {
+    for cgroup in cgroups.iter().filter(|cgroup| cgroup.is_freezer()) {
+        if let Some(directory) = cgroup.open()? {
+            write(directory.as_fd(), c"freezer.state", b"THAWED")?;
+        }
+    }
+    Ok(())
+}
+
+/// v1: what forks away is found the next time.
 fn kill_one_by_one(cgroup: BorrowedFd<'_>, deadline: Instant) -> Result<(), Fault> {
-    let _not_a_freezer = write(cgroup, c"freezer.state", b"THAWED");
     let mut pause = Duration::from_micros(100);
     loop {
         let left = processes(cgroup)?;
@@ -258,14 +280,15 @@ pub(crate) fn signal_all(cgroups: &[Cgroup], signal: Signal) -> Result<(), Fault
     Ok(())
 }
 
-/// Whether the processes in the cgroups are frozen.
+/// Whether the processes in the cgroups are frozen: by the v1 freezer where there is one, else by the v2 cgroup.
 pub(crate) fn is_frozen(cgroups: &[Cgroup]) -> bool {
-    cgroups.iter().any(|cgroup| {
-        let Ok(Some(directory)) = cgroup.open() else { return false };
-        let state = read(directory.as_fd(), c"freezer.state").unwrap_or_default();
-        let events = read(directory.as_fd(), c"cgroup.events").unwrap_or_default();
-        state.starts_with(b"FR") || events.split(|byte| *byte == b'\n').any(|line| line == b"frozen 1")
-    })
+    let freezer = cgroups.iter().find(|cgroup| cgroup.is_freezer());
+    let Some(Ok(Some(directory))) = freezer.or(cgroups.first()).map(Cgroup::open) else { return false };
+    if freezer.is_some() {
+        return read(directory.as_fd(), c"freezer.state").is_ok_and(|state| state.starts_with(b"FR"));
+    }
+    let events = read(directory.as_fd(), c"cgroup.events").unwrap_or_default();
+    events.split(|byte| *byte == b'\n').any(|line| line == b"frozen 1")
 }
 
 /// Whether the kernel has killed a process of the cgroups because their memory was used up.

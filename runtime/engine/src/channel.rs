@@ -30,6 +30,7 @@ pub(crate) const MESSAGE: usize = TEXT + 16;
 
 /// What init tells the parent.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one is read at a time, and the larger may not be allocated")]
 pub(crate) enum Message {
     /// It has come so far.
     Reached(Signal),

@@ -27,7 +27,7 @@ pub fn create(
 ) -> Result<Created> {
     let host = probe::host()?;
     let plan = plan(bundle, &host, request)?;
-    bundle.config.warnings().iter().chain(&plan.warnings).for_each(|warning| warn(warning));
+    bundle.config.warnings().iter().chain(&plan.warnings).for_each(&mut *warn);
     let entry = store.reserve(request.id)?;
     let record = record(bundle, &host, request);
     entry.begin(&record)?;

@@ -9,8 +9,8 @@ use crate::record::Record;
 use crate::start::run_hooks;
 use crate::state::status;
 use crate::store::{Entry, Store};
-use rustix::io::Errno;
 use rustix::fd::AsFd;
+use rustix::io::Errno;
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use tare_plan::step::{HookKind, Status};
 
@@ -61,16 +61,14 @@ pub fn discard(created: Created, warn: &mut dyn FnMut(&Error)) -> Result<()> {
 
 /// Undoes all that create made, and removes the record last.
 pub(crate) fn destroy(mut entry: Entry, record: &Record, warn: &mut dyn FnMut(&Error)) -> Result<()> {
+    // A cgroup that was there before stays, but what the container left running in it does not.
+    cgroup::kill_all(&record.cgroups).map_err(|fault| entry.error("end the processes of", fault))?;
     if let Some(init) = &record.init {
         end(init).map_err(|fault| entry.error("end the init of", fault))?;
     }
-    // A cgroup that was there before stays, but what the container left running in it does not.
-    cgroup::kill_all(&record.cgroups).map_err(|fault| entry.error("end the processes of", fault))?;
     cgroup::destroy(&record.own_cgroups()).map_err(|fault| entry.error("remove the cgroup of", fault))?;
     if record.init.is_some() {
-        if let Err(error) = run_hooks(&entry, record, HookKind::Poststop) {
-            warn(&error);
-        }
+        run_hooks(&entry, record, HookKind::Poststop).iter().for_each(&mut *warn);
     }
     entry.remove()
 }

@@ -99,7 +99,8 @@ impl fmt::Display for Error {
 
 fn write_all(out: &mut fmt::Formatter<'_>, mistakes: &[Mistake]) -> fmt::Result {
     for (index, mistake) in mistakes.iter().enumerate() {
-        write!(out, "{}{mistake}", if index == 0 { "" } else { "; " })?;
+        let document = if mistake.place.is_empty() { "config.json: " } else { "" };
+        write!(out, "{}{document}{mistake}", if index == 0 { "" } else { "; " })?;
     }
     Ok(())
 }
@@ -144,11 +145,11 @@ impl FailedStep {
     /// runc's words: the kind of hook and its index.
     fn write_hook(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (index, status) = (self.fault.detail >> 16, self.fault.detail & 0xffff);
-        write!(
-            out,
-            "error running {} hook #{index}: ",
-            self.act.trim_start_matches("run ").split(' ').next().unwrap_or("")
-        )?;
+        let kind = self.act.trim_start_matches("run ").split(' ').next().unwrap_or_default();
+        write!(out, "error running {kind} hook #{index}: ")?;
+        if !self.text.is_empty() {
+            write!(out, "{}: ", self.text)?;
+        }
         match (self.fault.call, status >> 8, status & 0xff) {
             (Call::HookTimeout, ..) => out.write_str("it ran longer than its timeout and was killed"),
             (_, 127, 0) => out.write_str("exit status 127: no such file or directory"),

@@ -32,6 +32,12 @@ impl PreparedHook {
     }
 }
 
+/// The path of the hook that a fault is about.
+pub(crate) fn path_of(hooks: &[Hook], fault: &Fault) -> String {
+    let hook = hooks.get((fault.detail >> 16) as usize);
+    hook.map(|hook| hook.path.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 /// Runs hooks one after the other and stops at the first that fails. `default` is the environment of those that have none.
 pub(crate) fn run_all(
     hooks: &[PreparedHook],
@@ -74,6 +80,10 @@ fn become_hook(hook: &PreparedHook, state: BorrowedFd<'_>, environment: &Strings
         return 126;
     }
     tare_sys::signals::reset();
+    // What the runtime's caller had open by mistake is not for hooks either.
+    if tare_sys::descriptors::close_range_on_exec(3, u32::MAX).is_err() {
+        return 126;
+    }
     match exec(&hook.path, &hook.arguments, environment) {
         Errno::NOENT => 127,
         _ => 126,

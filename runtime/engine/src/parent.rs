@@ -138,7 +138,7 @@ impl Parent<'_> {
                 return cgroup::write_limit(self.slots.get(write.cgroup)?, write);
             }
             ParentStep::OpenNamespace { slot, kind, path } => (*slot, tree::open_namespace(path, *kind)?),
-            ParentStep::CloneTree(clone) => (clone.slot, tree::clone(clone)?),
+            ParentStep::CloneTree { slot, source } => (*slot, tree::clone(source)?),
             ParentStep::CloneCgroup { slot, cgroup, attributes } => {
                 (*slot, tree::clone_directory(self.slots.get(*cgroup)?, *attributes)?)
             }
@@ -231,7 +231,10 @@ impl Parent<'_> {
             let name = self.plan.program.arguments.first().map(|name| name.to_string_lossy().into_owned());
             return Error::Program { name: name.unwrap_or_default(), errno: failure.fault.errno };
         }
-        let text = failure.text.to_text();
+        let text = match &planned.step {
+            InitStep::Hooks(hooks) => hook::path_of(&hooks.hooks, &failure.fault),
+            _ => failure.text.to_text(),
+        };
         let because = planned.because;
         Error::Step(Box::new(FailedStep {
             act: planned.step.to_string(),
@@ -286,7 +289,11 @@ impl Parent<'_> {
 
 fn failed(planned: &Planned<ParentStep>, fault: Fault) -> Error {
     let because = planned.because;
-    Error::Step(Box::new(FailedStep { act: planned.step.to_string(), fault, text: String::new(), because }))
+    let text = match &planned.step {
+        ParentStep::Hooks(hooks) => hook::path_of(&hooks.hooks, &fault),
+        _ => String::new(),
+    };
+    Error::Step(Box::new(FailedStep { act: planned.step.to_string(), fault, text, because }))
 }
 
 /// Sets the score by which the kernel chooses whom to kill when memory is short (proc_pid_oom_score_adj(5)).

@@ -75,8 +75,12 @@ pub fn run(mut created: Created, after: AfterEnd, warn: &mut dyn FnMut(&Error)) 
 fn start_and_wait(created: &mut Created) -> Result<i32> {
     let terminal = created.terminal.take();
     let Created { entry, record, init, .. } = created;
-    let relay = terminal.map(Relay::new).transpose().map_err(|fault| entry.error("attach to the terminal of", fault))?;
-    let signals = signals::receiver(PASSED_ON).during(Call::Wait).map_err(|fault| entry.error("wait for", fault))?;
+    let relay = terminal
+        .map(Relay::new)
+        .transpose()
+        .map_err(|fault| entry.error("attach to the terminal of", fault))?;
+    let signals =
+        signals::receiver(PASSED_ON).during(Call::Wait).map_err(|fault| entry.error("wait for", fault))?;
     release(entry, record)?;
     // Other verbs may change the container while this one waits.
     entry.unlock();

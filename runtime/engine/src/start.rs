@@ -1,6 +1,7 @@
 //! The verb `start` (runtime.md, "Start").
 
 use crate::bundle;
+use crate::cgroup;
 use crate::channel::{self, Failure};
 use crate::error::{Error, FailedStep, Result};
 use crate::fault::{Call, During, Fault};
@@ -36,7 +37,15 @@ pub(crate) fn release(entry: &Entry, record: &Record) -> Result<()> {
     {
         return Err(failed(entry, &failure));
     }
-    run_hooks(entry, record, HookKind::Poststart)
+    let told = run_hooks(entry, record, HookKind::Poststart).into_iter().next();
+    match told {
+        None => Ok(()),
+        // A container whose poststart hook fails is stopped (runtime.md, "Lifecycle", step 9).
+        Some(error) => {
+            cgroup::kill_all(&record.cgroups).map_err(|fault| entry.error("stop", fault))?;
+            Err(error)
+        }
+    }
 }
 
 /// Sends init the descriptor on which it answers.
@@ -67,21 +76,33 @@ fn program(entry: &Entry) -> String {
     process.and_then(|process| process.args.into_iter().next()).unwrap_or_default()
 }
 
-/// Runs the hooks that follow the container's start or deletion.
-pub(crate) fn run_hooks(entry: &Entry, record: &Record, kind: HookKind) -> Result<()> {
+/// Runs the hooks that follow the container's start or deletion, and returns what went wrong. A poststart hook that
+/// fails is the last to run, a poststop hook is not (runtime.md, "Lifecycle").
+pub(crate) fn run_hooks(entry: &Entry, record: &Record, kind: HookKind) -> Vec<Error> {
     if !record.late_hooks {
-        return Ok(());
+        return Vec::new();
     }
+    try_hooks(entry, record, kind).unwrap_or_else(|error| vec![error])
+}
+
+fn try_hooks(entry: &Entry, record: &Record, kind: HookKind) -> Result<Vec<Error>> {
     let config = bundle::check(&entry.config()?)?;
-    let hooks: Vec<_> =
-        late_hooks(&config, kind).map_err(Error::Config)?.iter().map(PreparedHook::new).collect();
+    let hooks = late_hooks(&config, kind).map_err(Error::Config)?;
     let status = if kind == HookKind::Poststop { Status::Stopped } else { Status::Running };
-    let ran = state_file(&record.state(status).to_string())
-        .and_then(|state| hook::run_all(&hooks, state.as_fd(), None));
-    ran.map_err(|fault| {
-        let (act, because) = (format!("run {} hooks", kind.name()), kind.place());
-        Error::Step(Box::new(FailedStep { act, fault, text: String::new(), because }))
-    })
+    let state = state_file(&record.state(status).to_string());
+    let state = state.map_err(|fault| entry.error("write the state of", fault))?;
+    let mut failed = Vec::new();
+    for (index, planned) in hooks.iter().enumerate() {
+        if let Err(fault) = hook::run(&PreparedHook::new(planned), state.as_fd(), None) {
+            let fault = fault.detail((index as u32) << 16 | fault.detail);
+            let (act, text) = (format!("run {} hooks", kind.name()), hook::path_of(&hooks, &fault));
+            failed.push(Error::Step(Box::new(FailedStep { act, fault, text, because: kind.place() })));
+            if kind == HookKind::Poststart {
+                break;
+            }
+        }
+    }
+    Ok(failed)
 }
 
 /// The state as a file in memory.

@@ -9,14 +9,14 @@ use rustix::fs::{self, CWD, FileType, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 use tare_plan::spec::NamespaceKind;
-use tare_plan::step::{Attributes, CloneTree, Expect, Reach};
+use tare_plan::step::{Attributes, Expect, Reach, Source};
 
 /// Copies a tree. The path is looked up once; what is checked is what is copied.
-pub(crate) fn clone(step: &CloneTree) -> Result<OwnedFd, Fault> {
+pub(crate) fn clone(step: &Source) -> Result<OwnedFd, Fault> {
     let recursive =
         if step.reach == Reach::Recursive { OpenTreeFlags::AT_RECURSIVE } else { OpenTreeFlags::empty() };
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | recursive;
-    let tree = open_tree(CWD, step.source.as_c_str(), flags).during(Call::OpenTree)?;
+    let tree = open_tree(CWD, step.path.as_c_str(), flags).during(Call::OpenTree)?;
     expect(tree.as_fd(), step.expect)?;
     for flags in &step.propagation {
         propagate(tree.as_fd(), *flags)?;

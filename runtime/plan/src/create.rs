@@ -7,7 +7,7 @@ use crate::place::Place;
 use crate::plan::{Plan, Program};
 use crate::spec::{self, Checked, Mistake, NamespaceKind, Propagation, Spec};
 use crate::step::{EnterRoot, Hook, HookKind, Hooks, InitStep, ParentStep, Signal, Slot, Spawn, Status};
-use crate::{devices, mounts, namespaces, process, root};
+use crate::{devices, features, mounts, namespaces, process, root};
 
 /// What the caller asks for beside the configuration.
 #[derive(Clone, Debug)]
@@ -65,13 +65,32 @@ impl Context<'_> {
         if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.request.bundle) }
     }
 
+    /// Whether what is mounted in the container's copies of the host's mounts reaches the host.
+    fn is_shared(&self) -> bool {
+        matches!(self.spec.linux.rootfs_propagation, Some(Propagation::Shared | Propagation::RecursiveShared))
+    }
+
+    /// Whether the parent makes the copies of the host's mounts, since init can't.
+    pub(crate) fn copies_in_parent(&self) -> bool {
+        self.is_shared() || (self.has_user_namespace() && is_root(self.host))
+    }
+
     /// The propagation that copies of the host's mounts start with: as far from the host as the root file system is.
-    pub(crate) fn tree_propagation(&self) -> u64 {
+    /// Init's own namespace is a slave of the host's already.
+    pub(crate) fn copies_propagation(&self) -> Option<u64> {
         match self.spec.linux.rootfs_propagation {
-            Some(Propagation::Private | Propagation::RecursivePrivate) => libc::MS_PRIVATE | libc::MS_REC,
-            Some(Propagation::Shared | Propagation::RecursiveShared) => libc::MS_SHARED | libc::MS_REC,
-            _ => libc::MS_SLAVE | libc::MS_REC,
+            Some(Propagation::Private | Propagation::RecursivePrivate) => {
+                Some(libc::MS_PRIVATE | libc::MS_REC)
+            }
+            _ if self.copies_in_parent() && !self.is_shared() => Some(libc::MS_SLAVE | libc::MS_REC),
+            _ => None,
         }
+    }
+
+    /// Whether hooks run while the container is made, which find its root file system by its path on the host.
+    pub(crate) fn has_create_hooks(&self) -> bool {
+        let hooks = &self.spec.hooks;
+        !(hooks.prestart.is_empty() && hooks.create_runtime.is_empty() && hooks.create_container.is_empty())
     }
 }
 
@@ -90,6 +109,7 @@ pub fn create(checked: &Checked, host: &Host, request: &Request<'_>) -> Result<P
     let Some(process) = &context.spec.process else {
         return Err(vec![Mistake::new("process", "a container needs a process to be created")]);
     };
+    draft.mistakes.extend(features::unbuilt(context.spec));
     let hooks = Moments::of(&mut draft, context.spec);
 
     draft.init(InitStep::DieWithParent, Place::DEFAULT);
@@ -108,6 +128,7 @@ pub fn create(checked: &Checked, host: &Host, request: &Request<'_>) -> Result<P
     namespaces::sysctls(&mut draft, &context);
     root::enter(&mut draft, &context);
     cgroup::join(&mut draft, &context, Entry::Late);
+    namespaces::seal_cgroups(&mut draft, &context);
     let started = process::plan(&mut draft, &context, process);
     become_ready(&mut draft, &context, &started);
     process::start(&mut draft, started);

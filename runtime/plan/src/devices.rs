@@ -2,12 +2,11 @@
 
 use crate::create::Context;
 use crate::draft::{Draft, clean};
+use crate::mounts;
 use crate::options;
 use crate::place::Place;
 use crate::spec::{self, DeviceKind};
-use crate::step::{
-    Attributes, CloneTree, Content, Device, Expect, Guard, InitStep, ParentStep, Reach, Target,
-};
+use crate::step::{Attributes, Content, Device, Expect, Guard, InitStep, Reach, Source, Target};
 
 /// The devices that every container has (config-linux.md, "Default Devices"); the console comes with a terminal.
 const DEFAULT: &[(&str, u32, u32)] = &[
@@ -104,17 +103,14 @@ fn node(draft: &mut Draft, context: &Context<'_>, device: Device, place: Place) 
     if !context.has_user_namespace() || fifo {
         return draft.init(InitStep::MakeDevice(device), place);
     }
-    let slot = draft.slot();
-    let source = draft.text(&format!("/{}", device.path.to_string_lossy()), place);
-    let step = CloneTree {
-        slot,
-        source,
+    let path = draft.text(&format!("/{}", device.path.to_string_lossy()), place);
+    let source = Source {
+        path,
         reach: Reach::One,
         attributes: Attributes::default(),
         propagation: vec![libc::MS_PRIVATE],
         expect: Expect::Device { major: device.major, minor: device.minor },
     };
-    draft.before(ParentStep::CloneTree(step), place);
     let target = Target { path: device.path, guard: Guard::OutsideProcfs };
-    draft.init(InitStep::Attach { tree: slot, target, content: Content::Own }, place);
+    mounts::bind(draft, context, (source, place), (target, Content::Own, place));
 }

@@ -59,7 +59,6 @@ const UNBUILT: &[Unbuilt] = &[
         asked: |spec| spec.process.as_ref().is_some_and(|process| process.io_priority.is_some()),
         feature: None,
     },
-    Unbuilt { place: "linux.personality", asked: |spec| spec.linux.personality.is_some(), feature: None },
     Unbuilt {
         place: "linux.mountLabel",
         asked: |spec| spec.linux.mount_label.is_some(),

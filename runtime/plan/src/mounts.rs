@@ -6,7 +6,8 @@ use crate::options::{self, Options};
 use crate::place::Place;
 use crate::spec;
 use crate::step::{
-    Attributes, CloneTree, Content, Expect, Guard, InitStep, Mount, MountOption, ParentStep, Reach, Target,
+    Attributes, Content, Expect, Guard, InitStep, Mount, MountOption, ParentStep, Reach, RootMode, Source,
+    Target,
 };
 use std::ffi::CString;
 
@@ -82,22 +83,18 @@ struct Planner<'spec> {
 }
 
 impl Planner<'_> {
-    /// A bind: the parent copies the tree, with the host's eyes and its own rights, and init attaches it.
+    /// A bind: a copy of the source's mount, at the destination.
     fn bind(self, draft: &mut Draft, context: &Context<'_>, (options, reach): (Options, Reach)) {
         let place = Place::at("mounts[#].source", self.index);
-        let Some(source) = &self.mount.source else {
+        let Some(path) = &self.mount.source else {
             return draft.refuse(place, "a bind mount needs a source");
         };
-        let source = draft.text(&context.of_bundle(source), place);
-        let slot = draft.slot();
+        let path = draft.text(&context.of_bundle(path), place);
         let expect = if self.target.path.as_bytes() == b"proc" { Expect::Procfs } else { Expect::Anything };
-        let mut propagation = vec![context.tree_propagation()];
+        let mut propagation: Vec<u64> = context.copies_propagation().into_iter().collect();
         propagation.extend(options.propagation);
-        let attributes = exact(options.attributes);
-        let tree = CloneTree { slot, source, reach, attributes, propagation, expect };
-        draft.before(ParentStep::CloneTree(tree), place);
-        draft
-            .init(InitStep::Attach { tree: slot, target: self.target, content: options.content }, self.place);
+        let source = Source { path, reach, attributes: exact(options.attributes), propagation, expect };
+        bind(draft, context, (source, place), (self.target, options.content, self.place));
     }
 
     /// A new file system.
@@ -111,9 +108,32 @@ impl Planner<'_> {
             propagation: options.propagation,
             target: self.target,
             content: options.content,
+            mode: mode_of(kind, self.mount),
         };
         draft.init(InitStep::Mount(step), self.place);
     }
+}
+
+/// A tmpfs without a mode takes that of the directory it covers, as runc has it.
+fn mode_of(kind: &str, mount: &spec::Mount) -> RootMode {
+    let given = mount.options.iter().any(|option| option.starts_with("mode="));
+    if kind == "tmpfs" && !given { RootMode::Covered } else { RootMode::Own }
+}
+
+/// Plans a copy of something of the host, where init itself can see it, or where only the parent can: in a user namespace
+/// init has lost the host's rights, and when mounts are to reach the host the copy must be of the host's own mount.
+pub(crate) fn bind(
+    draft: &mut Draft,
+    context: &Context<'_>,
+    (source, from): (Source, Place),
+    (target, content, because): (Target, Content, Place),
+) {
+    if !context.copies_in_parent() {
+        return draft.init(InitStep::Bind { source, target, content }, from);
+    }
+    let slot = draft.slot();
+    draft.before(ParentStep::CloneTree { slot, source }, from);
+    draft.init(InitStep::Attach { tree: slot, target, content }, because);
 }
 
 /// What runc makes of the options of a bind: none at all keep the source's attributes; any one sets the whole.
@@ -142,5 +162,6 @@ pub(crate) fn tmpfs(target: Target, attributes: u64, mode: CString) -> Mount {
         propagation: Vec::new(),
         target,
         content: Content::Own,
+        mode: RootMode::Own,
     }
 }

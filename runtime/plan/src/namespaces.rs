@@ -4,7 +4,7 @@ use crate::cgroup;
 use crate::create::{Context, Keyring, is_root, path_of};
 use crate::draft::Draft;
 use crate::place::Place;
-use crate::spec::{IdMapping, NamespaceKind};
+use crate::spec::{IdMapping, NamespaceKind, PersonalityDomain};
 use crate::step::{InitStep, MapIds, MapWriter, ParentStep, Signal, Slot, Spawn};
 use std::fmt::Write;
 
@@ -113,12 +113,17 @@ fn offsets(draft: &mut Draft, context: &Context<'_>) -> Option<std::ffi::CString
 /// Plans what is set in new namespaces.
 pub(crate) fn set_up(draft: &mut Draft, context: &Context<'_>) {
     draft.init(InitStep::NewSession, Place::DEFAULT);
+    draft.init(InitStep::EveryProcessor, Place::DEFAULT);
+    if let Some(personality) = &context.spec.linux.personality {
+        let persona = match personality.domain {
+            PersonalityDomain::Linux => 0,
+            PersonalityDomain::Linux32 => 8,
+        };
+        draft.init(InitStep::Personality { persona }, Place::of("linux.personality"));
+    }
     if context.request.keyring == Keyring::New {
         let name = draft.text(&format!("_ses.{}", context.request.id), Place::DEFAULT);
         draft.init(InitStep::NewKeyring { name }, Place::DEFAULT);
-    }
-    if context.is_new(NamespaceKind::Cgroup) {
-        draft.init(InitStep::NewCgroupNamespace, Place::of("linux.namespaces"));
     }
     if let Some(name) = context.spec.hostname.as_deref().filter(|name| !name.is_empty()) {
         let name = draft.text(name, Place::of("hostname"));
@@ -130,6 +135,13 @@ pub(crate) fn set_up(draft: &mut Draft, context: &Context<'_>) {
     }
     if context.is_new(NamespaceKind::Network) {
         draft.init(InitStep::LoopbackUp, Place::of("linux.namespaces"));
+    }
+}
+
+/// Plans a new cgroup namespace, whose root is where init then is: so init has to have entered its cgroups first.
+pub(crate) fn seal_cgroups(draft: &mut Draft, context: &Context<'_>) {
+    if context.is_new(NamespaceKind::Cgroup) {
+        draft.init(InitStep::NewCgroupNamespace, Place::of("linux.namespaces"));
     }
 }
 

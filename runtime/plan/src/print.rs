@@ -4,7 +4,8 @@
 
 use crate::plan::Plan;
 use crate::step::{
-    Attributes, EnterRoot, InitStep, MapWriter, Mount, Overlay, ParentStep, Planned, Reach, Signal, Spawn,
+    Attributes, EnterRoot, InitStep, MapWriter, Mount, Overlay, ParentStep, Planned, Reach, Signal, Source,
+    Spawn,
 };
 use serde_json::{Value, json};
 use std::ffi::CStr;
@@ -49,10 +50,7 @@ impl fmt::Display for ParentStep {
             }
             Self::WriteCgroup(write) => write!(out, "set {} to {:?}", text(&write.file), text(&write.value)),
             Self::OpenNamespace { kind, path, .. } => write!(out, "open the {kind} namespace {}", text(path)),
-            Self::CloneTree(clone) => {
-                let all = if clone.reach == Reach::Recursive { " and all below it" } else { "" };
-                write!(out, "copy the mount of {}{all}{}", text(&clone.source), Words(clone.attributes))
-            }
+            Self::CloneTree { source, .. } => write!(out, "copy {source}"),
             Self::CloneCgroup { attributes, .. } => {
                 write!(out, "copy the mount of the container's cgroup{}", Words(*attributes))
             }
@@ -78,6 +76,13 @@ impl fmt::Display for ParentStep {
             Self::SendConsole { socket } => write!(out, "send the terminal to {}", text(socket)),
             Self::Commit => out.write_str("record the container as created"),
         }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = if self.reach == Reach::Recursive { " and all below it" } else { "" };
+        write!(out, "the mount of {}{all}{}", text(&self.path), Words(self.attributes))
     }
 }
 
@@ -111,6 +116,8 @@ impl fmt::Display for InitStep {
             Self::Send(Signal::Ready) => out.write_str("send ready"),
             Self::Send(signal) => write!(out, "send {}", signal.name()),
             Self::BecomeRoot => out.write_str("become root of the user namespace"),
+            Self::EveryProcessor => out.write_str("run on every processor"),
+            Self::Personality { persona } => write!(out, "set the execution domain {persona:#x}"),
             Self::NewSession => out.write_str("start a session"),
             Self::NewKeyring { name } => write!(out, "take the new session keyring {}", text(name)),
             Self::NewCgroupNamespace => out.write_str("make a cgroup namespace"),
@@ -131,9 +138,12 @@ impl InitStep {
     fn write_files(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DetachPropagation => out.write_str("keep mounts from reaching the host"),
-            Self::RootOverlay(overlay) => write!(out, "{overlay}"),
+            Self::RootOverlay { overlay, .. } => write!(out, "{overlay}"),
             Self::RootTree { .. } => out.write_str("mount the copy of the root file system"),
             Self::Mount(mount) => write!(out, "{mount}"),
+            Self::Bind { source, target, .. } => {
+                write!(out, "mount at {} a copy of {source}", absolute(&target.path))
+            }
             Self::Attach { target, .. } => write!(out, "mount a copy at {}", absolute(&target.path)),
             Self::Remount { target, attributes, .. } => {
                 write!(out, "change the mount at {}{}", absolute(&target.path), Words(*attributes))

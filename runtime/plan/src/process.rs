@@ -168,7 +168,7 @@ pub(crate) fn terminal(draft: &mut Draft, process: &Process) {
     let narrow = |number: u64| u16::try_from(number).unwrap_or(u16::MAX);
     let size = process.console_size.as_ref().filter(|size| size.height != 0 && size.width != 0);
     let size = size.map(|size| WindowSize { rows: narrow(size.height), columns: narrow(size.width) });
-    draft.init(InitStep::OpenTerminal { size }, Place::of("process.terminal"));
+    draft.init(InitStep::OpenTerminal { size, owner: process.user.uid.get() }, Place::of("process.terminal"));
 }
 
 /// Plans limits. The parent sets them, when init has done what they could hinder, and in a user namespace has no right to.

@@ -15,7 +15,8 @@ use crate::draft::Draft;
 use crate::host::Kernel;
 use crate::place::Place;
 use crate::spec::{NamespaceKind, Propagation};
-use crate::step::{Attributes, CloneTree, Expect, InitStep, Overlay, ParentStep, Reach, Slot};
+use crate::step::{Attributes, Expect, InitStep, Overlay, ParentStep, Reach, Slot, Source};
+use std::ffi::CString;
 
 const LOWER: &str = "org.tare.overlay.lower";
 const UPPER: &str = "org.tare.overlay.upper";
@@ -28,7 +29,7 @@ const APPENDS_LAYERS: Kernel = Kernel { major: 6, minor: 7 };
 const OPTION_MAX: usize = 255;
 
 /// Where the root file system comes from.
-pub(crate) enum Source {
+pub(crate) enum RootSource {
     /// A copy of a directory's mounts.
     Tree(Slot),
     /// An overlay.
@@ -37,7 +38,7 @@ pub(crate) enum Source {
 
 /// Plans what the parent does for the root: it copies the directory before it touches anything else, so that a bundle
 /// without one is refused first.
-pub(crate) fn prepare(draft: &mut Draft, context: &Context<'_>) -> Source {
+pub(crate) fn prepare(draft: &mut Draft, context: &Context<'_>) -> RootSource {
     let annotations = &context.spec.annotations;
     let lower = annotations.get(LOWER).map(|value| split(value)).unwrap_or_default();
     let upper = annotations.get(UPPER).zip(annotations.get(WORK));
@@ -45,13 +46,13 @@ pub(crate) fn prepare(draft: &mut Draft, context: &Context<'_>) -> Source {
     match (lower.as_slice(), upper) {
         ([], _) => {
             let path = context.spec.root.as_ref().map_or("rootfs", |root| root.path.as_str());
-            Source::Tree(tree(draft, context, path, Place::of("root.path")))
+            RootSource::Tree(tree(draft, context, path, Place::of("root.path")))
         }
         // One layer with nothing above is no overlay for the kernel: it is that directory, read-only.
         ([only], None) => {
-            Source::Tree(tree(draft, context, only, Place::of("annotations.org.tare.overlay.lower")))
+            RootSource::Tree(tree(draft, context, only, Place::of("annotations.org.tare.overlay.lower")))
         }
-        (_, upper) => Source::Layers(overlay(draft, context, &lower, upper)),
+        (_, upper) => RootSource::Layers(overlay(draft, context, &lower, upper)),
     }
 }
 
@@ -68,15 +69,16 @@ fn check_annotations(draft: &mut Draft, context: &Context<'_>, lower: &[String])
 
 fn tree(draft: &mut Draft, context: &Context<'_>, path: &str, place: Place) -> Slot {
     let slot = draft.slot();
-    let step = CloneTree {
-        slot,
-        source: draft.text(&context.of_bundle(path), place),
+    // Whatever the propagation of the root will be: what is pivoted to may not be shared (pivot_root(2)).
+    let propagation = context.copies_propagation().unwrap_or(libc::MS_SLAVE | libc::MS_REC);
+    let source = Source {
+        path: draft.text(&context.of_bundle(path), place),
         reach: Reach::Recursive,
         attributes: Attributes::default(),
-        propagation: vec![context.tree_propagation()],
+        propagation: vec![propagation],
         expect: Expect::Directory,
     };
-    draft.before(ParentStep::CloneTree(step), place);
+    draft.before(ParentStep::CloneTree { slot, source }, place);
     slot
 }
 
@@ -134,7 +136,7 @@ fn split(value: &str) -> Vec<String> {
 }
 
 /// Plans how the root comes into the container's mount namespace.
-pub(crate) fn mount(draft: &mut Draft, context: &Context<'_>, source: Source) {
+pub(crate) fn mount(draft: &mut Draft, context: &Context<'_>, source: RootSource) {
     if context.namespace(NamespaceKind::Mount).is_none() {
         draft.refuse(
             Place::of("linux.namespaces"),
@@ -145,11 +147,23 @@ pub(crate) fn mount(draft: &mut Draft, context: &Context<'_>, source: Source) {
     if context.is_new(NamespaceKind::Mount) {
         draft.init(InitStep::DetachPropagation, Place::of("linux.rootfsPropagation"));
     }
+    let at = mount_point(draft, context);
     match source {
-        Source::Tree(tree) => draft.init(InitStep::RootTree { tree }, Place::of("root.path")),
-        Source::Layers(overlay) => {
-            draft.init(InitStep::RootOverlay(overlay), Place::of("annotations.org.tare.overlay.lower"));
+        RootSource::Tree(tree) => draft.init(InitStep::RootTree { tree, at }, Place::of("root.path")),
+        RootSource::Layers(overlay) => {
+            let place = Place::of("annotations.org.tare.overlay.lower");
+            draft.init(InitStep::RootOverlay { overlay, at }, place);
         }
+    }
+}
+
+/// Where the root is mounted until it is entered: over the old root, so that no path of the host has to be found again; or, when
+/// hooks look for it there, at its own path.
+fn mount_point(draft: &mut Draft, context: &Context<'_>) -> CString {
+    let place = Place::of("root.path");
+    match &context.spec.root {
+        Some(root) if context.has_create_hooks() => draft.text(&context.of_bundle(&root.path), place),
+        _ => c"/".to_owned(),
     }
 }
 
@@ -180,15 +194,14 @@ pub(crate) fn hide(draft: &mut Draft, context: &Context<'_>) {
 /// The host's own null device; the container's may be anything.
 fn null_device(draft: &mut Draft) -> Slot {
     let slot = draft.slot();
-    let step = CloneTree {
-        slot,
-        source: c"/dev/null".to_owned(),
+    let source = Source {
+        path: c"/dev/null".to_owned(),
         reach: Reach::One,
         attributes: Attributes::default(),
         propagation: vec![libc::MS_PRIVATE],
         expect: Expect::Device { major: 1, minor: 3 },
     };
-    draft.before(ParentStep::CloneTree(step), Place::of("linux.maskedPaths"));
+    draft.before(ParentStep::CloneTree { slot, source }, Place::of("linux.maskedPaths"));
     slot
 }
 

@@ -68,7 +68,7 @@ pub enum ParentStep {
     /// Opens a namespace that is to be joined, and refuses one of another kind.
     OpenNamespace { slot: Slot, kind: NamespaceKind, path: CString },
     /// Makes a detached copy of a mount of the host, or of a directory or file in it.
-    CloneTree(CloneTree),
+    CloneTree { slot: Slot, source: Source },
     /// Makes a detached copy of the container's own directory in a cgroup hierarchy.
     CloneCgroup { slot: Slot, cgroup: Slot, attributes: Attributes },
     /// Makes the socket on which init waits to be started.
@@ -115,6 +115,10 @@ pub enum InitStep {
     BecomeRoot,
     /// Leaves the caller's session and its terminal.
     NewSession,
+    /// Lets the process run on every processor that its cgroup allows, wherever the caller was confined to.
+    EveryProcessor,
+    /// Sets the execution domain (personality(2)).
+    Personality { persona: u64 },
     /// Takes an empty session keyring.
     NewKeyring { name: CString },
     /// Makes a cgroup namespace, whose root is the cgroup that init is in.
@@ -128,9 +132,11 @@ pub enum InitStep {
     /// Stops mounts of this namespace from reaching the host's.
     DetachPropagation,
     /// Mounts an overlay as the root file system.
-    RootOverlay(Overlay),
+    RootOverlay { overlay: Overlay, at: CString },
     /// Makes a detached copy of a directory the root file system.
-    RootTree { tree: Slot },
+    RootTree { tree: Slot, at: CString },
+    /// Copies a mount and mounts the copy.
+    Bind { source: Source, target: Target, content: Content },
     /// Makes a new file system and mounts it.
     Mount(Mount),
     /// Mounts a detached copy that the parent or an earlier step made.
@@ -144,7 +150,7 @@ pub enum InitStep {
     /// Makes a symbolic link.
     Symlink { path: CString, target: CString },
     /// Opens a terminal on the container's devpts; its other end goes to the parent with the next signal.
-    OpenTerminal { size: Option<WindowSize> },
+    OpenTerminal { size: Option<WindowSize>, owner: u32 },
     /// Runs hooks in the container's namespaces, one after the other.
     Hooks(Hooks),
     /// Hides a path: a directory behind an empty one, a file behind the null device.
@@ -244,13 +250,11 @@ pub enum Reach {
     Recursive,
 }
 
-/// A detached copy of something the host has mounted.
+/// Something the host has mounted, of which a detached copy is made.
 #[derive(Debug)]
-pub struct CloneTree {
-    /// Where the copy is put.
-    pub slot: Slot,
+pub struct Source {
     /// The path on the host.
-    pub source: CString,
+    pub path: CString,
     /// With or without what is mounted below.
     pub reach: Reach,
     /// Changes to the copy.
@@ -403,12 +407,23 @@ pub struct Mount {
     pub options: Vec<MountOption>,
     /// `MOUNT_ATTR_*` of the mount.
     pub attributes: u64,
-    /// Propagation, as for [`CloneTree`].
+    /// Propagation, as for [`Source`].
     pub propagation: Vec<u64>,
     /// Where it is mounted.
     pub target: Target,
     /// What it starts with.
     pub content: Content,
+    /// What its topmost directory's mode is.
+    pub mode: RootMode,
+}
+
+/// The mode of a new file system's topmost directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RootMode {
+    /// What the file system gives it, or an option does.
+    Own,
+    /// That of the directory it covers (a tmpfs without `mode`).
+    Covered,
 }
 
 /// An option that is the file system's own.

@@ -11,6 +11,7 @@ pub mod keyring;
 pub mod mount_attr;
 pub mod namespace;
 pub mod netlink;
+pub mod personality;
 pub mod rlimit;
 pub mod seccomp;
 pub mod signals;

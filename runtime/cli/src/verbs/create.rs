@@ -5,7 +5,7 @@ use crate::log::Log;
 use std::path::Path;
 use tare_engine::create::Bundle;
 use tare_engine::parent::Created;
-use tare_engine::{Error, Result, self_exe};
+use tare_engine::{Error, Result, probe, self_exe};
 use tare_plan::create::{Keyring, Request};
 use tare_plan::step::EnterRoot;
 
@@ -22,7 +22,17 @@ pub(crate) fn make(arguments: &Arguments, log: &mut Log, stay: Stay) -> Result<C
     let bundle = open_bundle(arguments)?;
     let request = request(arguments, &bundle)?;
     check_terminal(arguments, &bundle, stay)?;
+    tell_plan(&bundle, &request, log)?;
     tare_engine::create::create(&super::store(arguments), &bundle, &request, &mut |warning| log.warn(warning))
+}
+
+/// Logs every step that is about to be taken, for `--debug`.
+fn tell_plan(bundle: &Bundle, request: &Request<'_>, log: &mut Log) -> Result<()> {
+    if log.is_debug() {
+        let plan = tare_engine::create::plan(bundle, &probe::host()?, request)?;
+        plan.to_string().lines().for_each(|line| log.debug(line.trim()));
+    }
+    Ok(())
 }
 
 /// Reads the bundle that `--bundle` names, or the current directory.
@@ -33,7 +43,9 @@ pub(crate) fn open_bundle(arguments: &Arguments) -> Result<Bundle> {
 /// What the options ask for beside the configuration.
 pub(crate) fn request<'text>(arguments: &'text Arguments, bundle: &'text Bundle) -> Result<Request<'text>> {
     let preserve = arguments.value("preserve-fds").unwrap_or("0");
-    let preserve_fds = preserve.parse().map_err(|_| Error::Usage(format!("invalid --preserve-fds {preserve:?}, it is a number")))?;
+    let preserve_fds = preserve
+        .parse()
+        .map_err(|_| Error::Usage(format!("invalid --preserve-fds {preserve:?}, it is a number")))?;
     Ok(Request {
         id: arguments.id(),
         bundle: &bundle.path,
@@ -46,7 +58,9 @@ pub(crate) fn request<'text>(arguments: &'text Arguments, bundle: &'text Bundle)
 
 fn refuse_systemd(arguments: &Arguments) -> Result<()> {
     if arguments.is_global_set("systemd-cgroup") || arguments.global("cgroup-manager") == Some("systemd") {
-        return Err(Error::Usage("--systemd-cgroup: cgroups made by systemd are not supported yet".to_owned()));
+        return Err(Error::Usage(
+            "--systemd-cgroup: cgroups made by systemd are not supported yet".to_owned(),
+        ));
     }
     Ok(())
 }
@@ -62,13 +76,16 @@ pub(crate) enum Stay {
 
 /// A terminal needs somebody who takes it, and a console socket needs a terminal (the words are runc's).
 fn check_terminal(arguments: &Arguments, bundle: &Bundle, stay: Stay) -> Result<()> {
-    let handed = bundle.config.process.as_ref().is_some_and(|process| process.terminal) && stay == Stay::Detached;
+    let handed =
+        bundle.config.process.as_ref().is_some_and(|process| process.terminal) && stay == Stay::Detached;
     let socket = arguments.value("console-socket").is_some();
     match (handed, socket) {
-        (true, false) => {
-            Err(Error::Usage("cannot allocate tty if runc will detach without setting console socket".to_owned()))
+        (true, false) => Err(Error::Usage(
+            "cannot allocate tty if runc will detach without setting console socket".to_owned(),
+        )),
+        (false, true) => {
+            Err(Error::Usage("cannot use console socket if runc will not detach or allocate tty".to_owned()))
         }
-        (false, true) => Err(Error::Usage("cannot use console socket if runc will not detach or allocate tty".to_owned())),
         _ => Ok(()),
     }
 }

@@ -2,9 +2,11 @@
 
 use crate::arguments::Arguments;
 use crate::log::Log;
-use tare_engine::{Error, Result};
+use crate::output;
+use tare_engine::Result;
 
-/// Prints what this runtime can do (features.md).
+/// Prints what this runtime can do (features.md), and nothing else: engines read standard output and error as one.
 pub(crate) fn features(_: &Arguments, _: &mut Log) -> Result<u8> {
-    Err(Error::Usage("features: being merged".to_owned()))
+    output::print(&format!("{:#}\n", tare_plan::features::features()));
+    Ok(0)
 }

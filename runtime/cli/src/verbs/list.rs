@@ -19,7 +19,9 @@ pub(crate) fn list(arguments: &Arguments, _: &mut Log) -> Result<u8> {
         _ if arguments.is_set("quiet") => ids(&containers),
         None | Some("table") => output::table(&rows(&containers)),
         Some("json") => json(&containers),
-        Some(other) => return Err(Error::Usage(format!("invalid format option: {other:?}, it is table or json"))),
+        Some(other) => {
+            return Err(Error::Usage(format!("invalid format option: {other:?}, it is table or json")));
+        }
     };
     output::print(&text);
     Ok(0)
@@ -40,7 +42,14 @@ fn rows(containers: &[Listed]) -> Vec<Vec<String>> {
         let record = &container.record;
         let pid = pid(container).to_string();
         let status = container.status.name().to_owned();
-        vec![record.id.clone(), pid, status, record.bundle.clone(), record.created.clone(), owner(record.owner)]
+        vec![
+            record.id.clone(),
+            pid,
+            status,
+            record.bundle.clone(),
+            record.created.clone(),
+            owner(record.owner),
+        ]
     };
     std::iter::once(head).chain(containers.iter().map(row)).collect()
 }

@@ -20,7 +20,9 @@ pub(crate) fn plan(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     let text = match arguments.value("format") {
         None | Some("text") => plan.to_string(),
         Some("json") => format!("{:#}\n", plan.to_json()),
-        Some(other) => return Err(Error::Usage(format!("invalid format option: {other:?}, it is text or json"))),
+        Some(other) => {
+            return Err(Error::Usage(format!("invalid format option: {other:?}, it is text or json")));
+        }
     };
     bundle.config.warnings().iter().chain(&plan.warnings).for_each(|warning| log.warn(warning));
     output::print(&text);

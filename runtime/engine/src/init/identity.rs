@@ -15,6 +15,13 @@ pub(crate) fn become_root() -> Result<(), Fault> {
     super::die_with_parent()
 }
 
+/// Lets this process run on every processor that its cgroup allows.
+pub(super) fn every_processor() -> Result<(), Fault> {
+    let mut all = thread::CpuSet::new();
+    (0..thread::CpuSet::MAX_CPU).for_each(|processor| all.set(processor));
+    thread::sched_setaffinity(None, &all).during(Call::Prctl)
+}
+
 /// Takes the groups, the group and the user, in this order, since each but the first gives up the right to the others.
 /// Permitted capabilities are kept: a later step sets them as the configuration has them.
 pub(super) fn take(identity: &Identity) -> Result<(), Fault> {

@@ -107,6 +107,8 @@ impl<'plan> Init<'plan> {
             InitStep::JoinCgroup { cgroup } => namespace::join_cgroup(self.slots.get(*cgroup)?),
             InitStep::JoinNamespace { slot, kind } => namespace::join(self.slots.get(*slot)?, *kind),
             InitStep::BecomeRoot => identity::become_root(),
+            InitStep::EveryProcessor => identity::every_processor(),
+            InitStep::Personality { persona } => tare_sys::personality::set(*persona).during(Call::Prctl),
             InitStep::NewSession => rustix::process::setsid().during(Call::Session).map(drop),
             InitStep::NewKeyring { name } => namespace::new_keyring(name),
             InitStep::NewCgroupNamespace => namespace::new_cgroup_namespace(),
@@ -142,12 +144,15 @@ impl<'plan> Init<'plan> {
     fn build_root(&mut self, step: &InitStep) -> Result<(), Fault> {
         match step {
             InitStep::DetachPropagation => root::detach_propagation(),
-            InitStep::RootOverlay(overlay) => root::overlay(self, overlay),
-            InitStep::RootTree { tree } => root::tree(self, *tree),
+            InitStep::RootOverlay { overlay, at } => root::overlay(self, overlay, at),
+            InitStep::RootTree { tree, at } => root::tree(self, *tree, at),
             InitStep::RootAttributes { attributes, propagation } => {
                 mount::change(self.root()?, *attributes, *propagation)
             }
             InitStep::EnterRoot(how) => root::enter(self, *how),
+            InitStep::Bind { source, target, content } => {
+                mount::attach(self, crate::tree::clone(source)?.as_fd(), target, *content)
+            }
             InitStep::Mount(mount) => mount::mount(self, mount),
             InitStep::Attach { tree, target, content } => {
                 mount::attach(self, self.slots.get(*tree)?, target, *content)
@@ -158,7 +163,7 @@ impl<'plan> Init<'plan> {
             InitStep::MakeDirectory { path } => self.inside()?.make_directory(path).map(drop),
             InitStep::MakeDevice(device) => device::make(self.inside()?, device),
             InitStep::Symlink { path, target } => device::symlink(self.inside()?, path, target),
-            InitStep::OpenTerminal { size } => terminal::open(self, *size),
+            InitStep::OpenTerminal { size, owner } => terminal::open(self, *size, *owner),
             InitStep::Mask { path, null } => mask::mask(self, path, *null),
             InitStep::ReadonlyPath { path } => mask::readonly(self.inside()?, path),
             _ => Err(Fault::new(Call::Unexpected, Errno::NOSYS)),

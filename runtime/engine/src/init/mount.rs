@@ -12,29 +12,33 @@ use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_flag,
     fsconfig_set_string, fsmount, fsopen, move_mount,
 };
-use tare_plan::step::{Attributes, Content, Guard, Mount, MountOption, Target};
+use tare_plan::step::{Attributes, Content, Guard, Mount, MountOption, RootMode, Target};
 use tare_sys::mount_attr::{Change, Depth, mount_setattr};
 
 /// Makes a new file system and mounts it.
 pub(super) fn mount(init: &mut Init<'_>, mount: &Mount) -> Result<(), Fault> {
-    let tree = new_file_system(init, mount)?;
+    let place = make_target(init.inside()?, &mount.target, FileType::Directory)?;
+    let tree = new_file_system(init, mount, place.as_fd())?;
     for flags in &mount.propagation {
         propagate(tree.as_fd(), *flags)?;
     }
-    attach(init, tree.as_fd(), &mount.target, mount.content)
+    fill_and_attach(tree.as_fd(), place.as_fd(), mount.content)
 }
 
-fn new_file_system(init: &mut Init<'_>, mount: &Mount) -> Result<OwnedFd, Fault> {
+fn new_file_system(init: &mut Init<'_>, mount: &Mount, place: BorrowedFd<'_>) -> Result<OwnedFd, Fault> {
     let context = fsopen(mount.kind.as_c_str(), FsOpenFlags::FSOPEN_CLOEXEC).during(Call::FsOpen)?;
-    let tree = configure(context.as_fd(), mount);
+    let tree = configure(context.as_fd(), mount, place);
     if tree.is_err() {
         init.text = KernelText::read(context.as_fd());
     }
     tree
 }
 
-fn configure(context: BorrowedFd<'_>, mount: &Mount) -> Result<OwnedFd, Fault> {
+fn configure(context: BorrowedFd<'_>, mount: &Mount, place: BorrowedFd<'_>) -> Result<OwnedFd, Fault> {
     fsconfig_set_string(context, c"source", mount.source.as_c_str()).during(Call::FsOption)?;
+    if mount.mode == RootMode::Covered {
+        set_mode(context, inside::stat(place)?.st_mode & 0o7777).during(Call::FsOption)?;
+    }
     for option in &mount.options {
         set_option(context, option)
             .during(Call::FsOption)
@@ -43,6 +47,12 @@ fn configure(context: BorrowedFd<'_>, mount: &Mount) -> Result<OwnedFd, Fault> {
     fsconfig_create(context).during(Call::FsCreate)?;
     let attributes = MountAttrFlags::from_bits_retain(mount.attributes as u32);
     fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).during(Call::FsMount)
+}
+
+/// Gives the option `mode`, in octal digits.
+fn set_mode(context: BorrowedFd<'_>, mode: u32) -> rustix::io::Result<()> {
+    let digit = |place: u32| b'0' + (mode >> (3 * place) & 7) as u8;
+    fsconfig_set_string(context, c"mode", [digit(3), digit(2), digit(1), digit(0)].as_slice())
 }
 
 fn set_option(context: BorrowedFd<'_>, option: &MountOption) -> rustix::io::Result<()> {
@@ -61,10 +71,14 @@ pub(super) fn attach(
 ) -> Result<(), Fault> {
     let kind = FileType::from_raw_mode(inside::stat(tree)?.st_mode);
     let place = make_target(init.inside()?, target, kind)?;
+    fill_and_attach(tree, place.as_fd(), content)
+}
+
+fn fill_and_attach(tree: BorrowedFd<'_>, place: BorrowedFd<'_>, content: Content) -> Result<(), Fault> {
     if content == Content::CopyUp {
-        crate::copy_up::copy(place.as_fd(), tree)?;
+        crate::copy_up::copy(place, tree)?;
     }
-    attach_at(tree, place.as_fd())
+    attach_at(tree, place)
 }
 
 /// Moves a detached tree to where `place` points.

@@ -18,14 +18,14 @@ pub(super) fn detach_propagation() -> Result<(), Fault> {
     mount_change(c"/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC).during(Call::Mount)
 }
 
-/// Mounts an overlay over the old root. It exists in this namespace alone and goes with it.
-pub(super) fn overlay(init: &mut Init<'_>, overlay: &Overlay) -> Result<(), Fault> {
+/// Mounts an overlay. It exists in this namespace alone and goes with it.
+pub(super) fn overlay(init: &mut Init<'_>, overlay: &Overlay, at: &CStr) -> Result<(), Fault> {
     let context = fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC).during(Call::FsOpen)?;
     let mounted = configure_overlay(context.as_fd(), overlay);
     if mounted.is_err() {
         init.text = KernelText::read(context.as_fd());
     }
-    cover_root(init, mounted?)
+    put(init, mounted?, at)
 }
 
 fn configure_overlay(context: BorrowedFd<'_>, overlay: &Overlay) -> Result<OwnedFd, Fault> {
@@ -56,16 +56,16 @@ fn set_layer(context: BorrowedFd<'_>, index: usize, layer: &CStr, count: usize) 
         .map_err(|fault| fault.detail(index as u32))
 }
 
-/// Mounts the detached tree that the parent made over the old root.
-pub(super) fn tree(init: &mut Init<'_>, tree: Slot) -> Result<(), Fault> {
+/// Mounts the detached tree that the parent made.
+pub(super) fn tree(init: &mut Init<'_>, tree: Slot, at: &CStr) -> Result<(), Fault> {
     let tree = rustix::io::fcntl_dupfd_cloexec(init.slots.get(tree)?, 3).during(Call::Duplicate)?;
-    cover_root(init, tree)
+    put(init, tree, at)
 }
 
-/// Mounts `tree` over `/`. The old root stays below it, and is what paths are still looked up from until it is left: so
-/// no path of the host has to be resolved to attach the container's root, and there is none to race with.
-fn cover_root(init: &mut Init<'_>, tree: OwnedFd) -> Result<(), Fault> {
-    move_mount(&tree, c"", CWD, c"/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).during(Call::MoveMount)?;
+/// Mounts the container's root at `at`: mostly over `/`. The old root stays below it, and is what paths are still looked up
+/// from until it is left, so that no path of the host has to be resolved to attach the root, and there is none to race with.
+fn put(init: &mut Init<'_>, tree: OwnedFd, at: &CStr) -> Result<(), Fault> {
+    move_mount(&tree, c"", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).during(Call::MoveMount)?;
     init.root = Some(tree);
     Ok(())
 }

@@ -7,6 +7,7 @@ use super::mount::attach_at;
 use crate::fault::{Call, During, Fault};
 use crate::inside;
 use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::Uid;
 use rustix::io::Errno;
 use rustix::mount::OpenTreeFlags;
 use rustix::pty::OpenptFlags;
@@ -18,7 +19,7 @@ const DEVPTS: u64 = 0x1cd1;
 
 /// Makes the pair, puts the container's end on `/dev/console` and on the standard streams, and keeps the master for the
 /// parent. The container's end comes from the master itself, never from a path that the image could have prepared.
-pub(super) fn open(init: &mut Init<'_>, size: Option<WindowSize>) -> Result<(), Fault> {
+pub(super) fn open(init: &mut Init<'_>, size: Option<WindowSize>, owner: u32) -> Result<(), Fault> {
     let inside = init.inside()?;
     let master = open_character(inside, c"dev/pts/ptmx", 5, 2)?;
     if !inside::is_on(master.as_fd(), DEVPTS)? {
@@ -31,6 +32,7 @@ pub(super) fn open(init: &mut Init<'_>, size: Option<WindowSize>) -> Result<(), 
         let size = Winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 };
         rustix::termios::tcsetwinsize(&slave, size).during(Call::Terminal)?;
     }
+    rustix::fs::fchown(&slave, Some(Uid::from_raw(owner)), None).during(Call::Owner)?;
     let console = inside.make_file(c"dev/console")?;
     attach_at(copy_of(slave.as_fd(), OpenTreeFlags::empty())?.as_fd(), console.as_fd())?;
     control(&slave)?;
