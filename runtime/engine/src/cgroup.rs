@@ -167,6 +167,8 @@ impl Cgroup {
             return Ok(());
         }
         let Some(directory) = self.open()? else { return Ok(()) };
+        // Whoever is left here and not in the first hierarchy was moved by somebody else since.
+        kill_one_by_one(directory.as_fd(), Instant::now() + PATIENCE)?;
         remove_below(directory.as_fd())?;
         remove_directory(CWD, path.as_bytes())
     }
@@ -204,7 +206,8 @@ pub(crate) fn destroy(cgroups: &[Cgroup]) -> Result<(), Fault> {
 
 /// Kills every process in the cgroups and waits until none is left.
 ///
-/// A process is in all of the hierarchies, so that the first one that can kill a whole cgroup at once settles it for all.
+/// A process is in all of the hierarchies, so that the first one settles it for all. The v2 one, which comes first, can kill a
+/// whole cgroup at once.
 pub(crate) fn kill_all(cgroups: &[Cgroup]) -> Result<(), Fault> {
     let deadline = Instant::now() + PATIENCE;
     thaw(cgroups)?;
@@ -212,7 +215,7 @@ pub(crate) fn kill_all(cgroups: &[Cgroup]) -> Result<(), Fault> {
         let Some(directory) = cgroup.open()? else { continue };
         match write(directory.as_fd(), c"cgroup.kill", b"1") {
             Ok(()) => return await_empty(directory.as_fd(), deadline),
-            Err(_) => kill_one_by_one(directory.as_fd(), deadline)?,
+            Err(_) => return kill_one_by_one(directory.as_fd(), deadline),
         }
     }
     Ok(())

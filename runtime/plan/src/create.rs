@@ -113,6 +113,8 @@ pub fn create(checked: &Checked, host: &Host, request: &Request<'_>) -> Result<P
     let hooks = Moments::of(&mut draft, context.spec);
 
     draft.init(InitStep::DieWithParent, Place::DEFAULT);
+    // What is made on the way has the modes that the plan gives it.
+    draft.init(InitStep::Umask { mask: 0 }, Place::DEFAULT);
     let tree = root::prepare(&mut draft, &context);
     cgroup::plan(&mut draft, &mut context);
     cgroup::join(&mut draft, &context, Entry::Early);

@@ -6,7 +6,7 @@ use crate::mounts;
 use crate::options;
 use crate::place::Place;
 use crate::spec::{self, DeviceKind};
-use crate::step::{Attributes, Content, Device, Expect, Guard, InitStep, Reach, Source, Target};
+use crate::step::{Attributes, Content, Device, Expect, Guard, InitStep, Owner, Reach, Source, Target};
 
 /// The devices that every container has (config-linux.md, "Default Devices"); the console comes with a terminal.
 const DEFAULT: &[(&str, u32, u32)] = &[
@@ -50,7 +50,7 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
             node(
                 draft,
                 context,
-                Device { path, mode, major: *major, minor: *minor, uid: 0, gid: 0 },
+                Device { path, mode, major: *major, minor: *minor, owner: None },
                 Place::DEFAULT,
             );
         }
@@ -86,13 +86,14 @@ fn asked_node(draft: &mut Draft, context: &Context<'_>, device: &spec::Device, i
         DeviceKind::Fifo => libc::S_IFIFO,
     };
     let number = |number: Option<i64>| u32::try_from(number.unwrap_or(0)).unwrap_or(0);
+    let owner =
+        Owner { uid: device.uid.map_or(0, |uid| uid.get()), gid: device.gid.map_or(0, |gid| gid.get()) };
     let step = Device {
         path: draft.inside(&device.path, place),
         mode: kind | device.file_mode.unwrap_or(DEFAULT_MODE) & 0o7777,
         major: number(device.major),
         minor: number(device.minor),
-        uid: device.uid.map_or(0, |uid| uid.get()),
-        gid: device.gid.map_or(0, |gid| gid.get()),
+        owner: (owner != Owner { uid: 0, gid: 0 }).then_some(owner),
     };
     node(draft, context, step, place);
 }

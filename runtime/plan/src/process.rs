@@ -13,6 +13,9 @@ use crate::step::{
 use crate::tables::capabilities::CapabilitySet;
 use std::ffi::CString;
 
+/// The mask of a process for which none is given, as runc has it.
+const DEFAULT_UMASK: u32 = 0o022;
+
 /// What is left for init to do once it is started.
 pub(crate) struct Started {
     /// The socket on which it waits.
@@ -35,9 +38,8 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>, process: &Process) 
     if !has_home(process) {
         draft.init(InitStep::FindHome { uid: process.user.uid.get() }, Place::of("process.env"));
     }
-    if let Some(mask) = process.user.umask {
-        draft.init(InitStep::Umask { mask }, Place::of("process.user.umask"));
-    }
+    let mask = process.user.umask.unwrap_or(DEFAULT_UMASK);
+    draft.init(InitStep::Umask { mask }, Place::of("process.user.umask"));
     // Without no-new-privileges a filter takes CAP_SYS_ADMIN, which goes as soon as the filter is there.
     let deferred = filter.is_some() && !process.no_new_privileges;
     let capabilities = identify(draft, context, process, deferred);

@@ -477,7 +477,14 @@ pub struct Device {
     pub major: u32,
     /// The minor number; 0 for a fifo.
     pub minor: u32,
-    /// The owner.
+    /// Whose it is, where that is not root's.
+    pub owner: Option<Owner>,
+}
+
+/// The user and group that a file belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The user.
     pub uid: u32,
     /// The group.
     pub gid: u32,

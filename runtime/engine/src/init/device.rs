@@ -5,29 +5,26 @@ use crate::inside::{Entry, Inside};
 use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use std::ffi::CStr;
-use tare_plan::step::Device;
+use tare_plan::step::{Device, Owner};
 
 /// Makes a device node; one of the same kind and numbers that is already there is kept (the image may bring it).
 pub(super) fn make(inside: Inside<'_>, device: &Device) -> Result<(), Fault> {
     let entry = inside.entry(&device.path)?;
     let number = fs::makedev(device.major, device.minor);
     let kind = FileType::from_raw_mode(device.mode);
-    // The mode is given exactly by fchmodat below; the process's mask would take bits from it here.
     match fs::mknodat(&entry.directory, entry.name, kind, Mode::from_raw_mode(device.mode & 0o7777), number) {
-        Ok(()) => own(&entry, device),
+        Ok(()) => own(&entry, device.owner),
         Err(Errno::EXIST) => keep(&entry, kind, number),
         Err(errno) => Err(Fault::new(Call::MakeNode, errno)),
     }
 }
 
-/// Gives a node that has just been made its owner and its exact mode.
-fn own(entry: &Entry<'_>, device: &Device) -> Result<(), Fault> {
-    let (uid, gid) = (Uid::from_raw(device.uid), Gid::from_raw(device.gid));
+/// Gives a node that has just been made to its owner, where that is not init itself.
+fn own(entry: &Entry<'_>, owner: Option<Owner>) -> Result<(), Fault> {
+    let Some(Owner { uid, gid }) = owner else { return Ok(()) };
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
     fs::chownat(&entry.directory, entry.name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
-        .during(Call::Owner)?;
-    // fchmodat follows links, but the node was made by this process in a file system that nobody else has yet.
-    fs::chmodat(&entry.directory, entry.name, Mode::from_raw_mode(device.mode & 0o7777), AtFlags::empty())
-        .during(Call::Mode)
+        .during(Call::Owner)
 }
 
 /// Accepts what is already there if it is the very device, and refuses it if it is not.

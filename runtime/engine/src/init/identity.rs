@@ -59,14 +59,14 @@ fn restore_effective() -> Result<(), Fault> {
 pub(super) fn bound_capabilities(keep: u64) -> Result<(), Fault> {
     for bit in 0..u64::BITS {
         let capability = CapabilitySet::from_bits_retain(1 << bit);
-        match thread::capability_is_in_bounding_set(capability) {
+        let done = if keep & (1 << bit) == 0 {
+            thread::remove_capability_from_bounding_set(capability)
+        } else {
+            thread::capability_is_in_bounding_set(capability).map(drop)
+        };
+        match done {
             Err(Errno::INVAL) => break,
-            Err(errno) => return Err(Fault::new(Call::SetCapabilities, errno).detail(bit)),
-            Ok(present) if present && keep & (1 << bit) == 0 => {
-                let dropped = thread::remove_capability_from_bounding_set(capability);
-                dropped.during(Call::SetCapabilities).map_err(|fault| fault.detail(bit))?;
-            }
-            Ok(_) => {}
+            done => done.during(Call::SetCapabilities).map_err(|fault| fault.detail(bit))?,
         }
     }
     Ok(())
