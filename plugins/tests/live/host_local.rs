@@ -37,6 +37,7 @@ fn a_lease_is_a_file_as_the_go_plugin_writes_it() {
         let mut files: Vec<(String, String)> = std::fs::read_dir(stage.directory.join("net"))
             .unwrap()
             .map(|entry| entry.unwrap())
+            .filter(|entry| entry.path().is_file())
             .map(|entry| {
                 (entry.file_name().into_string().unwrap(), std::fs::read_to_string(entry.path()).unwrap())
             })
@@ -257,4 +258,57 @@ fn garbage_collection_releases_what_is_not_valid() {
     let gc = with(&config, "cni.dev/valid-attachments", json!([{"containerID": "c2", "ifname": "eth0"}]));
     stage.call("GC", &gc).succeed();
     assert_eq!(stage.leases("net"), ["10.1.0.3"]);
+}
+
+#[test]
+fn what_it_takes_does_not_grow_with_the_leases() {
+    if !can_run() {
+        return;
+    }
+    if !Path::new("/usr/bin/strace").exists() {
+        return skip("strace is not installed, by which system calls are counted");
+    }
+    let (stage, netns) = (Stage::new(), Namespace::new());
+    let config = config(&stage);
+    let calls = |command: &str| {
+        let log = stage.directory.join("calls");
+        let words = ["strace", "-qq", "-o", log.to_str().unwrap()].map(str::to_owned);
+        assert!(
+            stage.call(command, &config).container("last").netns(&netns).wrapped(&words).status.success()
+        );
+        std::fs::read_to_string(log).unwrap().lines().count()
+    };
+    // The first makes the index, the second finds it.
+    stage.add(&config, "first", &netns);
+    let few = (calls("ADD"), calls("DEL"));
+    for number in 0..300 {
+        std::fs::write(stage.directory.join(format!("net/10.1.9.{number}")), format!("x{number}\r\neth0"))
+            .unwrap();
+    }
+    for number in 300..400 {
+        stage.add(&config, &format!("x{number}"), &netns);
+    }
+    let many = (calls("ADD"), calls("DEL"));
+    assert!(many.0 <= few.0 + 5 && many.1 <= few.1 + 5, "{few:?} became {many:?}");
+    assert_eq!(stage.leases("net").len(), 101 + 256);
+}
+
+#[test]
+fn an_index_that_lies_is_not_believed() {
+    if !can_run() {
+        return;
+    }
+    let (stage, netns) = (Stage::new(), Namespace::new());
+    let config = config(&stage);
+    let result = stage.add(&config, "c1", &netns);
+    stage.add(&config, "c2", &netns);
+    let link = stage.directory.join("net/.index/c1,eth0");
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("10.1.0.3 10.1.0.99", &link).unwrap();
+    stage.call("CHECK", &with_result(&config, &result)).netns(&netns).succeed();
+    stage.del(&config, "c1", &netns);
+    assert_eq!(stage.leases("net"), ["10.1.0.3"], "what is released is what the leases say");
+    std::fs::remove_dir_all(stage.directory.join("net/.index")).unwrap();
+    stage.del(&config, "c2", &netns);
+    assert_eq!(stage.leases("net"), Vec::<String>::new());
 }

@@ -1,5 +1,6 @@
 //! host-local: addresses out of ranges in the configuration, leases as files, as the Go plugin keeps them.
 
+mod index;
 mod pool;
 mod range;
 mod resolv;
@@ -50,6 +51,8 @@ impl HostLocal {
             taken.iter().try_for_each(|lease: &Taken| store.forget(lease.address))?;
         }
         outcome?;
+        let addresses: Vec<IpAddr> = taken.iter().map(|lease| lease.address).collect();
+        store.note_held(&owner(&request.attachment), &addresses);
         Ok(Outcome {
             ips: taken.iter().map(Taken::ip).collect(),
             routes: pool.routes,
@@ -74,13 +77,13 @@ impl HostLocal {
     /// # Errors
     /// Code 100: it holds none.
     pub fn check(&self, request: &Request) -> Result<()> {
-        let held = match Store::open(&directory(request)?)? {
-            None => Vec::new(),
-            Some(store) => store.held_by(&owner(&request.attachment), &request.attachment.container)?,
+        let known = match Store::open(&directory(request)?)? {
+            None => false,
+            Some(store) => store.knows(&owner(&request.attachment), &request.attachment.container)?,
         };
-        match held.is_empty() {
-            false => Ok(()),
-            true => Err(Error::new(
+        match known {
+            true => Ok(()),
+            false => Err(Error::new(
                 Code::Differs,
                 format!(
                     "host-local: Failed to find address added by container {}",
@@ -146,7 +149,7 @@ fn no_address(set: &RangeSet) -> String {
 /// Leases an address of each set into `taken`, which holds what must be given back when this fails.
 fn lease_all(pool: &Pool, store: &Store, owner: &str, taken: &mut Vec<Taken>) -> Result<()> {
     let mut requested = pool.requested.clone();
-    let held = store.held_by(owner, owner)?;
+    let held = store.held_by(owner)?;
     for (number, set) in pool.sets.iter().enumerate() {
         let wanted = requested.iter().position(|address| set.range_of(*address).is_some());
         let lease = match wanted.map(|place| requested.remove(place)) {

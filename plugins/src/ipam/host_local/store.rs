@@ -3,7 +3,9 @@
 //! `DIR/NETWORK/IP` holds `CONTAINER\r\nINTERFACE`; `last_reserved_ip.N` the last address given out of set N; `lock` is
 //! locked with flock(2) for every operation. A lease appears whole or not at all: it is written to a file that has no
 //! name and then linked, so a crash leaves no empty file, and a link that exists is how "taken" is learned.
+//! `index` finds an attachment's leases without reading all of them.
 
+use super::index::Index;
 use super::range::RangeSet;
 use crate::address::parse_address;
 use crate::error::{Error, Result};
@@ -12,7 +14,8 @@ use rustix::fs::{
     unlinkat,
 };
 use rustix::io::{Errno, read, write};
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -22,8 +25,10 @@ use std::path::{Path, PathBuf};
 pub(super) struct Store {
     directory: OwnedFd,
     path: PathBuf,
+    /// `None` where there can be none: then every lease is read.
+    index: Option<RefCell<Index>>,
     /// Closing it unlocks.
-    _lock: OwnedFd,
+    lock: OwnedFd,
 }
 
 /// A lease file is an id and an interface name; what is longer is none.
@@ -54,7 +59,8 @@ impl Store {
                 return Err(failed("lock", why));
             }
         }
-        Ok(Some(Store { directory, path: path.to_owned(), _lock: lock }))
+        let index = Index::open(&directory, &lock).ok().map(RefCell::new);
+        Ok(Some(Store { directory, path: path.to_owned(), index, lock }))
     }
 
     /// Leases an address unless it is taken; says whether it did.
@@ -85,16 +91,44 @@ impl Store {
         noted.map_err(|why| self.failed("write", &name, why))
     }
 
-    /// The addresses that an owner holds; `legacy` is what files of very old releases hold instead.
-    pub(super) fn held_by(&self, owner: &str, legacy: &str) -> Result<Vec<IpAddr>> {
+    /// The addresses that an owner holds, as far as the index knows.
+    pub(super) fn held_by(&self, owner: &str) -> Result<Vec<IpAddr>> {
+        let known = self.index.as_ref().and_then(|index| index.borrow().addresses(owner));
+        match known {
+            None => Ok(self.read_all()?.remove(owner).unwrap_or_default()),
+            Some(addresses) => self.confirm(addresses, owner),
+        }
+    }
+
+    /// Of these addresses those that an owner does hold.
+    fn confirm(&self, addresses: Vec<IpAddr>, owner: &str) -> Result<Vec<IpAddr>> {
         let mut held = Vec::new();
-        self.each_lease(|address, lease| {
-            if lease == owner || lease == legacy {
+        for address in addresses {
+            if self.content(&address.to_string())?.is_some_and(|lease| lease.trim() == owner) {
                 held.push(address);
             }
+        }
+        Ok(held)
+    }
+
+    /// Notes for the next time what an owner holds now.
+    pub(super) fn note_held(&self, owner: &str, addresses: &[IpAddr]) {
+        if let Some(index) = &self.index {
+            index.borrow_mut().put(owner, addresses);
+        }
+    }
+
+    /// Reads every lease, and makes the index of it.
+    fn read_all(&self) -> Result<BTreeMap<String, Vec<IpAddr>>> {
+        let mut leases: BTreeMap<String, Vec<IpAddr>> = BTreeMap::new();
+        self.each_lease(|address, owner| {
+            leases.entry(owner.to_owned()).or_default().push(address);
             Ok(())
         })?;
-        Ok(held)
+        if let Some(index) = &self.index {
+            index.borrow_mut().rebuild(&leases);
+        }
+        Ok(leases)
     }
 
     /// Every leased address.
@@ -102,17 +136,34 @@ impl Store {
         Ok(self.names()?.iter().filter_map(|name| parse_address(name)).collect())
     }
 
-    /// Gives up every lease of an owner; where it has none, those that name nothing but its container.
+    /// Gives up every lease of an owner; where it has none, those that name nothing but its container, as very old
+    /// releases wrote them. An owner whom the index does not know may still have leases: of another program, written
+    /// within one tick of the clock after ours.
     pub(super) fn release(&self, owner: &str, container: &str) -> Result<()> {
-        let mut held = self.held_by(owner, owner)?;
+        let mut held = self.held_by(owner)?;
         if held.is_empty() {
-            held = self.held_by(container, container)?;
+            let mut all = self.read_all()?;
+            held = all.remove(owner).or_else(|| all.remove(container)).unwrap_or_default();
         }
-        held.into_iter().try_for_each(|address| self.forget(address))
+        held.into_iter().try_for_each(|address| self.forget(address))?;
+        self.note_held(owner, &[]);
+        Ok(())
+    }
+
+    /// Whether an owner holds a lease, or its container one of a very old release.
+    pub(super) fn knows(&self, owner: &str, container: &str) -> Result<bool> {
+        if !self.held_by(owner)?.is_empty() {
+            return Ok(true);
+        }
+        let all = self.read_all()?;
+        Ok([owner, container].iter().any(|owner| all.contains_key(*owner)))
     }
 
     /// Gives up every lease that `keep` does not want, whatever it holds, and those that hold nothing.
     pub(super) fn keep_only(&self, keep: impl Fn(&str) -> bool) -> Result<()> {
+        if let Some(index) = &self.index {
+            index.borrow_mut().distrust();
+        }
         self.each_lease(|address, lease| if keep(lease) { Ok(()) } else { self.forget(address) })
     }
 
@@ -197,6 +248,14 @@ impl Store {
 
     fn failed(&self, what: &str, name: &str, why: Errno) -> Error {
         Error::kernel(format!("{what} {}", self.path.join(name).display()), why)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Some(index) = &self.index {
+            index.borrow().seal(&self.directory, &self.lock);
+        }
     }
 }
 
