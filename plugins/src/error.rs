@@ -70,7 +70,7 @@ impl Error {
             Errno::AGAIN | Errno::BUSY | Errno::INTR => Code::TryAgain,
             _ => Code::Io,
         };
-        Self::new(code, format!("cannot {what}: {}", std::io::Error::from(why)))
+        Self::new(code, format!("cannot {what}: {}", spell(why)))
     }
 
     /// The same for what the standard library opened or ran.
@@ -100,6 +100,12 @@ impl Error {
         }
         Some(first)
     }
+}
+
+/// The kernel's words for an error, as callers know them: in lower case and without its number.
+pub(crate) fn spell(why: Errno) -> String {
+    let text = std::io::Error::from(why).to_string();
+    text.split(" (os error").next().unwrap_or_default().to_ascii_lowercase()
 }
 
 impl fmt::Display for Error {

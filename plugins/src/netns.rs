@@ -1,6 +1,6 @@
 //! Network namespaces: opened by path, compared, entered and left again.
 
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Result, spell};
 use rustix::fs::{CWD, Mode, OFlags, fstat, openat, statfs};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::os::fd::{AsFd, OwnedFd};
@@ -79,12 +79,6 @@ fn open(path: &str) -> Result<Netns> {
     openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .map(Netns)
         .map_err(|why| Error::new(Code::Netns, format!("failed to open netns \"{path}\": {}", spell(why))))
-}
-
-/// The kernel's words in lower case and without the number, as callers of the Go plugins know them.
-fn spell(why: rustix::io::Errno) -> String {
-    let text = std::io::Error::from(why).to_string();
-    text.split(" (os error").next().unwrap_or_default().to_ascii_lowercase()
 }
 
 #[cfg(test)]

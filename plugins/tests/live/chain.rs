@@ -112,19 +112,29 @@ fn a_delegate_that_fails_or_answers_nonsense_is_reported_and_told_to_undo() {
     }
 }
 
-/// Runs a chain as an engine does: each plugin gets the result of the one before it.
-fn run_chain(stage: &Stage, command: &str, plugins: &[Value], netns: &Namespace, path: &[PathBuf]) -> Value {
-    let mut result = Value::Null;
-    for plugin in plugins {
-        let name = plugin["type"].as_str().unwrap();
-        let directory = path.iter().find(|directory| directory.join(name).exists()).unwrap();
-        let config = if result.is_null() { plugin.clone() } else { with_result(plugin, &result) };
-        let path: Vec<&str> = path.iter().map(|directory| directory.to_str().unwrap()).collect();
-        let answer =
-            stage.call(command, &config).netns(netns).path(&path.join(":")).plugins(directory).succeed();
-        result = if answer.is_null() { result } else { answer };
+/// What an engine needs to know to run a chain.
+struct Chain<'a> {
+    stage: &'a Stage,
+    netns: &'a Namespace,
+    path: [PathBuf; 2],
+}
+
+impl Chain<'_> {
+    /// Runs plugins as an engine does: each gets the result of the one before it.
+    fn run(&self, command: &str, plugins: &[Value]) -> Value {
+        let Chain { stage, netns, path } = self;
+        let mut result = Value::Null;
+        for plugin in plugins {
+            let name = plugin["type"].as_str().unwrap();
+            let directory = path.iter().find(|directory| directory.join(name).exists()).unwrap();
+            let config = if result.is_null() { plugin.clone() } else { with_result(plugin, &result) };
+            let path: Vec<&str> = path.iter().map(|directory| directory.to_str().unwrap()).collect();
+            let answer =
+                stage.call(command, &config).netns(netns).path(&path.join(":")).plugins(directory).succeed();
+            result = if answer.is_null() { result } else { answer };
+        }
+        result
     }
-    result
 }
 
 #[test]
@@ -148,9 +158,9 @@ fn the_list_that_podman_writes_works_with_the_plugins_that_are_not_ours_yet() {
     .into_iter()
     .map(|plugin| common.as_object().unwrap().iter().fold(plugin, |plugin, (key, value)| with(&plugin, key, value.clone())))
     .collect();
-    let path = [ours(), theirs()];
+    let chain = Chain { stage: &stage, netns: &netns, path: [ours(), theirs()] };
     let warm = stage.host.state();
-    let result = run_chain(&stage, "ADD", &plugins, &netns, &path);
+    let result = chain.run("ADD", &plugins);
     assert_eq!(result["ips"][0]["address"], "10.88.0.2/16");
     netns.serve("0.0.0.0:80");
     assert_eq!(stage.outside.ask("192.0.2.1:8080"), "192.0.2.2".parse().ok());
@@ -158,10 +168,10 @@ fn the_list_that_podman_writes_works_with_the_plugins_that_are_not_ours_yet() {
     assert_eq!(netns.ask("192.0.2.2:81"), "192.0.2.1".parse().ok());
     let done: Vec<Value> = plugins.iter().map(|plugin| with_result(plugin, &result)).collect();
     for plugin in &done {
-        run_chain(&stage, "CHECK", std::slice::from_ref(plugin), &netns, &path);
+        chain.run("CHECK", std::slice::from_ref(plugin));
     }
     for plugin in done.iter().rev() {
-        run_chain(&stage, "DEL", std::slice::from_ref(plugin), &netns, &path);
+        chain.run("DEL", std::slice::from_ref(plugin));
     }
     assert!(!stage.host.state().contains("tare_") && !warm.contains("tare_"));
     assert_eq!(stage.leases("podman"), Vec::<String>::new());
@@ -183,4 +193,31 @@ fn plugins_that_are_links_to_ours_are_ours() {
     stage.call("ADD", &config).netns(&netns).path(path).plugins(&directory).succeed();
     stage.call("DEL", &config).netns(&netns).path(path).plugins(&directory).succeed();
     assert_eq!(stage.leases("net"), Vec::<String>::new());
+}
+
+#[test]
+fn the_example_of_the_documentation_is_a_plugin() {
+    if !can_run() {
+        return;
+    }
+    let (stage, netns) = (Stage::new(), Namespace::new());
+    let bridge = bridge(&stage);
+    let attached = stage.add(&bridge, "c1", &netns);
+    let examples = ours().join("examples");
+    let before = netns.state();
+    let bare =
+        json!({"cniVersion": "0.4.0", "name": "net", "type": "extra-address", "address": "10.99.0.7/32"});
+    let config = with_result(&bare, &attached);
+    let call = |command| stage.call(command, &config).netns(&netns).plugins(&examples);
+    let result = call("ADD").succeed();
+    assert_eq!(result["ips"][1]["address"], "10.99.0.7/32");
+    assert!(netns.ip("-4 -o addr show eth0").contains("10.99.0.7/32"));
+    call("CHECK").succeed();
+    let (code, msg) = call("ADD").fail();
+    assert_eq!((code, msg.as_str()), (5, "cannot add address 10.99.0.7/32 to eth0: file exists"));
+    call("DEL").succeed();
+    call("DEL").succeed();
+    assert_eq!(netns.state(), before);
+    assert_eq!(call("CHECK").fail(), (100, "eth0 lacks address 10.99.0.7/32".to_owned()));
+    stage.call("DEL", &config).netns_path("").plugins(&examples).succeed();
 }
