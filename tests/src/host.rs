@@ -15,7 +15,7 @@ use tare_bundle::bundle::{Bundle, PAYLOAD};
 use tare_bundle::config::Config;
 
 use crate::container::Container;
-use crate::leaks::Snapshot;
+use crate::leaks::{Snapshot, sweep};
 use crate::process::{Call, Output};
 use crate::runtime::{Kind, Runtime, built, kind, program};
 
@@ -135,6 +135,11 @@ impl Host {
         Call::new(words[0], self.files()).args(&words[1..]).run().ok()
     }
 
+    /// Ends the test's processes and removes its control groups, for a test that has found a leak and goes on.
+    pub fn sweep(&self) {
+        sweep(&self.marker);
+    }
+
     /// What has been left on the machine since the test began, each in one line.
     #[must_use]
     pub fn leaks(&self) -> Vec<String> {
@@ -154,7 +159,9 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if std::thread::panicking() {
+            sweep(&self.marker);
+        } else {
             self.is_clean();
         }
     }

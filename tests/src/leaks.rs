@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::process::until;
 
 /// How long the kernel may take to be done with what a runtime has let go of.
@@ -92,6 +95,9 @@ fn processes(marker: &str, all: &mut BTreeSet<String>) {
             continue;
         }
         let path = entry.path();
+        if is_dead(&path) {
+            continue;
+        }
         let bears = ["cgroup", "environ", "cmdline"].iter().any(|file| {
             let bytes = std::fs::read(path.join(file)).unwrap_or_default();
             String::from_utf8_lossy(&bytes).contains(marker)
@@ -99,11 +105,39 @@ fn processes(marker: &str, all: &mut BTreeSet<String>) {
         let inside = std::fs::read_link(path.join("ns/mnt")).is_ok_and(|namespace| namespace == here);
         if bears || inside {
             let line = std::fs::read(path.join("cmdline")).unwrap_or_default();
-            let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            let state = std::fs::read_to_string(path.join("stat")).unwrap_or_default();
-            all.insert(format!("process {name} {line}({})", state.split(' ').nth(2).unwrap_or_default()));
+            all.insert(format!("process {name} {}", String::from_utf8_lossy(&line).replace('\0', " ")));
         }
     }
+}
+
+/// Whether a process has ended and waits for the machine's init, which takes its time, to notice.
+fn is_dead(process: &Path) -> bool {
+    let status = std::fs::read_to_string(process.join("status")).unwrap_or_default();
+    let field =
+        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
+    field("State:").starts_with('Z') && field("PPid:") == "1"
+}
+
+/// Ends what bears the marker and removes its control groups: for a test that has failed, so that others do not.
+pub(crate) fn sweep(marker: &str) {
+    let mut all = BTreeSet::new();
+    cgroups(marker, &mut all);
+    let groups: Vec<&Path> =
+        all.iter().filter_map(|line| line.strip_prefix("cgroup ")).map(Path::new).collect();
+    for group in &groups {
+        // Only one hierarchy has this file, and a frozen process does not die.
+        let _ = std::fs::write(group.join("freezer.state"), "THAWED");
+        for pid in std::fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default().lines() {
+            let pid = Pid::from_raw(pid.parse().unwrap());
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+    }
+    until(GRACE, || {
+        // The inner ones first; those with dying processes in the next round.
+        let left =
+            groups.iter().rev().filter(|group| group.exists() && std::fs::remove_dir(group).is_err()).count();
+        (left == 0).then_some(())
+    });
 }
 
 /// Interfaces, addresses, routes and sockets of this thread's network namespace.

@@ -208,14 +208,22 @@ impl Stage {
             bundle.payload_root("rootfs", &self.payload)?;
             config
         } else {
-            bundle.payload_root("../base", &self.payload)?;
             let site = bundle.directory("site/etc")?;
             std::fs::write(site.join("motd"), format!("this is {name}\n"))?;
-            let base = self.state.join("base").to_string_lossy().into_owned();
+            let base = self.base()?;
             bundle.overlay(&Layers { lower: vec!["site".into(), base], writable: true }, config)?
         };
         bundle.write(&config)?;
         Container::new(host, id, bundle, (&self.runtime, &self.state.join("runtime")))
+    }
+
+    /// The layer that both containers share, made once: what a container runs from must not change under it.
+    fn base(&self) -> Result<String> {
+        let base = self.state.join("base");
+        if !base.is_dir() {
+            Bundle::create(&self.state)?.payload_root("base", &self.payload)?;
+        }
+        Ok(base.to_string_lossy().into_owned())
     }
 
     /// Fetches the page with the payload as the client, run wherever `run` runs it.

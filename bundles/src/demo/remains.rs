@@ -61,7 +61,10 @@ fn of_the_demo(process: &str, mark: &str) -> Option<String> {
     let groups = std::fs::read_to_string(format!("/proc/{process}/cgroup")).ok()?;
     let line =
         String::from_utf8_lossy(&std::fs::read(format!("/proc/{process}/cmdline")).ok()?).replace('\0', " ");
-    (groups.contains("/tare-demo/") || line.contains(mark)).then_some(line)
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    // One that has ended and that the machine's init has not noticed yet is nothing.
+    let dead = status.lines().any(|line| line.starts_with("State:\tZ"));
+    (!dead && (groups.contains("/tare-demo/") || line.contains(mark))).then_some(line)
 }
 
 /// The names in a directory; none when it is not there.

@@ -68,31 +68,15 @@ fn killed_everywhere(verb: &[&str], victim: Victim, prepare: impl Fn(&mut Contai
         };
         if !left.is_empty() {
             leaks.insert(points, (call, left));
-            clean_up(&host, &container);
+            host.sweep();
+            // It may be something else that was left.
+            let _ = std::fs::remove_dir_all(host.runtime().root().join(container.id()));
         }
         points += 1;
     }
     eprintln!("{verb:?}: killed at {points} calls ({victim:?}), {} of them left something", leaks.len());
     assert!(under_test() != Kind::Tare || leaks.is_empty(), "left behind after delete --force: {leaks:#?}");
     assert!(points > 3, "only {points} calls: the tracer sees nothing");
-}
-
-/// What a leak of one point would do to the next is not what is asked.
-fn clean_up(host: &Host, container: &Container) {
-    for path in [host.runtime().root().join(container.id())] {
-        // It may be something else that was left.
-        let _ = std::fs::remove_dir_all(path);
-    }
-    for controller in std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
-        let group = controller.path().join(container.id());
-        for pid in std::fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default().lines() {
-            let _ = nix::sys::signal::kill(
-                nix::unistd::Pid::from_raw(pid.parse().unwrap()),
-                nix::sys::signal::SIGKILL,
-            );
-        }
-        tests::eventually("the group is gone", || !group.exists() || std::fs::remove_dir(&group).is_ok());
-    }
 }
 
 #[test]
