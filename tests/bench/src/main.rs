@@ -1,2 +1,71 @@
-//! Measures runtimes and plugins side by side.
-fn main() {}
+//! The benchmark: runtimes and plugins side by side, interleaved in one run, told as ratios.
+//!
+//! Wall time on a shared machine is noise with a signal in it; processor time is steadier, and the ratio of two
+//! programs measured in turn steadier still. So each sample of one is followed by one of the next, and medians are
+//! compared.
+
+mod place;
+mod plot;
+mod plugins;
+mod report;
+mod runtimes;
+mod stats;
+mod trace;
+mod usage;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+
+use report::Report;
+
+/// Measures container runtimes and CNI plugins. Needs root.
+///
+/// The runtimes are the tare beside this program and those of crun and runc that are on PATH; RUNTIMES names others,
+/// parted by blanks or colons.
+#[derive(Parser)]
+struct Options {
+    /// Samples of each kind of each runtime.
+    #[arg(long, default_value_t = 40)]
+    samples: usize,
+    /// Samples of each kind of each plugin directory.
+    #[arg(long, default_value_t = 25)]
+    plugin_samples: usize,
+    /// The milliseconds of rest before each launch, in the samples that have one.
+    #[arg(long, default_value_t = 30)]
+    rest: u64,
+    /// The runtime that all are compared with.
+    #[arg(long, default_value = "crun")]
+    base: String,
+    /// Where the figures and the plot go.
+    #[arg(long, default_value = "tests/bench/results")]
+    results: PathBuf,
+    /// The directory of the plugins that others are compared with.
+    #[arg(long, default_value = "/usr/lib/cni")]
+    peer_plugins: PathBuf,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    let place = place::Place::enter()?;
+    let mut report = Report::new(&options.base);
+    runtimes::measure(&place, &options, &mut report)?;
+    plugins::measure(&place, &options, &mut report)?;
+    writeln!(std::io::stdout(), "{}", report.table())?;
+    write_results(&options, &report)
+}
+
+fn write_results(options: &Options, report: &Report) -> Result<()> {
+    let directory = &options.results;
+    std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    for (name, text) in
+        [("latest.json", format!("{:#}\n", report.json())), ("latest.svg", plot::draw(report))]
+    {
+        let path = directory.join(name);
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        writeln!(std::io::stdout(), "written: {}", path.display())?;
+    }
+    Ok(())
+}
