@@ -32,7 +32,8 @@ pub(crate) struct Options {
     /// The program inside the containers.
     #[arg(long)]
     payload: Option<PathBuf>,
-    /// Give the containers a plain directory as their root, for a runtime that does not read the overlay annotations.
+    /// Give the containers a plain directory as their root and neither a user nor a time namespace, for a runtime that
+    /// knows none of these.
     #[arg(long)]
     plain_root: bool,
     /// Leave CHECK out, for plugins that find fault with their own work.
@@ -48,6 +49,8 @@ const TEXT: &str = "hello from the first container";
 /// The limits of each container.
 const MEMORY_BYTES: i64 = 64 << 20;
 const PROCESSES: i64 = 32;
+/// The user of the host that is root inside.
+const USERS: u32 = 100_000;
 
 /// The network: one bridge with masquerading, addresses from a range, and published ports.
 fn network(state: &Path) -> Result<List> {
@@ -211,6 +214,7 @@ impl Stage {
             let site = bundle.directory("site/etc")?;
             std::fs::write(site.join("motd"), format!("this is {name}\n"))?;
             let base = self.base()?;
+            let config = config.map_users(USERS, 65_536).namespace("time");
             bundle.overlay(&Layers { lower: vec!["site".into(), base], writable: true }, config)?
         };
         bundle.write(&config)?;
