@@ -163,7 +163,7 @@ impl Parent<'_> {
 
     fn spawn(&mut self, step: &tare_plan::step::Spawn) -> std::result::Result<(), Fault> {
         let kit = self.kit.take().ok_or(Fault::new(Call::Slot, Errno::EXIST))?;
-        let birth = Birth { column: &self.plan.init, kit, slots: &self.slots };
+        let birth = Birth { column: &self.plan.init, kit, slots: &mut self.slots };
         self.init = Some(spawn::init(step, birth)?);
         Ok(())
     }

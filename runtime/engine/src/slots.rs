@@ -1,6 +1,6 @@
 //! The descriptors that a plan's steps open and use, by slot.
 
-use crate::fault::{Call, Fault};
+use crate::fault::{Call, During, Fault};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use tare_plan::step::Slot;
@@ -17,6 +17,11 @@ impl Slots {
         let place = self.0.get_mut(usize::from(slot.0)).ok_or(Fault::new(Call::Slot, Errno::BADF))?;
         *place = Some(fd);
         Ok(())
+    }
+
+    /// Another descriptor of the same file.
+    pub(crate) fn copy_of(&self, slot: Slot) -> Result<OwnedFd, Fault> {
+        rustix::io::fcntl_dupfd_cloexec(self.get(slot)?, 3).during(Call::Duplicate)
     }
 
     pub(crate) fn get(&self, slot: Slot) -> Result<BorrowedFd<'_>, Fault> {

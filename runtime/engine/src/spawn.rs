@@ -47,13 +47,13 @@ impl Drop for Init {
 pub(crate) struct Birth<'plan> {
     pub(crate) column: &'plan [Planned<InitStep>],
     pub(crate) kit: Kit,
-    pub(crate) slots: &'plan Slots,
+    pub(crate) slots: &'plan mut Slots,
 }
 
 /// Makes init. What it is born with is gone here when this returns: its end of the channel is its own alone.
 pub(crate) fn init(step: &Spawn, birth: Birth<'_>) -> Result<Init, Fault> {
-    let cgroup = step.cgroup.map(|slot| birth.slots.get(slot)).transpose()?;
-    let how = Clone { flags: step.namespaces, cgroup };
+    let cgroup = step.cgroup.map(|slot| birth.slots.copy_of(slot)).transpose()?;
+    let how = Clone { flags: step.namespaces, cgroup: cgroup.as_ref().map(AsFd::as_fd) };
     let spawned = if step.join.is_empty() && step.time.is_none() {
         spawn(how, move || init::run(birth.column, birth.kit, birth.slots)).during(Call::Clone)?
     } else {

@@ -115,10 +115,18 @@ pub fn create(checked: &Checked, host: &Host, request: &Request<'_>) -> Result<P
     draft.init(InitStep::DieWithParent, Place::DEFAULT);
     // What is made on the way has the modes that the plan gives it.
     draft.init(InitStep::Umask { mask: 0 }, Place::DEFAULT);
+    // A user may write the mappings of a process only while it can be looked into.
+    let hidden_early = is_root(host);
+    if hidden_early {
+        draft.init(InitStep::HideFromOthers, Place::DEFAULT);
+    }
     let tree = root::prepare(&mut draft, &context);
     cgroup::plan(&mut draft, &mut context);
     cgroup::join(&mut draft, &context, Entry::Early);
     let spawn = namespaces::enter(&mut draft, &context);
+    if !hidden_early {
+        draft.init(InitStep::HideFromOthers, Place::DEFAULT);
+    }
     namespaces::set_up(&mut draft, &context);
     root::mount(&mut draft, &context, tree);
     mounts::plan(&mut draft, &context);

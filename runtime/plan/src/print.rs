@@ -110,6 +110,8 @@ impl fmt::Display for InitStep {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DieWithParent => out.write_str("die when the parent dies"),
+            Self::HideFromOthers => out.write_str("hide from other processes of its user"),
+            Self::CloneTree { source, .. } => write!(out, "copy {source}"),
             Self::JoinCgroup { .. } => out.write_str("enter a cgroup"),
             Self::JoinNamespace { kind, .. } => write!(out, "join the {kind} namespace"),
             Self::Await(signal) => write!(out, "wait for {}", signal.name()),

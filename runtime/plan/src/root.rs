@@ -10,7 +10,7 @@
 //!
 //! Relative paths count from the bundle. The overlay is mounted in the container's own mount namespace, and goes with it.
 
-use crate::create::Context;
+use crate::create::{Context, is_root};
 use crate::draft::Draft;
 use crate::host::Kernel;
 use crate::place::Place;
@@ -78,7 +78,7 @@ fn tree(draft: &mut Draft, context: &Context<'_>, path: &str, place: Place) -> S
         propagation: vec![propagation],
         expect: Expect::Directory,
     };
-    draft.before(ParentStep::CloneTree { slot, source }, place);
+    copy(draft, context, (slot, source), place);
     slot
 }
 
@@ -183,7 +183,7 @@ pub(crate) fn hide(draft: &mut Draft, context: &Context<'_>) {
     if linux.masked_paths.is_empty() {
         return;
     }
-    let null = null_device(draft);
+    let null = null_device(draft, context);
     for (index, path) in linux.masked_paths.iter().enumerate() {
         let place = Place::at("linux.maskedPaths[#]", index);
         let path = draft.inside(path, place);
@@ -191,8 +191,17 @@ pub(crate) fn hide(draft: &mut Draft, context: &Context<'_>) {
     }
 }
 
+/// Copies are the parent's to make, before it touches anything else; an ordinary user may make them in its namespace alone.
+fn copy(draft: &mut Draft, context: &Context<'_>, (slot, source): (Slot, Source), place: Place) {
+    if is_root(context.host) {
+        draft.before(ParentStep::CloneTree { slot, source }, place);
+    } else {
+        draft.init(InitStep::CloneTree { slot, source }, place);
+    }
+}
+
 /// The host's own null device; the container's may be anything.
-fn null_device(draft: &mut Draft) -> Slot {
+fn null_device(draft: &mut Draft, context: &Context<'_>) -> Slot {
     let slot = draft.slot();
     let source = Source {
         path: c"/dev/null".to_owned(),
@@ -201,7 +210,7 @@ fn null_device(draft: &mut Draft) -> Slot {
         propagation: vec![libc::MS_PRIVATE],
         expect: Expect::Device { major: 1, minor: 3 },
     };
-    draft.before(ParentStep::CloneTree { slot, source }, Place::of("linux.maskedPaths"));
+    copy(draft, context, (slot, source), Place::of("linux.maskedPaths"));
     slot
 }
 

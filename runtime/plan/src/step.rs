@@ -103,6 +103,10 @@ pub enum ParentStep {
 pub enum InitStep {
     /// Asks to be killed when the parent dies.
     DieWithParent,
+    /// Keeps other processes of its user from tracing it and from looking into its `/proc` directory, until exec.
+    HideFromOthers,
+    /// Makes a detached copy of a mount, where the parent has no right to.
+    CloneTree { slot: Slot, source: Source },
     /// Enters a cgroup v1 hierarchy.
     JoinCgroup { cgroup: Slot },
     /// Enters an existing namespace.

@@ -3,6 +3,7 @@
 use crate::fault::{Call, During, Fault};
 use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{self, CapabilitySet, CapabilitySets};
 use tare_plan::step::{Capabilities, Identity, NoNewPrivileges, Verify};
 
@@ -13,6 +14,12 @@ pub(crate) fn become_root() -> Result<(), Fault> {
     thread::set_thread_res_uid(uid, uid, uid).during(Call::SetUser)?;
     // A change of user makes a process non-dumpable and forgets its parent's death; the second is asked for again.
     super::die_with_parent()
+}
+
+/// Makes this process non-dumpable: what else runs in namespaces that it joins can neither trace it nor reach the host through its
+/// `/proc` directory (class E of what has gone wrong in runtimes: CVE-2016-9962, CVE-2019-5736). Exec undoes it.
+pub(super) fn hide() -> Result<(), Fault> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).during(Call::Prctl)
 }
 
 /// Lets this process run on every processor that its cgroup allows.

@@ -45,7 +45,7 @@ pub(crate) struct Kit {
 /// Init, as far as it has come.
 struct Init<'plan> {
     kit: Kit,
-    slots: &'plan Slots,
+    slots: &'plan mut Slots,
     root: Option<OwnedFd>,
     terminal: Option<OwnedFd>,
     cover: mask::Cover,
@@ -58,7 +58,7 @@ struct Init<'plan> {
 }
 
 /// Carries out `column`. Returns, with the exit code of a runtime's error, only when a step fails.
-pub(crate) fn run(column: &[Planned<InitStep>], kit: Kit, slots: &Slots) -> i32 {
+pub(crate) fn run(column: &[Planned<InitStep>], kit: Kit, slots: &mut Slots) -> i32 {
     // Steps close descriptors by number; nothing may close them again when this value goes, so it never does.
     let mut init = std::mem::ManuallyDrop::new(Init::new(kit, slots));
     for (step, planned) in column.iter().enumerate() {
@@ -72,7 +72,7 @@ pub(crate) fn run(column: &[Planned<InitStep>], kit: Kit, slots: &Slots) -> i32 
 }
 
 impl<'plan> Init<'plan> {
-    fn new(kit: Kit, slots: &'plan Slots) -> Self {
+    fn new(kit: Kit, slots: &'plan mut Slots) -> Self {
         Self {
             kit,
             slots,
@@ -95,7 +95,7 @@ impl<'plan> Init<'plan> {
             InitStep::Await(signal) => channel::await_signal(self.kit.channel.as_fd(), *signal),
             InitStep::Send(signal) => self.send(*signal),
             InitStep::Hooks(hooks) => self.hooks(hooks.state),
-            InitStep::WaitForStart { slot } => self.wait_for_start(self.slots.get(*slot)?),
+            InitStep::WaitForStart { slot } => self.wait_for_start(*slot),
             InitStep::CloseDescriptors { preserve, keep } => close::close_descriptors(self, *preserve, keep),
             _ => self.set_up(step),
         }
@@ -104,6 +104,8 @@ impl<'plan> Init<'plan> {
     /// Carries out a step that sets the process or its namespaces up.
     fn set_up(&mut self, step: &InitStep) -> Result<(), Fault> {
         match step {
+            InitStep::HideFromOthers => identity::hide(),
+            InitStep::CloneTree { slot, source } => self.slots.put(*slot, crate::tree::clone(source)?),
             InitStep::JoinCgroup { cgroup } => namespace::join_cgroup(self.slots.get(*cgroup)?),
             InitStep::JoinNamespace { slot, kind } => namespace::join(self.slots.get(*slot)?, *kind),
             InitStep::BecomeRoot => identity::become_root(),
@@ -206,7 +208,8 @@ impl<'plan> Init<'plan> {
 
     /// Waits for the message that `start` sends; the descriptor in it is where `start` hears how it went: it is closed by
     /// exec, so that its end without a message means success.
-    fn wait_for_start(&mut self, socket: BorrowedFd<'_>) -> Result<(), Fault> {
+    fn wait_for_start(&mut self, slot: Slot) -> Result<(), Fault> {
+        let socket = self.slots.get(slot)?;
         while self.starter.is_none() {
             let (_, reply) = channel::receive_bytes(socket, &mut [0])?;
             self.starter = reply;

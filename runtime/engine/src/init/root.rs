@@ -58,7 +58,7 @@ fn set_layer(context: BorrowedFd<'_>, index: usize, layer: &CStr, count: usize) 
 
 /// Mounts the detached tree that the parent made.
 pub(super) fn tree(init: &mut Init<'_>, tree: Slot, at: &CStr) -> Result<(), Fault> {
-    let tree = rustix::io::fcntl_dupfd_cloexec(init.slots.get(tree)?, 3).during(Call::Duplicate)?;
+    let tree = init.slots.copy_of(tree)?;
     put(init, tree, at)
 }
 
