@@ -22,5 +22,6 @@ mod mounts;
 mod namespaces;
 mod process;
 mod rootfs;
+mod samples;
 mod seccomp;
 mod terminal;
