@@ -45,6 +45,7 @@ impl Host {
     #[expect(clippy::new_without_default, reason = "it changes the thread: no default of anything")]
     pub fn new() -> Self {
         let marker = format!("t{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let _ = built();
         unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET).expect("a host of its own needs root");
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
         empty_directories();

@@ -1,6 +1,7 @@
 //! The runtime under test: which program it is, and how it is called.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::process::{Call, Output};
 
@@ -32,12 +33,18 @@ pub struct Runtime {
 /// The test does not run from a build directory.
 #[must_use]
 pub fn built() -> PathBuf {
-    let mut path = std::env::current_exe().expect("the test's own path");
-    path.pop();
-    if path.ends_with("deps") {
+    // Asked once, and before any test enters a mount namespace of its own: below a changed root the kernel tells the
+    // program's path by the mounts of the namespace that it was started in.
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let find = || {
+        let mut path = std::env::current_exe().expect("the test's own path");
         path.pop();
-    }
-    path
+        if path.ends_with("deps") {
+            path.pop();
+        }
+        path
+    };
+    BUILT.get_or_init(find).clone()
 }
 
 /// The program that `RUNTIME` names, or ours.

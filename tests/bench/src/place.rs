@@ -13,11 +13,15 @@ use nix::sched::{CloneFlags, unshare};
 pub(crate) struct Place {
     /// Its path.
     pub(crate) directory: PathBuf,
+    /// Where this program and the others of its build lie.
+    pub(crate) programs: PathBuf,
 }
 
 impl Place {
     /// Enters the place: this process, which has one thread, and all that it starts.
     pub(crate) fn enter() -> Result<Self> {
+        // Below a changed root the kernel tells another path once the namespace has changed.
+        let programs = std::env::current_exe()?.with_file_name("");
         unshare(CloneFlags::CLONE_NEWNS).context("a mount namespace needs root")?;
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
         let directory = std::env::temp_dir().join(format!("tare-bench-{}", std::process::id()));
@@ -28,7 +32,7 @@ impl Place {
         }
         // Orphans of a runtime become ours, so that their use of the processor is counted.
         nix::sys::prctl::set_child_subreaper(true)?;
-        Ok(Self { directory })
+        Ok(Self { directory, programs })
     }
 }
 

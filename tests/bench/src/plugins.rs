@@ -30,8 +30,7 @@ pub(crate) fn measure(place: &Place, options: &Options, report: &mut Report) -> 
         writeln!(std::io::stderr(), "SKIPPED plugins: there are none in {}", options.peer_plugins.display())?;
         return Ok(());
     }
-    let ours = std::env::current_exe()?.with_file_name("");
-    let sides = [side(place, "tare", &ours)?, side(place, BASE, &options.peer_plugins)?];
+    let sides = [side(place, "tare", &place.programs)?, side(place, BASE, &options.peer_plugins)?];
     for (case, masquerade, ports) in [
         ("bridge+host-local", false, false),
         ("bridge+host-local+ipMasq", true, false),

@@ -90,7 +90,7 @@ fn find(place: &Place) -> Result<Vec<Runtime>> {
     }
     let mut all = Vec::new();
     for name in names {
-        let Some(program) = program(name)? else {
+        let Some(program) = program(place, name)? else {
             writeln!(std::io::stderr(), "SKIPPED {name}: it is not on PATH")?;
             continue;
         };
@@ -102,11 +102,11 @@ fn find(place: &Place) -> Result<Vec<Runtime>> {
     Ok(all)
 }
 
-fn program(name: &str) -> Result<Option<PathBuf>> {
+fn program(place: &Place, name: &str) -> Result<Option<PathBuf>> {
     if name.contains('/') {
         return Ok(Some(PathBuf::from(name).canonicalize().with_context(|| name.to_string())?));
     }
-    let beside = std::env::current_exe()?.with_file_name(name);
+    let beside = place.programs.join(name);
     if beside.is_file() {
         return Ok(Some(beside));
     }
@@ -120,13 +120,13 @@ fn bundles(place: &Place) -> Result<Vec<(&'static str, PathBuf)>> {
     let mut all = Vec::new();
     for (variant, config) in [("plain", Config::plain()?), ("Docker's profile", docker)] {
         let directory = place.directory.join(variant.replace([' ', '\''], "-"));
-        all.push((variant, bundle(&directory, config)?));
+        all.push((variant, bundle(place, &directory, config)?));
     }
     Ok(all)
 }
 
-fn bundle(directory: &Path, config: Config) -> Result<PathBuf> {
-    let payload = std::env::current_exe()?.with_file_name("tare-payload");
+fn bundle(place: &Place, directory: &Path, config: Config) -> Result<PathBuf> {
+    let payload = place.programs.join("tare-payload");
     let bundle = Bundle::create(directory)?;
     bundle.payload_root("rootfs", &payload)?;
     // Older peers refuse newer versions of the specification.
@@ -175,7 +175,7 @@ fn smallest_limit(place: &Place, runtime: &Runtime) -> Result<f64> {
     while works - fails > 16 {
         let middle = fails.midpoint(works);
         let config = Config::plain()?.memory(i64::from(middle) * 1024);
-        let bundle = bundle(&place.directory.join(format!("limit-{}", runtime.name)), config)?;
+        let bundle = bundle(place, &place.directory.join(format!("limit-{}", runtime.name)), config)?;
         // It has to work thrice: what is on the brink does so now and then.
         let succeeds = (0..3).all(|_| runtime.run(&bundle).is_ok());
         if succeeds {
