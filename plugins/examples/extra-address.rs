@@ -34,7 +34,7 @@ impl Plugin for ExtraAddress {
     }
 
     fn ipam(_: &Request) -> Result<Ipam> {
-        Ok(Ipam::None)
+        Ok(Ipam::Chain)
     }
 
     fn declare(address: &Self::Config, request: &Request, mut so_far: Outcome) -> Result<Declaration> {

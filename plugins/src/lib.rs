@@ -7,6 +7,7 @@
 pub mod address;
 pub mod attachment;
 pub mod declaration;
+pub mod dns;
 pub mod error;
 pub mod host;
 pub mod ipam;

@@ -1,9 +1,10 @@
 //! The result of an `ADD`, in every shape the versions of the specification give it.
 
 use crate::address::{self, Cidr, Family};
+use crate::dns::Dns;
 use crate::error::{Error, Result};
 use crate::json::Section;
-use crate::render::{Json, Members, texts};
+use crate::render::{Json, Members};
 use crate::version::Version;
 use std::net::IpAddr;
 
@@ -73,19 +74,6 @@ impl Route {
         let [_, _, priority, table, scope] = self.extra;
         [priority, table, scope]
     }
-}
-
-/// Name service, passed on and never acted on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Dns {
-    /// Addresses of name servers.
-    pub nameservers: Vec<String>,
-    /// The local domain.
-    pub domain: String,
-    /// Domains to search.
-    pub search: Vec<String>,
-    /// Options of the resolver.
-    pub options: Vec<String>,
 }
 
 impl Outcome {
@@ -248,47 +236,6 @@ impl Route {
             *slot = section.number(key)?;
         }
         Ok(Route { dst, gw: read_address(section, "gw")?, extra })
-    }
-}
-
-impl Dns {
-    fn render(&self) -> Json {
-        Members::default()
-            .list("nameservers", texts(&self.nameservers))
-            .text("domain", &self.domain)
-            .list("search", texts(&self.search))
-            .list("options", texts(&self.options))
-            .object()
-    }
-
-    /// Reads a `dns` object.
-    ///
-    /// # Errors
-    /// A member has the wrong type.
-    pub fn read(section: &Section<'_>) -> Result<Dns> {
-        let list = |key| Ok(section.texts(key)?.into_iter().map(str::to_owned).collect());
-        Ok(Dns {
-            nameservers: list("nameservers")?,
-            domain: section.text("domain")?.to_owned(),
-            search: list("search")?,
-            options: list("options")?,
-        })
-    }
-
-    /// Takes over every part that the other one says something about.
-    pub fn overlay(&mut self, other: Dns) {
-        for (ours, theirs) in [
-            (&mut self.nameservers, other.nameservers),
-            (&mut self.search, other.search),
-            (&mut self.options, other.options),
-        ] {
-            if !theirs.is_empty() {
-                *ours = theirs;
-            }
-        }
-        if !other.domain.is_empty() {
-            self.domain = other.domain;
-        }
     }
 }
 

@@ -5,7 +5,6 @@ use crate::attachment::Attachment;
 use crate::declaration::{Addresses, Declaration, Part, Plugin, Undo};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Side};
-use crate::ipam::Ipam;
 use crate::render::{Json, Members};
 use crate::request::{Command, Environment, Request};
 use crate::result::{Interface, Ip, Outcome};
@@ -76,21 +75,13 @@ fn serve<P: Plugin>(environment: Environment) -> Result<String> {
 fn add<P: Plugin>(request: &Request, host: &mut Host) -> Result<Json> {
     let config = P::read(request)?;
     let ipam = P::ipam(request)?;
-    let so_far = obtain(&ipam, request)?;
+    let so_far = ipam.add(request)?;
     let made = P::declare(&config, request, so_far).and_then(|declaration| make(request, host, declaration));
-    if made.is_err() && ipam.is_some() {
+    if made.is_err() && ipam.gives() {
         // The error that made us undo is the one to report.
         let _ = ipam.del(request);
     }
     made
-}
-
-/// Where there is no IPAM, the result so far is what the plugins before this one made.
-fn obtain(ipam: &Ipam, request: &Request) -> Result<Outcome> {
-    match ipam {
-        Ipam::None => Ok(request.previous()?.unwrap_or_default()),
-        ipam => ipam.add(request),
-    }
 }
 
 fn make(request: &Request, host: &mut Host, declaration: Declaration) -> Result<Json> {

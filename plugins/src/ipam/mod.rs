@@ -1,4 +1,4 @@
-//! Where an attachment's addresses come from: nowhere, our own host-local without an exec, or another program.
+//! Where an attachment's addresses come from: the plugins before, our own host-local without an exec, or another program.
 
 mod delegate;
 pub mod host_local;
@@ -14,6 +14,8 @@ use host_local::HostLocal;
 pub enum Ipam {
     /// The configuration names none: the attachment has no addresses of its own.
     None,
+    /// The plugins before this one in the chain gave it what it has.
+    Chain,
     /// The program in `CNI_PATH` is ours; its work is done in this process.
     HostLocal(HostLocal),
     /// Another program of `CNI_PATH`, to be run.
@@ -37,9 +39,9 @@ impl Ipam {
         }
     }
 
-    /// Whether there is any.
-    pub fn is_some(&self) -> bool {
-        !matches!(self, Ipam::None)
+    /// Whether it gives addresses that are to be given back.
+    pub fn gives(&self) -> bool {
+        !matches!(self, Ipam::None | Ipam::Chain)
     }
 
     /// Obtains addresses for the attachment.
@@ -49,6 +51,7 @@ impl Ipam {
     pub fn add(&self, request: &Request) -> Result<Outcome> {
         let outcome = match self {
             Ipam::None => return Ok(Outcome::default()),
+            Ipam::Chain => return Ok(request.previous()?.unwrap_or_default()),
             Ipam::HostLocal(host_local) => host_local.add(request)?,
             Ipam::Program(program) => program.add(request)?,
         };
@@ -67,7 +70,7 @@ impl Ipam {
     /// The plugin's own.
     pub fn del(&self, request: &Request) -> Result<()> {
         match self {
-            Ipam::None => Ok(()),
+            Ipam::None | Ipam::Chain => Ok(()),
             Ipam::HostLocal(host_local) => host_local.del(request),
             Ipam::Program(program) => program.run(request, Command::Del).map(drop),
         }
@@ -79,7 +82,7 @@ impl Ipam {
     /// It does not; or the plugin's own.
     pub fn check(&self, request: &Request) -> Result<()> {
         match self {
-            Ipam::None => Ok(()),
+            Ipam::None | Ipam::Chain => Ok(()),
             Ipam::HostLocal(host_local) => host_local.check(request),
             Ipam::Program(program) => program.run(request, Command::Check).map(drop),
         }
@@ -91,7 +94,7 @@ impl Ipam {
     /// It could not; or the plugin's own.
     pub fn status(&self, request: &Request) -> Result<()> {
         match self {
-            Ipam::None => Ok(()),
+            Ipam::None | Ipam::Chain => Ok(()),
             Ipam::HostLocal(host_local) => host_local.status(request),
             Ipam::Program(program) => program.run(request, Command::Status).map(drop),
         }
@@ -103,7 +106,7 @@ impl Ipam {
     /// The plugin's own.
     pub fn gc(&self, request: &Request) -> Result<()> {
         match self {
-            Ipam::None => Ok(()),
+            Ipam::None | Ipam::Chain => Ok(()),
             Ipam::HostLocal(host_local) => host_local.gc(request),
             Ipam::Program(program) => program.run(request, Command::Gc).map(drop),
         }

@@ -44,6 +44,17 @@ pub struct Chain {
     pub name: &'static str,
     /// Where it is called, and in which order among others there.
     pub hook: Option<(Hook, i32)>,
+    /// What its rules do.
+    pub kind: Kind,
+}
+
+/// What the rules of a chain with a hook do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Rewrite addresses; they see the first packet of each connection.
+    Nat,
+    /// Let through or drop; they see every packet.
+    Filter,
 }
 
 /// A set, or with data a map. Types are those that `nft` knows, so that it prints elements as people read them.
@@ -122,7 +133,7 @@ impl Batch {
                     w.number_be(1, hook as u32);
                     w.bytes(2, &priority.to_be_bytes());
                 });
-                w.text(7, "nat");
+                w.text(7, if chain.kind == Kind::Nat { "nat" } else { "filter" });
             }
         });
     }

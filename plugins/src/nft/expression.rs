@@ -14,6 +14,8 @@ pub enum Verdict {
     Return,
     /// Goes through another chain, then on.
     Jump(&'static str),
+    /// Away with the packet.
+    Drop,
 }
 
 /// One expression; numbers are offsets and lengths in bytes, or registers of four bytes, the first of which is 0.
@@ -28,6 +30,7 @@ enum Expression {
     Map { set: String },
     LocalDestination,
     TranslatedDestination,
+    FromElsewhere,
     Destination(Family),
     Masquerade,
     Verdict(Verdict),
@@ -74,6 +77,12 @@ impl Rule {
     /// A rule for packets to an address of this host: what passes through to elsewhere is none of ours (CVE-2025-67499).
     pub fn to_this_host() -> Rule {
         Rule(vec![Expression::LocalDestination])
+    }
+
+    /// The packet came by another interface than the loopback.
+    #[must_use]
+    pub fn from_elsewhere(self) -> Rule {
+        self.and(Expression::FromElsewhere)
     }
 
     /// The source is in a network.
@@ -163,6 +172,9 @@ impl Rule {
     }
 }
 
+const META_IN_LINK: u32 = 4;
+/// The loopback is the first interface of every namespace.
+const LOOPBACK_INDEX: u32 = 1;
 const META_PROTOCOL: u32 = 15;
 const META_TRANSPORT: u32 = 16;
 const FIB_ADDRESS_TYPE: u32 = 3;
@@ -173,6 +185,7 @@ const STATUS_DESTINATION_TRANSLATED: u32 = 0x20;
 const DESTINATION_NAT: u32 = 1;
 const RETURN: i32 = -5;
 const JUMP: i32 = -3;
+const DROP: i32 = 0;
 
 impl Expression {
     fn write(&self, w: &mut Attributes) {
@@ -203,6 +216,10 @@ impl Expression {
                 put(w, "ct", |w| numbers(w, &[(1, FIRST_REGISTER), (2, CT_STATUS)]));
                 mask(w, &STATUS_DESTINATION_TRANSLATED.to_ne_bytes());
                 compare(w, true, &[0; 4]);
+            }
+            Expression::FromElsewhere => {
+                put(w, "meta", |w| numbers(w, &[(1, FIRST_REGISTER), (2, META_IN_LINK)]));
+                compare(w, true, &LOOPBACK_INDEX.to_ne_bytes());
             }
             Expression::Destination(family) => destination(w, *family),
             Expression::Masquerade => put(w, "masq", |_| {}),
@@ -261,6 +278,7 @@ fn end(w: &mut Attributes, verdict: Verdict) {
         w.nest(2, |w| {
             w.nest(2, |w| match verdict {
                 Verdict::Return => w.bytes(1, &RETURN.to_be_bytes()),
+                Verdict::Drop => w.bytes(1, &DROP.to_be_bytes()),
                 Verdict::Jump(chain) => {
                     w.bytes(1, &JUMP.to_be_bytes());
                     w.text(2, chain);

@@ -5,77 +5,16 @@
 //! out the same elements. Nothing is searched, so neither grows with the number of attachments, and nothing but the
 //! attachment's name is needed to remove what it has.
 
-use super::batch::{
-    Batch, COUNTER, Element, INET, LONGEST_COMMENT, SUBSYSTEM, head, put_elements, put_value,
-};
+use super::batch::{Batch, COUNTER, INET, SUBSYSTEM, head, put_elements, put_value};
+use super::record::{facts_of, owner, pack, record_name};
+use super::reply::{content_in, number_in, owner_in};
+use super::schema::{Added, Clash, Entry, Schema, network_set};
 use crate::address::Cidr;
 use crate::attachment::Attachment;
 use crate::error::{Code, Error, Result};
-use crate::netlink::{Answer, Op, Refusal, Socket, Writer, attributes, find};
+use crate::netlink::{Answer, Op, Refusal, Socket, Writer};
 use rustix::io::Errno;
 use std::marker::PhantomData;
-
-/// A table of ours.
-pub trait Schema {
-    /// Its name.
-    const TABLE: &'static str;
-    /// The chain that gets a rule for each network.
-    const CHAIN: &'static str;
-    /// How many chains and sets it is built with.
-    const FIXED: u32;
-    /// How many rules that chain is built with.
-    const FIXED_RULES: u32;
-
-    /// Builds it: chains, sets, and rules that refer to them.
-    fn build(batch: &mut Batch);
-
-    /// Adds the set of a network, called as `network_set` says, and its rule.
-    fn build_network(batch: &mut Batch, network: Cidr);
-
-    /// What follows from a fact; nothing from one that is not understood.
-    fn entries(fact: &str) -> Vec<Entry>;
-}
-
-/// An element, and the set that it is in.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
-    /// The set's name.
-    pub set: String,
-    /// The network, if the set is that of one.
-    pub network: Option<Cidr>,
-    /// The element.
-    pub element: Element,
-    /// What becomes of it when another attachment has it.
-    pub clash: Clash,
-}
-
-/// What becomes of an element that another attachment has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Clash {
-    /// The new attachment is refused.
-    Refuse,
-    /// It is the new attachment's from now on: the other one lost the address.
-    TakeOver,
-}
-
-/// What became of an `add`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Added {
-    /// All of it is in.
-    Done,
-    /// Nothing is: an element that follows from this fact belongs to this attachment.
-    Taken {
-        /// The fact.
-        fact: String,
-        /// Whose it is.
-        owner: String,
-    },
-}
-
-/// The name of a network's set, made of what `nft` allows in names.
-pub fn network_set(network: Cidr) -> String {
-    format!("in/{}", network.network().to_string().replace(':', "_"))
-}
 
 /// The entries of one attachment in the table of a schema.
 #[derive(Debug)]
@@ -408,17 +347,6 @@ fn too_busy() -> Error {
     Error::new(Code::TryAgain, "the tables of nftables change faster than they can be read")
 }
 
-/// An attachment as people write it, from the name under which the table has it.
-fn owner(name: &str) -> &str {
-    name.strip_prefix("at/").unwrap_or(name)
-}
-
-fn record_name(name: &str, number: usize) -> String {
-    if number == 0 { name.to_owned() } else { format!("{name}/{number}") }
-}
-
-const BETWEEN: &str = ", ";
-
 /// Two facts may lead to one element: two ports of the host to one of the container.
 fn entries_of<S: Schema>(facts: &[String]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = facts.iter().flat_map(|fact| S::entries(fact)).collect();
@@ -432,72 +360,4 @@ fn put_all(batch: &mut Batch, name: &str, facts: &[String], entries: &[Entry]) {
         batch.record(&record_name(name, number), content);
     }
     entries.iter().for_each(|entry| batch.element(&entry.set, &entry.element, name));
-}
-
-/// As few records as hold the facts.
-fn pack(facts: &[String]) -> Vec<String> {
-    let mut records: Vec<String> = Vec::new();
-    for fact in facts {
-        match records.last_mut() {
-            Some(last) if last.len() + BETWEEN.len() + fact.len() <= LONGEST_COMMENT => {
-                last.push_str(BETWEEN);
-                last.push_str(fact);
-            }
-            _ => records.push(fact.clone()),
-        }
-    }
-    records
-}
-
-fn facts_of(records: &[String]) -> Vec<String> {
-    records.iter().flat_map(|record| record.split(BETWEEN)).map(str::to_owned).collect()
-}
-
-/// A number in network order out of the one reply to a request; `None` when what was asked for is not there.
-fn number_in(answer: Answer, kind: u16) -> Result<Option<u32>> {
-    match answer.outcome {
-        Ok(replies) => {
-            let body = replies.first().and_then(|body| body.get(4..)).unwrap_or_default();
-            Ok(find(body, kind).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes))
-        }
-        // A kernel without nf_tables knows neither the table nor the question.
-        Err(Refusal { errno: Errno::NOENT | Errno::INVAL | Errno::OPNOTSUPP, .. }) => Ok(None),
-        Err(refusal) => Err(refusal.error("read the tables of nftables")),
-    }
-}
-
-fn content_in(replies: &[Vec<u8>]) -> Option<String> {
-    comment(find(replies.first()?.get(4..)?, 8)?)
-}
-
-fn owner_in(replies: &[Vec<u8>]) -> Option<String> {
-    let list = find(replies.first()?.get(4..)?, 3)?;
-    let (_, element) = attributes(list).next()?;
-    Some(find(element, 6).and_then(comment).unwrap_or_default())
-}
-
-/// The text of a comment as `nft` writes it.
-fn comment(bytes: &[u8]) -> Option<String> {
-    let [0, length, rest @ ..] = bytes else { return None };
-    let text = rest.get(..usize::from(*length).checked_sub(1)?)?;
-    Some(String::from_utf8_lossy(text).into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn facts_survive_being_packed_into_records() {
-        let facts: Vec<String> = (0..100).map(|n| format!("tcp 0.0.0.0:{n} 10.88.0.5/16:{n} snat")).collect();
-        let records = pack(&facts);
-        assert!(records.len() < 20 && records.iter().all(|record| record.len() <= LONGEST_COMMENT));
-        assert_eq!(facts_of(&records), facts);
-    }
-
-    #[test]
-    fn the_name_of_a_networks_set_is_one_that_nft_reads() {
-        assert_eq!(network_set(crate::address::parse("10.88.3.4/16").unwrap()), "in/10.88.0.0/16");
-        assert_eq!(network_set(crate::address::parse("fd00::5/64").unwrap()), "in/fd00__/64");
-    }
 }

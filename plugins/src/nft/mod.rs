@@ -4,7 +4,11 @@
 mod batch;
 mod expression;
 mod ledger;
+mod record;
+mod reply;
+mod schema;
 
-pub use batch::{Batch, Chain, Element, Hook, Set};
+pub use batch::{Batch, Chain, Element, Hook, Kind, Set};
 pub use expression::{Rule, Verdict};
-pub use ledger::{Added, Clash, Entry, Ledger, Schema, network_set};
+pub use ledger::Ledger;
+pub use schema::{Added, Clash, Entry, Schema, network_set};

@@ -2,6 +2,7 @@
 
 use crate::address::{Cidr, Family, next};
 use crate::declaration::{Declaration, Plugin};
+use crate::dns::Dns;
 use crate::error::{Code, Error, Result};
 use crate::host::{IfMissing, Side, Sysctl};
 use crate::ipam::Ipam;
@@ -10,7 +11,7 @@ use crate::request::Request;
 use crate::resource::{
     self, Conflict, ContainerInterface, DuplicateDetection, Gateways, Masquerade, PortSettings, Sysctls, Veth,
 };
-use crate::result::{Dns, Outcome, Route};
+use crate::result::{Outcome, Route};
 
 /// The plugin.
 #[derive(Clone, Copy, Debug)]

@@ -23,7 +23,7 @@ impl Plugin for Loopback {
     fn unreadable() {}
 
     fn ipam(_: &Request) -> Result<Ipam> {
-        Ok(Ipam::None)
+        Ok(Ipam::Chain)
     }
 
     /// In a chain the result of the plugins before it is passed on as it is.

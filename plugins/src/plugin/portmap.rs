@@ -49,7 +49,7 @@ impl Plugin for Portmap {
     }
 
     fn ipam(_: &Request) -> Result<Ipam> {
-        Ok(Ipam::None)
+        Ok(Ipam::Chain)
     }
 
     fn declare(config: &Config, request: &Request, so_far: Outcome) -> Result<Declaration> {

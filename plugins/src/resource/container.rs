@@ -62,10 +62,7 @@ impl Resource for ContainerInterface {
             return Err(differs(format!("Failed to match addr {wanted} on interface {}", self.name)));
         }
         let connected = self.addresses.iter().map(|cidr| Route::new(cidr.network(), None));
-        for route in connected.chain(self.routes.iter().cloned()) {
-            self.check_route(host, &route, link.index)?;
-        }
-        Ok(())
+        connected.chain(self.routes.iter().cloned()).try_for_each(|route| self.check_route(host, &route))
     }
 }
 
@@ -118,15 +115,12 @@ impl ContainerInterface {
         })
     }
 
-    /// A default route is found by its destination alone, since plugins after this one may have moved it.
-    fn check_route(&self, host: &mut Host, wanted: &Route, index: u32) -> Result<()> {
-        let is_default = wanted.dst.length == 0;
+    /// By its destination and gateway, whichever interface it is on; a default route by its destination alone. Plugins
+    /// after this one may have moved them.
+    fn check_route(&self, host: &mut Host, wanted: &Route) -> Result<()> {
+        let any_gateway = wanted.dst.length == 0 || wanted.gw.is_none();
         let routes = host.route(Side::Container)?.routes(wanted.dst.family())?;
-        let same = |found: &crate::netlink::Installed| {
-            found.dst == wanted.dst
-                && (is_default || (found.link == index && (wanted.gw.is_none() || found.gw == wanted.gw)))
-        };
-        match routes.iter().any(same) {
+        match routes.iter().any(|found| found.dst == wanted.dst && (any_gateway || found.gw == wanted.gw)) {
             true => Ok(()),
             false => Err(differs(format!("Expected Route {} not found in routing table", wanted.dst))),
         }

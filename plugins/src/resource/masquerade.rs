@@ -7,7 +7,7 @@ use crate::declaration::{Resource, Undo};
 use crate::error::Result;
 use crate::host::Host;
 use crate::nft::{
-    Batch, Chain, Clash, Element, Entry, Hook, Ledger, Rule, Schema, Set, Verdict, network_set,
+    Batch, Chain, Clash, Element, Entry, Hook, Kind, Ledger, Rule, Schema, Set, Verdict, network_set,
 };
 
 /// The addresses of an attachment, masqueraded.
@@ -69,7 +69,7 @@ impl Schema for Table {
     const FIXED_RULES: u32 = 2;
 
     fn build(batch: &mut Batch) {
-        batch.chain(Chain { name: POSTROUTING, hook: Some((Hook::Postrouting, PRIORITY)) });
+        batch.chain(Chain { name: POSTROUTING, hook: Some((Hook::Postrouting, PRIORITY)), kind: Kind::Nat });
         for multicast in ["224.0.0.0/4", "ff00::/8"].into_iter().filter_map(address::parse) {
             let rule = Rule::of(multicast.family()).to_network(multicast).verdict(Verdict::Return);
             batch.rule(POSTROUTING, &rule);

@@ -8,7 +8,7 @@ use crate::error::{Code, Error, Result};
 use crate::host::{Host, IfMissing, Side, Sysctl};
 use crate::netlink::forget_connections;
 use crate::nft::{
-    Added, Batch, Chain, Clash, Element, Entry, Hook, Ledger, Rule, Schema, Set, Verdict, network_set,
+    Added, Batch, Chain, Clash, Element, Entry, Hook, Kind, Ledger, Rule, Schema, Set, Verdict, network_set,
 };
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -248,8 +248,9 @@ struct Table;
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 const PUBLISHED: &str = "published";
 const POSTROUTING: &str = "postrouting";
-/// `dstnat` and `srcnat`.
-const PRIORITIES: [i32; 2] = [-100, 100];
+const LOOPBACK: Cidr = Cidr { address: IpAddr::V4(Ipv4Addr::LOCALHOST), length: 8 };
+/// `dstnat`, `srcnat` and `raw`.
+const PRIORITIES: [i32; 3] = [-100, 100, -300];
 /// The numbers by which `nft` knows types, and the lengths that keys and data of them take.
 const PROTOCOL: (u32, u32) = (12, 4);
 const SERVICE: (u32, u32) = (13, 4);
@@ -270,14 +271,15 @@ fn name(what: &str, family: Family) -> String {
 impl Schema for Table {
     const TABLE: &'static str = "tare_portmap";
     const CHAIN: &'static str = POSTROUTING;
-    const FIXED: u32 = 4 + 7;
+    const FIXED: u32 = 5 + 7;
     const FIXED_RULES: u32 = 3;
 
     fn build(batch: &mut Batch) {
         build_sets(batch);
-        let [destination, source] = PRIORITIES;
-        let chain = |name, hook, priority| Chain { name, hook: Some((hook, priority)) };
-        batch.chain(Chain { name: PUBLISHED, hook: None });
+        let [destination, source, first] = PRIORITIES;
+        let chain = |name, hook, priority| Chain { name, hook: Some((hook, priority)), kind: Kind::Nat };
+        batch.chain(Chain { name: PUBLISHED, hook: None, kind: Kind::Nat });
+        guard_loopback(batch, Chain { kind: Kind::Filter, ..chain("loopback", Hook::Prerouting, first) });
         batch.chain(chain("prerouting", Hook::Prerouting, destination));
         batch.chain(chain("output", Hook::Output, destination));
         batch.chain(chain(POSTROUTING, Hook::Postrouting, source));
@@ -290,8 +292,7 @@ impl Schema for Table {
         for chain in ["prerouting", "output"] {
             batch.rule(chain, &Rule::to_this_host().verdict(Verdict::Jump(PUBLISHED)));
         }
-        let loopback = Cidr { address: IpAddr::V4(Ipv4Addr::LOCALHOST), length: 8 };
-        let local = Rule::of(Family::V4).redirected().from_network(loopback);
+        let local = Rule::of(Family::V4).redirected().from_network(LOOPBACK);
         batch.rule(POSTROUTING, &local.to_any_of(Family::V4, &name("local", Family::V4)).masquerade());
     }
 
@@ -311,6 +312,15 @@ impl Schema for Table {
         entries.push(publication.redirection());
         entries
     }
+}
+
+/// `route_localnet` lets the host's 127.0.0.1 out to containers; without this it would let containers in to the host's
+/// 127.0.0.1, where services listen that trust who comes.
+fn guard_loopback(batch: &mut Batch, chain: Chain) {
+    batch.chain(chain);
+    let foreign = || Rule::of(Family::V4).from_elsewhere();
+    batch.rule(chain.name, &foreign().to_network(LOOPBACK).verdict(Verdict::Drop));
+    batch.rule(chain.name, &foreign().from_network(LOOPBACK).verdict(Verdict::Drop));
 }
 
 fn target_type(family: Family) -> (u32, u32) {

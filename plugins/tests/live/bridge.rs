@@ -478,3 +478,15 @@ fn fifty_at_once_on_a_bridge_that_is_not_there_yet_all_work() {
     stage.host.ip("link del br0");
     assert_eq!(stage.host.state(), before_bridge);
 }
+
+#[test]
+fn a_bridge_without_ipam_does_not_take_the_addresses_of_plugins_before_it() {
+    if !can_run() {
+        return;
+    }
+    let (stage, container) = (Stage::new(), Namespace::new());
+    let previous = json!({"cniVersion": "1.0.0", "ips": [{"address": "10.7.0.2/24"}]});
+    let config = json!({"cniVersion": "1.0.0", "name": "l2", "type": "bridge", "bridge": "br0", "prevResult": previous});
+    assert_eq!(stage.add(&config, "c1", &container).get("ips"), None);
+    assert!(!container.ip("-4 -o addr").contains("10.7.0.2"));
+}

@@ -303,3 +303,24 @@ fn garbage_collection_removes_ports_of_attachments_that_are_gone() {
     gc(json!([]));
     assert_eq!(it.stage.host.state(), before);
 }
+
+#[test]
+fn the_hosts_loopback_stays_its_own() {
+    if !can_run() {
+        return;
+    }
+    let it = Published::new();
+    it.stage.host.serve("127.0.0.1:90");
+    // A container that takes 127.0.0.1 for an address of its gateway.
+    it.container.ip("route flush table local 127.0.0.0/8");
+    it.container.ip("route add 127.0.0.1 via 10.1.0.1");
+    it.container.run(|| std::fs::write("/proc/sys/net/ipv4/conf/all/route_localnet", "1").unwrap());
+    let config = it.config(json!([tcp(8080)]));
+    it.add(&config);
+    assert_eq!(it.stage.host.sysctl("net/ipv4/conf/br0/route_localnet"), "1");
+    assert!(it.stage.host.ask("127.0.0.1:8080").is_some());
+    assert_eq!(it.container.ask("127.0.0.1:90"), None);
+    // The attempt is one that would succeed.
+    it.stage.host.command("nft", "flush chain inet tare_portmap loopback");
+    assert_eq!(it.container.ask("127.0.0.1:90"), "10.1.0.2".parse().ok());
+}

@@ -3,10 +3,11 @@
 use super::range::{Range, RangeSet};
 use super::resolv;
 use crate::address::{self, Family};
+use crate::dns::Dns;
 use crate::error::{Error, Result};
 use crate::json::{Element, Section};
 use crate::request::Request;
-use crate::result::{Dns, Route};
+use crate::result::Route;
 use crate::version::Version;
 use std::net::IpAddr;
 

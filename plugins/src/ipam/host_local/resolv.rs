@@ -1,7 +1,7 @@
 //! `resolvConf`: name service for the container, taken from a file as the resolver reads it (resolv.conf(5)).
 
+use crate::dns::Dns;
 use crate::error::{Error, Result};
-use crate::result::Dns;
 
 /// Reads the file.
 pub(super) fn read(path: &str) -> Result<Dns> {
