@@ -1,7 +1,10 @@
 //! The container's cgroup: its directory in every hierarchy, and the limits in it (config-linux.md, "Control groups").
 
+mod block_io;
+mod cpu;
 mod devices;
 mod limits;
+mod memory;
 
 use crate::create::Context;
 use crate::draft::{Draft, clean};

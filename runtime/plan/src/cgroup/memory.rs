@@ -1,0 +1,82 @@
+//! Limits of memory (config-linux.md, "Memory"). Zero means unset, as Docker writes it.
+
+use super::limits::{Cgroups, Limit, set};
+use crate::draft::Draft;
+use crate::place::Place;
+use crate::spec::Memory;
+
+/// Plans what is set.
+pub(super) fn plan(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
+    let limit = memory.limit.unwrap_or(0);
+    let low = or_max(memory.reservation.unwrap_or(0));
+    let swap = swap_alone(limit, memory.swap.unwrap_or(0));
+    let table = [
+        (
+            memory.limit,
+            "memory.limit_in_bytes",
+            Some(("memory.max", or_max(limit))),
+            "linux.resources.memory.limit",
+        ),
+        (
+            memory.swap,
+            "memory.memsw.limit_in_bytes",
+            Some(("memory.swap.max", swap)),
+            "linux.resources.memory.swap",
+        ),
+        (
+            memory.reservation,
+            "memory.soft_limit_in_bytes",
+            Some(("memory.low", low)),
+            "linux.resources.memory.reservation",
+        ),
+        (memory.kernel_tcp, "memory.kmem.tcp.limit_in_bytes", None, "linux.resources.memory.kernelTCP"),
+    ];
+    for (value, file, v2, place) in table {
+        if let Some(value) = value.filter(|value| *value != 0) {
+            let v1 = Some((file, value.to_string()));
+            set(draft, cgroups, Limit { controller: "memory", v1, v2, place: Place::of(place) });
+        }
+    }
+    behaviour(draft, cgroups, memory);
+}
+
+/// What is no limit in bytes, and has no file on v2.
+fn behaviour(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
+    if memory.kernel.is_some_and(|value| value != 0) {
+        draft.warn(
+            Place::of("linux.resources.memory.kernel"),
+            "the limit of kernel memory is obsolete and ignored",
+        );
+    }
+    if let Some(value) = memory.swappiness {
+        let place = Place::of("linux.resources.memory.swappiness");
+        let v1 = Some(("memory.swappiness", value.to_string()));
+        set(draft, cgroups, Limit { controller: "memory", v1, v2: None, place });
+    }
+    if memory.disable_oom_killer == Some(true) {
+        let place = Place::of("linux.resources.memory.disableOOMKiller");
+        let v1 = Some(("memory.oom_control", "1".to_owned()));
+        set(draft, cgroups, Limit { controller: "memory", v1, v2: None, place });
+    }
+}
+
+/// v2 counts swap alone, where the configuration counts memory and swap together.
+fn swap_alone(limit: i64, both: i64) -> String {
+    if both < 0 || limit < 0 { "max".to_owned() } else { (both - limit).max(0).to_string() }
+}
+
+fn or_max(value: i64) -> String {
+    if value < 0 { "max".to_owned() } else { value.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::swap_alone;
+
+    #[test]
+    fn swap_is_counted_without_memory_on_v2() {
+        assert_eq!(swap_alone(100, 250), "150");
+        assert_eq!(swap_alone(100, 100), "0");
+        assert_eq!(swap_alone(100, -1), "max");
+    }
+}

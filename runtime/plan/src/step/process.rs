@@ -1,0 +1,107 @@
+//! What steps say of init as a process: how it is made, who it is, what it may do.
+
+use super::Slot;
+use crate::spec::NamespaceKind;
+use crate::tables::rlimits::RlimitKind;
+use std::ffi::CString;
+
+/// The process that becomes the container's init.
+#[derive(Debug)]
+pub struct Spawn {
+    /// New namespaces, as `CLONE_NEW*` flags.
+    pub namespaces: u64,
+    /// Namespaces that have to be entered before init is made; a process in between does so and makes init.
+    pub join: Vec<(NamespaceKind, Slot)>,
+    /// A time namespace that has to be made before init is, with what is written to its `timens_offsets`.
+    pub time: Option<CString>,
+    /// The v2 cgroup that init is born in.
+    pub cgroup: Option<Slot>,
+}
+
+/// Mappings of a user namespace, as the kernel's files take them: a line for each extent.
+#[derive(Debug)]
+pub struct MapIds {
+    /// For `uid_map`.
+    pub uids: String,
+    /// For `gid_map`.
+    pub gids: String,
+    /// By whom they are written.
+    pub writer: MapWriter,
+}
+
+/// Who may write the mappings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapWriter {
+    /// The runtime, which has the capabilities for it.
+    Privileged,
+    /// The runtime as an ordinary user, for itself alone: setgroups is denied first.
+    OwnIds,
+    /// The set-user-id programs newuidmap and newgidmap.
+    Delegated,
+}
+
+/// A resource limit (setrlimit(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rlimit {
+    /// The resource's name, such as `RLIMIT_NOFILE`.
+    pub resource: RlimitKind,
+    /// The limit in force.
+    pub soft: u64,
+    /// The most it may be raised to.
+    pub hard: u64,
+}
+
+/// A terminal's size, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowSize {
+    /// Lines.
+    pub rows: u16,
+    /// Columns.
+    pub columns: u16,
+}
+
+/// The ids of the process.
+#[derive(Debug)]
+pub struct Identity {
+    /// User.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Further groups; `None` keeps those there are, where setgroups(2) is denied.
+    pub groups: Option<Vec<u32>>,
+}
+
+/// Sets of capabilities, one bit for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// In force.
+    pub effective: u64,
+    /// Available.
+    pub permitted: u64,
+    /// Kept across exec for files that have them as well.
+    pub inheritable: u64,
+    /// Kept across exec of any program.
+    pub ambient: u64,
+}
+
+/// What must be true before the container counts as created.
+#[derive(Debug)]
+pub struct Verify {
+    /// The user, in force and saved.
+    pub uid: u32,
+    /// The group, in force and saved.
+    pub gid: u32,
+    /// The capabilities, where they are already set.
+    pub capabilities: Option<Capabilities>,
+    /// Whether no-new-privileges is set.
+    pub no_new_privileges: NoNewPrivileges,
+}
+
+/// Whether the process may gain privileges by executing a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoNewPrivileges {
+    /// It may.
+    Unset,
+    /// It may not.
+    Set,
+}
