@@ -13,7 +13,7 @@ use crate::spawn::{self, Birth, Init};
 use crate::store::Entry;
 use crate::{cgroup, tree};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{self, MemfdFlags};
+use rustix::fs::{self, MemfdFlags, Mode};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
@@ -157,8 +157,11 @@ impl Parent<'_> {
         let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)
             .during(Call::Socket)?;
         let address = SocketAddrUnix::new(self.entry.socket_path()).during(Call::Socket)?;
-        rustix::net::bind(&socket, &address).during(Call::Socket)?;
-        Ok(socket)
+        // The mask decides who may write to the socket, and the caller's may be anything.
+        let mask = rustix::process::umask(Mode::from_raw_mode(0o177));
+        let bound = rustix::net::bind(&socket, &address).during(Call::Socket);
+        rustix::process::umask(mask);
+        bound.map(|()| socket)
     }
 
     fn spawn(&mut self, step: &tare_plan::step::Spawn) -> std::result::Result<(), Fault> {

@@ -66,6 +66,11 @@ pub fn start_detached(created: Created, warn: &mut dyn FnMut(&Error)) -> Result<
 /// As for `start`, and when the wait fails; the container is deleted in both cases.
 pub fn run(mut created: Created, after: AfterEnd, warn: &mut dyn FnMut(&Error)) -> Result<i32> {
     let ended = start_and_wait(&mut created);
+    match created.entry.relock() {
+        // Somebody else has deleted it meanwhile.
+        Err(Error::NotFound(_)) => return ended,
+        answer => answer?,
+    }
     if after == AfterEnd::Delete || ended.is_err() {
         discard(created, warn)?;
     }

@@ -162,6 +162,14 @@ impl Entry {
         let _ = fs::flock(&self.directory, FlockOperation::Unlock);
     }
 
+    /// Takes the lock again.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the container was deleted meanwhile.
+    pub(crate) fn relock(&self) -> Result<()> {
+        self.lock()
+    }
+
     /// Whoever held the lock before may have deleted the container.
     fn still_there(&self) -> Result<()> {
         let stat =

@@ -1,7 +1,8 @@
 //! Device nodes and the links beside them.
 
 use crate::fault::{Call, During, Fault};
-use crate::inside::{Entry, Inside};
+use crate::inside::{self, Entry, Inside};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use std::ffi::CStr;
@@ -44,16 +45,23 @@ pub(super) fn symlink(inside: Inside<'_>, path: &CStr, target: &CStr) -> Result<
     }
 }
 
-/// Opens a character device inside the root and makes sure that it is the one with these numbers.
+/// Opens a character device of the file system `magic` inside the root.
+///
+/// It is looked at before it is opened, since opening a device can do something, and again after, in case it was exchanged.
 pub(super) fn open_character(
     inside: Inside<'_>,
     path: &CStr,
-    major: u32,
-    minor: u32,
-) -> Result<rustix::fd::OwnedFd, Fault> {
+    (major, minor): (u32, u32),
+    magic: u64,
+) -> Result<OwnedFd, Fault> {
+    let genuine = |file: &OwnedFd| {
+        let stat = inside::stat(file.as_fd())?;
+        let same = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
+            && stat.st_rdev == fs::makedev(major, minor)
+            && inside::is_on(file.as_fd(), magic)?;
+        if same { Ok(()) } else { Err(Fault::new(Call::Unexpected, Errno::NODEV)) }
+    };
+    genuine(&inside.open(path, OFlags::PATH)?)?;
     let file = inside.open(path, OFlags::RDWR | OFlags::NOCTTY)?;
-    let stat = fs::fstat(&file).during(Call::Stat)?;
-    let same = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice;
-    let genuine = same && stat.st_rdev == fs::makedev(major, minor);
-    if genuine { Ok(file) } else { Err(Fault::new(Call::Unexpected, Errno::NODEV)) }
+    genuine(&file).map(|()| file)
 }

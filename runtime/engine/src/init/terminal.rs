@@ -5,10 +5,8 @@ use super::device::open_character;
 use super::mask::copy_of;
 use super::mount::attach_at;
 use crate::fault::{Call, During, Fault};
-use crate::inside;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::Uid;
-use rustix::io::Errno;
 use rustix::mount::OpenTreeFlags;
 use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
@@ -21,10 +19,7 @@ const DEVPTS: u64 = 0x1cd1;
 /// parent. The container's end comes from the master itself, never from a path that the image could have prepared.
 pub(super) fn open(init: &mut Init<'_>, size: Option<WindowSize>, owner: u32) -> Result<(), Fault> {
     let inside = init.inside()?;
-    let master = open_character(inside, c"dev/pts/ptmx", 5, 2)?;
-    if !inside::is_on(master.as_fd(), DEVPTS)? {
-        return Err(Fault::new(Call::Unexpected, Errno::NODEV));
-    }
+    let master = open_character(inside, c"dev/pts/ptmx", (5, 2), DEVPTS)?;
     rustix::pty::unlockpt(&master).during(Call::Terminal)?;
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let slave = rustix::pty::ioctl_tiocgptpeer(&master, flags).during(Call::Terminal)?;
