@@ -7,7 +7,7 @@
 //! ROOT/ID/config.json   the configuration as it was when the container was created
 //! ROOT/ID/start         the socket on which init waits to be started
 //! ```
-//! Files appear whole or not at all: they are written without a name and linked, or renamed over the older one.
+//! Files appear whole or not at all: they are written under another name and renamed.
 
 use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(8);
 const RECORD: &str = "record.json";
 const CONFIG: &str = "config.json";
 const CGROUP: &str = "cgroup";
+/// A file on its way to its name.
+const NEXT: &str = "next";
 /// The name of the socket on which init waits.
 pub(crate) const START: &str = "start";
 
@@ -184,22 +186,19 @@ impl Entry {
             "" => Ok(()),
             name => fs::symlinkat(name, &self.directory, CGROUP).during(Call::Symlink),
         };
-        let begun = named.and_then(|()| self.link(RECORD, record.to_json().as_bytes()));
+        let begun = named.and_then(|()| self.write(RECORD, record.to_json().as_bytes()));
         begun.map_err(|fault| self.error("write the record of", fault))
     }
 
     /// Replaces the record.
     pub(crate) fn commit(&self, record: &Record) -> Result<()> {
-        const NEXT: &str = "record.next";
-        let replaced = self
-            .link(NEXT, record.to_json().as_bytes())
-            .and_then(|()| fs::renameat(&self.directory, NEXT, &self.directory, RECORD).during(Call::Write));
-        replaced.map_err(|fault| self.error("write the record of", fault))
+        let written = self.write(RECORD, record.to_json().as_bytes());
+        written.map_err(|fault| self.error("write the record of", fault))
     }
 
     /// Keeps a copy of the configuration.
     pub(crate) fn keep_config(&self, config: &[u8]) -> Result<()> {
-        self.link(CONFIG, config).map_err(|fault| self.error("write the configuration of", fault))
+        self.write(CONFIG, config).map_err(|fault| self.error("write the configuration of", fault))
     }
 
     /// Reads the record.
@@ -231,25 +230,18 @@ impl Entry {
         Ok(text)
     }
 
-    /// Writes a file without a name, then gives it one: a name that is taken, and be it by half a file, is freed first.
-    fn link(&self, name: &str, content: &[u8]) -> std::result::Result<(), Fault> {
-        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    /// Writes a file under another name and renames it, so that it is whole whenever it is seen. What an interrupted call
+    /// leaves is overwritten by the next one, or goes with the directory.
+    fn write(&self, name: &str, content: &[u8]) -> std::result::Result<(), Fault> {
+        let flags = OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file =
-            fs::openat(&self.directory, c".", flags, Mode::from_raw_mode(0o600)).during(Call::MakeFile)?;
+            fs::openat(&self.directory, NEXT, flags, Mode::from_raw_mode(0o600)).during(Call::MakeFile)?;
         let mut rest = content;
         while !rest.is_empty() {
             let written = rustix::io::write(&file, rest).during(Call::Write)?;
             rest = rest.get(written..).unwrap_or_default();
         }
-        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let link = || fs::linkat(CWD, path.as_str(), &self.directory, name, AtFlags::SYMLINK_FOLLOW);
-        match link() {
-            Err(Errno::EXIST) => {
-                fs::unlinkat(&self.directory, name, AtFlags::empty()).during(Call::Write)?;
-                link().during(Call::Write)
-            }
-            answer => answer.during(Call::Write),
-        }
+        fs::renameat(&self.directory, NEXT, &self.directory, name).during(Call::Write)
     }
 
     /// Keeps the container when this value goes.
