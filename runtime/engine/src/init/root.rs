@@ -75,7 +75,7 @@ pub(super) fn enter(init: &mut Init<'_>, how: EnterRoot) -> Result<(), Fault> {
     rustix::process::fchdir(init.root()?).during(Call::ChangeDirectory)?;
     match how {
         EnterRoot::Pivot => pivot()?,
-        EnterRoot::Cover | EnterRoot::Chroot => rustix::process::chroot(c".").during(Call::ChangeRoot)?,
+        EnterRoot::Cover => rustix::process::chroot(c".").during(Call::ChangeRoot)?,
     }
     rustix::process::chdir(c"/").during(Call::ChangeDirectory)
 }

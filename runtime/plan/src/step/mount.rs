@@ -169,6 +169,4 @@ pub enum EnterRoot {
     Pivot,
     /// chroot(2) into the mount that covers the old root (`--no-pivot`): for a root on the initial ramfs.
     Cover,
-    /// chroot(2) alone: the container shares the runtime's mount namespace.
-    Chroot,
 }
