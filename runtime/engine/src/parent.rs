@@ -12,7 +12,7 @@ use crate::slots::Slots;
 use crate::spawn::{self, Birth, Init};
 use crate::store::Entry;
 use crate::{cgroup, tree};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use rustix::fs::{self, MemfdFlags, Mode};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -72,7 +72,7 @@ impl Drop for Cgroups {
 /// The step that failed, of either column, with its place in the configuration.
 pub fn carry_out(plan: &Plan, record: Record, entry: Entry) -> Result<Created> {
     let (channel, theirs) = channel::pair().map_err(|fault| Error::act("make a channel", fault))?;
-    let kit = Some(kit(plan, theirs)?);
+    let kit = Some(kit(plan, theirs, channel.as_raw_fd())?);
     let slots = Slots::new(plan.slots);
     let cgroups = Cgroups(record.own_cgroups());
     let mut parent = Parent { plan, init: None, cgroups, entry, record, slots, kit, channel, terminal: None };
@@ -83,7 +83,7 @@ pub fn carry_out(plan: &Plan, record: Record, entry: Entry) -> Result<Created> {
 }
 
 /// Makes everything that init will need, before it is.
-fn kit(plan: &Plan, channel: OwnedFd) -> Result<Kit> {
+fn kit(plan: &Plan, channel: OwnedFd, parents_end: RawFd) -> Result<Kit> {
     let hooks = plan.init.iter().filter_map(|planned| match &planned.step {
         InitStep::Hooks(hooks) => Some(hooks.hooks.iter().map(PreparedHook::new).collect()),
         _ => None,
@@ -101,6 +101,7 @@ fn kit(plan: &Plan, channel: OwnedFd) -> Result<Kit> {
         filters: filters.collect(),
         host_proc,
         channel,
+        parents_end,
     })
 }
 
@@ -127,7 +128,18 @@ impl Parent<'_> {
             }),
             step => self.open(step),
         };
-        done.map_err(|fault| failed(planned, fault))
+        // Where init has failed meanwhile, that is why this step did.
+        done.map_err(|fault| self.init_failure().unwrap_or_else(|| failed(planned, fault)))
+    }
+
+    /// Why init has ended, if it has.
+    fn init_failure(&self) -> Option<Error> {
+        self.init.as_ref()?;
+        match channel::receive(self.channel.as_fd(), Some(0)) {
+            Ok((Message::Failed(failure), _)) => Some(self.failed_in_init(&failure)),
+            Err(fault) if fault.errno == Errno::PIPE => Some(Error::InitDied { how: self.how_init_ended() }),
+            _ => None,
+        }
     }
 
     /// Carries out a step that opens or makes something for later ones.

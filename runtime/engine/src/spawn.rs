@@ -4,6 +4,7 @@ use crate::channel::{self, MESSAGE};
 use crate::fault::{Call, During, Fault};
 use crate::init::{self, Kit};
 use crate::slots::Slots;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -67,7 +68,7 @@ fn by_way_of_joiner(step: &Spawn, how: Clone<'_>, birth: Birth<'_>) -> Result<Sp
     let (here, there) = channel::pair()?;
     let joiner =
         spawn(Clone::default(), move || join(step, how, birth, there.as_fd())).during(Call::Clone)?;
-    let told = receive_spawned(here.as_fd());
+    let told = receive_spawned(here.as_fd(), joiner.pidfd.as_fd());
     channel::retry(|| waitid(WaitId::PidFd(joiner.pidfd.as_fd()), WaitIdOptions::EXITED))
         .during(Call::Wait)?;
     told
@@ -103,7 +104,15 @@ fn make_sister(step: &Spawn, how: Clone<'_>, birth: Birth<'_>) -> Result<Spawned
     spawn(how, move || init::run(birth.column, birth.kit, birth.slots)).during(Call::Clone)
 }
 
-fn receive_spawned(joiner: BorrowedFd<'_>) -> Result<Spawned, Fault> {
+/// Hears from the joiner. Its sister has copies of the joiner's descriptors, so that a joiner that was killed is known by its
+/// own end and not by the channel's.
+fn receive_spawned(joiner: BorrowedFd<'_>, process: BorrowedFd<'_>) -> Result<Spawned, Fault> {
+    let mut waiting =
+        [PollFd::from_borrowed_fd(joiner, PollFlags::IN), PollFd::from_borrowed_fd(process, PollFlags::IN)];
+    channel::retry(|| poll(&mut waiting, None)).during(Call::Wait)?;
+    if waiting.first().is_none_or(|channel| channel.revents().is_empty()) {
+        return Err(Fault::new(Call::Peer, Errno::PIPE));
+    }
     let mut bytes = [0; MESSAGE];
     let (got, pidfd): (usize, Option<OwnedFd>) = channel::receive_bytes(joiner, &mut bytes)?;
     if let Some(failure) = channel::failure_in(&bytes).filter(|_| got == MESSAGE) {

@@ -17,7 +17,7 @@ use crate::fault::{Call, During, Fault};
 use crate::hook::{self, PreparedHook};
 use crate::inside::Inside;
 use crate::slots::Slots;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::io::Errno;
 use rustix::process::{Signal as Posix, set_parent_process_death_signal};
 use tare_plan::step::{InitStep, Planned, Signal, Slot};
@@ -40,6 +40,8 @@ pub(crate) struct Kit {
     pub(crate) host_proc: OwnedFd,
     /// Init's end of the channel.
     pub(crate) channel: OwnedFd,
+    /// The number of the parent's end, of which init is born with a copy.
+    pub(crate) parents_end: RawFd,
 }
 
 /// Init, as far as it has come.
@@ -61,6 +63,9 @@ struct Init<'plan> {
 pub(crate) fn run(column: &[Planned<InitStep>], kit: Kit, slots: &mut Slots) -> i32 {
     // Steps close descriptors by number; nothing may close them again when this value goes, so it never does.
     let mut init = std::mem::ManuallyDrop::new(Init::new(kit, slots));
+    if init.let_go_of_parents_end().is_err() {
+        return 1;
+    }
     for (step, planned) in column.iter().enumerate() {
         if let Err(fault) = init.act(&planned.step) {
             let failure = Failure { step, fault, text: init.text };
@@ -85,6 +90,12 @@ impl<'plan> Init<'plan> {
             starter: None,
             text: KernelText::EMPTY,
         }
+    }
+
+    /// Closes the copy of the parent's end of the channel: while init held it, it would never hear that the parent is gone.
+    fn let_go_of_parents_end(&self) -> Result<(), Fault> {
+        let number = self.kit.parents_end.cast_unsigned();
+        tare_sys::descriptors::close_range(number, number).during(Call::Close)
     }
 
     /// Carries out one step.
