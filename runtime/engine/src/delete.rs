@@ -87,7 +87,7 @@ fn end(init: &ProcessId) -> std::result::Result<(), Fault> {
 /// or the record was damaged since. The cgroup's name is written down apart, for the second case.
 fn delete_unrecorded(mut entry: Entry, force: Force) -> Result<()> {
     if force == Force::Stopped {
-        return Err(Error::NotFound(entry.id().to_owned()));
+        return Err(Error::Damaged(entry.id().to_owned()));
     }
     if let Some(path) = entry.cgroup() {
         let hierarchies = crate::probe::host()?.hierarchies.into_iter().rev();

@@ -37,6 +37,8 @@ pub enum Error {
     },
     /// No container has this id.
     NotFound(String),
+    /// A container has this id, and its record is missing or can't be understood.
+    Damaged(String),
     /// The id is taken.
     Exists(String),
     /// The id is no name.
@@ -88,6 +90,11 @@ impl fmt::Display for Error {
             Self::Act { what, fault } => write!(out, "cannot {what}: {}", Reason(fault)),
             Self::InitDied { how } => write!(out, "the container's init ended before it was ready: {how}"),
             Self::NotFound(id) => write!(out, "container {id:?} does not exist"),
+            // Callers take it for what it is to them: nothing that they could use.
+            Self::Damaged(id) => write!(
+                out,
+                "container {id:?} does not exist: its record is missing or damaged; delete --force removes what is left"
+            ),
             Self::Exists(id) => write!(out, "container with given ID already exists: {id}"),
             Self::InvalidId(id) => write!(out, "invalid container ID format: {id:?}"),
             Self::State { verb, id, status } => write_state(out, verb, id, *status),

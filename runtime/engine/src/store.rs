@@ -204,10 +204,11 @@ impl Entry {
     /// Reads the record.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when it is not there yet or can't be understood.
+    /// [`Error::Damaged`] when it is not there yet or can't be understood.
     pub(crate) fn record(&self) -> Result<Record> {
-        let text = self.read(RECORD)?;
-        Record::from_json(&text).ok_or_else(|| Error::NotFound(self.id.clone()))
+        let damaged = || Error::Damaged(self.id.clone());
+        let text = self.read(RECORD).map_err(|_| damaged())?;
+        Record::from_json(&text).ok_or_else(damaged)
     }
 
     /// The name of the container's cgroup, which was written down before it was made.
