@@ -33,12 +33,18 @@ impl Snapshot {
         Self(all)
     }
 
+    /// What there is at this moment and was not then.
+    #[must_use]
+    pub fn since(&self, marker: &str) -> Vec<String> {
+        Self::take(marker).0.difference(&self.0).cloned().collect()
+    }
+
     /// What there is now and was not then, once the kernel has had time to finish.
     #[must_use]
     pub fn leaks(&self, marker: &str) -> Vec<String> {
         let mut last = Vec::new();
         let clean = until(GRACE, || {
-            last = Self::take(marker).0.difference(&self.0).cloned().collect();
+            last = self.since(marker);
             last.is_empty().then_some(())
         });
         if clean.is_some() { Vec::new() } else { last }

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::parent::{self, Created};
 use crate::probe;
 use crate::record::Record;
-use crate::store::Store;
+use crate::store::{Entry, Store};
 use std::ffi::CString;
 use tare_plan::create::Request;
 use tare_plan::host::Host;
@@ -30,9 +30,17 @@ pub fn create(
     bundle.config.warnings().iter().chain(&plan.warnings).for_each(&mut *warn);
     let entry = store.reserve(request.id)?;
     let record = record(bundle, &host, request);
+    make(bundle, &plan, record, entry)
+}
+
+/// Makes the container that `record` describes, by a plan of its bundle. The record is written before anything is made.
+///
+/// # Errors
+/// The step that failed; nothing is left then.
+pub fn make(bundle: &Bundle, plan: &Plan, record: Record, entry: Entry) -> Result<Created> {
     entry.begin(&record)?;
     entry.keep_config(&bundle.bytes)?;
-    parent::carry_out(&plan, record, entry)
+    parent::carry_out(plan, record, entry)
 }
 
 /// Plans a container's creation without doing anything.

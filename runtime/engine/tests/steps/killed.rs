@@ -1,0 +1,158 @@
+//! Killing: a step that blocks for ever is put before every step in turn, and the creator is killed there.
+
+use crate::failing::index;
+use crate::stage::{Kind, Stage};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
+use nix::sys::wait::waitpid;
+use nix::unistd::{Pid, mkfifo};
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+use tare_plan::place::Place;
+use tare_plan::plan::Plan;
+use tare_plan::spec::NamespaceKind;
+use tare_plan::step::{InitStep, ParentStep, Planned, Signal as Message, Slot};
+use tare_sys::clone::{Clone, spawn};
+use tests::eventually;
+
+/// The numbers of the system calls in which the blocking steps wait.
+const OPENAT: &str = "257";
+const RECVMSG: &str = "47";
+const RECVFROM: &str = "45";
+
+/// What becomes of init when its creator is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Dies,
+    Lives,
+}
+
+pub(crate) fn at_any_step_of_the_parent() {
+    every_step_of_the_parent(&Stage::new(Kind::Overlay));
+    every_step_of_the_parent(&Stage::new(Kind::Joined));
+}
+
+pub(crate) fn at_any_step_of_init() {
+    every_step_of_init(&Stage::new(Kind::Plain), 0);
+}
+
+pub(crate) fn in_all_namespaces() {
+    let stage = Stage::new(Kind::AllNamespaces);
+    every_step_of_the_parent(&stage);
+    // In a user namespace the channel is not silent at first.
+    every_step_of_init(&stage, 1);
+}
+
+fn every_step_of_the_parent(stage: &Stage) {
+    let plan = stage.plan();
+    let told = step_of(&plan, |step| matches!(step, ParentStep::Send(Message::Committed)));
+    for at in 0..=plan.parent.len() {
+        let fate = if at > told { Fate::Lives } else { Fate::Dies };
+        let creator = blocked_in_parent(stage, stage.plan(), at);
+        killed(stage, creator, fate, &format!("step {at} of the parent"));
+    }
+}
+
+fn step_of(plan: &Plan, is: fn(&ParentStep) -> bool) -> usize {
+    plan.parent.iter().position(|planned| is(&planned.step)).unwrap()
+}
+
+/// The step waits for a message on the socket for start, which nobody sends. Before init has asked to die with its parent,
+/// it waits on the channel instead, whose end it hears.
+fn every_step_of_init(stage: &Stage, first: usize) {
+    let plan = stage.plan();
+    let outlives = index(&plan, |step| matches!(step, InitStep::OutliveParent));
+    let waits = index(&plan, |step| matches!(step, InitStep::WaitForStart { .. }));
+    let InitStep::WaitForStart { slot } = plan.init[waits].step else { unreachable!() };
+    for at in first..=waits {
+        let (step, call) = match at {
+            0 => (InitStep::Await(Message::Released), RECVFROM),
+            _ => (InitStep::WaitForStart { slot }, RECVMSG),
+        };
+        let mut plan = stage.plan();
+        plan.init.insert(at, Planned { step, because: Place::DEFAULT });
+        let creator = creating(stage, &plan);
+        eventually(&format!("init blocks at step {at}"), || children(creator).any(|pid| waits_in(pid, call)));
+        let fate = if at > outlives { Fate::Lives } else { Fate::Dies };
+        killed(stage, creator, fate, &format!("step {at} of init"));
+    }
+}
+
+/// Without the signal, as when the creator dies before init has asked for it.
+pub(crate) fn without_death_signal() {
+    let stage = Stage::new(Kind::Plain);
+    let plan = stage.plan();
+    let born = step_of(&plan, |step| matches!(step, ParentStep::Spawn(_)));
+    let told = step_of(&plan, |step| matches!(step, ParentStep::Send(Message::Committed)));
+    for at in born + 1..=told {
+        let mut plan = stage.plan();
+        plan.init.retain(|planned| !matches!(planned.step, InitStep::DieWithParent));
+        let creator = blocked_in_parent(&stage, plan, at);
+        killed(&stage, creator, Fate::Dies, &format!("step {at} of the parent, without the signal"));
+    }
+}
+
+/// Starts a creator that blocks before the parent's step of this number: it opens a FIFO that nobody else opens.
+fn blocked_in_parent(stage: &Stage, mut plan: Plan, at: usize) -> Pid {
+    let path = stage.host.files().join("fifo");
+    if !path.exists() {
+        mkfifo(&path, Mode::S_IRWXU).unwrap();
+    }
+    let path = CString::new(path.as_os_str().as_bytes()).unwrap();
+    let step = ParentStep::OpenNamespace { slot: Slot(0), kind: NamespaceKind::Network, path };
+    plan.parent.insert(at, Planned { step, because: Place::DEFAULT });
+    let creator = creating(stage, &plan);
+    eventually(&format!("the creator blocks at step {at}"), || waits_in(creator, OPENAT));
+    creator
+}
+
+/// Starts a process that carries the plan out.
+fn creating(stage: &Stage, plan: &Plan) -> Pid {
+    let create = || match stage.make(plan) {
+        // Whoever has created a container and waits for nothing ends; this one is killed first.
+        Ok(_created) => loop {
+            std::thread::sleep(Duration::from_secs(1));
+        },
+        Err(error) => {
+            eprintln!("the creator was not to fail: {error}");
+            1
+        }
+    };
+    Pid::from_raw(spawn(Clone::default(), create).unwrap().pid.as_raw_nonzero().get())
+}
+
+fn children(pid: Pid) -> impl Iterator<Item = Pid> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let pids: Vec<i32> = text.split_whitespace().map(|pid| pid.parse().unwrap()).collect();
+    pids.into_iter().map(Pid::from_raw)
+}
+
+/// Whether a process waits in a system call, and in the same one a moment later.
+fn waits_in(pid: Pid, call: &str) -> bool {
+    let look = || std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    let first = look();
+    if first.split(' ').next() != Some(call) {
+        return false;
+    }
+    std::thread::sleep(Duration::from_millis(3));
+    look() == first
+}
+
+/// Kills the creator; looks at what becomes of init; deletes.
+fn killed(stage: &Stage, creator: Pid, fate: Fate, when: &str) {
+    kill(creator, Signal::SIGKILL).unwrap();
+    waitpid(creator, None).unwrap();
+    match fate {
+        Fate::Dies => {
+            let left = stage.processes_left();
+            assert!(left.is_empty(), "{when}: still alive {left:#?}");
+        }
+        Fate::Lives => {
+            let state = tare_engine::state::state(&stage.store, &stage.id).unwrap();
+            assert_eq!(state["status"], "created", "{when}");
+        }
+    }
+    stage.delete();
+    stage.is_clean(when);
+}
