@@ -166,8 +166,13 @@ pub(crate) fn receive_bytes(
     let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut room);
     let mut buffers = [IoSliceMut::new(bytes)];
-    let got = retry(|| recvmsg(channel, &mut buffers, &mut ancillary, RecvFlags::CMSG_CLOEXEC))
-        .during(Call::Peer)?;
+    let mut receive = || retry(|| recvmsg(channel, &mut buffers, &mut ancillary, RecvFlags::CMSG_CLOEXEC));
+    let got = match receive() {
+        // The other side has ended and left something unread. That is told once, before what it said last.
+        Err(Errno::CONNRESET) => receive(),
+        answer => answer,
+    };
+    let got = got.during(Call::Peer)?;
     let mut fd = None;
     for message in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(mut fds) = message {
@@ -267,6 +272,17 @@ mod tests {
         let Message::Failed(failure) = message else { panic!("{message:?}") };
         assert_eq!((failure.step, failure.fault), (300, fault));
         assert!(fd.is_none());
+    }
+
+    #[test]
+    fn a_failure_is_heard_although_init_left_a_message_unread() {
+        let (parent, init) = pair().unwrap();
+        send_signal(parent.as_fd(), Signal::Mapped).unwrap();
+        let fault = Fault::new(Call::Open, Errno::NOENT);
+        send_failed(init.as_fd(), &Failure { step: 3, fault, text: KernelText::EMPTY });
+        drop(init);
+        let (message, _) = receive(parent.as_fd(), Some(1000)).unwrap();
+        assert!(matches!(message, Message::Failed(failure) if failure.step == 3));
     }
 
     #[test]
