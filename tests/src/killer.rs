@@ -74,7 +74,7 @@ fn trace(words: &[String], victim: Victim, at: usize) -> Death {
 }
 
 /// A shell that waits to be traced before it becomes the command.
-#[allow(clippy::zombie_processes, reason = "the tracer waits for it")]
+#[expect(clippy::zombie_processes, reason = "the tracer waits for it")]
 fn spawn_stopped(words: &[String]) -> Pid {
     let child = Command::new("/bin/sh")
         .args(["-c", "kill -STOP $$; exec \"$@\"", "sh"])

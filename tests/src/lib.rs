@@ -29,4 +29,4 @@ pub use container::Container;
 pub use host::Host;
 pub use leaks::Snapshot;
 pub use process::{Call, Output, Running, eventually};
-pub use runtime::{Kind, Runtime, built, under_test};
+pub use runtime::{Kind, Runtime, built, plugins, under_test};

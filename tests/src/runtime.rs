@@ -47,6 +47,12 @@ pub fn built() -> PathBuf {
     BUILT.get_or_init(find).clone()
 }
 
+/// The directories of the plugins under test: those that `PLUGINS` names, or ours.
+#[must_use]
+pub fn plugins() -> Vec<PathBuf> {
+    std::env::var_os("PLUGINS").map_or_else(|| vec![built()], |named| std::env::split_paths(&named).collect())
+}
+
 /// The program that `RUNTIME` names, or ours.
 pub(crate) fn program() -> PathBuf {
     let Some(named) = std::env::var_os("RUNTIME") else { return built().join("tare") };
