@@ -49,10 +49,6 @@ peers() {
     program script bsdutils
     program taskset util-linux
     program mount mount
-}
-
-bench() {
-    peers
     program strace strace
 }
 
@@ -67,8 +63,8 @@ lint() {
 }
 
 case "${1:-}" in
-build | demo | bench | lint) "$1" ;;
-test) peers ;;
+build | demo | lint) "$1" ;;
+test | bench) peers ;;
 *)
     echo "usage: $0 build|demo|test|bench|lint" >&2
     exit 2

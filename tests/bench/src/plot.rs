@@ -20,8 +20,8 @@ const SHOWN: &[(&str, &str)] = &[
 const OURS: &str = "#2a6f97";
 const OTHERS: &str = "#b8c4cc";
 
-const WIDTH: f64 = 760.0;
-const LEFT: f64 = 270.0;
+const WIDTH: f64 = 810.0;
+const LEFT: f64 = 320.0;
 const BAR: f64 = 14.0;
 const LONGEST: f64 = 330.0;
 
