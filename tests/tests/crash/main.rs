@@ -110,3 +110,8 @@ fn delete_by_force_killed_at_every_call_leaves_nothing() {
         container.start();
     });
 }
+
+#[test]
+fn run_killed_at_every_call_leaves_nothing() {
+    killed_everywhere(&["run", "--detach"], Victim::First, |_| {});
+}
