@@ -157,10 +157,25 @@ impl Container {
         output.out + &output.err
     }
 
-    /// Where the kernel keeps the container's control group of that v1 controller.
+    /// Where the kernel keeps the container's control group of that controller; on a machine with version 2 alone all
+    /// are one.
     #[must_use]
     pub fn cgroup(&self, controller: &str) -> PathBuf {
-        Path::new("/sys/fs/cgroup").join(controller).join(&self.id)
+        let top = Path::new("/sys/fs/cgroup");
+        let hierarchy =
+            if top.join("cgroup.controllers").exists() { top.to_path_buf() } else { top.join(controller) };
+        hierarchy.join(&self.id)
+    }
+
+    /// Freezes every process of the container.
+    ///
+    /// # Panics
+    /// The kernel refuses.
+    pub fn freeze(&self) {
+        let group = self.cgroup("freezer");
+        let v2 = group.join("cgroup.freeze");
+        let (file, word) = if v2.exists() { (v2, "1") } else { (group.join("freezer.state"), "FROZEN") };
+        std::fs::write(file, word).unwrap();
     }
 
     /// One value of the container's control group.

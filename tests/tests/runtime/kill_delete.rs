@@ -198,7 +198,7 @@ fn delete_of_a_frozen_container_by_force_works() {
     let mut container = host.container(host.config(&["sleep", "60"]));
     container.create();
     container.start();
-    std::fs::write(container.cgroup("freezer").join("freezer.state"), "FROZEN").unwrap();
+    container.freeze();
     let _ = container.force_delete().ok();
     host.is_clean();
 }
