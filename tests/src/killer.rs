@@ -1,9 +1,10 @@
-//! The killer: runs a command under ptrace(2) and kills it at a system call of choice.
+//! The killer: runs a command under ptrace(2), and kills it at a system call of choice or makes that call fail.
 //!
 //! Only calls that change something count: between two of them, a death makes no difference. The command is stopped at
 //! the entry of the call, so that the call itself never happens; a death after the last one is a death before the exit.
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -16,13 +17,15 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// Who dies at the chosen call.
+/// What happens at the chosen call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Victim {
-    /// The first process, as when an engine's patience ends.
-    First,
-    /// The process that makes the call, as when the kernel is out of memory.
-    Caller,
+pub enum Attack {
+    /// The first process dies, as when an engine's patience ends.
+    KillFirst,
+    /// The process that makes the call dies, as when the kernel is out of memory.
+    KillCaller,
+    /// The call does not happen and gives this error.
+    Fail(Errno),
 }
 
 /// What became of the command.
@@ -39,19 +42,19 @@ pub struct Death {
 /// How long one run may take: a runtime that waits for a dead process forever is killed then, and its run fails.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Runs the command and kills the victim at the entry of the call of that number, counted from 0, among those that
-/// change something.
+/// Runs the command and attacks it at the entry of the call of that number, counted from 0, among those that change
+/// something. What the command and its container print goes to the file.
 ///
 /// # Panics
 /// The kernel allows no tracing, or the command does not end in time.
 #[must_use]
-pub fn kill_at(words: &[String], victim: Victim, at: usize) -> Death {
+pub fn attack_at(words: &[String], attack: Attack, at: usize, output: &Path) -> Death {
     // A tracer is a thread: when this one ends, whatever still runs is let go.
-    std::thread::scope(|scope| scope.spawn(|| trace(words, victim, at)).join().expect("the tracer"))
+    std::thread::scope(|scope| scope.spawn(|| trace(words, attack, at, output)).join().expect("the tracer"))
 }
 
-fn trace(words: &[String], victim: Victim, at: usize) -> Death {
-    let first = spawn_stopped(words);
+fn trace(words: &[String], attack: Attack, at: usize, output: &Path) -> Death {
+    let first = spawn_stopped(words, output);
     let (done, watchdog) = watch(first);
     let options = Options::PTRACE_O_TRACESYSGOOD
         | Options::PTRACE_O_TRACEFORK
@@ -60,8 +63,16 @@ fn trace(words: &[String], victim: Victim, at: usize) -> Death {
         | Options::PTRACE_O_TRACEEXEC;
     ptrace::seize(first, options).expect("tracing");
     kill(first, Signal::SIGCONT).unwrap();
-    let mut tracer =
-        Tracer { first, victim, at, calls: 0, executed: false, killed: None, inside: HashSet::new() };
+    let mut tracer = Tracer {
+        first,
+        attack,
+        at,
+        calls: 0,
+        executed: false,
+        struck: None,
+        failing: None,
+        inside: HashSet::new(),
+    };
     let code = loop {
         if let Some(code) = tracer.step() {
             break code;
@@ -70,18 +81,19 @@ fn trace(words: &[String], victim: Victim, at: usize) -> Death {
     drop(done);
     let overdue = watchdog.join().expect("the watchdog");
     assert!(!overdue, "not done after {DEADLINE:?}: {words:?}, {tracer:?}");
-    Death { at: tracer.killed, code, calls: tracer.calls }
+    Death { at: tracer.struck, code, calls: tracer.calls }
 }
 
 /// A shell that waits to be traced before it becomes the command.
 #[expect(clippy::zombie_processes, reason = "the tracer waits for it")]
-fn spawn_stopped(words: &[String]) -> Pid {
+fn spawn_stopped(words: &[String], output: &Path) -> Pid {
+    let file = File::create(output).unwrap();
     let child = Command::new("/bin/sh")
         .args(["-c", "kill -STOP $$; exec \"$@\"", "sh"])
         .args(words)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stdout(file.try_clone().unwrap())
+        .stderr(file)
         .spawn()
         .expect("a shell");
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
@@ -106,11 +118,12 @@ fn watch(first: Pid) -> (Sender<()>, std::thread::JoinHandle<bool>) {
 #[derive(Debug)]
 struct Tracer {
     first: Pid,
-    victim: Victim,
+    attack: Attack,
     at: usize,
     calls: usize,
     executed: bool,
-    killed: Option<String>,
+    struck: Option<String>,
+    failing: Option<Pid>,
     inside: HashSet<Pid>,
 }
 
@@ -143,16 +156,50 @@ impl Tracer {
         if !entered {
             self.inside.remove(&pid);
         }
-        let name = if entered && self.executed { changing(pid) } else { None };
+        if !entered && self.failing == Some(pid) {
+            self.failing = None;
+            self.answer(pid);
+        }
+        let name = if entered && self.executed { self.counted(pid) } else { None };
         if let Some(name) = name {
-            if self.calls == self.at && self.killed.is_none() {
-                self.killed = Some(name);
-                let victim = if self.victim == Victim::First { self.first } else { pid };
-                kill(victim, Signal::SIGKILL).unwrap();
+            if self.calls == self.at && self.struck.is_none() {
+                self.struck = Some(name);
+                self.strike(pid);
             }
             self.calls += 1;
         }
         resume(pid, None);
+    }
+
+    /// The name of the call that a process is about to make, when it counts.
+    fn counted(&self, pid: Pid) -> Option<String> {
+        let name = changing(pid)?;
+        // A close that fails has closed all the same, and an end cannot fail.
+        let unfailing =
+            matches!(self.attack, Attack::Fail(_)) && matches!(name.as_str(), "close" | "exit_group");
+        (!unfailing).then_some(name)
+    }
+
+    fn strike(&mut self, caller: Pid) {
+        match self.attack {
+            Attack::KillFirst => kill(self.first, Signal::SIGKILL).unwrap(),
+            Attack::KillCaller => kill(caller, Signal::SIGKILL).unwrap(),
+            Attack::Fail(_) => {
+                self.failing = Some(caller);
+                let mut registers = ptrace::getregs(caller).unwrap();
+                // No call has this number, so nothing happens.
+                registers.orig_rax = u64::MAX;
+                ptrace::setregs(caller, registers).unwrap();
+            }
+        }
+    }
+
+    /// Puts the error in the place of the answer.
+    fn answer(&self, pid: Pid) {
+        let Attack::Fail(error) = self.attack else { return };
+        let mut registers = ptrace::getregs(pid).unwrap();
+        registers.rax = i64::from(-(error as i32)).cast_unsigned();
+        ptrace::setregs(pid, registers).unwrap();
     }
 }
 

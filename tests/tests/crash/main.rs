@@ -1,4 +1,5 @@
-//! Crashes: a runtime that is killed at any system call leaves nothing that `delete --force` does not remove.
+//! Crashes and faults: a runtime that is killed at any system call leaves nothing that `delete --force` does not remove,
+//! and one that is refused any system call says so, leaves nothing itself, and never runs a container half made.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,17 +9,20 @@
     reason = "all of it is test code"
 )]
 
+mod faults;
+
 use std::collections::BTreeMap;
 
 use serde_json::json;
 use tare_bundle::bundle::{Bundle, Layers};
 use tare_bundle::config::Config;
-use tests::killer::{Victim, command, kill_at};
+use tests::killer::{Attack, attack_at, command};
 use tests::{Container, Host, Kind, Snapshot, under_test};
 
 /// A container that needs nearly everything that `create` can do.
-fn demanding(host: &Host) -> Container {
-    let config = Config::docker().unwrap().set("/ociVersion", "1.0.2").args(&["/bin/payload", "sleep", "60"]);
+fn demanding(host: &Host, words: &[&str]) -> Container {
+    let config =
+        Config::docker().unwrap().set("/ociVersion", "1.0.2").args(&[&["/bin/payload"], words].concat());
     let config = config
         .env(&format!("TARE_TEST={}", host.marker()))
         .hostname("demanding")
@@ -43,7 +47,7 @@ fn demanding(host: &Host) -> Container {
 
 /// Kills the verb at each of its calls in turn; before each, `prepare` brings the container into the state that the
 /// verb wants. After each, `delete --force` has to succeed and to leave nothing.
-fn killed_everywhere(verb: &[&str], victim: Victim, prepare: impl Fn(&mut Container)) {
+fn killed_everywhere(verb: &[&str], attack: Attack, prepare: impl Fn(&mut Container)) {
     if under_test() != Kind::Tare && std::env::var_os("SHOW_LEAKS").is_none() {
         return tests::skip::note_peer("any peer", "they leak by design; SHOW_LEAKS=1 counts how often");
     }
@@ -51,7 +55,7 @@ fn killed_everywhere(verb: &[&str], victim: Victim, prepare: impl Fn(&mut Contai
     let mut leaks = BTreeMap::new();
     let mut points = 0;
     loop {
-        let mut container = demanding(&host);
+        let mut container = demanding(&host, &["sleep", "60"]);
         let clean = Snapshot::take(host.marker());
         prepare(&mut container);
         let bundle = container.bundle().to_string_lossy().into_owned();
@@ -59,7 +63,12 @@ fn killed_everywhere(verb: &[&str], victim: Victim, prepare: impl Fn(&mut Contai
         let bundle_words: &[&str] =
             if matches!(verb[0], "create" | "run") { &["--bundle", &bundle] } else { &[] };
         let words = [&["--root", &root], verb, bundle_words, &[container.id()]].concat();
-        let death = kill_at(&command(host.runtime().program(), &words), victim, points);
+        let death = attack_at(
+            &command(host.runtime().program(), &words),
+            attack,
+            points,
+            &host.files().join("attacked"),
+        );
         let deleted = container.force_delete();
         let left = if deleted.code == 0 { clean.leaks(host.marker()) } else { vec![format!("{deleted:?}")] };
         let Some(call) = death.at else {
@@ -74,29 +83,29 @@ fn killed_everywhere(verb: &[&str], victim: Victim, prepare: impl Fn(&mut Contai
         }
         points += 1;
     }
-    eprintln!("{verb:?}: killed at {points} calls ({victim:?}), {} of them left something", leaks.len());
+    eprintln!("{verb:?}: killed at {points} calls ({attack:?}), {} of them left something", leaks.len());
     assert!(under_test() != Kind::Tare || leaks.is_empty(), "left behind after delete --force: {leaks:#?}");
     assert!(points > 3, "only {points} calls: the tracer sees nothing");
 }
 
 #[test]
 fn create_killed_at_every_call_leaves_nothing() {
-    killed_everywhere(&["create"], Victim::First, |_| {});
+    killed_everywhere(&["create"], Attack::KillFirst, |_| {});
 }
 
 #[test]
 fn create_whose_any_process_is_killed_at_every_call_leaves_nothing() {
-    killed_everywhere(&["create"], Victim::Caller, |_| {});
+    killed_everywhere(&["create"], Attack::KillCaller, |_| {});
 }
 
 #[test]
 fn start_killed_at_every_call_leaves_nothing() {
-    killed_everywhere(&["start"], Victim::First, Container::create);
+    killed_everywhere(&["start"], Attack::KillFirst, Container::create);
 }
 
 #[test]
 fn delete_killed_at_every_call_leaves_nothing() {
-    killed_everywhere(&["delete"], Victim::First, |container| {
+    killed_everywhere(&["delete"], Attack::KillFirst, |container| {
         container.create();
         let _ = container.kill("KILL").ok();
         container.becomes("stopped");
@@ -105,7 +114,7 @@ fn delete_killed_at_every_call_leaves_nothing() {
 
 #[test]
 fn delete_by_force_killed_at_every_call_leaves_nothing() {
-    killed_everywhere(&["delete", "--force"], Victim::First, |container| {
+    killed_everywhere(&["delete", "--force"], Attack::KillFirst, |container| {
         container.create();
         container.start();
     });
@@ -113,5 +122,5 @@ fn delete_by_force_killed_at_every_call_leaves_nothing() {
 
 #[test]
 fn run_killed_at_every_call_leaves_nothing() {
-    killed_everywhere(&["run", "--detach"], Victim::First, |_| {});
+    killed_everywhere(&["run", "--detach"], Attack::KillFirst, |_| {});
 }
