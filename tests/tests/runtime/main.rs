@@ -20,6 +20,8 @@ mod list_state;
 mod log;
 mod mounts;
 mod namespaces;
+mod options;
+mod plan;
 mod process;
 mod rootfs;
 mod samples;
