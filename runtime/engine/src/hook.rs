@@ -8,7 +8,8 @@ use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::ffi::CString;
-use tare_plan::step::Hook;
+use std::os::unix::ffi::OsStringExt;
+use tare_plan::step::{Hook, HookEnvironment};
 use tare_sys::clone::{Clone, Spawned, spawn};
 use tare_sys::exec::{Strings, exec};
 
@@ -16,6 +17,7 @@ use tare_sys::exec::{Strings, exec};
 pub(crate) struct PreparedHook {
     path: CString,
     arguments: Strings,
+    /// Nothing for the container's.
     environment: Option<Strings>,
     timeout_seconds: Option<u32>,
 }
@@ -26,10 +28,22 @@ impl PreparedHook {
         Self {
             path: hook.path.clone(),
             arguments: Strings::new(named),
-            environment: hook.environment.clone().map(Strings::new),
+            environment: match &hook.environment {
+                HookEnvironment::Given(given) => Some(Strings::new(given.clone())),
+                HookEnvironment::Runtime => Some(Strings::new(own_environment())),
+                HookEnvironment::Container => None,
+            },
             timeout_seconds: hook.timeout_seconds,
         }
     }
+}
+
+/// The environment that the runtime itself was started with.
+pub(crate) fn own_environment() -> Vec<CString> {
+    let variable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        CString::new([name.into_vec(), value.into_vec()].join(&b'=')).unwrap_or_default()
+    };
+    std::env::vars_os().map(variable).collect()
 }
 
 /// The path of the hook that a fault is about.
@@ -38,14 +52,14 @@ pub(crate) fn path_of(hooks: &[Hook], fault: &Fault) -> String {
     hook.map(|hook| hook.path.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Runs hooks one after the other and stops at the first that fails. `default` is the environment of those that have none.
+/// Runs hooks one after the other and stops at the first that fails. `container` is the container's environment.
 pub(crate) fn run_all(
     hooks: &[PreparedHook],
     state: BorrowedFd<'_>,
-    default: Option<&Strings>,
+    container: Option<&Strings>,
 ) -> Result<(), Fault> {
     for (index, hook) in hooks.iter().enumerate() {
-        run(hook, state, default).map_err(|fault| fault.detail((index as u32) << 16 | fault.detail))?;
+        run(hook, state, container).map_err(|fault| fault.detail((index as u32) << 16 | fault.detail))?;
     }
     Ok(())
 }
@@ -54,9 +68,9 @@ pub(crate) fn run_all(
 pub(crate) fn run(
     hook: &PreparedHook,
     state: BorrowedFd<'_>,
-    default: Option<&Strings>,
+    container: Option<&Strings>,
 ) -> Result<(), Fault> {
-    let environment = hook.environment.as_ref().or(default).ok_or(Fault::new(Call::Hook, Errno::INVAL))?;
+    let environment = hook.environment.as_ref().or(container).ok_or(Fault::new(Call::Hook, Errno::INVAL))?;
     rustix::fs::seek(state, SeekFrom::Start(0)).during(Call::Hook)?;
     let child = spawn(Clone::default(), || become_hook(hook, state, environment)).during(Call::Clone)?;
     if !ends_in_time(&child, hook.timeout_seconds)? {
@@ -116,7 +130,7 @@ mod tests {
         PreparedHook::new(&Hook {
             path: c"/bin/sh".to_owned(),
             arguments,
-            environment: Some(Vec::new()),
+            environment: HookEnvironment::Given(Vec::new()),
             timeout_seconds,
         })
     }

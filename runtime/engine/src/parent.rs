@@ -123,7 +123,7 @@ impl Parent<'_> {
             ParentStep::FillState { slot, status } => self.fill_state(*slot, *status),
             ParentStep::SendConsole { socket } => self.send_console(socket),
             ParentStep::Rlimit(limit) => self.pid().and_then(|pid| {
-                tare_sys::rlimit::set(pid, limit.resource.resource(), limit.soft, limit.hard)
+                tare_sys::rlimit::set(Some(pid), limit.resource.resource(), limit.soft, limit.hard)
                     .during(Call::Rlimit)
             }),
             step => self.open(step),

@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
+use crate::hook::own_environment;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{self, CWD, MemfdFlags, Mode, OFlags, SealFlags, StatVfsMountFlags};
 use rustix::io::Errno;
@@ -31,11 +32,7 @@ pub fn protect() -> Result<()> {
     }
     let copy = readonly_mount().or_else(|_| sealed_copy(&own)).map_err(|fault| Error::act(what, fault))?;
     let arguments = std::env::args_os().map(|text| CString::new(text.into_vec()).unwrap_or_default());
-    let environment = std::env::vars_os().map(|(name, value)| {
-        let variable = [name.into_vec(), value.into_vec()].join(&b'=');
-        CString::new(variable).unwrap_or_default()
-    });
-    let (arguments, environment) = (Strings::new(arguments.collect()), Strings::new(environment.collect()));
+    let (arguments, environment) = (Strings::new(arguments.collect()), Strings::new(own_environment()));
     let errno = exec_fd(copy.as_fd(), &arguments, &environment);
     Err(Error::act(what, Fault::new(Call::Execute, errno)))
 }

@@ -220,7 +220,9 @@ fn become_ready(draft: &mut Draft, context: &Context<'_>, started: &process::Sta
         let socket = draft.text(socket, Place::of("process.terminal"));
         draft.after(ParentStep::SendConsole { socket }, Place::of("process.terminal"));
     }
-    process::limits(draft, context);
+    if let Some(process) = &context.spec.process {
+        process::limits_by_parent(draft, context, process);
+    }
     if let Some(slot) = started.state {
         draft
             .after(ParentStep::FillState { slot, status: Status::Created }, HookKind::StartContainer.place());

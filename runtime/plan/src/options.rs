@@ -210,7 +210,13 @@ fn refuse_data_of_binds(draft: &mut Draft, index: usize, options: &Options) {
     }
     for option in options.own.iter().filter(|option| effect_of(&option.key.to_string_lossy()).is_none()) {
         let place = Place::within("mounts[#].options[#]", index, option.index);
-        draft.refuse(place, format!("unknown mount option {:?}", option.key));
+        // Callers turn a tmpfs into a bind and leave its options; the kernel has always ignored them.
+        match option.value {
+            Some(_) => {
+                draft.warn(place, format!("a bind mount has no option {:?}, it is ignored", option.key))
+            }
+            None => draft.refuse(place, format!("unknown mount option {:?}", option.key)),
+        }
     }
 }
 

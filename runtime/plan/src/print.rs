@@ -4,8 +4,8 @@
 
 use crate::plan::Plan;
 use crate::step::{
-    Attributes, EnterRoot, InitStep, MapWriter, Mount, Overlay, ParentStep, Planned, Reach, Signal, Source,
-    Spawn,
+    Attributes, EnterRoot, InitStep, MapWriter, Mount, Overlay, ParentStep, Planned, Reach, Rlimit, Signal,
+    Source, Spawn,
 };
 use serde_json::{Value, json};
 use std::ffi::CStr;
@@ -76,6 +76,12 @@ impl fmt::Display for ParentStep {
             Self::SendConsole { socket } => write!(out, "send the terminal to {}", text(socket)),
             Self::Commit => out.write_str("record the container as created"),
         }
+    }
+}
+
+impl fmt::Display for Rlimit {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "set {} to {} at most {}", self.resource, self.soft, self.hard)
     }
 }
 
@@ -181,6 +187,7 @@ impl InitStep {
             }
             Self::WorkingDirectory { path } => write!(out, "chdir to {}", text(path)),
             Self::Umask { mask } => write!(out, "set the umask to {mask:04o}"),
+            Self::Rlimit(limit) => write!(out, "{limit}"),
             Self::BoundCapabilities { keep } => write!(out, "bound capabilities to {keep:#x}"),
             Self::Identity(identity) => {
                 write!(out, "become user {} and group {}", identity.uid, identity.gid)?;

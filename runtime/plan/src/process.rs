@@ -7,10 +7,10 @@ use crate::plan::Program;
 use crate::seccomp::{self, Filter};
 use crate::spec::{self, Process};
 use crate::step::{
-    Capabilities, Hook, HookKind, Hooks, Identity, InitStep, NoNewPrivileges, ParentStep, Rlimit, Slot,
-    Verify, WindowSize,
+    Capabilities, Hook, HookEnvironment, HookKind, Hooks, Identity, InitStep, NoNewPrivileges, ParentStep,
+    Rlimit, Slot, Verify, WindowSize,
 };
-use crate::tables::capabilities::CapabilitySet;
+use crate::tables::capabilities::{Capability, CapabilitySet};
 use std::ffi::CString;
 
 /// The mask of a process for which none is given, as runc has it.
@@ -72,6 +72,7 @@ fn identify(
         draft.init(InitStep::SetCapabilities(everything), place);
     }
     draft.init(InitStep::BoundCapabilities { keep: bounding }, Place::of("process.capabilities.bounding"));
+    limits_by_init(draft, context, process);
     let groups = groups(context, process);
     let identity = Identity { uid: process.user.uid.get(), gid: process.user.gid.get(), groups };
     draft.init(InitStep::Identity(identity), Place::of("process.user"));
@@ -173,13 +174,34 @@ pub(crate) fn terminal(draft: &mut Draft, process: &Process) {
     draft.init(InitStep::OpenTerminal { size, owner: process.user.uid.get() }, Place::of("process.terminal"));
 }
 
-/// Plans limits. The parent sets them, when init has done what they could hinder, and in a user namespace has no right to.
-pub(crate) fn limits(draft: &mut Draft, context: &Context<'_>) {
-    let Some(process) = &context.spec.process else { return };
-    for (index, limit) in process.rlimits.iter().enumerate() {
-        let step = Rlimit { resource: limit.kind, soft: limit.soft, hard: limit.hard };
-        draft.after(ParentStep::Rlimit(step), Place::at("process.rlimits[#]", index));
+/// Plans limits that the parent sets: in a user namespace init has no right to raise any, where the parent has.
+pub(crate) fn limits_by_parent(draft: &mut Draft, context: &Context<'_>, process: &Process) {
+    if are_by_parent(context) {
+        for (limit, place) in limits(process) {
+            draft.after(ParentStep::Rlimit(limit), place);
+        }
     }
+}
+
+/// Plans limits that init sets itself, before it becomes a user whose limits not even root may change without CAP_SYS_RESOURCE.
+fn limits_by_init(draft: &mut Draft, context: &Context<'_>, process: &Process) {
+    if !are_by_parent(context) {
+        for (limit, place) in limits(process) {
+            draft.init(InitStep::Rlimit(limit), place);
+        }
+    }
+}
+
+fn are_by_parent(context: &Context<'_>) -> bool {
+    let able = context.host.capabilities & 1 << Capability::SysResource.number() != 0;
+    context.has_user_namespace() && able && is_root(context.host)
+}
+
+fn limits(process: &Process) -> impl Iterator<Item = (Rlimit, Place)> {
+    process.rlimits.iter().enumerate().map(|(index, limit)| {
+        let step = Rlimit { resource: limit.kind, soft: limit.soft, hard: limit.hard };
+        (step, Place::at("process.rlimits[#]", index))
+    })
 }
 
 /// Plans the score for the kernel's out-of-memory killer.
@@ -235,9 +257,9 @@ pub(crate) fn hooks(draft: &mut Draft, hooks: &[spec::Hook], kind: HookKind) -> 
         let mut texts = |list: &[String]| list.iter().map(|text| draft.text(text, place)).collect::<Vec<_>>();
         let arguments = texts(hook.args.as_deref().unwrap_or_default());
         let environment = match &hook.env {
-            Some(environment) => Some(texts(environment)),
-            None if kind == HookKind::StartContainer => None,
-            None => Some(Vec::new()),
+            Some(environment) => HookEnvironment::Given(texts(environment)),
+            None if kind == HookKind::StartContainer => HookEnvironment::Container,
+            None => HookEnvironment::Runtime,
         };
         let path = draft.text(&hook.path, place);
         let timeout_seconds = hook.timeout.and_then(|seconds| u32::try_from(seconds).ok());

@@ -5,7 +5,7 @@ use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{self, CapabilitySet, CapabilitySets};
-use tare_plan::step::{Capabilities, Identity, NoNewPrivileges, Verify};
+use tare_plan::step::{Capabilities, Identity, NoNewPrivileges, Rlimit, Verify};
 
 /// Becomes user and group 0 of the user namespace that init was born in.
 pub(crate) fn become_root() -> Result<(), Fault> {
@@ -60,6 +60,11 @@ fn restore_effective() -> Result<(), Fault> {
     let mut sets = thread::capabilities(None).during(Call::SetCapabilities)?;
     sets.effective = sets.permitted;
     thread::set_capabilities(None, sets).during(Call::SetCapabilities)
+}
+
+/// Sets a resource limit of this process (setrlimit(2)).
+pub(super) fn limit(limit: &Rlimit) -> Result<(), Fault> {
+    tare_sys::rlimit::set(None, limit.resource.resource(), limit.soft, limit.hard).during(Call::Rlimit)
 }
 
 /// Drops every capability but `keep` from the bounding set, up to the last that the kernel knows.

@@ -139,6 +139,7 @@ impl<'plan> Init<'plan> {
                 rustix::process::umask(rustix::fs::Mode::from_raw_mode(*mask));
                 Ok(())
             }
+            InitStep::Rlimit(limit) => identity::limit(limit),
             InitStep::BoundCapabilities { keep } => identity::bound_capabilities(*keep),
             InitStep::Identity(identity) => identity::take(identity),
             InitStep::SetCapabilities(sets) => identity::set_capabilities(*sets),

@@ -48,6 +48,17 @@ pub struct Hooks {
     pub state: Slot,
 }
 
+/// Where a hook's environment comes from.
+#[derive(Debug)]
+pub enum HookEnvironment {
+    /// From the configuration.
+    Given(Vec<CString>),
+    /// From the container's process: startContainer hooks for which none is given.
+    Container,
+    /// From the runtime's caller: all others for which none is given, as runc has it and hooks rely on for PATH.
+    Runtime,
+}
+
 /// A program run at a point of the container's life.
 #[derive(Debug)]
 pub struct Hook {
@@ -55,8 +66,8 @@ pub struct Hook {
     pub path: CString,
     /// Arguments, the name first.
     pub arguments: Vec<CString>,
-    /// Environment; `None` takes the container's own, as startContainer hooks do.
-    pub environment: Option<Vec<CString>>,
+    /// Environment.
+    pub environment: HookEnvironment,
     /// Seconds after which it is killed.
     pub timeout_seconds: Option<u32>,
 }

@@ -9,7 +9,7 @@ mod mount;
 mod process;
 
 pub use cgroup::{MakeCgroup, PrepareCgroup, WriteCgroup};
-pub use hook::{Hook, HookKind, Hooks};
+pub use hook::{Hook, HookEnvironment, HookKind, Hooks};
 pub use mount::{
     Attributes, Content, Device, EnterRoot, Expect, Guard, Mount, MountOption, Overlay, Owner, Reach,
     RootMode, Source, Target,
@@ -189,6 +189,8 @@ pub enum InitStep {
     Umask { mask: u32 },
     /// Drops capabilities for good, from the set that bounds all others.
     BoundCapabilities { keep: u64 },
+    /// Limits a resource of init itself.
+    Rlimit(Rlimit),
     /// Takes the process's user and groups.
     Identity(Identity),
     /// Sets the capabilities.
