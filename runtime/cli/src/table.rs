@@ -87,6 +87,15 @@ const RUN: &[Flag] = &[
 /// Every verb, in alphabetical order.
 pub(crate) const VERBS: &[Verb] = &[
     Verb {
+        name: "check",
+        operands: "[BUNDLE]",
+        summary: "tell everything that is wrong with a configuration",
+        example: "tare check --format json ./web",
+        takes: (0, 1),
+        flags: &[BUNDLE, lettered(option("format", "text|json", "the form of the answer (text)"), 'f')],
+        act: verbs::check::check,
+    },
+    Verb {
         name: "create",
         operands: "ID",
         summary: "create a container, which then waits to be started",

@@ -22,17 +22,25 @@ impl Bundle {
     /// # Errors
     /// When it can't be read, or every mistake in it.
     pub fn open(path: &Path) -> Result<Self> {
-        let fault =
-            |error: &std::io::Error| Fault::new(Call::Open, Errno::from_io_error(error).unwrap_or(Errno::IO));
-        let absolute: PathBuf = std::fs::canonicalize(path)
-            .map_err(|error| Error::act(format!("open the bundle {}", path.display()), fault(&error)))?;
-        let file = absolute.join("config.json");
-        let bytes = std::fs::read(&file).map_err(|error| {
-            Error::act(format!("read the configuration {}", file.display()), fault(&error))
-        })?;
+        let (path, bytes) = read(path)?;
         let config = check(&bytes)?;
-        Ok(Self { path: absolute.to_string_lossy().into_owned(), bytes, config })
+        Ok(Self { path, bytes, config })
     }
+}
+
+/// Reads the configuration of the bundle at `path`: the bundle's absolute path, and the bytes, unchecked.
+///
+/// # Errors
+/// When it can't be read.
+pub fn read(path: &Path) -> Result<(String, Vec<u8>)> {
+    let fault =
+        |error: &std::io::Error| Fault::new(Call::Open, Errno::from_io_error(error).unwrap_or(Errno::IO));
+    let absolute: PathBuf = std::fs::canonicalize(path)
+        .map_err(|error| Error::act(format!("open the bundle {}", path.display()), fault(&error)))?;
+    let file = absolute.join("config.json");
+    let bytes = std::fs::read(&file)
+        .map_err(|error| Error::act(format!("read the configuration {}", file.display()), fault(&error)))?;
+    Ok((absolute.to_string_lossy().into_owned(), bytes))
 }
 
 /// Reads and checks a configuration.

@@ -1,6 +1,6 @@
 //! The verb `create` (runtime.md, "Create").
 
-pub use crate::bundle::Bundle;
+pub use crate::bundle::{Bundle, read};
 use crate::cgroup::{self, Cgroup};
 use crate::error::{Error, Result};
 use crate::parent::{self, Created};

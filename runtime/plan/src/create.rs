@@ -5,7 +5,7 @@ use crate::draft::Draft;
 use crate::host::{Hierarchy, Host, Privilege};
 use crate::place::Place;
 use crate::plan::{Plan, Program};
-use crate::spec::{self, Checked, Mistake, NamespaceKind, Propagation, Spec};
+use crate::spec::{self, Checked, Examined, Mistake, NamespaceKind, Propagation, Spec};
 use crate::step::{EnterRoot, Hook, HookKind, Hooks, InitStep, ParentStep, Signal, Slot, Spawn, Status};
 use crate::{devices, features, mounts, namespaces, process, root};
 
@@ -104,8 +104,25 @@ pub(crate) fn path_of(namespace: &spec::Namespace) -> Option<&str> {
 /// # Errors
 /// Everything that this host or this runtime can't do of it, each with its place.
 pub fn create(checked: &Checked, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mistake>> {
+    plan(checked, host, request)
+}
+
+/// Finds everything that is wrong with a configuration, or odd about it: its form, what it means, and what this host or
+/// this runtime can't do of it. Nothing of it hides anything else but what follows from it.
+pub fn examine(bytes: &[u8], host: &Host, request: &Request<'_>) -> Examined {
+    let mut examined = spec::examine(bytes);
+    let planned = examined.spec.as_ref().map(|spec| plan(spec, host, request));
+    match planned {
+        Some(Ok(plan)) => examined.warnings.extend(plan.warnings),
+        Some(Err(mistakes)) => examined.add(mistakes),
+        None => {}
+    }
+    examined
+}
+
+fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mistake>> {
     let mut draft = Draft::default();
-    let mut context = Context { spec: checked, host, request, cgroups: Vec::new() };
+    let mut context = Context { spec, host, request, cgroups: Vec::new() };
     let Some(process) = &context.spec.process else {
         return Err(vec![Mistake::new("process", "a container needs a process to be created")]);
     };

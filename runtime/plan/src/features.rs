@@ -162,10 +162,10 @@ mod tests {
     #[test]
     fn what_is_not_built_is_told_by_place_and_to_callers() {
         let config = br#"{"ociVersion": "1.3.0", "process": {"cwd": "/", "apparmorProfile": "tight"},
-            "linux": {"personality": {"domain": "LINUX"}}}"#;
+            "linux": {"mountLabel": "x"}}"#;
         let places: Vec<_> =
             unbuilt(&load(config).unwrap().spec).into_iter().map(|mistake| mistake.place).collect();
-        assert_eq!(places, ["process.apparmorProfile", "linux.personality"]);
+        assert_eq!(places, ["process.apparmorProfile", "linux.mountLabel"]);
         assert_eq!(features()["linux"]["apparmor"]["enabled"], false);
     }
 

@@ -11,6 +11,7 @@
 mod bad_input;
 mod capabilities;
 mod cgroups;
+mod check;
 mod devices;
 mod exit_codes;
 mod hooks;

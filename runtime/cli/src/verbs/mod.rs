@@ -1,5 +1,6 @@
 //! The verbs: one file each, from arguments to the engine and back to an exit code.
 
+pub(crate) mod check;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod features;

@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod decode;
 mod default;
+mod examine;
 mod ids;
 mod linux;
 mod mistake;
@@ -17,6 +18,7 @@ mod values;
 pub use check::{Checked, CheckedProcess, check, check_process, check_resources};
 pub use config::{Hook, Hooks, Mount, Root, Spec};
 pub use default::{Owner, default_config};
+pub use examine::{Examined, examine};
 pub use ids::{Gid, Uid};
 pub use linux::{
     Device, DeviceKind, IdMapping, IntelRdt, Linux, MemoryPolicy, MemoryPolicyFlag, MemoryPolicyMode,
