@@ -97,6 +97,12 @@ calls! {
     Prctl = "prctl",
     /// prlimit(2).
     Rlimit = "prlimit",
+    /// sched_setattr(2).
+    Scheduler = "sched_setattr",
+    /// ioprio_set(2).
+    IoPriority = "ioprio_set",
+    /// set_mempolicy(2).
+    MemoryPolicy = "set_mempolicy",
     /// seccomp(2).
     Seccomp = "seccomp",
     /// A socket call.

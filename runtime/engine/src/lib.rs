@@ -23,6 +23,7 @@ mod process;
 pub mod record;
 mod relay;
 pub mod run;
+mod scheduling;
 pub mod self_exe;
 mod slots;
 mod socket;

@@ -126,6 +126,12 @@ impl Parent<'_> {
                 tare_sys::rlimit::set(Some(pid), limit.resource.resource(), limit.soft, limit.hard)
                     .during(Call::Rlimit)
             }),
+            ParentStep::Scheduler(scheduler) => {
+                self.pid().and_then(|pid| crate::scheduling::set(pid, scheduler))
+            }
+            ParentStep::IoPriority(priority) => {
+                self.pid().and_then(|pid| crate::scheduling::set_io_priority(pid, priority))
+            }
             step => self.open(step),
         };
         // Where init has failed meanwhile, that is why this step did.

@@ -7,7 +7,7 @@ use crate::place::Place;
 use crate::plan::{Plan, Program};
 use crate::spec::{self, Checked, Examined, Mistake, NamespaceKind, Propagation, Spec};
 use crate::step::{EnterRoot, Hook, HookKind, Hooks, InitStep, ParentStep, Signal, Slot, Spawn, Status};
-use crate::{devices, features, mounts, namespaces, process, root};
+use crate::{devices, features, mounts, namespaces, process, root, scheduling};
 
 /// What the caller asks for beside the configuration.
 #[derive(Clone, Debug)]
@@ -156,6 +156,7 @@ fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mis
     root::enter(&mut draft, &context);
     cgroup::join(&mut draft, &context, Entry::Late);
     namespaces::seal_cgroups(&mut draft, &context);
+    scheduling::memory_policy(&mut draft, &context);
     let started = process::plan(&mut draft, &context, process);
     become_ready(&mut draft, &context, &started);
     process::start(&mut draft, started);
@@ -239,6 +240,7 @@ fn become_ready(draft: &mut Draft, context: &Context<'_>, started: &process::Sta
     }
     if let Some(process) = &context.spec.process {
         process::limits_by_parent(draft, context, process);
+        scheduling::plan(draft, process);
     }
     if let Some(slot) = started.state {
         draft

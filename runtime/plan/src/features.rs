@@ -29,7 +29,6 @@ enum Feature {
     Apparmor,
     IdMappedMounts,
     IntelRdt,
-    MemoryPolicy,
     NetDevices,
     Selinux,
 }
@@ -50,16 +49,6 @@ const UNBUILT: &[Unbuilt] = &[
         feature: Some(Feature::Selinux),
     },
     Unbuilt {
-        place: "process.scheduler",
-        asked: |spec| spec.process.as_ref().is_some_and(|process| process.scheduler.is_some()),
-        feature: None,
-    },
-    Unbuilt {
-        place: "process.ioPriority",
-        asked: |spec| spec.process.as_ref().is_some_and(|process| process.io_priority.is_some()),
-        feature: None,
-    },
-    Unbuilt {
         place: "linux.mountLabel",
         asked: |spec| spec.linux.mount_label.is_some(),
         feature: Some(Feature::Selinux),
@@ -68,11 +57,6 @@ const UNBUILT: &[Unbuilt] = &[
         place: "linux.intelRdt",
         asked: |spec| spec.linux.intel_rdt.is_some(),
         feature: Some(Feature::IntelRdt),
-    },
-    Unbuilt {
-        place: "linux.memoryPolicy",
-        asked: |spec| spec.linux.memory_policy.is_some(),
-        feature: Some(Feature::MemoryPolicy),
     },
     Unbuilt {
         place: "linux.netDevices",
@@ -138,10 +122,9 @@ fn seccomp_features() -> Value {
 }
 
 fn memory_policy() -> Value {
-    let built = is_built(Feature::MemoryPolicy);
     json!({
-        "modes": words::<MemoryPolicyMode>(|_| built),
-        "flags": words::<MemoryPolicyFlag>(|_| built),
+        "modes": words::<MemoryPolicyMode>(|_| true),
+        "flags": words::<MemoryPolicyFlag>(|_| true),
     })
 }
 

@@ -18,6 +18,7 @@ pub mod plan;
 pub mod print;
 mod process;
 mod root;
+mod scheduling;
 pub mod seccomp;
 pub mod spec;
 pub mod step;

@@ -71,6 +71,14 @@ impl fmt::Display for ParentStep {
             Self::Rlimit(limit) => {
                 write!(out, "set {} to {} at most {}", limit.resource, limit.soft, limit.hard)
             }
+            Self::Scheduler(scheduler) => write!(
+                out,
+                "schedule as {} nice {} priority {}",
+                scheduler.policy, scheduler.nice, scheduler.priority
+            ),
+            Self::IoPriority(priority) => {
+                write!(out, "set the I/O priority to {} {}", priority.class, priority.level)
+            }
             Self::Send(signal) => write!(out, "send {}", signal.name()),
             Self::Await(signal) => write!(out, "wait for {}", signal.name()),
             Self::SendConsole { socket } => write!(out, "send the terminal to {}", text(socket)),
@@ -126,6 +134,7 @@ impl fmt::Display for InitStep {
             Self::BecomeRoot => out.write_str("become root of the user namespace"),
             Self::EveryProcessor => out.write_str("run on every processor"),
             Self::Personality { persona } => write!(out, "set the execution domain {persona:#x}"),
+            Self::MemoryPolicy(policy) => write!(out, "set the memory policy {}", policy.mode),
             Self::NewSession => out.write_str("start a session"),
             Self::NewKeyring { name } => write!(out, "take the new session keyring {}", text(name)),
             Self::NewCgroupNamespace => out.write_str("make a cgroup namespace"),

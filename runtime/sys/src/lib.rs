@@ -8,11 +8,13 @@ pub mod descriptors;
 pub mod directory;
 pub mod exec;
 pub mod keyring;
+pub mod memory_policy;
 pub mod mount_attr;
 pub mod namespace;
 pub mod netlink;
 pub mod personality;
 pub mod rlimit;
+pub mod scheduler;
 pub mod seccomp;
 pub mod signals;
 

@@ -26,5 +26,6 @@ mod plan;
 mod process;
 mod rootfs;
 mod samples;
+mod scheduling;
 mod seccomp;
 mod terminal;

@@ -122,6 +122,9 @@ impl<'plan> Init<'plan> {
             InitStep::BecomeRoot => identity::become_root(),
             InitStep::EveryProcessor => identity::every_processor(),
             InitStep::Personality { persona } => tare_sys::personality::set(*persona).during(Call::Prctl),
+            InitStep::MemoryPolicy(policy) => {
+                tare_sys::memory_policy::set(policy.number, &policy.nodes).during(Call::MemoryPolicy)
+            }
             InitStep::NewSession => rustix::process::setsid().during(Call::Session).map(drop),
             InitStep::NewKeyring { name } => namespace::new_keyring(name),
             InitStep::NewCgroupNamespace => namespace::new_cgroup_namespace(),

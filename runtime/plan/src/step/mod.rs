@@ -15,7 +15,8 @@ pub use mount::{
     RootMode, Source, Target,
 };
 pub use process::{
-    Capabilities, Identity, MapIds, MapWriter, NoNewPrivileges, Rlimit, Spawn, Verify, WindowSize,
+    Capabilities, Identity, IoPriority, MapIds, MapWriter, MemoryPolicy, NODE_WORDS, NoNewPrivileges, Rlimit,
+    Scheduler, Spawn, Verify, WindowSize,
 };
 
 use crate::place::Place;
@@ -101,6 +102,10 @@ pub enum ParentStep {
     Hooks(Hooks),
     /// Limits a resource of init.
     Rlimit(Rlimit),
+    /// Sets how init is scheduled.
+    Scheduler(Scheduler),
+    /// Sets when init's disk requests are served.
+    IoPriority(IoPriority),
     /// Tells init to go on.
     Send(Signal),
     /// Waits for init.
@@ -137,6 +142,8 @@ pub enum InitStep {
     EveryProcessor,
     /// Sets the execution domain (personality(2)).
     Personality { persona: u64 },
+    /// Sets from which nodes memory comes.
+    MemoryPolicy(MemoryPolicy),
     /// Takes an empty session keyring.
     NewKeyring { name: CString },
     /// Makes a cgroup namespace, whose root is the cgroup that init is in.

@@ -1,7 +1,7 @@
 //! What steps say of init as a process: how it is made, who it is, what it may do.
 
 use super::Slot;
-use crate::spec::NamespaceKind;
+use crate::spec::{IoPriorityClass, MemoryPolicyMode, NamespaceKind, SchedulerPolicy};
 use crate::tables::rlimits::RlimitKind;
 use std::ffi::CString;
 
@@ -49,6 +49,52 @@ pub struct Rlimit {
     pub soft: u64,
     /// The most it may be raised to.
     pub hard: u64,
+}
+
+/// How a process is scheduled (sched_setattr(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scheduler {
+    /// The policy, for messages.
+    pub policy: SchedulerPolicy,
+    /// The policy's number.
+    pub number: u32,
+    /// `SCHED_FLAG_*`.
+    pub flags: u64,
+    /// -20 to 19.
+    pub nice: i32,
+    /// 1 to 99 for the real-time policies.
+    pub priority: u32,
+    /// Of a deadline, in nanoseconds.
+    pub runtime_ns: u64,
+    /// Of a deadline, in nanoseconds.
+    pub deadline_ns: u64,
+    /// Of a deadline, in nanoseconds.
+    pub period_ns: u64,
+}
+
+/// When a process's disk requests are served (ioprio_set(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IoPriority {
+    /// The class, for messages.
+    pub class: IoPriorityClass,
+    /// The class's number.
+    pub number: u16,
+    /// 0, the highest, to 7.
+    pub level: u16,
+}
+
+/// How many words of 64 bits a set of memory nodes has: as many as the largest kernel has nodes.
+pub const NODE_WORDS: usize = 16;
+
+/// From which nodes memory comes (set_mempolicy(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryPolicy {
+    /// The mode, for messages.
+    pub mode: MemoryPolicyMode,
+    /// The mode's number and its flags.
+    pub number: u32,
+    /// A bit for each node.
+    pub nodes: [u64; NODE_WORDS],
 }
 
 /// A terminal's size, in characters.
