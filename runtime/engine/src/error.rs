@@ -189,6 +189,7 @@ impl fmt::Display for Reason<'_> {
                 out.write_str("it is outside of the container's root, possible container breakout detected")
             }
             Call::Verify => out.write_str("what was set is not what the kernel has"),
+            Call::MapIds if errno == Errno::INVAL => write_unmappable(out, self.0.detail),
             Call::Slot => out.write_str("the plan uses a descriptor that no step has opened"),
             Call::Peer if errno == Errno::TIMEDOUT => out.write_str("the other side does not answer"),
             Call::Peer => out.write_str("the other side is gone"),
@@ -196,6 +197,35 @@ impl fmt::Display for Reason<'_> {
         }
     }
 }
+
+/// Says which file system it is whose ids can't be mapped.
+fn write_unmappable(out: &mut fmt::Formatter<'_>, kind: u32) -> fmt::Result {
+    let known = FILE_SYSTEMS.iter().find(|(number, _)| *number == kind);
+    match known {
+        Some((_, name)) => write!(out, "ids can't be mapped on {name}")?,
+        None => write!(out, "ids can't be mapped on a file system of type {kind:#x}")?,
+    }
+    out.write_str(", or on one that is mounted below (EINVAL)")
+}
+
+/// File systems by their numbers (statfs(2)).
+const FILE_SYSTEMS: &[(u32, &str)] = &[
+    (0x0000_1cd1, "devpts"),
+    (0x0000_6969, "nfs"),
+    (0x0000_9fa0, "proc"),
+    (0x0000_ef53, "ext4"),
+    (0x0102_1994, "tmpfs"),
+    (0x0102_1997, "9p"),
+    (0x0027_e0eb, "cgroup"),
+    (0x1980_0202, "mqueue"),
+    (0x5846_5342, "xfs"),
+    (0x6265_6572, "sysfs"),
+    (0x6367_7270, "cgroup2"),
+    (0x6573_5546, "fuse"),
+    (0x6e73_6673, "nsfs"),
+    (0x794c_7630, "overlay"),
+    (0x9123_683e, "btrfs"),
+];
 
 /// What an errno means, in the lower-case words that callers of runc match.
 pub(crate) fn words(errno: Errno) -> String {

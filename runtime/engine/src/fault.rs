@@ -57,6 +57,8 @@ calls! {
     MoveMount = "move_mount",
     /// mount_setattr(2).
     MountAttributes = "mount_setattr",
+    /// mount_setattr(2) that maps ids; the detail is the number of the file system's type.
+    MapIds = "mount_setattr of an id mapping",
     /// umount2(2).
     Unmount = "umount",
     /// pivot_root(2).

@@ -12,6 +12,7 @@ pub mod delete;
 pub mod error;
 pub mod fault;
 mod hook;
+mod id_map;
 mod init;
 mod inside;
 pub mod kill;

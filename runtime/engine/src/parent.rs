@@ -11,7 +11,7 @@ use crate::record::Record;
 use crate::slots::Slots;
 use crate::spawn::{self, Birth, Init};
 use crate::store::Entry;
-use crate::{cgroup, tree};
+use crate::{cgroup, id_map, tree};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use rustix::fs::{self, MemfdFlags, Mode};
 use rustix::io::Errno;
@@ -156,7 +156,8 @@ impl Parent<'_> {
                 return cgroup::write_limit(self.slots.get(write.cgroup)?, write);
             }
             ParentStep::OpenNamespace { slot, kind, path } => (*slot, tree::open_namespace(path, *kind)?),
-            ParentStep::CloneTree { slot, source } => (*slot, tree::clone(source)?),
+            ParentStep::MakeIdMap { slot, maps } => (*slot, id_map::make(maps)?),
+            ParentStep::CloneTree { slot, source } => (*slot, tree::clone(source, &self.slots)?),
             ParentStep::CloneCgroup { slot, cgroup, attributes } => {
                 (*slot, tree::clone_directory(self.slots.get(*cgroup)?, *attributes)?)
             }

@@ -4,15 +4,17 @@ use crate::fault::{Call, During, Fault};
 use crate::init::mount::{change, propagate};
 use crate::init::namespace::PROCFS;
 use crate::inside;
+use crate::slots::Slots;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, CWD, FileType, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 use tare_plan::spec::NamespaceKind;
-use tare_plan::step::{Attributes, Expect, Reach, Source};
+use tare_plan::step::{Attributes, Expect, IdMap, Reach, Source};
+use tare_sys::mount_attr::Depth;
 
 /// Copies a tree. The path is looked up once; what is checked is what is copied.
-pub(crate) fn clone(step: &Source) -> Result<OwnedFd, Fault> {
+pub(crate) fn clone(step: &Source, slots: &Slots) -> Result<OwnedFd, Fault> {
     let recursive =
         if step.reach == Reach::Recursive { OpenTreeFlags::AT_RECURSIVE } else { OpenTreeFlags::empty() };
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | recursive;
@@ -22,7 +24,19 @@ pub(crate) fn clone(step: &Source) -> Result<OwnedFd, Fault> {
         propagate(tree.as_fd(), *flags)?;
     }
     change(tree.as_fd(), step.attributes, 0)?;
+    if let Some(map) = step.id_map {
+        map_ids(tree.as_fd(), map, slots.get(map.namespace)?)?;
+    }
     Ok(tree)
+}
+
+/// Maps the ids of a detached copy. What a file system that can't do so is, its number says (statfs(2)).
+fn map_ids(tree: BorrowedFd<'_>, map: IdMap, namespace: BorrowedFd<'_>) -> Result<(), Fault> {
+    let depth = if map.reach == Reach::Recursive { Depth::Recursive } else { Depth::One };
+    let kind = fs::fstatfs(tree).map_or(0, |stat| stat.f_type as u32);
+    tare_sys::mount_attr::map_ids(tree, depth, namespace)
+        .during(Call::MapIds)
+        .map_err(|fault| fault.detail(kind))
 }
 
 /// Copies the mount of a directory that is open.

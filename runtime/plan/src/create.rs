@@ -42,6 +42,8 @@ pub(crate) struct Context<'a> {
     pub(crate) request: &'a Request<'a>,
     /// The container's directories, filled by the planning of cgroups.
     pub(crate) cgroups: Vec<(Slot, &'a Hierarchy)>,
+    /// The user namespace that is joined, filled by the planning of namespaces.
+    pub(crate) user_namespace: Option<Slot>,
 }
 
 impl Context<'_> {
@@ -122,7 +124,7 @@ pub fn examine(bytes: &[u8], host: &Host, request: &Request<'_>) -> Examined {
 
 fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mistake>> {
     let mut draft = Draft::default();
-    let mut context = Context { spec, host, request, cgroups: Vec::new() };
+    let mut context = Context { spec, host, request, cgroups: Vec::new(), user_namespace: None };
     let Some(process) = &context.spec.process else {
         return Err(vec![Mistake::new("process", "a container needs a process to be created")]);
     };
@@ -140,7 +142,7 @@ fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mis
     let tree = root::prepare(&mut draft, &context);
     cgroup::plan(&mut draft, &mut context);
     cgroup::join(&mut draft, &context, Entry::Early);
-    let spawn = namespaces::enter(&mut draft, &context);
+    let spawn = namespaces::enter(&mut draft, &mut context);
     if !hidden_early {
         draft.init(InitStep::HideFromOthers, Place::DEFAULT);
     }

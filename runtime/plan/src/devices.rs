@@ -111,6 +111,7 @@ fn node(draft: &mut Draft, context: &Context<'_>, device: Device, place: Place) 
         attributes: Attributes::default(),
         propagation: vec![libc::MS_PRIVATE],
         expect: Expect::Device { major: device.major, minor: device.minor },
+        id_map: None,
     };
     let target = Target { path: device.path, guard: Guard::OutsideProcfs };
     mounts::bind(draft, context, (source, place), (target, Content::Own, place));

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::options::{Effect, OPTIONS};
+use crate::options::OPTIONS;
 use crate::seccomp;
 use crate::spec::{
     Action, Arch, Hooks, MemoryPolicyFlag, MemoryPolicyMode, Mistake, NamespaceKind, Operator, SeccompFlag,
@@ -27,7 +27,6 @@ struct Unbuilt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Feature {
     Apparmor,
-    IdMappedMounts,
     IntelRdt,
     NetDevices,
     Selinux,
@@ -63,8 +62,6 @@ const UNBUILT: &[Unbuilt] = &[
         asked: |spec| !spec.linux.net_devices.is_empty(),
         feature: Some(Feature::NetDevices),
     },
-    // The planning of mounts refuses these at the mount that asks for them.
-    Unbuilt { place: "mounts", asked: |_| false, feature: Some(Feature::IdMappedMounts) },
 ];
 
 /// What a description asks for that is not built yet, each with its place.
@@ -87,8 +84,7 @@ pub fn features() -> Value {
 }
 
 fn mount_options() -> Vec<&'static str> {
-    let built = |effect: &Effect| is_built(Feature::IdMappedMounts) || !matches!(effect, Effect::IdMap);
-    OPTIONS.iter().filter(|(_, effect)| built(effect)).map(|(name, _)| *name).collect()
+    OPTIONS.iter().map(|(name, _)| *name).collect()
 }
 
 fn linux() -> Value {
@@ -105,7 +101,7 @@ fn linux() -> Value {
             "schemata": is_built(Feature::IntelRdt),
             "monitoring": is_built(Feature::IntelRdt),
         },
-        "mountExtensions": { "idmap": { "enabled": is_built(Feature::IdMappedMounts) } },
+        "mountExtensions": { "idmap": { "enabled": true } },
         "netDevices": { "enabled": is_built(Feature::NetDevices) },
     })
 }

@@ -10,6 +10,7 @@ mod devices;
 mod draft;
 pub mod features;
 pub mod host;
+mod id_maps;
 mod mounts;
 mod namespaces;
 pub mod options;

@@ -2,12 +2,13 @@
 
 use crate::create::Context;
 use crate::draft::{Draft, clean};
+use crate::id_maps::IdMaps;
 use crate::options::{self, Options};
 use crate::place::Place;
 use crate::spec;
 use crate::step::{
-    Attributes, Content, Expect, Guard, InitStep, Mount, MountOption, ParentStep, Reach, RootMode, Source,
-    Target,
+    Attributes, Content, Expect, Guard, IdMap, InitStep, Mount, MountOption, ParentStep, Reach, RootMode,
+    Source, Target,
 };
 use std::ffi::CString;
 
@@ -28,14 +29,13 @@ const COVERABLE: &[&str] = &[
 
 /// Plans every mount.
 pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
+    let mut id_maps = IdMaps::default();
     for (index, mount) in context.spec.mounts.iter().enumerate() {
         let place = Place::at("mounts[#]", index);
-        if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
-            draft.refuse(place, "uidMappings and gidMappings of a mount are not supported yet");
-        }
         let Some(target) = target_of(draft, index, mount) else { continue };
         let options = options::read(draft, index, mount);
-        let planner = Planner { index, mount, target, place };
+        let id_map = id_maps.plan(draft, context, (mount, &options, place));
+        let planner = Planner { index, mount, target, place, id_map };
         match (options.bind, mount.kind.as_deref()) {
             (Some(reach), _) => planner.bind(draft, context, (options, reach)),
             (None, Some("cgroup" | "cgroup2")) => {
@@ -80,6 +80,7 @@ struct Planner<'spec> {
     mount: &'spec spec::Mount,
     target: Target,
     place: Place,
+    id_map: Option<IdMap>,
 }
 
 impl Planner<'_> {
@@ -93,7 +94,14 @@ impl Planner<'_> {
         let expect = if self.target.path.as_bytes() == b"proc" { Expect::Procfs } else { Expect::Anything };
         let mut propagation: Vec<u64> = context.copies_propagation().into_iter().collect();
         propagation.extend(options.propagation);
-        let source = Source { path, reach, attributes: exact(options.attributes), propagation, expect };
+        let source = Source {
+            path,
+            reach,
+            attributes: exact(options.attributes),
+            propagation,
+            expect,
+            id_map: self.id_map,
+        };
         bind(draft, context, (source, place), (self.target, options.content, self.place));
     }
 

@@ -20,7 +20,7 @@ const JOIN_ORDER: &[NamespaceKind] = &[
 ];
 
 /// Plans how init comes into its namespaces. Returns how it is made.
-pub(crate) fn enter(draft: &mut Draft, context: &Context<'_>) -> Spawn {
+pub(crate) fn enter(draft: &mut Draft, context: &mut Context<'_>) -> Spawn {
     let mut joined = Vec::new();
     let mut flags = 0;
     for (index, namespace) in context.spec.linux.namespaces.iter().enumerate() {
@@ -30,6 +30,9 @@ pub(crate) fn enter(draft: &mut Draft, context: &Context<'_>) -> Spawn {
                 let slot = draft.slot();
                 let path = draft.text(path, place);
                 draft.before(ParentStep::OpenNamespace { slot, kind: namespace.kind, path }, place);
+                if namespace.kind == NamespaceKind::User {
+                    context.user_namespace = Some(slot);
+                }
                 joined.push((namespace.kind, slot, place));
             }
             // The cgroup namespace is made by init itself, when it is in its cgroup; the time namespace may need offsets.
@@ -88,7 +91,7 @@ fn writer_of(uids: &[IdMapping], gids: &[IdMapping]) -> MapWriter {
 }
 
 /// Mappings as the kernel's files take them (user_namespaces(7)).
-fn lines(mappings: &[IdMapping]) -> String {
+pub(crate) fn lines(mappings: &[IdMapping]) -> String {
     let mut text = String::new();
     for mapping in mappings {
         // Writing to a string can't fail.

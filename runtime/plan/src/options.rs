@@ -28,8 +28,8 @@ pub enum Effect {
     FileSystem,
     /// Fills the new file system with what it covers.
     CopyUp,
-    /// Maps ids of the source, which is built later.
-    IdMap,
+    /// Maps ids of the source.
+    IdMap(Reach),
     /// Changes nothing: the default, or about messages.
     Nothing,
 }
@@ -57,7 +57,7 @@ pub const OPTIONS: &[(&str, Effect)] = &[
     ("diratime", Effect::Clear(NODIRATIME)),
     ("dirsync", Effect::FileSystem),
     ("exec", Effect::Clear(NOEXEC)),
-    ("idmap", Effect::IdMap),
+    ("idmap", Effect::IdMap(Reach::One)),
     ("iversion", Effect::Nothing),
     ("lazytime", Effect::FileSystem),
     ("loud", Effect::Nothing),
@@ -81,7 +81,7 @@ pub const OPTIONS: &[(&str, Effect)] = &[
     ("rdiratime", Effect::ClearAll(NODIRATIME)),
     ("relatime", Effect::AccessTime(RELATIME)),
     ("rexec", Effect::ClearAll(NOEXEC)),
-    ("ridmap", Effect::IdMap),
+    ("ridmap", Effect::IdMap(Reach::Recursive)),
     ("rnoatime", Effect::AccessTimeAll(NOATIME)),
     ("rnodev", Effect::SetAll(NODEV)),
     ("rnodiratime", Effect::SetAll(NODIRATIME)),
@@ -129,6 +129,8 @@ pub(crate) struct Options {
     pub(crate) propagation: Vec<u64>,
     pub(crate) bind: Option<Reach>,
     pub(crate) content: Content,
+    /// Whether ids are mapped, how far, and which option says so.
+    pub(crate) id_map: Option<(Reach, Place)>,
     /// What goes to the file system.
     pub(crate) own: Vec<MountOption>,
 }
@@ -140,6 +142,7 @@ pub(crate) fn read(draft: &mut Draft, index: usize, mount: &Mount) -> Options {
         propagation: Vec::new(),
         bind: (mount.kind.as_deref() == Some("bind")).then_some(Reach::One),
         content: Content::Own,
+        id_map: None,
         own: Vec::new(),
     };
     for (at, text) in mount.options.iter().enumerate() {
@@ -181,7 +184,7 @@ impl Options {
             Effect::Bind(reach) => self.bind = Some(reach),
             Effect::FileSystem => self.add_own(draft, option),
             Effect::CopyUp => self.content = Content::CopyUp,
-            Effect::IdMap => draft.refuse(option.place, format!("{} is not supported yet", option.text)),
+            Effect::IdMap(reach) => self.id_map = Some((reach, option.place)),
             Effect::Nothing => {}
         }
     }

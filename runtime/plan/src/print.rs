@@ -50,6 +50,9 @@ impl fmt::Display for ParentStep {
             }
             Self::WriteCgroup(write) => write!(out, "set {} to {:?}", text(&write.file), text(&write.value)),
             Self::OpenNamespace { kind, path, .. } => write!(out, "open the {kind} namespace {}", text(path)),
+            Self::MakeIdMap { maps, .. } => {
+                write!(out, "map users {} and groups {} of mounts", Lines(&maps.uids), Lines(&maps.gids))
+            }
             Self::CloneTree { source, .. } => write!(out, "copy {source}"),
             Self::CloneCgroup { attributes, .. } => {
                 write!(out, "copy the mount of the container's cgroup{}", Words(*attributes))
@@ -96,7 +99,12 @@ impl fmt::Display for Rlimit {
 impl fmt::Display for Source {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = if self.reach == Reach::Recursive { " and all below it" } else { "" };
-        write!(out, "the mount of {}{all}{}", text(&self.path), Words(self.attributes))
+        write!(out, "the mount of {}{all}{}", text(&self.path), Words(self.attributes))?;
+        match self.id_map.map(|map| map.reach) {
+            None => Ok(()),
+            Some(Reach::One) => out.write_str(" with its ids mapped"),
+            Some(Reach::Recursive) => out.write_str(" with all their ids mapped"),
+        }
     }
 }
 

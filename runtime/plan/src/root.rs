@@ -77,6 +77,7 @@ fn tree(draft: &mut Draft, context: &Context<'_>, path: &str, place: Place) -> S
         attributes: Attributes::default(),
         propagation: vec![propagation],
         expect: Expect::Directory,
+        id_map: None,
     };
     copy(draft, context, (slot, source), place);
     slot
@@ -209,6 +210,7 @@ fn null_device(draft: &mut Draft, context: &Context<'_>) -> Slot {
         attributes: Attributes::default(),
         propagation: vec![libc::MS_PRIVATE],
         expect: Expect::Device { major: 1, minor: 3 },
+        id_map: None,
     };
     copy(draft, context, (slot, source), Place::of("linux.maskedPaths"));
     slot

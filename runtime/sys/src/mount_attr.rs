@@ -25,6 +25,21 @@ pub enum Depth {
     Recursive,
 }
 
+/// Maps the ids of the detached mount `tree` as `namespace`, a user namespace, maps them.
+///
+/// # Errors
+/// `EINVAL` when its file system can't do so, `EPERM` when it is mapped already or without the right to, `EBUSY` when it is
+/// no longer detached.
+pub fn map_ids(tree: BorrowedFd<'_>, depth: Depth, namespace: BorrowedFd<'_>) -> Result<()> {
+    let attr = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_IDMAP,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: namespace.as_raw_fd() as u64,
+    };
+    set(tree, c"", depth, attr)
+}
+
 /// Changes the mount at `path` below `directory`; an empty path means `directory` itself.
 ///
 /// # Errors
@@ -36,6 +51,10 @@ pub fn mount_setattr(directory: BorrowedFd<'_>, path: &CStr, depth: Depth, chang
         propagation: change.propagation,
         userns_fd: 0,
     };
+    set(directory, path, depth, attr)
+}
+
+fn set(directory: BorrowedFd<'_>, path: &CStr, depth: Depth, attr: libc::mount_attr) -> Result<()> {
     let recursive = if depth == Depth::Recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: path is a C string and attr a live struct whose size is given; the kernel reads both and keeps neither.
     answer(unsafe {

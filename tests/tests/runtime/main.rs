@@ -15,6 +15,7 @@ mod check;
 mod devices;
 mod exit_codes;
 mod hooks;
+mod id_maps;
 mod kill_delete;
 mod lifecycle;
 mod list_state;

@@ -116,7 +116,10 @@ impl<'plan> Init<'plan> {
     fn set_up(&mut self, step: &InitStep) -> Result<(), Fault> {
         match step {
             InitStep::HideFromOthers => identity::hide(),
-            InitStep::CloneTree { slot, source } => self.slots.put(*slot, crate::tree::clone(source)?),
+            InitStep::CloneTree { slot, source } => {
+                let tree = crate::tree::clone(source, self.slots)?;
+                self.slots.put(*slot, tree)
+            }
             InitStep::JoinCgroup { cgroup } => namespace::join_cgroup(self.slots.get(*cgroup)?),
             InitStep::JoinNamespace { slot, kind } => namespace::join(self.slots.get(*slot)?, *kind),
             InitStep::BecomeRoot => identity::become_root(),
@@ -168,7 +171,7 @@ impl<'plan> Init<'plan> {
             }
             InitStep::EnterRoot(how) => root::enter(self, *how),
             InitStep::Bind { source, target, content } => {
-                mount::attach(self, crate::tree::clone(source)?.as_fd(), target, *content)
+                mount::attach(self, crate::tree::clone(source, self.slots)?.as_fd(), target, *content)
             }
             InitStep::Mount(mount) => mount::mount(self, mount),
             InitStep::Attach { tree, target, content } => {
@@ -234,7 +237,7 @@ impl<'plan> Init<'plan> {
 }
 
 /// Asks the kernel to kill this process when the parent dies. If that has happened already, the channel's end tells.
-fn die_with_parent() -> Result<(), Fault> {
+pub(crate) fn die_with_parent() -> Result<(), Fault> {
     set_parent_process_death_signal(Some(Posix::KILL)).during(Call::Prctl)
 }
 

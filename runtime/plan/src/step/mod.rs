@@ -11,7 +11,7 @@ mod process;
 pub use cgroup::{MakeCgroup, PrepareCgroup, WriteCgroup};
 pub use hook::{Hook, HookEnvironment, HookKind, Hooks};
 pub use mount::{
-    Attributes, Content, Device, EnterRoot, Expect, Guard, Mount, MountOption, Overlay, Owner, Reach,
+    Attributes, Content, Device, EnterRoot, Expect, Guard, IdMap, Mount, MountOption, Overlay, Owner, Reach,
     RootMode, Source, Target,
 };
 pub use process::{
@@ -82,6 +82,8 @@ pub enum ParentStep {
     WriteCgroup(WriteCgroup),
     /// Opens a namespace that is to be joined, and refuses one of another kind.
     OpenNamespace { slot: Slot, kind: NamespaceKind, path: CString },
+    /// Makes a user namespace for its mappings alone.
+    MakeIdMap { slot: Slot, maps: MapIds },
     /// Makes a detached copy of a mount of the host, or of a directory or file in it.
     CloneTree { slot: Slot, source: Source },
     /// Makes a detached copy of the container's own directory in a cgroup hierarchy.

@@ -1,5 +1,6 @@
 //! What steps say of mounts, devices and the root file system.
 
+use super::Slot;
 use std::ffi::CString;
 
 /// Mount attributes to set and to clear (`MOUNT_ATTR_*`), on one mount and on those below it.
@@ -37,6 +38,17 @@ pub struct Source {
     pub propagation: Vec<u64>,
     /// What the source must be.
     pub expect: Expect,
+    /// How the copy maps ids, where it does.
+    pub id_map: Option<IdMap>,
+}
+
+/// How a mount maps ids (mount_setattr(2), `MOUNT_ATTR_IDMAP`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdMap {
+    /// The user namespace that has the mappings.
+    pub namespace: Slot,
+    /// Of the mount alone (`idmap`), or of all below it too (`ridmap`).
+    pub reach: Reach,
 }
 
 /// What a path of the host must turn out to be.

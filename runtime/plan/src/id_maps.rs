@@ -1,0 +1,67 @@
+//! Mappings of the ids of mounts (config.md, "Mounts", uidMappings; options idmap and ridmap).
+
+use crate::create::Context;
+use crate::draft::Draft;
+use crate::namespaces::lines;
+use crate::options::Options;
+use crate::place::Place;
+use crate::spec::{IdMapping, Mount};
+use crate::step::{IdMap, MapIds, MapWriter, ParentStep, Reach, Slot};
+
+/// The user namespaces that hold mappings of mounts, one for all mounts with the same.
+#[derive(Default)]
+pub(crate) struct IdMaps<'spec> {
+    made: Vec<(&'spec [IdMapping], &'spec [IdMapping], Slot)>,
+}
+
+impl<'spec> IdMaps<'spec> {
+    /// Plans how a mount maps ids: by its own mappings, or, where an option asks for it, as the container does.
+    pub(crate) fn plan(
+        &mut self,
+        draft: &mut Draft,
+        context: &Context<'spec>,
+        (mount, options, place): (&'spec Mount, &Options, Place),
+    ) -> Option<IdMap> {
+        let own = !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty();
+        let (reach, place) = match options.id_map {
+            Some(asked) => asked,
+            None if own => (Reach::One, place),
+            None => return None,
+        };
+        if options.bind.is_none() {
+            draft.refuse(place, "only a bind mount can have its ids mapped");
+            return None;
+        }
+        let linux = &context.spec.linux;
+        let namespace = if own {
+            self.namespace(draft, (&mount.uid_mappings, &mount.gid_mappings), place)
+        } else if let Some(joined) = context.user_namespace {
+            joined
+        } else if context.has_user_namespace() {
+            self.namespace(draft, (&linux.uid_mappings, &linux.gid_mappings), place)
+        } else {
+            let what = "a mount whose ids are mapped needs uidMappings and gidMappings, or a user namespace";
+            draft.refuse(place, what);
+            return None;
+        };
+        Some(IdMap { namespace, reach })
+    }
+
+    fn namespace(
+        &mut self,
+        draft: &mut Draft,
+        (uids, gids): (&'spec [IdMapping], &'spec [IdMapping]),
+        place: Place,
+    ) -> Slot {
+        if let Some((.., slot)) =
+            self.made.iter().find(|(users, groups, _)| (*users, *groups) == (uids, gids))
+        {
+            return *slot;
+        }
+        let slot = draft.slot();
+        let maps = MapIds { uids: lines(uids), gids: lines(gids), writer: MapWriter::Privileged };
+        draft.before(ParentStep::MakeIdMap { slot, maps }, place);
+        self.made.push((uids, gids, slot));
+        slot
+    }
+}

@@ -1,0 +1,176 @@
+//! Mounts whose ids are mapped: by their own mappings, or as the container's user namespace does.
+
+use std::os::unix::fs::chown;
+use std::path::PathBuf;
+
+use nix::mount::{MntFlags, umount2};
+use serde_json::{Value, json};
+use tare_bundle::config::Config;
+use tests::{Host, skip_for};
+
+const FIRST: u32 = 100_000;
+
+/// A tree of the host: `file` is user 0's, `other` user 7's, and below `sub` another file system is mounted, whose
+/// `file` is user 0's too.
+fn source(host: &Host) -> Tree {
+    let path = host.files().join("source");
+    std::fs::create_dir_all(path.join("sub")).unwrap();
+    host.tool(&["mount", "-t", "tmpfs", "sub", path.join("sub").to_str().unwrap()]);
+    for (file, owner) in [("file", 0), ("other", 7), ("sub/file", 0)] {
+        std::fs::write(path.join(file), "").unwrap();
+        chown(path.join(file), Some(owner), Some(owner)).unwrap();
+    }
+    Tree(path)
+}
+
+/// The tree, of which nothing is left mounted.
+struct Tree(PathBuf);
+
+impl Tree {
+    fn text(&self) -> String {
+        self.0.to_string_lossy().into_owned()
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        umount2(&self.0.join("sub"), MntFlags::MNT_DETACH).unwrap();
+    }
+}
+
+fn mapping(first: u32) -> Value {
+    json!([{"containerID": 0, "hostID": first, "size": 65_536}])
+}
+
+fn mapped(config: Config, source: &str, at: &str, (options, first): (&[&str], u32)) -> Config {
+    let map = mapping(first);
+    config.mount(json!({"destination": at, "type": "bind", "source": source, "options": options,
+        "uidMappings": map, "gidMappings": map}))
+}
+
+/// The owners of the paths as the container sees them.
+#[track_caller]
+fn owners(host: &Host, config: Config, paths: &[&str]) -> Vec<String> {
+    let report = host.report(config, paths);
+    paths
+        .iter()
+        .map(|path| format!("{}:{}", report["paths"][path]["uid"], report["paths"][path]["gid"]))
+        .collect()
+}
+
+fn paths(at: &str) -> [String; 3] {
+    ["file", "other", "sub/file"].map(|file| format!("{at}/{file}"))
+}
+
+#[track_caller]
+fn seen(host: &Host, config: Config, at: &str) -> Vec<String> {
+    let paths = paths(at);
+    owners(host, config, &paths.each_ref().map(String::as_str))
+}
+
+#[test]
+fn in_a_user_namespace_with_the_same_mapping_owners_are_those_on_disk() {
+    skip_for!(Runc, "Debian's is older than that");
+    skip_for!(Crun, "its mappings are the other way round");
+    let host = Host::new();
+    let tree = source(&host);
+    let text = tree.text();
+    let users = || host.config(&[]).map_users(FIRST, 65_536).tmpfs("/tmp", &[]);
+    // What is mounted below is mapped only when that is asked for.
+    let overflow = "65534:65534";
+    for options in [&["rbind"][..], &["rbind", "idmap"]] {
+        let config = mapped(users(), &text, "/tmp/mnt", (options, FIRST));
+        assert_eq!(seen(&host, config, "/tmp/mnt"), ["0:0", "7:7", overflow], "{options:?}");
+    }
+    let config = mapped(users(), &text, "/tmp/mnt", (&["rbind", "ridmap"], FIRST));
+    assert_eq!(seen(&host, config, "/tmp/mnt"), ["0:0", "7:7", "0:0"]);
+    // Beside it, a plain bind shows nobody's files; and without mappings the container's own count.
+    let config = mapped(users(), &text, "/tmp/mnt", (&["bind"], FIRST)).bind(&text, "/tmp/plain", &[]);
+    assert_eq!(owners(&host, config, &["/tmp/mnt/file", "/tmp/plain/file"]), ["0:0", overflow]);
+    let config = users().bind(&text, "/tmp/mnt", &["idmap"]).bind(&text, "/tmp/all", &["rbind", "ridmap"]);
+    assert_eq!(owners(&host, config, &["/tmp/mnt/other", "/tmp/all/sub/file"]), ["7:7", "0:0"]);
+}
+
+#[test]
+fn without_a_user_namespace_owners_are_the_mapped_ones() {
+    skip_for!(Runc, "Debian's is older than that");
+    skip_for!(Crun, "its mappings are the other way round");
+    let host = Host::new();
+    let tree = source(&host);
+    let text = tree.text();
+    let config = mapped(host.config(&[]), &text, "/tmp/mnt", (&["rbind", "idmap"], FIRST));
+    assert_eq!(seen(&host, config, "/tmp/mnt"), ["100000:100000", "100007:100007", "0:0"]);
+    let config = mapped(host.config(&[]), &text, "/tmp/mnt", (&["rbind", "ridmap"], FIRST));
+    assert_eq!(seen(&host, config, "/tmp/mnt")[2], "100000:100000");
+}
+
+#[test]
+fn one_source_can_be_mounted_with_several_mappings_also_by_a_link() {
+    skip_for!(Runc, "Debian's is older than that");
+    skip_for!(Crun, "its mappings are the other way round");
+    let host = Host::new();
+    let tree = source(&host);
+    let link = host.files().join("link");
+    std::os::unix::fs::symlink(&tree.0, &link).unwrap();
+    let (text, link) = (tree.text(), link.to_string_lossy().into_owned());
+    let mut config = host.config(&[]);
+    for number in 1..=20 {
+        config = mapped(
+            config,
+            if number % 2 == 0 { &text } else { &link },
+            &format!("/m{number}"),
+            (&["bind"], number * 1000),
+        );
+    }
+    let limit = json!([{"type": "RLIMIT_NOFILE", "soft": 20, "hard": 20}]);
+    let owners =
+        owners(&host, config.set("/process/rlimits", limit), &["/m1/file", "/m2/other", "/m20/file"]);
+    assert_eq!(owners, ["1000:1000", "2007:2007", "20000:20000"]);
+}
+
+#[test]
+fn what_is_written_through_a_mapped_mount_is_the_writers_on_disk() {
+    skip_for!(Runc, "Debian's is older than that");
+    skip_for!(Crun, "its mappings are the other way round");
+    let host = Host::new();
+    let tree = source(&host);
+    let text = tree.text();
+    let config = host.config(&[]).map_users(FIRST, 65_536).tmpfs("/tmp", &[]);
+    let config = mapped(config, &text, "/tmp/mnt", (&["bind"], FIRST)).args(&[
+        "/bin/payload",
+        "write",
+        "/tmp/mnt/new",
+        "x",
+    ]);
+    let _ = host.run(config).ok();
+    let stat = std::fs::metadata(tree.0.join("new")).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&stat), 0);
+}
+
+#[test]
+fn a_joined_user_namespace_gives_its_mapping() {
+    skip_for!(Runc, "Debian's is older than that");
+    skip_for!(Crun, "its mappings are the other way round");
+    let host = Host::new();
+    let tree = source(&host);
+    let text = tree.text();
+    let mut first = host.container(host.config(&["sleep", "60"]).map_users(FIRST, 65_536));
+    first.create();
+    let path = format!("/proc/{}/ns/user", first.pid());
+    let config = host.config(&[]).join("user", &path).tmpfs("/tmp", &[]).bind(&text, "/tmp/mnt", &["idmap"]);
+    assert_eq!(owners(&host, config, &["/tmp/mnt/other"]), ["7:7"]);
+    first.force_delete().ok();
+}
+
+#[test]
+fn what_can_not_be_mapped_is_told_with_the_file_system_and_the_place() {
+    skip_for!(Runc, "Debian's is older than that");
+    skip_for!(Crun, "its words are others");
+    let host = Host::new();
+    let config = mapped(host.config(&["true"]), "/sys", "/tmp/mnt", (&["bind"], FIRST));
+    let _ = host.run(config).fails().says(&["mounts[7]", "/sys", "on sysfs"]);
+    let config = host.config(&["true"]).bind("/etc", "/tmp/mnt", &["idmap"]);
+    let _ = host.run(config).fails().says(&["mounts[7].options[1]", "uidMappings", "user namespace"]);
+    let config = host.config(&["true"]).tmpfs("/tmp/mnt", &["idmap"]);
+    let _ = host.run(config).fails().says(&["mounts[7].options[0]", "bind"]);
+}
