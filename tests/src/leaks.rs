@@ -154,6 +154,7 @@ fn network(all: &mut BTreeSet<String>) {
         all.insert(format!("interface {}", line.split(':').next().unwrap_or_default().trim()));
     }
     for (kind, file) in [("route", "route"), ("address", "if_inet6"), ("route", "ipv6_route")] {
+        // The heading of the routes is there from the first address on.
         for line in read(file).lines().filter(|line| !line.starts_with("Iface")) {
             // Counters and reference counts change by themselves.
             let fields: Vec<&str> = line.split_whitespace().collect();

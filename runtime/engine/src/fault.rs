@@ -81,6 +81,8 @@ calls! {
     Domainname = "setdomainname",
     /// Bringing lo up over netlink.
     Loopback = "netlink",
+    /// Moving a network device over netlink.
+    NetDevice = "netlink",
     /// setsid(2).
     Session = "setsid",
     /// keyctl(2).

@@ -18,6 +18,8 @@ mod inside;
 pub mod kill;
 pub mod list;
 mod maps;
+mod netdev;
+mod netlink;
 pub mod parent;
 pub mod probe;
 mod process;

@@ -11,14 +11,14 @@ use crate::record::Record;
 use crate::slots::Slots;
 use crate::spawn::{self, Birth, Init};
 use crate::store::Entry;
-use crate::{cgroup, id_map, tree};
+use crate::{cgroup, id_map, netdev, tree};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use rustix::fs::{self, MemfdFlags, Mode};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tare_plan::plan::Plan;
-use tare_plan::step::{HookKind, InitStep, ParentStep, Planned, Signal, Slot, Status};
+use tare_plan::step::{HookKind, InitStep, MoveNetDevice, ParentStep, Planned, Signal, Slot, Status};
 use tare_sys::clone::Spawned;
 use tare_sys::exec::Strings;
 
@@ -129,6 +129,7 @@ impl Parent<'_> {
             ParentStep::Scheduler(scheduler) => {
                 self.pid().and_then(|pid| crate::scheduling::set(pid, scheduler))
             }
+            ParentStep::MoveNetDevice(device) => self.move_device(device),
             ParentStep::IoPriority(priority) => {
                 self.pid().and_then(|pid| crate::scheduling::set_io_priority(pid, priority))
             }
@@ -192,6 +193,17 @@ impl Parent<'_> {
 
     fn pid(&self) -> std::result::Result<Pid, Fault> {
         self.init.as_ref().and_then(Init::pid).ok_or(Fault::new(Call::Slot, Errno::SRCH))
+    }
+
+    /// Moves a network device to the namespace that init was born in, or that it joins.
+    fn move_device(&self, step: &MoveNetDevice) -> std::result::Result<(), Fault> {
+        if let Some(slot) = step.namespace {
+            return netdev::move_to(self.slots.get(slot)?, step);
+        }
+        let path = format!("/proc/{}/ns/net", self.pid()?.as_raw_nonzero());
+        let flags = fs::OFlags::RDONLY | fs::OFlags::CLOEXEC;
+        let namespace = fs::openat(fs::CWD, path, flags, Mode::empty()).during(Call::Open)?;
+        netdev::move_to(namespace.as_fd(), step)
     }
 
     fn send(&self, signal: Signal) -> std::result::Result<(), Fault> {

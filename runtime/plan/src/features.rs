@@ -28,7 +28,6 @@ struct Unbuilt {
 enum Feature {
     Apparmor,
     IntelRdt,
-    NetDevices,
     Selinux,
 }
 
@@ -56,11 +55,6 @@ const UNBUILT: &[Unbuilt] = &[
         place: "linux.intelRdt",
         asked: |spec| spec.linux.intel_rdt.is_some(),
         feature: Some(Feature::IntelRdt),
-    },
-    Unbuilt {
-        place: "linux.netDevices",
-        asked: |spec| !spec.linux.net_devices.is_empty(),
-        feature: Some(Feature::NetDevices),
     },
 ];
 
@@ -102,7 +96,7 @@ fn linux() -> Value {
             "monitoring": is_built(Feature::IntelRdt),
         },
         "mountExtensions": { "idmap": { "enabled": true } },
-        "netDevices": { "enabled": is_built(Feature::NetDevices) },
+        "netDevices": { "enabled": true },
     })
 }
 

@@ -5,7 +5,7 @@ use crate::create::{Context, Keyring, is_root, path_of};
 use crate::draft::Draft;
 use crate::place::Place;
 use crate::spec::{IdMapping, NamespaceKind, PersonalityDomain};
-use crate::step::{InitStep, MapIds, MapWriter, ParentStep, Signal, Slot, Spawn};
+use crate::step::{InitStep, MapIds, MapWriter, MoveNetDevice, ParentStep, Signal, Slot, Spawn};
 use std::fmt::Write;
 
 /// The order in which init joins namespaces. The user namespace comes before all others, since it decides what init may do in them,
@@ -40,12 +40,14 @@ pub(crate) fn enter(draft: &mut Draft, context: &mut Context<'_>) -> Spawn {
             None => flags |= u64::from(namespace.kind.clone_flag().cast_unsigned()),
         }
     }
+    let network = joined.iter().find(|(kind, ..)| *kind == NamespaceKind::Network).map(|(_, slot, _)| *slot);
     let join = before_init(&joined);
     let time = offsets(draft, context);
     if context.is_new(NamespaceKind::Time) && time.is_none() {
         flags |= u64::from(NamespaceKind::Time.clone_flag().cast_unsigned());
     }
     user_namespace(draft, context, !join.is_empty());
+    move_devices(draft, context, network);
     for kind in JOIN_ORDER {
         for (_, slot, place) in joined.iter().filter(|(joined, ..)| joined == kind) {
             draft.init(InitStep::JoinNamespace { slot: *slot, kind: *kind }, *place);
@@ -81,6 +83,17 @@ fn user_namespace(draft: &mut Draft, context: &Context<'_>, joined: bool) {
         draft.init(InitStep::BecomeRoot, place);
     } else if joined && context.has_user_namespace() {
         draft.init(InitStep::BecomeRoot, Place::of("linux.namespaces"));
+    }
+}
+
+/// Network devices move when init's namespaces have their owner, and before anybody looks at them.
+fn move_devices(draft: &mut Draft, context: &Context<'_>, namespace: Option<Slot>) {
+    let place = Place::of("linux.netDevices");
+    for (device, asked) in &context.spec.linux.net_devices {
+        let name = asked.name.as_deref().filter(|name| !name.is_empty() && name != device);
+        let name = name.map(|name| draft.text(name, place));
+        let step = MoveNetDevice { device: draft.text(device, place), name, namespace };
+        draft.after(ParentStep::MoveNetDevice(step), place);
     }
 }
 

@@ -74,6 +74,10 @@ impl fmt::Display for ParentStep {
             Self::Rlimit(limit) => {
                 write!(out, "set {} to {} at most {}", limit.resource, limit.soft, limit.hard)
             }
+            Self::MoveNetDevice(step) => {
+                write!(out, "move the network device {} into the container", text(&step.device))?;
+                step.name.iter().try_for_each(|name| write!(out, " as {}", text(name)))
+            }
             Self::Scheduler(scheduler) => write!(
                 out,
                 "schedule as {} nice {} priority {}",

@@ -22,6 +22,7 @@ mod list_state;
 mod log;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod options;
 mod plan;
 mod process;

@@ -15,8 +15,8 @@ pub use mount::{
     RootMode, Source, Target,
 };
 pub use process::{
-    Capabilities, Identity, IoPriority, MapIds, MapWriter, MemoryPolicy, NODE_WORDS, NoNewPrivileges, Rlimit,
-    Scheduler, Spawn, Verify, WindowSize,
+    Capabilities, Identity, IoPriority, MapIds, MapWriter, MemoryPolicy, MoveNetDevice, NODE_WORDS,
+    NoNewPrivileges, Rlimit, Scheduler, Spawn, Verify, WindowSize,
 };
 
 use crate::place::Place;
@@ -104,6 +104,8 @@ pub enum ParentStep {
     Hooks(Hooks),
     /// Limits a resource of init.
     Rlimit(Rlimit),
+    /// Moves a network device into the container.
+    MoveNetDevice(MoveNetDevice),
     /// Sets how init is scheduled.
     Scheduler(Scheduler),
     /// Sets when init's disk requests are served.

@@ -51,6 +51,17 @@ pub struct Rlimit {
     pub hard: u64,
 }
 
+/// A network device of the host that goes into the container.
+#[derive(Debug)]
+pub struct MoveNetDevice {
+    /// Its name on the host.
+    pub device: CString,
+    /// Its name in the container, in which `%d` stands for a free number; `None` keeps the host's.
+    pub name: Option<CString>,
+    /// The network namespace, where it is not the one that init is born in.
+    pub namespace: Option<Slot>,
+}
+
 /// How a process is scheduled (sched_setattr(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scheduler {
