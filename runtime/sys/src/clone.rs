@@ -2,7 +2,7 @@
 
 use crate::answer;
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use rustix::io::Result;
+use rustix::io::{Errno, Result};
 use rustix::process::Pid;
 
 /// How a new process differs from its maker.
@@ -48,7 +48,7 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// The errno of clone3(2); `EINVAL` besides for a flag that is neither a namespace nor `CLONE_PARENT`.
 pub fn spawn(how: Clone<'_>, child: impl FnOnce() -> i32) -> Result<Spawned> {
     if how.flags & !ALLOWED != 0 {
-        return Err(rustix::io::Errno::INVAL);
+        return Err(Errno::INVAL);
     }
     let mut pidfd: libc::c_int = -1;
     // SAFETY: clone_args is a struct of integers, for which all zeros is a valid value.
@@ -67,11 +67,23 @@ pub fn spawn(how: Clone<'_>, child: impl FnOnce() -> i32) -> Result<Spawned> {
     // checked above: CLONE_VM and CLONE_THREAD are not among them, so the child has memory and a stack of its own, as
     // after fork(2), and writes nothing that this process sees.
     let returned = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<libc::clone_args>()) };
-    let pid = answer(returned)?;
+    let pid = match answer(returned) {
+        Err(Errno::NOSYS) if args.flags == libc::CLONE_PIDFD as u64 => fork(&mut pidfd)?,
+        answer => answer?,
+    };
     let Some(pid) = Pid::from_raw(pid as i32) else { exit(child()) };
     // SAFETY: the kernel has just made this descriptor for us, and nobody else knows its number.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     Ok(Spawned { pid, pidfd })
+}
+
+/// clone(2), where a system call filter says that there is no clone3(2), whose flags it can't see (Docker's does).
+fn fork(pidfd: &mut libc::c_int) -> Result<libc::c_long> {
+    let flags = libc::c_long::from(libc::CLONE_PIDFD | libc::SIGCHLD);
+    let pidfd: *mut libc::c_int = pidfd;
+    // SAFETY: without CLONE_VM, and without a stack of its own, the child goes on with a copy of this one's memory, as after
+    // fork(2). CLONE_PIDFD writes one descriptor to the third argument, which points to a live c_int; the others are unused.
+    answer(unsafe { libc::syscall(libc::SYS_clone, flags, 0_usize, pidfd, 0_usize, 0_usize) })
 }
 
 /// Ends this process at once: no destructor runs and no buffer is flushed, as a copied process needs it.

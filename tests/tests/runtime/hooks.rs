@@ -256,3 +256,13 @@ fn a_hook_that_is_missing_fails_create() {
     let _ = container.create_with(&[]).fails().says(&["/nonexistent/hook"]);
     host.is_clean();
 }
+
+/// Docker's filter answers that there is no clone3.
+#[test]
+fn start_container_hooks_run_under_the_filter_of_docker() {
+    let host = Host::new();
+    let config = prepared(&host, &["true"]).seccomp().unwrap();
+    let config = with_hook(&host, config, "startContainer", ["under the filter", "0"]);
+    let _ = host.run(config).ok();
+    assert_eq!(names(&host), ["under the filter"]);
+}
