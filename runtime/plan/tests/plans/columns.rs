@@ -1,0 +1,188 @@
+//! What must hold between the columns, on generated plans: they meet, and every descriptor is there when it is used.
+
+use crate::generator::{Dice, config};
+use crate::{Cgroups, host, lines, plan, request};
+use std::collections::BTreeSet;
+use tare_plan::host::Privilege;
+use tare_plan::plan::Plan;
+use tare_plan::step::{InitStep, ParentStep, Signal, Slot};
+
+const PLANS: u64 = 4000;
+
+/// Plans and their seeds. What can't be planned names its place.
+fn generated() -> Vec<(u64, Plan)> {
+    let mut plans = Vec::new();
+    for seed in 0..PLANS {
+        let mut dice = Dice::new(seed);
+        let config = config(&mut dice);
+        let user = Privilege::User { uid: 1000, gid: 1000 };
+        let host = host(dice.one_of(&Cgroups::ALL), dice.one_of(&[Privilege::Root, Privilege::Root, user]));
+        let console = config["process"]["terminal"] == true && dice.heads();
+        match plan(config.to_string().as_bytes(), &host, &request(console.then_some("/console"))) {
+            Ok(plan) => plans.push((seed, plan)),
+            Err(mistakes) => assert!(
+                mistakes.iter().all(|mistake| !mistake.place.is_empty()),
+                "{seed}: {:?} in {config}",
+                lines(&mistakes)
+            ),
+        }
+    }
+    eprintln!("{} of {PLANS} configurations have a plan", plans.len());
+    assert!(plans.len() as u64 > PLANS / 4, "most are refused: the generator is no good");
+    plans
+}
+
+#[test]
+fn the_columns_always_meet() {
+    for (seed, plan) in generated() {
+        assert_eq!(plan.rendezvous(), Ok(()), "{seed}:\n{plan}");
+    }
+}
+
+#[test]
+fn every_descriptor_is_open_when_and_where_it_is_used() {
+    for (seed, plan) in generated() {
+        if let Err(what) = Walk::new(&plan).walked() {
+            panic!("{seed}: {what}\n{plan}");
+        }
+    }
+}
+
+/// Both processes at once. Init is as fast as can be: whatever the parent must have done before, it must have done by then.
+struct Walk<'plan> {
+    plan: &'plan Plan,
+    parent: BTreeSet<Slot>,
+    /// What init holds; nothing until it is born.
+    init: Option<BTreeSet<Slot>>,
+    filled: BTreeSet<Slot>,
+    terminal: bool,
+    sent: Vec<Signal>,
+    at: usize,
+}
+
+type Found = Result<(), String>;
+
+impl<'plan> Walk<'plan> {
+    fn new(plan: &'plan Plan) -> Self {
+        let (parent, filled) = (BTreeSet::new(), BTreeSet::new());
+        Self { plan, parent, init: None, filled, terminal: false, sent: Vec::new(), at: 0 }
+    }
+
+    fn walked(mut self) -> Found {
+        for planned in &self.plan.parent {
+            self.parent_acts(&planned.step).map_err(|what| format!("{what} in {:?}", planned.step))?;
+            self.init_goes_on()?;
+        }
+        if self.at == self.plan.init.len() { Ok(()) } else { Err("init does not come to its end".to_owned()) }
+    }
+
+    fn parent_acts(&mut self, step: &ParentStep) -> Found {
+        match step {
+            ParentStep::MakeCgroup(make) => self.opens(make.slot),
+            ParentStep::OpenNamespace { slot, .. }
+            | ParentStep::CloneTree { slot, .. }
+            | ParentStep::Listen { slot }
+            | ParentStep::MakeState { slot } => self.opens(*slot),
+            ParentStep::CloneCgroup { slot, cgroup, .. } => {
+                self.uses(*cgroup).and_then(|()| self.opens(*slot))
+            }
+            ParentStep::WriteCgroup(write) => self.uses(write.cgroup),
+            ParentStep::FillState { slot, .. } => {
+                self.filled.insert(*slot);
+                self.uses(*slot)
+            }
+            ParentStep::Hooks(hooks) if !self.filled.contains(&hooks.state) => {
+                Err("an empty state".to_owned())
+            }
+            ParentStep::Hooks(hooks) => self.uses(hooks.state),
+            ParentStep::Spawn(spawn) => {
+                self.init = Some(self.parent.clone());
+                let joined = spawn.join.iter().map(|(_, slot)| *slot);
+                joined.chain(spawn.cgroup).try_for_each(|slot| self.uses(slot))
+            }
+            ParentStep::Send(signal) => {
+                self.sent.push(*signal);
+                Ok(())
+            }
+            ParentStep::SendConsole { .. } if !self.terminal => Err("no terminal".to_owned()),
+            ParentStep::MapIds(_) | ParentStep::OomScore { .. } | ParentStep::Rlimit(_)
+                if self.init.is_none() =>
+            {
+                Err("no init".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn opens(&mut self, slot: Slot) -> Found {
+        if usize::from(slot.0) >= self.plan.slots {
+            return Err(format!("{slot:?} is beyond the table"));
+        }
+        if self.parent.insert(slot) { Ok(()) } else { Err(format!("{slot:?} is open already")) }
+    }
+
+    fn uses(&self, slot: Slot) -> Found {
+        if self.parent.contains(&slot) { Ok(()) } else { Err(format!("{slot:?} is not open")) }
+    }
+
+    /// Init goes on until it has to wait.
+    fn init_goes_on(&mut self) -> Found {
+        while let (Some(held), Some(planned)) = (self.init.take(), self.plan.init.get(self.at)) {
+            if matches!(planned.step, InitStep::Await(signal) if !self.sent.contains(&signal)) {
+                self.init = Some(held);
+                return Ok(());
+            }
+            let held = self.init_acts(held, &planned.step);
+            self.init = Some(held.map_err(|what| format!("{what} in {:?}", planned.step))?);
+            self.at += 1;
+        }
+        Ok(())
+    }
+
+    fn init_acts(&mut self, mut held: BTreeSet<Slot>, step: &InitStep) -> Result<BTreeSet<Slot>, String> {
+        match step {
+            InitStep::CloneTree { slot, .. } if !held.insert(*slot) => return Err("open already".to_owned()),
+            InitStep::CloseDescriptors { keep, .. } => held.retain(|slot| keep.contains(slot)),
+            InitStep::OpenTerminal { .. } => self.terminal = true,
+            InitStep::Hooks(hooks) if !self.filled.contains(&hooks.state) => {
+                return Err("an empty state".to_owned());
+            }
+            _ => {}
+        }
+        match used_by_init(step).iter().find(|slot| !held.contains(slot)) {
+            Some(slot) => Err(format!("{slot:?} is not open")),
+            None => Ok(held),
+        }
+    }
+}
+
+fn used_by_init(step: &InitStep) -> Vec<Slot> {
+    match step {
+        InitStep::JoinCgroup { cgroup: slot }
+        | InitStep::JoinNamespace { slot, .. }
+        | InitStep::RootTree { tree: slot, .. }
+        | InitStep::Attach { tree: slot, .. }
+        | InitStep::Mask { null: slot, .. }
+        | InitStep::WaitForStart { slot } => vec![*slot],
+        InitStep::CloseDescriptors { keep, .. } => keep.clone(),
+        InitStep::Hooks(hooks) => vec![hooks.state],
+        _ => Vec::new(),
+    }
+}
+
+/// The walk finds what is wrong, so that its silence means something.
+#[test]
+fn a_step_that_comes_too_early_is_found() {
+    let host = host(Cgroups::Hybrid, Privilege::Root);
+    let config = config(&mut Dice::new(1)).to_string();
+    let fresh = || {
+        plan(config.as_bytes(), &host, &request(None))
+            .unwrap_or_else(|mistakes| panic!("{:?}", lines(&mistakes)))
+    };
+    assert_eq!(Walk::new(&fresh()).walked(), Ok(()));
+    let mut early = fresh();
+    let listens = early.parent.iter().position(|planned| matches!(planned.step, ParentStep::Listen { .. }));
+    let listen = early.parent.remove(listens.unwrap());
+    early.parent.push(listen);
+    assert!(Walk::new(&early).walked().unwrap_err().contains("is not open"));
+}

@@ -1,0 +1,59 @@
+//! Golden plans: four containers on three kinds of hosts, word by word. `RENEW=1` writes them anew, for a person to read.
+
+use crate::{Cgroups, host, lines, plan, request};
+use std::path::{Path, PathBuf};
+use tare_plan::host::{Host, Privilege};
+use tare_plan::spec::{Gid, Owner, Uid, default_config};
+
+fn directory(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
+}
+
+fn sample(name: &str) -> Vec<u8> {
+    std::fs::read(directory("samples").join(name)).unwrap()
+}
+
+/// The plan in words, or what is wrong, and what is odd.
+fn told(bytes: &[u8], host: &Host) -> String {
+    match plan(bytes, host, &request(None)) {
+        Ok(plan) => format!("{plan}\n     warnings\n{}\n", lines(&plan.warnings).join("\n")),
+        Err(mistakes) => format!("     mistakes\n{}\n", lines(&mistakes).join("\n")),
+    }
+}
+
+fn is_as_written(name: &str, bytes: &[u8], privilege: Privilege) {
+    for cgroups in Cgroups::ALL {
+        let file = format!("{name}-{}.txt", format!("{cgroups:?}").to_lowercase());
+        let path = directory("golden").join(&file);
+        let told = told(bytes, &host(cgroups, privilege));
+        if std::env::var_os("RENEW").is_some() {
+            std::fs::write(&path, &told).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        let differs = told.lines().zip(written.lines()).find(|(told, written)| told != written);
+        assert!(told == written, "{file}: {differs:#?} (told, written); RENEW=1 writes it anew");
+    }
+}
+
+#[test]
+fn the_default_container() {
+    is_as_written("default", default_config(Owner::Root).as_bytes(), Privilege::Root);
+}
+
+#[test]
+fn a_container_of_docker() {
+    is_as_written("docker", &sample("docker-18.json"), Privilege::Root);
+}
+
+/// Podman without root is root of a user namespace of its own, in which it calls the runtime.
+#[test]
+fn a_container_of_podman_without_root() {
+    is_as_written("podman-rootless", &sample("podmanrl-41.json"), Privilege::Root);
+}
+
+#[test]
+fn a_container_of_a_user() {
+    let owner = Owner::User { uid: Uid::new(1000).unwrap(), gid: Gid::new(1000).unwrap() };
+    let user = Privilege::User { uid: 1000, gid: 1000 };
+    is_as_written("user", default_config(owner).as_bytes(), user);
+}

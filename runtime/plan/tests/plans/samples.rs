@@ -1,0 +1,81 @@
+//! The configs that engines wrote, planned on every kind of host: what is not supported is named by its place.
+
+use crate::{Cgroups, host, plan, request};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tare_plan::host::{Host, Privilege};
+
+/// Every place that can't be planned for root yet, with the kind of host. It only ever gets shorter.
+const UNSUPPORTED: &[&str] = &[];
+
+/// What an ordinary user can't have of the containers that Podman makes for one (as root of a user namespace): without a cgroup
+/// of its own there is none to mount.
+const UNSUPPORTED_FOR_USERS: &[&str] = &[
+    "podmanrl-41.json mounts[12]",
+    "podmanrl-42.json mounts[10]",
+    "podmanrl-43.json mounts[10]",
+    "podmanrl-44.json mounts[10]",
+];
+
+fn samples() -> Vec<(String, Vec<u8>)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples");
+    let mut found: Vec<_> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| !path.to_string_lossy().contains("-process-"))
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap()))
+        .collect();
+    found.sort();
+    found
+}
+
+/// The places of what can't be planned of the samples, and how many plans there are.
+fn planned(samples: &[(String, Vec<u8>)], host: &Host) -> (Vec<String>, usize) {
+    let (mut unsupported, mut planned) = (BTreeSet::new(), 0);
+    for (name, bytes) in samples {
+        match plan(bytes, host, &request(None)) {
+            Ok(plan) => {
+                assert_eq!(plan.rendezvous(), Ok(()), "{name}");
+                planned += 1;
+            }
+            Err(mistakes) => {
+                unsupported.extend(mistakes.iter().map(|mistake| format!("{name} {}", mistake.place)));
+            }
+        }
+    }
+    (unsupported.into_iter().collect(), planned)
+}
+
+#[test]
+fn every_sample_is_planned_or_names_what_is_not_supported() {
+    let mut samples = samples();
+    assert_eq!(samples.len(), 33);
+    for cgroups in Cgroups::ALL {
+        let (unsupported, planned) = planned(&samples, &host(cgroups, Privilege::Root));
+        assert_eq!(unsupported, UNSUPPORTED, "{cgroups:?}");
+        assert_eq!(planned, samples.len());
+    }
+    samples.retain(|(name, _)| name.starts_with("podmanrl"));
+    for cgroups in Cgroups::ALL {
+        let user = Privilege::User { uid: 1000, gid: 1000 };
+        assert_eq!(planned(&samples, &host(cgroups, user)).0, UNSUPPORTED_FOR_USERS, "{cgroups:?}");
+    }
+}
+
+/// The figures are for reading: this machine may be busy, and the build is not the one that is installed.
+#[test]
+fn planning_takes_no_time_worth_telling() {
+    let mut slowest = (Duration::ZERO, String::new());
+    for (name, bytes) in samples() {
+        let host = host(Cgroups::Hybrid, Privilege::Root);
+        let best = (0..5).map(|_| {
+            let begun = Instant::now();
+            drop(plan(&bytes, &host, &request(None)));
+            begun.elapsed()
+        });
+        slowest = slowest.max((best.min().unwrap(), name));
+    }
+    eprintln!("read, checked and planned in at most {:?} ({})", slowest.0, slowest.1);
+    assert!(slowest.0 < Duration::from_millis(50), "{slowest:?}");
+}
