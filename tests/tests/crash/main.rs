@@ -12,6 +12,7 @@
 mod faults;
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use serde_json::json;
 use tare_bundle::bundle::{Bundle, Layers};
@@ -21,9 +22,25 @@ use tests::{Container, Host, Kind, Snapshot, under_test};
 
 /// A container that needs nearly everything that `create` can do.
 fn demanding(host: &Host, words: &[&str]) -> Container {
+    with_layers(host, configuration(host, words))
+}
+
+/// The same that sleeps, with hooks of all kinds.
+fn hooked(host: &Host) -> Container {
+    let config = configuration(host, &["sleep", "60"])
+        .hook("prestart", &["/bin/true"])
+        .hook("createRuntime", &["/bin/true"])
+        .hook("createContainer", &["/bin/true"])
+        .hook("startContainer", &["/bin/payload", "true"])
+        .hook("poststart", &["/bin/true"])
+        .hook("poststop", &["/bin/true"]);
+    with_layers(host, config)
+}
+
+fn configuration(host: &Host, words: &[&str]) -> Config {
     let config =
         Config::docker().unwrap().set("/ociVersion", "1.0.2").args(&[&["/bin/payload"], words].concat());
-    let config = config
+    config
         .env(&format!("TARE_TEST={}", host.marker()))
         .hostname("demanding")
         .memory(64 << 20)
@@ -33,7 +50,10 @@ fn demanding(host: &Host, words: &[&str]) -> Container {
         .set(
             "/linux/devices",
             json!([{"path": "/dev/mine", "type": "c", "major": 1, "minor": 3, "fileMode": 0o666}]),
-        );
+        )
+}
+
+fn with_layers(host: &Host, config: Config) -> Container {
     let container = host.container(config.clone());
     if under_test() == Kind::Tare {
         let bundle = Bundle::create(container.bundle()).unwrap();
@@ -45,82 +65,157 @@ fn demanding(host: &Host, words: &[&str]) -> Container {
     container
 }
 
-/// Kills the verb at each of its calls in turn; before each, `prepare` brings the container into the state that the
-/// verb wants. After each, `delete --force` has to succeed and to leave nothing.
-fn killed_everywhere(verb: &[&str], attack: Attack, prepare: impl Fn(&mut Container)) {
-    if under_test() != Kind::Tare && std::env::var_os("SHOW_LEAKS").is_none() {
-        return tests::skip::note_peer("any peer", "they leak by design; SHOW_LEAKS=1 counts how often");
+/// One that enters namespaces of others, by way of a process in between.
+fn joining(host: &Host) -> Container {
+    let config = host.config(&["sleep", "60"]);
+    let config = config.join("pid", "/proc/self/ns/pid").join("ipc", "/proc/self/ns/ipc");
+    host.container(config.pids(32).memory(64 << 20))
+}
+
+/// What is killed, and where.
+struct Campaign {
+    container: fn(&Host) -> Container,
+    verb: &'static [&'static str],
+    attack: Attack,
+    /// One call in so many.
+    every: usize,
+}
+
+impl Campaign {
+    fn of(verb: &'static [&'static str], attack: Attack) -> Self {
+        Self { container: hooked, verb, attack, every: 1 }
     }
-    let host = Host::new();
-    let mut leaks = BTreeMap::new();
-    let mut points = 0;
-    loop {
-        let mut container = demanding(&host, &["sleep", "60"]);
-        let clean = Snapshot::take(host.marker());
-        prepare(&mut container);
+
+    /// The command line of the verb.
+    fn words(&self, host: &Host, container: &Container) -> Vec<String> {
         let bundle = container.bundle().to_string_lossy().into_owned();
         let root = host.runtime().root().to_string_lossy().into_owned();
-        let bundle_words: &[&str] =
-            if matches!(verb[0], "create" | "run") { &["--bundle", &bundle] } else { &[] };
-        let words = [&["--root", &root], verb, bundle_words, &[container.id()]].concat();
-        let death = attack_at(
-            &command(host.runtime().program(), &words),
-            attack,
-            points,
-            &host.files().join("attacked"),
-        );
-        let deleted = container.force_delete();
-        let left = if deleted.code == 0 { clean.leaks(host.marker()) } else { vec![format!("{deleted:?}")] };
-        let Some(call) = death.at else {
-            assert!(left.is_empty(), "left by {verb:?} that was not killed: {left:#?}");
-            break;
-        };
-        if !left.is_empty() {
-            leaks.insert(points, (call, left));
-            host.sweep();
-            // It may be something else that was left.
-            let _ = std::fs::remove_dir_all(host.runtime().root().join(container.id()));
-        }
-        points += 1;
+        let bundle: &[&str] =
+            if matches!(self.verb[0], "create" | "run") { &["--bundle", &bundle] } else { &[] };
+        let signal: &[&str] = if self.verb[0] == "kill" { &["TERM"] } else { &[] };
+        let words = [&["--root", &root], self.verb, bundle, &[container.id()], signal].concat();
+        command(host.runtime().program(), &words)
     }
-    eprintln!("{verb:?}: killed at {points} calls ({attack:?}), {} of them left something", leaks.len());
-    assert!(under_test() != Kind::Tare || leaks.is_empty(), "left behind after delete --force: {leaks:#?}");
-    assert!(points > 3, "only {points} calls: the tracer sees nothing");
+
+    /// Kills the verb at its calls in turn; before each, `prepare` brings the container into the state that the verb
+    /// wants. After each, `delete --force` has to succeed and to leave nothing, and the id is used again.
+    fn leaves_nothing(&self, prepare: impl Fn(&mut Container)) {
+        if under_test() != Kind::Tare && std::env::var_os("SHOW_LEAKS").is_none() {
+            return tests::skip::note_peer("any peer", "they leak by design; SHOW_LEAKS=1 counts how often");
+        }
+        let host = Host::new();
+        let mut container = (self.container)(&host);
+        let clean = Snapshot::take(host.marker());
+        let words = self.words(&host, &container);
+        let output = host.files().join("attacked");
+        let (mut leaks, mut tried, begun) = (BTreeMap::new(), 0, Instant::now());
+        loop {
+            prepare(&mut container);
+            let death = attack_at(&words, self.attack, tried * self.every, &output);
+            let left = left_after_deletion(&host, &mut container, &clean);
+            let Some(call) = death.at else {
+                assert!(left.is_empty(), "left by {:?} that was not killed: {left:#?}", self.verb);
+                break;
+            };
+            if !left.is_empty() {
+                leaks.insert(tried * self.every, (call, left));
+                host.sweep();
+                // It may be something else that was left.
+                let _ = std::fs::remove_dir_all(host.runtime().root().join(container.id()));
+            }
+            tried += 1;
+        }
+        let (verb, attack, every, took) = (self.verb, self.attack, self.every, begun.elapsed());
+        eprintln!(
+            "{verb:?}: {attack:?} at {tried} calls (one in {every}) in {took:.1?}, {} left something",
+            leaks.len()
+        );
+        assert!(
+            under_test() != Kind::Tare || leaks.is_empty(),
+            "left behind after delete --force: {leaks:#?}"
+        );
+        assert!(tried > 3, "only {tried} calls: the tracer sees nothing");
+    }
+}
+
+fn left_after_deletion(host: &Host, container: &mut Container, clean: &Snapshot) -> Vec<String> {
+    let deleted = container.force_delete();
+    if deleted.code == 0 { clean.leaks(host.marker()) } else { vec![format!("{deleted:?}")] }
+}
+
+fn started(container: &mut Container) {
+    container.create();
+    container.start();
+}
+
+fn stopped(container: &mut Container) {
+    container.create();
+    let _ = container.kill("KILL").ok();
+    container.becomes("stopped");
 }
 
 #[test]
 fn create_killed_at_every_call_leaves_nothing() {
-    killed_everywhere(&["create"], Attack::KillFirst, |_| {});
+    Campaign::of(&["create"], Attack::KillFirst).leaves_nothing(|_| {});
 }
 
 #[test]
 fn create_whose_any_process_is_killed_at_every_call_leaves_nothing() {
-    killed_everywhere(&["create"], Attack::KillCaller, |_| {});
+    Campaign::of(&["create"], Attack::KillCaller).leaves_nothing(|_| {});
+}
+
+#[test]
+fn create_by_way_of_other_namespaces_killed_at_every_third_call_leaves_nothing() {
+    let campaign = Campaign::of(&["create"], Attack::KillFirst);
+    Campaign { container: joining, every: 3, ..campaign }.leaves_nothing(|_| {});
+}
+
+#[test]
+fn create_by_way_of_other_namespaces_whose_any_process_is_killed_leaves_nothing() {
+    Campaign { container: joining, ..Campaign::of(&["create"], Attack::KillCaller) }.leaves_nothing(|_| {});
+}
+
+#[test]
+fn run_killed_at_every_third_call_leaves_nothing() {
+    Campaign { every: 3, ..Campaign::of(&["run", "--detach"], Attack::KillFirst) }.leaves_nothing(|_| {});
+}
+
+#[test]
+fn run_whose_any_process_is_killed_at_every_third_call_leaves_nothing() {
+    Campaign { every: 3, ..Campaign::of(&["run", "--detach"], Attack::KillCaller) }.leaves_nothing(|_| {});
 }
 
 #[test]
 fn start_killed_at_every_call_leaves_nothing() {
-    killed_everywhere(&["start"], Attack::KillFirst, Container::create);
+    Campaign::of(&["start"], Attack::KillFirst).leaves_nothing(Container::create);
+}
+
+#[test]
+fn start_whose_any_process_is_killed_at_every_call_leaves_nothing() {
+    Campaign::of(&["start"], Attack::KillCaller).leaves_nothing(Container::create);
+}
+
+#[test]
+fn kill_killed_at_every_call_leaves_nothing() {
+    Campaign::of(&["kill"], Attack::KillFirst).leaves_nothing(started);
 }
 
 #[test]
 fn delete_killed_at_every_call_leaves_nothing() {
-    killed_everywhere(&["delete"], Attack::KillFirst, |container| {
-        container.create();
-        let _ = container.kill("KILL").ok();
-        container.becomes("stopped");
-    });
+    Campaign::of(&["delete"], Attack::KillFirst).leaves_nothing(stopped);
+}
+
+#[test]
+fn delete_whose_any_process_is_killed_at_every_call_leaves_nothing() {
+    Campaign::of(&["delete"], Attack::KillCaller).leaves_nothing(stopped);
 }
 
 #[test]
 fn delete_by_force_killed_at_every_call_leaves_nothing() {
-    killed_everywhere(&["delete", "--force"], Attack::KillFirst, |container| {
-        container.create();
-        container.start();
-    });
+    Campaign::of(&["delete", "--force"], Attack::KillFirst).leaves_nothing(started);
 }
 
 #[test]
-fn run_killed_at_every_call_leaves_nothing() {
-    killed_everywhere(&["run", "--detach"], Attack::KillFirst, |_| {});
+fn delete_by_force_whose_any_process_is_killed_at_every_call_leaves_nothing() {
+    Campaign::of(&["delete", "--force"], Attack::KillCaller).leaves_nothing(started);
 }
