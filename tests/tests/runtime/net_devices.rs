@@ -5,20 +5,8 @@ use tests::{Host, skip_for};
 
 /// A pair of devices on the test's host, the first of which is to move, with addresses of several scopes.
 fn device(host: &Host, name: &str) {
-    host.tool(&[
-        "ip",
-        "link",
-        "add",
-        name,
-        "mtu",
-        "1400",
-        "address",
-        "02:00:00:00:00:07",
-        "type",
-        "veth",
-        "peer",
-        "peer",
-    ]);
+    let (peer, mac) = (format!("{name}p"), "02:00:00:00:00:07");
+    host.tool(&["ip", "link", "add", name, "mtu", "1400", "address", mac, "type", "veth", "peer", &peer]);
     for address in ["10.9.8.7/24", "2001:db8::7/64"] {
         host.tool(&["ip", "address", "add", address, "dev", name]);
     }
