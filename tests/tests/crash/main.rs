@@ -171,19 +171,19 @@ fn create_by_way_of_other_namespaces_killed_at_every_third_call_leaves_nothing()
 }
 
 #[test]
-fn create_by_way_of_other_namespaces_whose_any_process_is_killed_at_every_second_call_leaves_nothing() {
+fn create_by_way_of_other_namespaces_whose_any_process_is_killed_at_every_third_call_leaves_nothing() {
     let campaign = Campaign::of(&["create"], Attack::KillCaller);
-    Campaign { container: joining, every: 2, ..campaign }.leaves_nothing(|_| {});
+    Campaign { container: joining, every: 3, ..campaign }.leaves_nothing(|_| {});
 }
 
 #[test]
-fn run_killed_at_every_third_call_leaves_nothing() {
-    Campaign { every: 3, ..Campaign::of(&["run", "--detach"], Attack::KillFirst) }.leaves_nothing(|_| {});
+fn run_killed_at_every_fourth_call_leaves_nothing() {
+    Campaign { every: 4, ..Campaign::of(&["run", "--detach"], Attack::KillFirst) }.leaves_nothing(|_| {});
 }
 
 #[test]
-fn run_whose_any_process_is_killed_at_every_third_call_leaves_nothing() {
-    Campaign { every: 3, ..Campaign::of(&["run", "--detach"], Attack::KillCaller) }.leaves_nothing(|_| {});
+fn run_whose_any_process_is_killed_at_every_fourth_call_leaves_nothing() {
+    Campaign { every: 4, ..Campaign::of(&["run", "--detach"], Attack::KillCaller) }.leaves_nothing(|_| {});
 }
 
 #[test]
