@@ -177,7 +177,8 @@ pub(crate) fn payload() -> PathBuf {
 /// (a checkout in /tmp) stays where it is.
 fn empty_directories() {
     let program = program();
-    let needed = [built(), PathBuf::from(env!("CARGO_MANIFEST_DIR")), program.parent().unwrap().into()];
+    let checkout = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
+    let needed = [checkout, built(), program.parent().unwrap().into()];
     let kept: Vec<(PathBuf, File)> =
         needed.into_iter().filter_map(|path| File::open(&path).ok().map(|file| (path, file))).collect();
     for directory in ["/run", "/tmp", "/dev/shm"] {
