@@ -60,7 +60,7 @@ struct Cgroups(Vec<cgroup::Cgroup>);
 
 impl Drop for Cgroups {
     fn drop(&mut self) {
-        // What can't be removed now is recorded no more; the error that led here is the one to tell.
+        // The way out that nothing takes on purpose; the error that led here is the one to tell.
         let _ = cgroup::destroy(&self.0);
     }
 }
@@ -77,7 +77,9 @@ pub fn carry_out(plan: &Plan, record: Record, entry: Entry) -> Result<Created> {
     let cgroups = Cgroups(record.own_cgroups());
     let mut parent = Parent { plan, init: None, cgroups, entry, record, slots, kit, channel, terminal: None };
     for planned in &plan.parent {
-        parent.act(planned)?;
+        if let Err(error) = parent.act(planned) {
+            return Err(parent.undo(error));
+        }
     }
     parent.keep()
 }
@@ -309,6 +311,15 @@ impl Parent<'_> {
         self.know_init().map_err(|fault| Error::act("find out when the container's init started", fault))?;
         self.record.created = process::now();
         self.entry.commit(&self.record)
+    }
+
+    /// Undoes all that was made, because of `error`. What can't be removed stays recorded, so that `delete --force` finds it.
+    fn undo(mut self, error: Error) -> Error {
+        drop(self.init.take());
+        if cgroup::destroy(&std::mem::take(&mut self.cgroups.0)).is_err() {
+            self.entry.keep();
+        }
+        error
     }
 
     /// Keeps all that was made.
