@@ -61,16 +61,25 @@ pub fn discard(created: Created, warn: &mut dyn FnMut(&Error)) -> Result<()> {
 
 /// Undoes all that create made, and removes the record last.
 pub(crate) fn destroy(mut entry: Entry, record: &Record, warn: &mut dyn FnMut(&Error)) -> Result<()> {
-    // A cgroup that was there before stays, but what the container left running in it does not.
-    cgroup::kill_all(&record.cgroups).map_err(|fault| entry.error("end the processes of", fault))?;
-    if let Some(init) = &record.init {
-        end(init).map_err(|fault| entry.error("end the init of", fault))?;
-    }
+    stop(&entry, record)?;
     cgroup::destroy(&record.own_cgroups()).map_err(|fault| entry.error("remove the cgroup of", fault))?;
     if record.init.is_some() {
         run_hooks(&entry, record, HookKind::Poststop).iter().for_each(&mut *warn);
     }
     entry.remove()
+}
+
+/// Kills all that runs in a container, and waits until it has ended.
+///
+/// A cgroup that was there before stays, but what the container left running in it does not. A container that was never
+/// created has nothing running in such a cgroup: who is in it is somebody else.
+pub(crate) fn stop(entry: &Entry, record: &Record) -> Result<()> {
+    let cgroups = if record.init.is_some() { record.cgroups.clone() } else { record.own_cgroups() };
+    cgroup::kill_all(&cgroups).map_err(|fault| entry.error("end the processes of", fault))?;
+    match &record.init {
+        Some(init) => end(init).map_err(|fault| entry.error("end the init of", fault)),
+        None => Ok(()),
+    }
 }
 
 /// Kills init and waits until it has ended.
@@ -96,4 +105,70 @@ fn delete_unrecorded(mut entry: Entry, force: Force) -> Result<()> {
         cgroup::destroy(&cgroups).map_err(|fault| entry.error("remove the cgroup of", fault))?;
     }
     entry.remove()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Child, Command};
+
+    /// A cgroup with a process that is no container's.
+    struct Stranger {
+        cgroup: Cgroup,
+        process: Child,
+    }
+
+    impl Stranger {
+        fn new(name: &str) -> Self {
+            let mount = crate::probe::host().unwrap().hierarchies[0].mount.clone();
+            let cgroup = Cgroup { mount, path: name.to_owned() };
+            let directory = format!("{}/{}", cgroup.mount, cgroup.path);
+            std::fs::create_dir(&directory).unwrap();
+            let process = Command::new("sleep").arg("60").spawn().unwrap();
+            std::fs::write(format!("{directory}/cgroup.procs"), process.id().to_string()).unwrap();
+            Self { cgroup, process }
+        }
+    }
+
+    impl Drop for Stranger {
+        fn drop(&mut self) {
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+            let _ = cgroup::destroy(std::slice::from_ref(&self.cgroup));
+        }
+    }
+
+    #[test]
+    fn a_container_that_was_never_created_takes_no_stranger_along() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("SKIPPED a_container_that_was_never_created_takes_no_stranger_along: it needs root");
+            return;
+        }
+        let name = format!("tare-stranger-{}", std::process::id());
+        let mut stranger = Stranger::new(&name);
+        let root = std::env::temp_dir().join(&name);
+        let store = Store::new(root.to_string_lossy());
+        let mut entry = store.reserve("half").unwrap();
+        let cgroups = vec![stranger.cgroup.clone()];
+        entry
+            .begin(&Record {
+                id: "half".to_owned(),
+                bundle: "/b".to_owned(),
+                rootfs: "/b/rootfs".to_owned(),
+                oci_version: "1.3.0".to_owned(),
+                annotations: std::collections::BTreeMap::new(),
+                owner: 0,
+                created: String::new(),
+                init: None,
+                cgroups: cgroups.clone(),
+                found: cgroups,
+                late_hooks: false,
+            })
+            .unwrap();
+        entry.keep();
+        drop(entry);
+        delete(&store, "half", Force::Any, &mut |_| ()).unwrap();
+        assert!(stranger.process.try_wait().unwrap().is_none(), "the stranger was killed");
+        std::fs::remove_dir(root).unwrap();
+    }
 }

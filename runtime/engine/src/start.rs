@@ -1,8 +1,8 @@
 //! The verb `start` (runtime.md, "Start").
 
 use crate::bundle;
-use crate::cgroup;
 use crate::channel::{self, Failure};
+use crate::delete::stop;
 use crate::error::{Error, FailedStep, Result};
 use crate::fault::{Call, During, Fault};
 use crate::hook::{self, PreparedHook};
@@ -42,7 +42,7 @@ pub(crate) fn release(entry: &Entry, record: &Record) -> Result<()> {
         None => Ok(()),
         // A container whose poststart hook fails is stopped (runtime.md, "Lifecycle", step 9).
         Some(error) => {
-            cgroup::kill_all(&record.cgroups).map_err(|fault| entry.error("stop", fault))?;
+            stop(entry, record)?;
             Err(error)
         }
     }

@@ -33,6 +33,9 @@ pub(crate) fn plan<'host>(draft: &mut Draft, context: &mut Context<'host>) {
         return limits::refuse_all(draft, &context.spec.linux.resources);
     };
     let place = Place::of("linux.cgroupsPath");
+    if path.is_empty() {
+        return draft.refuse(place, "the topmost cgroup is everybody's: expected a path below it");
+    }
     for hierarchy in &context.host.hierarchies {
         let slot = draft.slot();
         let step = MakeCgroup {

@@ -11,6 +11,7 @@
 mod columns;
 mod generator;
 mod golden;
+mod refused;
 mod samples;
 
 use tare_plan::create::{Keyring, Request, create};
