@@ -4,7 +4,7 @@
 //! the next one, options before and after operands, a repeated option as often as it likes.
 
 use crate::help;
-use crate::table::{Flag, GLOBAL, VERBS, Verb};
+use crate::table::{Flag, GLOBAL, Rest, VERBS, Verb};
 use tare_engine::Error;
 
 /// What the words of a command line ask for.
@@ -34,6 +34,20 @@ impl Arguments {
     /// Whether an option of the verb that takes no value is given.
     pub(crate) fn is_set(&self, long: &str) -> bool {
         self.value(long).is_some_and(|value| value != "false")
+    }
+
+    /// All values of an option that can be repeated, in their order.
+    pub(crate) fn values(&self, long: &str) -> Vec<String> {
+        self.own.iter().filter(|(name, _)| *name == long).map(|(_, value)| value.clone()).collect()
+    }
+
+    /// The last value of an option of the verb that is a number.
+    ///
+    /// # Errors
+    /// When it is none of this type.
+    pub(crate) fn number<N: std::str::FromStr>(&self, long: &str) -> Result<Option<N>, Error> {
+        let wrong = |text: &str| Error::Usage(format!("invalid --{long} {text:?}: expected a number"));
+        self.value(long).map(|text| text.parse().map_err(|_| wrong(text))).transpose()
     }
 
     /// The last value of an option before the verb. An empty one is as good as none: callers pass on what they have not got.
@@ -99,6 +113,10 @@ fn parse_verb<'word>(
                 let (flag, value) = take(verb.flags, verb.name, name, words)?;
                 arguments.own.push((flag.long, value));
             }
+            None if verb.rest == Rest::Operands => {
+                arguments.operands.push(word.clone());
+                arguments.operands.extend(rest(words));
+            }
             None => arguments.operands.push(word.clone()),
         }
     }
@@ -112,6 +130,15 @@ fn parse_verb<'word>(
         "tare {} takes {wanted}, {given} given; see tare {} --help",
         verb.name, verb.name
     )))
+}
+
+/// What follows the first operand, as it is; a `--` right behind it means nothing more.
+fn rest<'word>(words: &mut impl Iterator<Item = &'word String>) -> Vec<String> {
+    let mut words: Vec<String> = words.cloned().collect();
+    if words.first().is_some_and(|word| word == "--") {
+        words.remove(0);
+    }
+    words
 }
 
 /// A word that begins with a dash, without it; a dash alone is an operand.
@@ -174,6 +201,15 @@ mod tests {
             );
             assert!(arguments.is_set("detach") && arguments.id() == "x");
         }
+    }
+
+    #[test]
+    fn what_follows_the_id_of_exec_is_the_programs() {
+        let arguments = parsed("exec -e A=1 --env B=2 x ls -l --tty").unwrap();
+        assert_eq!(arguments.operands, ["x", "ls", "-l", "--tty"]);
+        assert_eq!(arguments.values("env"), ["A=1", "B=2"]);
+        assert!(!arguments.is_set("tty"));
+        assert_eq!(parsed("exec x -- ls").unwrap().operands, ["x", "ls"]);
     }
 
     #[test]

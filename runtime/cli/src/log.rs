@@ -7,12 +7,8 @@ use crate::arguments::Arguments;
 use serde_json::json;
 use std::fs::File;
 use std::io::Write;
-use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tare_engine::{Error, Result};
-
-/// The exit code of the runtime's own errors.
-const FAILED: u8 = 1;
 
 /// Where lines go, and those that are held back.
 #[derive(Debug)]
@@ -77,8 +73,8 @@ impl Log {
         }
     }
 
-    /// Writes an error, and gives the exit code for it. With a log file, standard error gets the plain message as well.
-    pub(crate) fn fail(mut self, error: &Error) -> ExitCode {
+    /// Writes an error. With a log file, standard error gets the plain message as well.
+    pub(crate) fn fail(mut self, error: &Error) {
         if self.debug {
             self.finish();
         }
@@ -87,7 +83,6 @@ impl Log {
         if self.file.is_some() {
             stderr(&format!("{message}\n"));
         }
-        ExitCode::from(FAILED)
     }
 
     /// Writes one line with one call, so that lines of several processes do not mix.

@@ -10,7 +10,7 @@ mod verbs;
 use arguments::{Arguments, Invocation};
 use log::Log;
 use std::process::ExitCode;
-use tare_engine::Result;
+use tare_engine::{Error, Result};
 
 fn main() -> ExitCode {
     let words: Vec<String> =
@@ -18,15 +18,20 @@ fn main() -> ExitCode {
     match arguments::parse(&words) {
         Ok(Invocation::Help(text)) => output::print(&text),
         Ok(Invocation::Verb { verb, arguments }) => run(verb, &arguments),
-        Err(error) => Log::to_stderr().fail(&error),
+        Err(error) => fail(Log::to_stderr(), &error, table::FAILED),
     }
+}
+
+fn fail(log: Log, error: &Error, code: u8) -> ExitCode {
+    log.fail(error);
+    ExitCode::from(code)
 }
 
 /// Carries out a verb; what it warns of is written down when it is over, what it fails of ends the program.
 fn run(verb: &'static table::Verb, arguments: &Arguments) -> ExitCode {
     let mut log = match Log::open(arguments) {
         Ok(log) => log,
-        Err(error) => return Log::to_stderr().fail(&error),
+        Err(error) => return fail(Log::to_stderr(), &error, verb.failed),
     };
     let done: Result<u8> = (verb.act)(arguments, &mut log);
     match done {
@@ -34,6 +39,6 @@ fn run(verb: &'static table::Verb, arguments: &Arguments) -> ExitCode {
             log.finish();
             ExitCode::from(code)
         }
-        Err(error) => log.fail(&error),
+        Err(error) => fail(log, &error, verb.failed),
     }
 }

@@ -33,8 +33,27 @@ pub(crate) struct Verb {
     pub(crate) takes: (usize, usize),
     /// Its options.
     pub(crate) flags: &'static [Flag],
+    /// What words after the first operand are.
+    pub(crate) rest: Rest,
+    /// The exit code when the runtime itself has failed.
+    pub(crate) failed: u8,
     /// What carries it out; the number is the exit code.
     pub(crate) act: fn(&Arguments, &mut Log) -> Result<u8>,
+}
+
+/// The exit code of the runtime's own errors.
+pub(crate) const FAILED: u8 = 1;
+
+/// The same for `exec`, whose other codes are the program's.
+const EXEC_FAILED: u8 = 255;
+
+/// What words after a verb's first operand are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Options and operands.
+    Options,
+    /// Operands, even those that begin with a dash: they are another program's.
+    Operands,
 }
 
 const fn switch(long: &'static str, help: &'static str) -> Flag {
@@ -65,16 +84,38 @@ pub(crate) const GLOBAL: &[Flag] = &[
 
 const BUNDLE: Flag = lettered(option("bundle", "DIR", "the bundle (the current directory)"), 'b');
 const CONSOLE: Flag = option("console-socket", "PATH", "the socket that gets the terminal's master");
-const PID_FILE: Flag = option("pid-file", "FILE", "write the pid of the container's init here");
+const PID_FILE: Flag = option("pid-file", "FILE", "write the process's pid here");
 const NO_PIVOT: Flag = switch("no-pivot", "do not use pivot_root (for a root on a ramdisk)");
 const NO_KEYRING: Flag = switch("no-new-keyring", "keep the caller's session keyring");
 const PRESERVE: Flag = option("preserve-fds", "N", "hand descriptors 3 to 2+N on to the container");
+const PIDFD: Flag = option("pidfd-socket", "PATH", "the socket that gets a descriptor of the process");
 const FORMAT: &str = "table|json";
 
-const CREATE: &[Flag] = &[BUNDLE, CONSOLE, PID_FILE, NO_PIVOT, NO_KEYRING, PRESERVE];
+const CREATE: &[Flag] = &[BUNDLE, CONSOLE, PIDFD, PID_FILE, NO_PIVOT, NO_KEYRING, PRESERVE];
+const EXEC: &[Flag] = &[
+    CONSOLE,
+    PIDFD,
+    option("cwd", "DIR", "where the program works"),
+    lettered(option("env", "NAME=VALUE", "one more variable"), 'e'),
+    lettered(switch("tty", "give it a terminal"), 't'),
+    lettered(option("user", "UID[:GID]", "who runs it"), 'u'),
+    lettered(option("additional-gids", "GID", "one more group"), 'g'),
+    lettered(option("process", "FILE", "the process.json that describes it"), 'p'),
+    lettered(switch("detach", "do not wait for its end"), 'd'),
+    PID_FILE,
+    option("process-label", "LABEL", "its SELinux context"),
+    option("apparmor", "PROFILE", "its AppArmor profile"),
+    switch("no-new-privs", "let it never gain privileges"),
+    lettered(option("cap", "CAPABILITY", "one more capability"), 'c'),
+    PRESERVE,
+    option("cgroup", "[CONTROLLER:]PATH", "a cgroup below the container's"),
+    switch("ignore-paused", "wait until a paused container is resumed"),
+    switch("no-subreaper", "accepted for callers that still give it"),
+];
 const RUN: &[Flag] = &[
     BUNDLE,
     CONSOLE,
+    PIDFD,
     lettered(switch("detach", "do not wait for the container's end"), 'd'),
     switch("keep", "do not delete the container when it has ended"),
     PID_FILE,
@@ -93,6 +134,8 @@ pub(crate) const VERBS: &[Verb] = &[
         example: "tare check --format json ./web",
         takes: (0, 1),
         flags: &[BUNDLE, lettered(option("format", "text|json", "the form of the answer (text)"), 'f')],
+        rest: Rest::Options,
+        failed: FAILED,
         act: verbs::check::check,
     },
     Verb {
@@ -102,6 +145,8 @@ pub(crate) const VERBS: &[Verb] = &[
         example: "tare create --bundle ./web web1",
         takes: (1, 1),
         flags: CREATE,
+        rest: Rest::Options,
+        failed: FAILED,
         act: verbs::create::create,
     },
     Verb {
@@ -111,7 +156,20 @@ pub(crate) const VERBS: &[Verb] = &[
         example: "tare delete --force web1",
         takes: (1, 1),
         flags: &[lettered(switch("force", "kill it first; one that does not exist is no error"), 'f')],
+        rest: Rest::Options,
+        failed: FAILED,
         act: verbs::delete::delete,
+    },
+    Verb {
+        name: "exec",
+        operands: "ID PROGRAM [ARGUMENT…]",
+        summary: "run one more program in a container",
+        example: "tare exec --tty web1 sh",
+        takes: (1, usize::MAX),
+        flags: EXEC,
+        rest: Rest::Operands,
+        failed: EXEC_FAILED,
+        act: verbs::exec::exec,
     },
     Verb {
         name: "features",
@@ -120,6 +178,8 @@ pub(crate) const VERBS: &[Verb] = &[
         example: "tare features",
         takes: (0, 0),
         flags: &[],
+        rest: Rest::Options,
+        failed: FAILED,
         act: verbs::features::features,
     },
     Verb {
@@ -129,6 +189,8 @@ pub(crate) const VERBS: &[Verb] = &[
         example: "tare kill web1 KILL",
         takes: (1, 2),
         flags: &[lettered(switch("all", "send it to every process of the container"), 'a')],
+        rest: Rest::Options,
+        failed: FAILED,
         act: verbs::kill::kill,
     },
     Verb {
@@ -141,6 +203,8 @@ pub(crate) const VERBS: &[Verb] = &[
             lettered(option("format", FORMAT, "the form of the list (table)"), 'f'),
             lettered(switch("quiet", "print ids only"), 'q'),
         ],
+        rest: Rest::Options,
+        failed: FAILED,
         act: verbs::list::list,
     },
     Verb {
@@ -155,6 +219,8 @@ pub(crate) const VERBS: &[Verb] = &[
             NO_PIVOT,
             NO_KEYRING,
         ],
+        rest: Rest::Options,
+        failed: FAILED,
         act: verbs::plan::plan,
     },
     Verb {
@@ -164,6 +230,8 @@ pub(crate) const VERBS: &[Verb] = &[
         example: "tare run --bundle ./web web1",
         takes: (1, 1),
         flags: RUN,
+        rest: Rest::Options,
+        failed: FAILED,
         act: verbs::run::run,
     },
     Verb {
@@ -173,6 +241,8 @@ pub(crate) const VERBS: &[Verb] = &[
         example: "tare spec --bundle ./web",
         takes: (0, 0),
         flags: &[BUNDLE, switch("rootless", "for an ordinary user")],
+        rest: Rest::Options,
+        failed: FAILED,
         act: verbs::spec::spec,
     },
     Verb {
@@ -182,6 +252,8 @@ pub(crate) const VERBS: &[Verb] = &[
         example: "tare start web1",
         takes: (1, 1),
         flags: &[],
+        rest: Rest::Options,
+        failed: FAILED,
         act: verbs::start::start,
     },
     Verb {
@@ -191,6 +263,8 @@ pub(crate) const VERBS: &[Verb] = &[
         example: "tare state web1",
         takes: (1, 1),
         flags: &[],
+        rest: Rest::Options,
+        failed: FAILED,
         act: verbs::state::state,
     },
 ];

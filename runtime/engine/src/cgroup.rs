@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
-use tare_plan::step::{MakeCgroup, PrepareCgroup, WriteCgroup};
+use tare_plan::step::{MakeCgroup, OpenCgroup, PrepareCgroup, WriteCgroup};
 
 /// How long the last processes of a cgroup may take to go, after they have been killed.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,6 +37,32 @@ pub(crate) fn make(step: &MakeCgroup) -> Result<OwnedFd, Fault> {
         return Err(Fault::new(Call::Unexpected, Errno::BUSY));
     }
     Ok(directory)
+}
+
+/// Opens a directory of a container that exists. Where it is gone, or hands domain controllers on so that it can hold no
+/// process itself (cgroups(7), "No internal processes"), that of init is taken, if the step says so.
+pub(crate) fn open(step: &OpenCgroup) -> Result<OwnedFd, Fault> {
+    let mount = open_mount(&step.mount)?;
+    let found = open_directory(mount.as_fd(), step.path.as_c_str());
+    let usable = found.as_ref().is_ok_and(|directory| !hands_on(directory.as_fd()));
+    let init = step.or_that_of.filter(|_| !usable).and_then(unified_path);
+    match init {
+        Some(path) => open_directory(mount.as_fd(), path.trim_start_matches('/')),
+        None => found,
+    }
+}
+
+/// Whether a v2 directory hands on controllers that then allow no process in it.
+fn hands_on(directory: BorrowedFd<'_>) -> bool {
+    const THREADED: [&[u8]; 4] = [b"cpu", b"cpuset", b"perf_event", b"pids"];
+    let text = read(directory, c"cgroup.subtree_control").unwrap_or_default();
+    text.split(u8::is_ascii_whitespace).any(|name| !name.is_empty() && !THREADED.contains(&name))
+}
+
+/// The v2 directory that a process is in.
+fn unified_path(pid: i32) -> Option<String> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("0::").map(str::to_owned))
 }
 
 /// Whether a hierarchy already has the container's directory.

@@ -68,6 +68,7 @@ pub fn record(bundle: &Bundle, host: &Host, request: &Request<'_>) -> Record {
         init: None,
         cgroups,
         found,
+        keyring: request.keyring,
         late_hooks: !spec.hooks.poststart.is_empty() || !spec.hooks.poststop.is_empty(),
     }
 }

@@ -10,6 +10,7 @@ mod copy_up;
 pub mod create;
 pub mod delete;
 pub mod error;
+pub mod exec;
 pub mod fault;
 mod hook;
 mod id_map;
@@ -34,6 +35,7 @@ mod spawn;
 pub mod start;
 pub mod state;
 pub mod store;
+pub mod terminal;
 pub mod time;
 mod tree;
 

@@ -2,6 +2,7 @@
 
 use crate::channel::{self, Failure, Message};
 use crate::error::{Error, FailedStep, Result};
+use crate::exec::Paused;
 use crate::fault::{Call, During, Fault};
 use crate::hook::{self, PreparedHook};
 use crate::init::{self, Kit};
@@ -41,6 +42,13 @@ pub struct Created {
     pub terminal: Option<OwnedFd>,
 }
 
+impl Created {
+    /// Kills the process and waits for its end, where nothing but the process was made.
+    pub fn abandon(self) {
+        drop(Init::of(self.init));
+    }
+}
+
 /// The parent, as far as it has come. What it holds is undone, from the top down, when it goes.
 struct Parent<'plan> {
     plan: &'plan Plan,
@@ -53,6 +61,8 @@ struct Parent<'plan> {
     kit: Option<Kit>,
     channel: OwnedFd,
     terminal: Option<OwnedFd>,
+    /// How long init may be silent, in milliseconds.
+    limit_ms: Option<u64>,
 }
 
 /// The container's cgroups, removed unless they are kept.
@@ -71,17 +81,29 @@ impl Drop for Cgroups {
 /// # Errors
 /// The step that failed, of either column, with its place in the configuration.
 pub fn carry_out(plan: &Plan, record: Record, entry: Entry) -> Result<Created> {
-    let (channel, theirs) = channel::pair().map_err(|fault| Error::act("make a channel", fault))?;
-    let kit = Some(kit(plan, theirs, channel.as_raw_fd())?);
-    let slots = Slots::new(plan.slots);
     let cgroups = Cgroups(record.own_cgroups());
-    let mut parent = Parent { plan, init: None, cgroups, entry, record, slots, kit, channel, terminal: None };
-    for planned in &plan.parent {
-        if let Err(error) = parent.act(planned) {
-            return Err(parent.undo(error));
-        }
+    Parent::new(plan, record, entry, cgroups)?.walk()?.keep()
+}
+
+/// Carries out `plan`, which makes one more process of the container in `entry`, and waits until it executes its program.
+/// On any error the process is gone before this returns; the container is as it was.
+///
+/// # Errors
+/// The step that failed, of either column, with its place in the configuration.
+pub(crate) fn execute(plan: &Plan, record: Record, entry: Entry, paused: Paused) -> Result<Created> {
+    let mut parent = Parent::new(plan, record, entry, Cgroups(Vec::new()))?;
+    if paused == Paused::Waits {
+        parent.limit_ms = None;
     }
-    parent.keep()
+    let parent = parent.walk()?;
+    match channel::receive_failure(&parent.channel, None) {
+        Ok(None) => parent.keep(),
+        Ok(Some(failure)) => {
+            let error = parent.failed_in_init(&failure);
+            Err(parent.undo(error))
+        }
+        Err(fault) => Err(parent.undo(Error::act("wait for the program", fault))),
+    }
 }
 
 /// Makes everything that init will need, before it is.
@@ -111,7 +133,25 @@ fn instruction(planned: &tare_plan::seccomp::Instruction) -> tare_sys::seccomp::
     tare_sys::seccomp::Instruction { code: planned.code, jt: planned.jt, jf: planned.jf, k: planned.k }
 }
 
-impl Parent<'_> {
+impl<'plan> Parent<'plan> {
+    fn new(plan: &'plan Plan, record: Record, entry: Entry, cgroups: Cgroups) -> Result<Self> {
+        let (channel, theirs) = channel::pair().map_err(|fault| Error::act("make a channel", fault))?;
+        let kit = Some(kit(plan, theirs, channel.as_raw_fd())?);
+        let slots = Slots::new(plan.slots);
+        let limit_ms = limit_ms(plan);
+        Ok(Self { plan, init: None, cgroups, entry, record, slots, kit, channel, terminal: None, limit_ms })
+    }
+
+    /// Carries out all steps of the parent's column.
+    fn walk(mut self) -> Result<Self> {
+        for planned in &self.plan.parent {
+            if let Err(error) = self.act(planned) {
+                return Err(self.undo(error));
+            }
+        }
+        Ok(self)
+    }
+
     /// Carries out one step.
     fn act(&mut self, planned: &Planned<ParentStep>) -> Result<()> {
         let done = match &planned.step {
@@ -124,6 +164,7 @@ impl Parent<'_> {
             ParentStep::OomScore { adjustment } => self.pid().and_then(|pid| oom_score(pid, *adjustment)),
             ParentStep::FillState { slot, status } => self.fill_state(*slot, *status),
             ParentStep::SendConsole { socket } => self.send_console(socket),
+            ParentStep::SendPidfd { socket } => self.send_pidfd(socket),
             ParentStep::Rlimit(limit) => self.pid().and_then(|pid| {
                 tare_sys::rlimit::set(Some(pid), limit.resource.resource(), limit.soft, limit.hard)
                     .during(Call::Rlimit)
@@ -155,6 +196,9 @@ impl Parent<'_> {
     fn open(&mut self, step: &ParentStep) -> std::result::Result<(), Fault> {
         let (slot, fd) = match step {
             ParentStep::MakeCgroup(make) => (make.slot, cgroup::make(make)?),
+            ParentStep::OpenCgroup(open) => (open.slot, cgroup::open(open)?),
+            ParentStep::OpenInit { slot } => (*slot, self.open_init()?),
+            ParentStep::OpenRoot { slot } => (*slot, self.open_root()?),
             ParentStep::WriteCgroup(write) => {
                 return cgroup::write_limit(self.slots.get(write.cgroup)?, write);
             }
@@ -171,6 +215,22 @@ impl Parent<'_> {
             _ => return Err(Fault::new(Call::Unexpected, Errno::NOSYS)),
         };
         self.slots.put(slot, fd)
+    }
+
+    /// The init of the container, which has been recorded before.
+    fn open_init(&self) -> std::result::Result<OwnedFd, Fault> {
+        let init = self.record.init.as_ref().map(ProcessId::open).transpose()?.flatten();
+        init.ok_or(Fault::new(Call::Open, Errno::SRCH))
+    }
+
+    /// The root directory of that init. It may have ended before the directory was opened, but not after.
+    fn open_root(&self) -> std::result::Result<OwnedFd, Fault> {
+        let gone = Fault::new(Call::Open, Errno::SRCH);
+        let init = self.record.init.as_ref().ok_or(gone)?;
+        let flags = fs::OFlags::PATH | fs::OFlags::DIRECTORY | fs::OFlags::CLOEXEC;
+        let path = format!("/proc/{}/root", init.pid);
+        let root = fs::openat(fs::CWD, path, flags, Mode::empty()).during(Call::Open)?;
+        if init.is_alive() { Ok(root) } else { Err(gone) }
     }
 
     /// A socket in the container's directory: whoever may write there may start the container.
@@ -214,7 +274,7 @@ impl Parent<'_> {
 
     /// Waits until init has come to `signal`, or has failed, or has died.
     fn wait_for(&mut self, signal: Signal) -> Result<()> {
-        match channel::receive(self.channel.as_fd(), self.limit_ms()) {
+        match channel::receive(self.channel.as_fd(), self.limit_ms) {
             Ok((Message::Reached(reached), fd)) if reached == signal => {
                 self.terminal = fd.or(self.terminal.take());
                 Ok(())
@@ -226,14 +286,6 @@ impl Parent<'_> {
             }
             Err(_) => Err(Error::InitDied { how: self.how_init_ended() }),
         }
-    }
-
-    /// Hooks in init may take their time; each has a timeout of its own if it has one.
-    fn limit_ms(&self) -> Option<u64> {
-        let hooks = self.plan.init.iter().any(|planned| {
-            matches!(&planned.step, InitStep::Hooks(hooks) if hooks.kind == HookKind::CreateContainer)
-        });
-        (!hooks).then_some(SILENCE_MS)
     }
 
     fn how_init_ended(&self) -> String {
@@ -306,6 +358,12 @@ impl Parent<'_> {
         channel::send_descriptor(connection.as_fd(), name.as_bytes(), master.as_fd())
     }
 
+    fn send_pidfd(&self, socket: &std::ffi::CStr) -> std::result::Result<(), Fault> {
+        let process = self.init.as_ref().and_then(Init::pidfd).ok_or(Fault::new(Call::Slot, Errno::SRCH))?;
+        let connection = crate::socket::connect(socket)?;
+        channel::send_descriptor(connection.as_fd(), b"pidfd", process)
+    }
+
     /// Records the container as created. From here on it exists, whatever becomes of this process.
     fn commit(&mut self) -> Result<()> {
         self.know_init().map_err(|fault| Error::act("find out when the container's init started", fault))?;
@@ -330,6 +388,14 @@ impl Parent<'_> {
         self.entry.keep();
         Ok(Created { entry: self.entry, record: self.record, init, terminal: self.terminal })
     }
+}
+
+/// Hooks in init may take their time; each has a timeout of its own if it has one.
+fn limit_ms(plan: &Plan) -> Option<u64> {
+    let hooks = plan.init.iter().any(
+        |planned| matches!(&planned.step, InitStep::Hooks(hooks) if hooks.kind == HookKind::CreateContainer),
+    );
+    (!hooks).then_some(SILENCE_MS)
 }
 
 fn failed(planned: &Planned<ParentStep>, fault: Fault) -> Error {

@@ -4,6 +4,7 @@ use crate::cgroup::Cgroup;
 use crate::process::ProcessId;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use tare_plan::create::Keyring;
 use tare_plan::step::Status;
 
 /// The version of the record's form.
@@ -32,6 +33,8 @@ pub struct Record {
     pub cgroups: Vec<Cgroup>,
     /// Those of them that were there before it, and stay.
     pub found: Vec<Cgroup>,
+    /// The session keyring that its processes take.
+    pub keyring: Keyring,
     /// Whether hooks run after its start or its deletion, for which the configuration is read again.
     pub late_hooks: bool,
 }
@@ -51,6 +54,7 @@ impl Record {
             "init": self.init.as_ref().map(|init| json!({ "pid": init.pid, "start": init.start, "boot": init.boot })),
             "cgroups": list(&self.cgroups),
             "found": list(&self.found),
+            "ownKeyring": self.keyring == Keyring::New,
             "lateHooks": self.late_hooks,
         })
         .to_string()
@@ -78,6 +82,7 @@ impl Record {
             init: value.get("init").and_then(init),
             cgroups: cgroups(value.get("cgroups")?)?,
             found: cgroups(value.get("found")?)?,
+            keyring: if value.get("ownKeyring")?.as_bool()? { Keyring::New } else { Keyring::Inherited },
             late_hooks: value.get("lateHooks")?.as_bool()?,
         })
     }
@@ -140,6 +145,7 @@ mod tests {
             init: Some(ProcessId { pid: 7, start: 99, boot: "x".to_owned() }),
             cgroups: vec![Cgroup { mount: "/sys/fs/cgroup/pids".to_owned(), path: "a".to_owned() }],
             found: Vec::new(),
+            keyring: Keyring::New,
             late_hooks: false,
         }
     }

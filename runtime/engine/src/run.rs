@@ -77,6 +77,22 @@ pub fn run(mut created: Created, after: AfterEnd, warn: &mut dyn FnMut(&Error)) 
     ended
 }
 
+/// Waits until a process that `exec` has made has ended, and returns its exit code as [`run`] does.
+///
+/// [`hold_signals`] must have been called before it was made.
+///
+/// # Errors
+/// When the wait fails.
+pub fn wait_for(executed: Created) -> Result<i32> {
+    let Created { entry, init, terminal, .. } = executed;
+    let relay = terminal.map(Relay::new).transpose();
+    let waited = relay.and_then(|relay| {
+        let signals = signals::receiver(PASSED_ON).during(Call::Wait)?;
+        wait(&init, &signals, relay)
+    });
+    waited.map_err(|fault| entry.error("wait for the process in", fault))
+}
+
 fn start_and_wait(created: &mut Created) -> Result<i32> {
     let terminal = created.terminal.take();
     let Created { entry, record, init, .. } = created;

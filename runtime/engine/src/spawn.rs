@@ -20,6 +20,11 @@ pub(crate) struct Init {
 }
 
 impl Init {
+    /// Takes over a process that was kept.
+    pub(crate) fn of(spawned: Spawned) -> Self {
+        Self { spawned: Some(spawned) }
+    }
+
     pub(crate) fn pid(&self) -> Option<Pid> {
         self.spawned.as_ref().map(|spawned| spawned.pid)
     }
@@ -55,7 +60,7 @@ pub(crate) struct Birth<'plan> {
 pub(crate) fn init(step: &Spawn, birth: Birth<'_>) -> Result<Init, Fault> {
     let cgroup = step.cgroup.map(|slot| birth.slots.copy_of(slot)).transpose()?;
     let how = Clone { flags: step.namespaces, cgroup: cgroup.as_ref().map(AsFd::as_fd) };
-    let spawned = if step.join.is_empty() && step.time.is_none() {
+    let spawned = if step.join.is_empty() && step.time.is_none() && step.enter.is_none() {
         spawn(how, move || init::run(birth.column, birth.kit, birth.slots)).during(Call::Clone)?
     } else {
         by_way_of_joiner(step, how, birth)?
@@ -91,6 +96,11 @@ fn join(step: &Spawn, how: Clone<'_>, birth: Birth<'_>, parent: BorrowedFd<'_>) 
 
 fn make_sister(step: &Spawn, how: Clone<'_>, birth: Birth<'_>) -> Result<Spawned, Fault> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).during(Call::Prctl)?;
+    if let Some((slot, kinds)) = step.enter {
+        // Whoever is in these namespaces sees the process from its first moment on.
+        init::identity::hide()?;
+        init::namespace::enter(birth.slots.get(slot)?, kinds)?;
+    }
     for (kind, slot) in &step.join {
         init::namespace::join(birth.slots.get(*slot)?, *kind)?;
     }

@@ -6,7 +6,9 @@ use crate::host::{Hierarchy, Host, Privilege};
 use crate::place::Place;
 use crate::plan::{Plan, Program};
 use crate::spec::{self, Checked, Examined, Mistake, NamespaceKind, Propagation, Spec};
-use crate::step::{EnterRoot, Hook, HookKind, Hooks, InitStep, ParentStep, Signal, Slot, Spawn, Status};
+use crate::step::{
+    Console, EnterRoot, Hook, HookKind, Hooks, InitStep, ParentStep, Signal, Slot, Spawn, Status,
+};
 use crate::{devices, features, mounts, namespaces, process, root, scheduling};
 
 /// What the caller asks for beside the configuration.
@@ -18,6 +20,8 @@ pub struct Request<'text> {
     pub bundle: &'text str,
     /// The socket that gets the terminal's master.
     pub console_socket: Option<&'text str>,
+    /// The socket that gets a descriptor of init.
+    pub pidfd_socket: Option<&'text str>,
     /// How the root is entered.
     pub pivot: EnterRoot,
     /// Whether the container gets a session keyring of its own.
@@ -152,7 +156,7 @@ fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mis
     devices::plan(&mut draft, &context);
     process::oom_score(&mut draft, process);
     run_create_hooks(&mut draft, hooks);
-    process::terminal(&mut draft, process);
+    process::terminal(&mut draft, process, Console::Named);
     root::hide(&mut draft, &context);
     namespaces::sysctls(&mut draft, &context);
     root::enter(&mut draft, &context);
@@ -240,6 +244,10 @@ fn become_ready(draft: &mut Draft, context: &Context<'_>, started: &process::Sta
         let socket = draft.text(socket, Place::of("process.terminal"));
         draft.after(ParentStep::SendConsole { socket }, Place::of("process.terminal"));
     }
+    if let Some(socket) = context.request.pidfd_socket {
+        let socket = draft.text(socket, Place::of("--pidfd-socket"));
+        draft.after(ParentStep::SendPidfd { socket }, Place::of("--pidfd-socket"));
+    }
     if let Some(process) = &context.spec.process {
         process::limits_by_parent(draft, context, process);
         scheduling::plan(draft, process);
@@ -253,7 +261,7 @@ fn become_ready(draft: &mut Draft, context: &Context<'_>, started: &process::Sta
     draft.after(ParentStep::Await(Signal::Released), Place::DEFAULT);
 }
 
-fn finish(mut draft: Draft, spawn: Spawn, program: Program) -> Result<Plan, Vec<Mistake>> {
+pub(crate) fn finish(mut draft: Draft, spawn: Spawn, program: Program) -> Result<Plan, Vec<Mistake>> {
     if !draft.mistakes.is_empty() {
         return Err(draft.mistakes);
     }

@@ -8,6 +8,7 @@ mod cgroup_mounts;
 pub mod create;
 mod devices;
 mod draft;
+pub mod exec;
 pub mod features;
 pub mod host;
 mod id_maps;

@@ -4,8 +4,8 @@
 
 use crate::plan::Plan;
 use crate::step::{
-    Attributes, EnterRoot, InitStep, MapWriter, Mount, Overlay, ParentStep, Planned, Reach, Rlimit, Signal,
-    Source, Spawn,
+    Attributes, Console, EnterRoot, InitStep, MapWriter, Mount, Overlay, ParentStep, Planned, Reach, Rlimit,
+    Signal, Source, Spawn,
 };
 use serde_json::{Value, json};
 use std::ffi::CStr;
@@ -48,6 +48,11 @@ impl fmt::Display for ParentStep {
             Self::MakeCgroup(make) => {
                 write!(out, "make the cgroup {}/{}", text(&make.mount), text(&make.path))
             }
+            Self::OpenCgroup(open) => {
+                write!(out, "open the cgroup {}/{}", text(&open.mount), text(&open.path))
+            }
+            Self::OpenInit { .. } => out.write_str("open the container's init"),
+            Self::OpenRoot { .. } => out.write_str("open the container's root"),
             Self::WriteCgroup(write) => write!(out, "set {} to {:?}", text(&write.file), text(&write.value)),
             Self::OpenNamespace { kind, path, .. } => write!(out, "open the {kind} namespace {}", text(path)),
             Self::MakeIdMap { maps, .. } => {
@@ -89,6 +94,9 @@ impl fmt::Display for ParentStep {
             Self::Send(signal) => write!(out, "send {}", signal.name()),
             Self::Await(signal) => write!(out, "wait for {}", signal.name()),
             Self::SendConsole { socket } => write!(out, "send the terminal to {}", text(socket)),
+            Self::SendPidfd { socket } => {
+                write!(out, "send a descriptor of the process to {}", text(socket))
+            }
             Self::Commit => out.write_str("record the container as created"),
         }
     }
@@ -115,21 +123,27 @@ impl fmt::Display for Source {
 impl fmt::Display for Spawn {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("make init")?;
-        for (at, (_, name)) in NAMESPACES
-            .iter()
-            .filter(|(flag, _)| self.namespaces & u64::from(flag.cast_unsigned()) != 0)
-            .enumerate()
-        {
-            write!(out, "{}{name}", if at == 0 { " in new namespaces " } else { ", " })?;
-        }
+        write_kinds(out, " in new namespaces ", self.namespaces)?;
         for (kind, _) in &self.join {
             write!(out, ", in the given {kind} namespace")?;
+        }
+        if let Some((_, kinds)) = self.enter {
+            write_kinds(out, ", in the container's namespaces ", kinds)?;
         }
         if self.time.is_some() {
             out.write_str(", with clocks of its own")?;
         }
         out.write_str(if self.cgroup.is_some() { ", born in the cgroup" } else { "" })
     }
+}
+
+/// Names kinds of namespaces, if there are any.
+fn write_kinds(out: &mut fmt::Formatter<'_>, before: &str, kinds: u64) -> fmt::Result {
+    let named = NAMESPACES.iter().filter(|(flag, _)| kinds & u64::from(flag.cast_unsigned()) != 0);
+    for (at, (_, name)) in named.enumerate() {
+        write!(out, "{}{name}", if at == 0 { before } else { ", " })?;
+    }
+    Ok(())
 }
 
 impl fmt::Display for InitStep {
@@ -145,6 +159,9 @@ impl fmt::Display for InitStep {
             Self::Send(signal) => write!(out, "send {}", signal.name()),
             Self::BecomeRoot => out.write_str("become root of the user namespace"),
             Self::EveryProcessor => out.write_str("run on every processor"),
+            Self::OnlyProcessors(_) => out.write_str("run on some processors"),
+            Self::TakeRoot => out.write_str("work in the container's root"),
+            Self::ChangeRoot { .. } => out.write_str("change into the container's root"),
             Self::Personality { persona } => write!(out, "set the execution domain {persona:#x}"),
             Self::MemoryPolicy(policy) => write!(out, "set the memory policy {}", policy.mode),
             Self::NewSession => out.write_str("start a session"),
@@ -188,7 +205,10 @@ impl InitStep {
                 write!(out, "make the {kind} {path} {}:{} mode {mode:o}", device.major, device.minor)
             }
             Self::Symlink { path, target } => write!(out, "link {} to {}", absolute(path), text(target)),
-            Self::OpenTerminal { .. } => out.write_str("open a terminal at /dev/console"),
+            Self::OpenTerminal { console: Console::Named, .. } => {
+                out.write_str("open a terminal at /dev/console")
+            }
+            Self::OpenTerminal { .. } => out.write_str("open a terminal"),
             Self::Mask { path, .. } => write!(out, "hide {}", absolute(path)),
             Self::ReadonlyPath { path } => write!(out, "make {} read-only", absolute(path)),
             Self::EnterRoot(EnterRoot::Pivot) => out.write_str("pivot into the root file system"),

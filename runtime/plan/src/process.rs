@@ -7,8 +7,8 @@ use crate::plan::Program;
 use crate::seccomp::{self, Filter};
 use crate::spec::{self, Process};
 use crate::step::{
-    Capabilities, Hook, HookEnvironment, HookKind, Hooks, Identity, InitStep, NoNewPrivileges, ParentStep,
-    Rlimit, Slot, Verify, WindowSize,
+    Capabilities, Console, Hook, HookEnvironment, HookKind, Hooks, Identity, InitStep, NoNewPrivileges,
+    ParentStep, Rlimit, Slot, Verify, WindowSize,
 };
 use crate::tables::capabilities::{Capability, CapabilitySet};
 use std::ffi::CString;
@@ -23,18 +23,34 @@ pub(crate) struct Started {
     /// The state that its hooks read.
     pub(crate) state: Option<Slot>,
     hooks: Vec<Hook>,
+    sealed: Sealed,
+}
+
+/// What is left to do right before the program: the filter, since what comes before may not be under it.
+pub(crate) struct Sealed {
     filter: Option<Filter>,
     /// Capabilities that are set only then, since the filter needs more.
     capabilities: Option<Capabilities>,
 }
 
-/// Plans the process up to the point at which it waits to be started.
+/// Plans a container's first process up to the point at which it waits to be started.
 pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>, process: &Process) -> Started {
     let listener = draft.slot();
     let hooks = hooks(draft, &context.spec.hooks.start_container, HookKind::StartContainer);
     let state = (!hooks.is_empty()).then(|| make_state(draft));
+    let keep = [Some(listener), state].into_iter().flatten().collect();
+    Started { listener, state, hooks, sealed: prepare(draft, context, process, keep) }
+}
+
+/// Plans who a process is and where it works, up to the filter; descriptors in `keep` are used later.
+pub(crate) fn prepare(
+    draft: &mut Draft,
+    context: &Context<'_>,
+    process: &Process,
+    keep: Vec<Slot>,
+) -> Sealed {
     let filter = filter(draft, context);
-    close_others(draft, context, [Some(listener), state]);
+    draft.init(InitStep::CloseDescriptors { preserve: context.request.preserve_fds, keep }, Place::DEFAULT);
     if !has_home(process) {
         draft.init(InitStep::FindHome { uid: process.user.uid.get() }, Place::of("process.env"));
     }
@@ -44,12 +60,7 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>, process: &Process) 
     let deferred = filter.is_some() && !process.no_new_privileges;
     let capabilities = identify(draft, context, process, deferred);
     look_around(draft, process, capabilities.filter(|_| !deferred));
-    Started { listener, state, hooks, filter, capabilities: capabilities.filter(|_| deferred) }
-}
-
-fn close_others(draft: &mut Draft, context: &Context<'_>, keep: [Option<Slot>; 2]) {
-    let keep = keep.into_iter().flatten().collect();
-    draft.init(InitStep::CloseDescriptors { preserve: context.request.preserve_fds, keep }, Place::DEFAULT);
+    Sealed { filter, capabilities: capabilities.filter(|_| deferred) }
 }
 
 /// Plans the ids and the capabilities, but for the sets that have to wait. Returns the sets.
@@ -150,12 +161,7 @@ fn filter(draft: &mut Draft, context: &Context<'_>) -> Option<Filter> {
 
 /// Plans what init does when it is started.
 pub(crate) fn start(draft: &mut Draft, started: Started) {
-    if let Some(filter) = started.filter {
-        draft.init(InitStep::Seccomp(filter), Place::of("linux.seccomp"));
-    }
-    if let Some(sets) = started.capabilities {
-        draft.init(InitStep::SetCapabilities(sets), Place::of("process.capabilities"));
-    }
+    seal(draft, started.sealed);
     if let Some(state) = started.state {
         let kind = HookKind::StartContainer;
         draft.init(InitStep::Hooks(Hooks { kind, hooks: started.hooks, state }), kind.place());
@@ -163,15 +169,26 @@ pub(crate) fn start(draft: &mut Draft, started: Started) {
     draft.init(InitStep::Execute, Place::of("process.args"));
 }
 
+/// Plans the filter and what had to wait for it.
+pub(crate) fn seal(draft: &mut Draft, sealed: Sealed) {
+    if let Some(filter) = sealed.filter {
+        draft.init(InitStep::Seccomp(filter), Place::of("linux.seccomp"));
+    }
+    if let Some(sets) = sealed.capabilities {
+        draft.init(InitStep::SetCapabilities(sets), Place::of("process.capabilities"));
+    }
+}
+
 /// Plans the terminal.
-pub(crate) fn terminal(draft: &mut Draft, process: &Process) {
+pub(crate) fn terminal(draft: &mut Draft, process: &Process, console: Console) {
     if !process.terminal {
         return;
     }
     let narrow = |number: u64| u16::try_from(number).unwrap_or(u16::MAX);
     let size = process.console_size.as_ref().filter(|size| size.height != 0 && size.width != 0);
     let size = size.map(|size| WindowSize { rows: narrow(size.height), columns: narrow(size.width) });
-    draft.init(InitStep::OpenTerminal { size, owner: process.user.uid.get() }, Place::of("process.terminal"));
+    let owner = process.user.uid.get();
+    draft.init(InitStep::OpenTerminal { size, owner, console }, Place::of("process.terminal"));
 }
 
 /// Plans limits that the parent sets: in a user namespace init has no right to raise any, where the parent has.

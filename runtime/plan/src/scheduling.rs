@@ -7,7 +7,7 @@ use crate::place::Place;
 use crate::spec::{
     IoPriorityClass, MemoryPolicyFlag, MemoryPolicyMode, Process, SchedulerFlag, SchedulerPolicy,
 };
-use crate::step::{InitStep, IoPriority, MemoryPolicy, NODE_WORDS, ParentStep, Scheduler};
+use crate::step::{InitStep, IoPriority, MemoryPolicy, ParentStep, Processors, Scheduler};
 
 /// Plans the scheduler and the I/O priority. The parent sets them: in a user namespace init has no right to.
 pub(crate) fn plan(draft: &mut Draft, process: &Process) {
@@ -37,7 +37,7 @@ pub(crate) fn memory_policy(draft: &mut Draft, context: &Context<'_>) {
     let Some(asked) = &context.spec.linux.memory_policy else { return };
     let place = Place::of("linux.memoryPolicy.nodes");
     let text = asked.nodes.as_deref().unwrap_or("");
-    let Some(nodes) = node_mask(text) else {
+    let Some(nodes) = mask(text) else {
         return draft.refuse(place, format!("memory nodes {text:?} are out of range: expected 0 to 1023"));
     };
     let flags = asked.flags.iter().fold(0, |all, flag| all | memory_flag_bit(*flag));
@@ -101,9 +101,14 @@ fn memory_flag_bit(flag: MemoryPolicyFlag) -> u32 {
     }
 }
 
+/// The processors of a list such as `0-3,7`; nothing for one that has too high a number, or none that can be read.
+pub(crate) fn processors(list: &str) -> Option<Processors> {
+    mask(list).map(|bits| Processors { bits })
+}
+
 /// The bits of a list such as `0-3,7`; nothing for one that has too high a number.
-fn node_mask(list: &str) -> Option<[u64; NODE_WORDS]> {
-    let mut mask = [0; NODE_WORDS];
+fn mask<const WORDS: usize>(list: &str) -> Option<[u64; WORDS]> {
+    let mut mask = [0; WORDS];
     for part in list.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (low, high) = part.split_once('-').unwrap_or((part, part));
         let (low, high) = (low.parse::<usize>().ok()?, high.parse::<usize>().ok()?);
@@ -118,14 +123,15 @@ fn node_mask(list: &str) -> Option<[u64; NODE_WORDS]> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::mask;
+    use crate::step::NODE_WORDS;
 
     #[test]
     fn nodes_are_bits_and_too_high_a_one_is_refused() {
-        let mask = node_mask("0-2, 64").unwrap();
-        assert_eq!((mask[0], mask[1], mask[2]), (0b111, 1, 0));
-        assert_eq!(node_mask(""), Some([0; NODE_WORDS]));
-        assert_eq!(node_mask("1024"), None);
-        assert_eq!(node_mask("0-4294967295"), None);
+        let nodes = mask::<NODE_WORDS>("0-2, 64").unwrap();
+        assert_eq!((nodes[0], nodes[1], nodes[2]), (0b111, 1, 0));
+        assert_eq!(mask(""), Some([0; NODE_WORDS]));
+        assert_eq!(mask::<NODE_WORDS>("1024"), None);
+        assert_eq!(mask::<NODE_WORDS>("0-4294967295"), None);
     }
 }

@@ -14,6 +14,16 @@ pub fn kind(file: BorrowedFd<'_>) -> Result<i32> {
     answer(kind.into()).map(|kind| kind as i32)
 }
 
+/// Moves this process into namespaces of another one, all of them or none; `kinds` are `CLONE_NEW*`. Its children alone
+/// come into the pid namespace.
+///
+/// # Errors
+/// The errno of setns(2); `ESRCH` when the process has ended.
+pub fn enter(process: BorrowedFd<'_>, kinds: i32) -> Result<()> {
+    // SAFETY: the call takes two integers, of which the kernel checks the first to be a process and the second to be namespaces.
+    answer(unsafe { libc::setns(process.as_raw_fd(), kinds) }.into()).map(drop)
+}
+
 /// Moves this process, or for a time namespace its children, into new namespaces; `flags` are `CLONE_NEW*`.
 ///
 /// # Errors

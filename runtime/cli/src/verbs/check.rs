@@ -24,6 +24,7 @@ pub(crate) fn check(arguments: &Arguments, _: &mut Log) -> Result<u8> {
         pivot: EnterRoot::Pivot,
         keyring: Keyring::New,
         preserve_fds: 0,
+        pidfd_socket: None,
     };
     let found = examine(&bytes, &probe::host()?, &request);
     let answer = match arguments.value("format") {

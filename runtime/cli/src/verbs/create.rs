@@ -5,6 +5,7 @@ use crate::log::Log;
 use std::path::Path;
 use tare_engine::create::Bundle;
 use tare_engine::parent::Created;
+use tare_engine::terminal::{Stay, check_terminal};
 use tare_engine::{Error, Result, probe, self_exe};
 use tare_plan::create::{Keyring, Request};
 use tare_plan::step::EnterRoot;
@@ -21,7 +22,9 @@ pub(crate) fn make(arguments: &Arguments, log: &mut Log, stay: Stay) -> Result<C
     refuse_systemd(arguments)?;
     let bundle = open_bundle(arguments)?;
     let request = request(arguments, &bundle)?;
-    check_terminal(arguments, &bundle, stay)?;
+    if let Some(process) = &bundle.config.process {
+        check_terminal(process, stay, request.console_socket)?;
+    }
     tell_plan(&bundle, &request, log)?;
     tare_engine::create::create(&super::store(arguments), &bundle, &request, &mut |warning| log.warn(warning))
 }
@@ -42,14 +45,12 @@ pub(crate) fn open_bundle(arguments: &Arguments) -> Result<Bundle> {
 
 /// What the options ask for beside the configuration.
 pub(crate) fn request<'text>(arguments: &'text Arguments, bundle: &'text Bundle) -> Result<Request<'text>> {
-    let preserve = arguments.value("preserve-fds").unwrap_or("0");
-    let preserve_fds = preserve
-        .parse()
-        .map_err(|_| Error::Usage(format!("invalid --preserve-fds {preserve:?}, it is a number")))?;
+    let preserve_fds = arguments.number("preserve-fds")?.unwrap_or(0);
     Ok(Request {
         id: arguments.id(),
         bundle: &bundle.path,
         console_socket: arguments.value("console-socket"),
+        pidfd_socket: arguments.value("pidfd-socket"),
         pivot: if arguments.is_set("no-pivot") { EnterRoot::Cover } else { EnterRoot::Pivot },
         keyring: if arguments.is_set("no-new-keyring") { Keyring::Inherited } else { Keyring::New },
         preserve_fds,
@@ -65,49 +66,27 @@ fn refuse_systemd(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Whether the caller stays with the container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stay {
-    /// Until its end: a terminal is the caller's own.
-    Attached,
-    /// No longer than it takes to make it: a terminal needs somebody who takes it.
-    Detached,
-}
-
-/// A terminal needs somebody who takes it, and a console socket needs a terminal (the words are runc's).
-fn check_terminal(arguments: &Arguments, bundle: &Bundle, stay: Stay) -> Result<()> {
-    let handed =
-        bundle.config.process.as_ref().is_some_and(|process| process.terminal) && stay == Stay::Detached;
-    let socket = arguments.value("console-socket").is_some();
-    match (handed, socket) {
-        (true, false) => Err(Error::Usage(
-            "cannot allocate tty if runc will detach without setting console socket".to_owned(),
-        )),
-        (false, true) => {
-            Err(Error::Usage("cannot use console socket if runc will not detach or allocate tty".to_owned()))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Writes the pid of init where `--pid-file` says. A container whose pid can't be told is not kept.
 pub(crate) fn tell_pid(arguments: &Arguments, created: Created, log: &mut Log) -> Result<Created> {
-    let Some(path) = arguments.value("pid-file") else { return Ok(created) };
-    match write_pid(Path::new(path), created.init.pid.as_raw_nonzero().get()) {
+    match write_pid(arguments, &created) {
         Ok(()) => Ok(created),
         Err(error) => {
             tare_engine::delete::discard(created, &mut |warning| log.warn(warning))?;
-            Err(Error::Usage(format!("cannot write the pid file {path}: {error}")))
+            Err(error)
         }
     }
 }
 
-/// Writes under another name first, so that a reader never sees half of it.
-fn write_pid(path: &Path, pid: i32) -> std::io::Result<()> {
+/// Writes the pid of a process where `--pid-file` says, under another name first, so that a reader never sees half of it.
+pub(crate) fn write_pid(arguments: &Arguments, created: &Created) -> Result<()> {
+    let Some(path) = arguments.value("pid-file").map(Path::new) else { return Ok(()) };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let next = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    std::fs::write(&next, pid.to_string()).and_then(|()| std::fs::rename(&next, path)).inspect_err(|_| {
+    let pid = created.init.pid.as_raw_nonzero().to_string();
+    let written = std::fs::write(&next, pid).and_then(|()| std::fs::rename(&next, path));
+    written.map_err(|error| {
         // The error that led here is the one to tell.
         let _ = std::fs::remove_file(&next);
+        Error::Usage(format!("cannot write the pid file {}: {error}", path.display()))
     })
 }

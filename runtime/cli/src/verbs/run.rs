@@ -1,9 +1,10 @@
 //! `tare run`
 
-use super::create::{Stay, make, tell_pid};
+use super::create::{make, tell_pid};
 use crate::arguments::Arguments;
 use crate::log::Log;
 use tare_engine::run::{AfterEnd, hold_signals, run as run_to_the_end, start_detached};
+use tare_engine::terminal::Stay;
 use tare_engine::{Result, self_exe};
 
 /// Creates and starts a container, and, unless detached, waits for its end and takes its exit code.

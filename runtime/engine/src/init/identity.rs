@@ -5,7 +5,7 @@ use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{self, CapabilitySet, CapabilitySets};
-use tare_plan::step::{Capabilities, Identity, NoNewPrivileges, Rlimit, Verify};
+use tare_plan::step::{Capabilities, Identity, NoNewPrivileges, Processors, Rlimit, Verify};
 
 /// Becomes user and group 0 of the user namespace that init was born in.
 pub(crate) fn become_root() -> Result<(), Fault> {
@@ -18,7 +18,7 @@ pub(crate) fn become_root() -> Result<(), Fault> {
 
 /// Makes this process non-dumpable: what else runs in namespaces that it joins can neither trace it nor reach the host through its
 /// `/proc` directory (class E of what has gone wrong in runtimes: CVE-2016-9962, CVE-2019-5736). Exec undoes it.
-pub(super) fn hide() -> Result<(), Fault> {
+pub(crate) fn hide() -> Result<(), Fault> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).during(Call::Prctl)
 }
 
@@ -27,6 +27,16 @@ pub(super) fn every_processor() -> Result<(), Fault> {
     let mut all = thread::CpuSet::new();
     (0..thread::CpuSet::MAX_CPU).for_each(|processor| all.set(processor));
     thread::sched_setaffinity(None, &all).during(Call::Prctl)
+}
+
+/// Lets this process run on these processors alone.
+pub(super) fn only_processors(wanted: &Processors) -> Result<(), Fault> {
+    let mut set = thread::CpuSet::new();
+    let wanted = |processor: &usize| {
+        wanted.bits.get(processor / 64).is_some_and(|word| word & 1 << (processor % 64) != 0)
+    };
+    (0..thread::CpuSet::MAX_CPU).filter(wanted).for_each(|processor| set.set(processor));
+    thread::sched_setaffinity(None, &set).during(Call::Prctl)
 }
 
 /// Takes the groups, the group and the user, in this order, since each but the first gives up the right to the others.

@@ -20,7 +20,7 @@ use crate::slots::Slots;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::io::Errno;
 use rustix::process::{Signal as Posix, set_parent_process_death_signal};
-use tare_plan::step::{InitStep, Planned, Signal, Slot};
+use tare_plan::step::{Console, InitStep, Planned, Signal, Slot};
 use tare_sys::exec::Strings;
 use tare_sys::seccomp::Instruction;
 
@@ -124,6 +124,9 @@ impl<'plan> Init<'plan> {
             InitStep::JoinNamespace { slot, kind } => namespace::join(self.slots.get(*slot)?, *kind),
             InitStep::BecomeRoot => identity::become_root(),
             InitStep::EveryProcessor => identity::every_processor(),
+            InitStep::OnlyProcessors(set) => identity::only_processors(set),
+            InitStep::TakeRoot => root::take(self),
+            InitStep::ChangeRoot { slot } => root::change(self.slots.get(*slot)?),
             InitStep::Personality { persona } => tare_sys::personality::set(*persona).during(Call::Prctl),
             InitStep::MemoryPolicy(policy) => {
                 tare_sys::memory_policy::set(policy.number, &policy.nodes).during(Call::MemoryPolicy)
@@ -183,7 +186,13 @@ impl<'plan> Init<'plan> {
             InitStep::MakeDirectory { path } => self.inside()?.make_directory(path).map(drop),
             InitStep::MakeDevice(device) => device::make(self.inside()?, device),
             InitStep::Symlink { path, target } => device::symlink(self.inside()?, path, target),
-            InitStep::OpenTerminal { size, owner } => terminal::open(self, *size, *owner),
+            InitStep::OpenTerminal { size, owner, console } => {
+                let terminal = terminal::open(self, *size, *owner)?;
+                if *console == Console::Named {
+                    terminal::name(self.inside()?, terminal.as_fd())?;
+                }
+                terminal::control(&terminal)
+            }
             InitStep::Mask { path, null } => mask::mask(self, path, *null),
             InitStep::ReadonlyPath { path } => mask::readonly(self.inside()?, path),
             _ => Err(Fault::new(Call::Unexpected, Errno::NOSYS)),

@@ -38,6 +38,14 @@ pub(crate) fn join(namespace: BorrowedFd<'_>, kind: NamespaceKind) -> Result<(),
     move_into_link_name_space(namespace, Some(kind)).during(Call::SetNamespace)
 }
 
+/// Enters the namespaces of a process, all at once, by its descriptor (setns(2)).
+pub(crate) fn enter(process: BorrowedFd<'_>, kinds: u64) -> Result<(), Fault> {
+    if kinds == 0 {
+        return Ok(());
+    }
+    tare_sys::namespace::enter(process, kinds as i32).during(Call::SetNamespace)
+}
+
 /// Takes a session keyring of the container's own; a kernel without keyrings has none to leave behind.
 pub(super) fn new_keyring(name: &CStr) -> Result<(), Fault> {
     match tare_sys::keyring::join_session_keyring(name) {

@@ -4,7 +4,7 @@ use super::Init;
 use crate::channel::KernelText;
 use crate::fault::{Call, During, Fault};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::CWD;
+use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, UnmountFlags,
     fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_change, move_mount,
@@ -84,4 +84,17 @@ pub(super) fn enter(init: &mut Init<'_>, how: EnterRoot) -> Result<(), Fault> {
 fn pivot() -> Result<(), Fault> {
     rustix::process::pivot_root(c".", c".").during(Call::PivotRoot)?;
     unmount(c".", UnmountFlags::DETACH).during(Call::Unmount)
+}
+
+/// Takes what this process's own root is for the container's: in a container that exists, it has just been entered.
+pub(super) fn take(init: &mut Init<'_>) -> Result<(), Fault> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    init.root = Some(fs::openat(CWD, c"/", flags, Mode::empty()).during(Call::Open)?);
+    Ok(())
+}
+
+/// Makes a directory that the parent has opened the root.
+pub(super) fn change(root: BorrowedFd<'_>) -> Result<(), Fault> {
+    rustix::process::fchdir(root).during(Call::ChangeDirectory)?;
+    rustix::process::chroot(c".").during(Call::ChangeRoot)
 }

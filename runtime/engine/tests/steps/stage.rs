@@ -75,6 +75,7 @@ impl Stage {
             pivot: EnterRoot::Pivot,
             keyring: Keyring::New,
             preserve_fds: 0,
+            pidfd_socket: None,
         }
     }
 

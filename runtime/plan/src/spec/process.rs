@@ -70,6 +70,7 @@ object! {
 
 object! {
     /// The five sets of capabilities(7) (config.md, Linux Process).
+    #[derive(Default)]
     pub struct Capabilities {
         /// What can ever be gained.
         bounding: CapabilitySet = "bounding",

@@ -16,6 +16,19 @@ pub struct MakeCgroup {
     pub prepare: PrepareCgroup,
 }
 
+/// A directory of a container that exists, in one cgroup hierarchy.
+#[derive(Debug)]
+pub struct OpenCgroup {
+    /// Where the open directory is put.
+    pub slot: Slot,
+    /// Where the hierarchy is mounted.
+    pub mount: CString,
+    /// The directory, relative to the mount.
+    pub path: CString,
+    /// The container's init, whose own directory is taken where this one is gone or can hold no process any more.
+    pub or_that_of: Option<i32>,
+}
+
 /// What the directories on the way to a container's cgroup need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrepareCgroup {

@@ -8,15 +8,15 @@ mod hook;
 mod mount;
 mod process;
 
-pub use cgroup::{MakeCgroup, PrepareCgroup, WriteCgroup};
+pub use cgroup::{MakeCgroup, OpenCgroup, PrepareCgroup, WriteCgroup};
 pub use hook::{Hook, HookEnvironment, HookKind, Hooks};
 pub use mount::{
     Attributes, Content, Device, EnterRoot, Expect, Guard, IdMap, Mount, MountOption, Overlay, Owner, Reach,
     RootMode, Source, Target,
 };
 pub use process::{
-    Capabilities, Identity, IoPriority, MapIds, MapWriter, MemoryPolicy, MoveNetDevice, NODE_WORDS,
-    NoNewPrivileges, Rlimit, Scheduler, Spawn, Verify, WindowSize,
+    Capabilities, Console, Identity, IoPriority, MapIds, MapWriter, MemoryPolicy, MoveNetDevice, NODE_WORDS,
+    NoNewPrivileges, PROCESSOR_WORDS, Processors, Rlimit, Scheduler, Spawn, Verify, WindowSize,
 };
 
 use crate::place::Place;
@@ -78,6 +78,12 @@ impl Signal {
 pub enum ParentStep {
     /// Makes the container's directory in one cgroup hierarchy and opens it.
     MakeCgroup(MakeCgroup),
+    /// Opens a directory of a container that exists, in one cgroup hierarchy.
+    OpenCgroup(OpenCgroup),
+    /// Opens the init of a container that exists.
+    OpenInit { slot: Slot },
+    /// Opens the root directory of that init.
+    OpenRoot { slot: Slot },
     /// Writes one file of a cgroup.
     WriteCgroup(WriteCgroup),
     /// Opens a namespace that is to be joined, and refuses one of another kind.
@@ -116,6 +122,8 @@ pub enum ParentStep {
     Await(Signal),
     /// Passes the terminal's master on to the caller's console socket.
     SendConsole { socket: CString },
+    /// Passes a descriptor of the process on to the caller's socket.
+    SendPidfd { socket: CString },
     /// Records the container as created: from here on it exists.
     Commit,
 }
@@ -144,6 +152,12 @@ pub enum InitStep {
     NewSession,
     /// Lets the process run on every processor that its cgroup allows, wherever the caller was confined to.
     EveryProcessor,
+    /// Lets the process run on these processors alone.
+    OnlyProcessors(Processors),
+    /// Takes the topmost directory of the mount namespace for the root that later steps work in.
+    TakeRoot,
+    /// Makes an open directory the root, where the container has no mount namespace whose root it is.
+    ChangeRoot { slot: Slot },
     /// Sets the execution domain (personality(2)).
     Personality { persona: u64 },
     /// Sets from which nodes memory comes.
@@ -179,7 +193,7 @@ pub enum InitStep {
     /// Makes a symbolic link.
     Symlink { path: CString, target: CString },
     /// Opens a terminal on the container's devpts; its other end goes to the parent with the next signal.
-    OpenTerminal { size: Option<WindowSize>, owner: u32 },
+    OpenTerminal { size: Option<WindowSize>, owner: u32, console: Console },
     /// Runs hooks in the container's namespaces, one after the other.
     Hooks(Hooks),
     /// Hides a path: a directory behind an empty one, a file behind the null device.

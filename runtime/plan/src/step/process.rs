@@ -12,6 +12,8 @@ pub struct Spawn {
     pub namespaces: u64,
     /// Namespaces that have to be entered before init is made; a process in between does so and makes init.
     pub join: Vec<(NamespaceKind, Slot)>,
+    /// The init of a container whose namespaces of these kinds (`CLONE_NEW*`) that process enters, all at once.
+    pub enter: Option<(Slot, u64)>,
     /// A time namespace that has to be made before init is, with what is written to its `timens_offsets`.
     pub time: Option<CString>,
     /// The v2 cgroup that init is born in.
@@ -115,6 +117,25 @@ pub struct WindowSize {
     pub rows: u16,
     /// Columns.
     pub columns: u16,
+}
+
+/// Whether `/dev/console` becomes a name of the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Console {
+    /// It does, as for a container's first process.
+    Named,
+    /// It does not: there is one, or there is none.
+    Unnamed,
+}
+
+/// How many words of 64 bits a set of processors has: as many as the largest kernel has processors.
+pub const PROCESSOR_WORDS: usize = 16;
+
+/// A set of processors (sched_setaffinity(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Processors {
+    /// A bit for each.
+    pub bits: [u64; PROCESSOR_WORDS],
 }
 
 /// The ids of the process.

@@ -81,6 +81,7 @@ pub(crate) fn request<'text>(console_socket: Option<&'text str>) -> Request<'tex
         pivot: EnterRoot::Pivot,
         keyring: Keyring::New,
         preserve_fds: 0,
+        pidfd_socket: None,
     }
 }
 
