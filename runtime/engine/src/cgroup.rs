@@ -2,6 +2,7 @@
 
 use crate::channel::retry;
 use crate::fault::{Call, During, Fault};
+use crate::freezer;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags};
@@ -109,7 +110,7 @@ pub(crate) fn write_limit(cgroup: BorrowedFd<'_>, step: &WriteCgroup) -> Result<
     write(cgroup, &step.file, step.value.as_bytes())
 }
 
-fn write(cgroup: BorrowedFd<'_>, file: &CStr, value: &[u8]) -> Result<(), Fault> {
+pub(crate) fn write(cgroup: BorrowedFd<'_>, file: &CStr, value: &[u8]) -> Result<(), Fault> {
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = fs::openat(cgroup, file, flags, Mode::empty()).during(Call::Open)?;
     rustix::io::write(&file, value).during(Call::Write).map(drop)
@@ -178,12 +179,9 @@ impl Cgroup {
         }
     }
 
-    /// Whether this is the hierarchy of the v1 freezer, by the name of its mount.
-    fn is_freezer(&self) -> bool {
-        self.mount
-            .rsplit('/')
-            .next()
-            .is_some_and(|name| name.split(',').any(|controller| controller == "freezer"))
+    /// Whether this hierarchy has a v1 controller, by the name of its mount.
+    pub(crate) fn has(&self, controller: &str) -> bool {
+        self.mount.rsplit('/').next().is_some_and(|name| name.split(',').any(|one| one == controller))
     }
 
     /// Removes the directory. Most have none below them, so that is tried first.
@@ -236,22 +234,12 @@ pub(crate) fn destroy(cgroups: &[Cgroup]) -> Result<(), Fault> {
 /// whole cgroup at once.
 pub(crate) fn kill_all(cgroups: &[Cgroup]) -> Result<(), Fault> {
     let deadline = Instant::now() + PATIENCE;
-    thaw(cgroups)?;
+    freezer::release(cgroups)?;
     for cgroup in cgroups {
         let Some(directory) = cgroup.open()? else { continue };
         match write(directory.as_fd(), c"cgroup.kill", b"1") {
             Ok(()) => return await_empty(directory.as_fd(), deadline),
             Err(_) => return kill_one_by_one(directory.as_fd(), deadline),
-        }
-    }
-    Ok(())
-}
-
-/// Thaws what a v1 freezer holds: a frozen process does not die there.
-fn thaw(cgroups: &[Cgroup]) -> Result<(), Fault> {
-    for cgroup in cgroups.iter().filter(|cgroup| cgroup.is_freezer()) {
-        if let Some(directory) = cgroup.open()? {
-            write(directory.as_fd(), c"freezer.state", b"THAWED")?;
         }
     }
     Ok(())
@@ -276,15 +264,19 @@ fn kill_one_by_one(cgroup: BorrowedFd<'_>, deadline: Instant) -> Result<(), Faul
     }
 }
 
-/// Waits for `populated 0` in a v2 cgroup's events, of which the kernel notifies.
 fn await_empty(cgroup: BorrowedFd<'_>, deadline: Instant) -> Result<(), Fault> {
+    await_event(cgroup, "populated 0", deadline)
+}
+
+/// Waits for a line in a v2 cgroup's events, of which the kernel notifies.
+pub(crate) fn await_event(cgroup: BorrowedFd<'_>, event: &str, deadline: Instant) -> Result<(), Fault> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let events = fs::openat(cgroup, c"cgroup.events", flags, Mode::empty()).during(Call::Open)?;
     loop {
         let mut text = [0; 256];
         let got = rustix::io::pread(&events, &mut text, 0).during(Call::Read)?;
         let text = std::str::from_utf8(text.get(..got).unwrap_or_default()).unwrap_or_default();
-        if text.lines().any(|line| line == "populated 0") {
+        if text.lines().any(|line| line == event) {
             return Ok(());
         }
         let left = deadline.saturating_duration_since(Instant::now());
@@ -296,28 +288,12 @@ fn await_empty(cgroup: BorrowedFd<'_>, deadline: Instant) -> Result<(), Fault> {
     }
 }
 
-/// Signals every process in the cgroups.
-pub(crate) fn signal_all(cgroups: &[Cgroup], signal: Signal) -> Result<(), Fault> {
-    let Some(cgroup) = cgroups.first() else { return Ok(()) };
-    let Some(directory) = cgroup.open()? else { return Ok(()) };
-    for pid in processes(directory.as_fd())? {
-        match kill_process(pid, signal) {
-            Ok(()) | Err(Errno::SRCH) => {}
-            Err(errno) => return Err(Fault::new(Call::Wait, errno)),
-        }
+/// Every process in the cgroups. A process is in all of the hierarchies, so that the first one tells.
+pub(crate) fn members(cgroups: &[Cgroup]) -> Result<Vec<Pid>, Fault> {
+    match cgroups.first().map(Cgroup::open).transpose()?.flatten() {
+        Some(directory) => processes(directory.as_fd()),
+        None => Ok(Vec::new()),
     }
-    Ok(())
-}
-
-/// Whether the processes in the cgroups are frozen: by the v1 freezer where there is one, else by the v2 cgroup.
-pub(crate) fn is_frozen(cgroups: &[Cgroup]) -> bool {
-    let freezer = cgroups.iter().find(|cgroup| cgroup.is_freezer());
-    let Some(Ok(Some(directory))) = freezer.or(cgroups.first()).map(Cgroup::open) else { return false };
-    if freezer.is_some() {
-        return read(directory.as_fd(), c"freezer.state").is_ok_and(|state| state.starts_with(b"FR"));
-    }
-    let events = read(directory.as_fd(), c"cgroup.events").unwrap_or_default();
-    events.split(|byte| *byte == b'\n').any(|line| line == b"frozen 1")
 }
 
 /// Whether the kernel has killed a process of the cgroups because their memory was used up.

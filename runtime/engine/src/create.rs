@@ -5,13 +5,13 @@ use crate::cgroup::{self, Cgroup};
 use crate::error::{Error, Result};
 use crate::parent::{self, Created};
 use crate::probe;
-use crate::record::Record;
+use crate::record::{Pids, Record};
 use crate::store::{Entry, Store};
 use std::ffi::CString;
 use tare_plan::create::Request;
 use tare_plan::host::Host;
 use tare_plan::plan::Plan;
-use tare_plan::spec::{Mistake, Spec};
+use tare_plan::spec::{Mistake, Namespace, NamespaceKind, Spec};
 
 /// Creates a container from a bundle. It exists, and waits, when this returns; on an error nothing is left of it.
 ///
@@ -68,9 +68,17 @@ pub fn record(bundle: &Bundle, host: &Host, request: &Request<'_>) -> Record {
         init: None,
         cgroups,
         found,
+        pids: pids(spec),
         keyring: request.keyring,
         late_hooks: !spec.hooks.poststart.is_empty() || !spec.hooks.poststop.is_empty(),
     }
+}
+
+fn pids(spec: &Spec) -> Pids {
+    let own = |namespace: &Namespace| {
+        namespace.kind == NamespaceKind::Pid && namespace.path.as_deref().unwrap_or("").is_empty()
+    };
+    if spec.linux.namespaces.iter().any(own) { Pids::Own } else { Pids::Shared }
 }
 
 /// The directories that the container will have. The unified one comes first: by it all of the container is killed at once.

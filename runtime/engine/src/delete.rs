@@ -162,6 +162,7 @@ mod tests {
                 init: None,
                 cgroups: cgroups.clone(),
                 found: cgroups,
+                pids: crate::record::Pids::Own,
                 keyring: tare_plan::create::Keyring::New,
                 late_hooks: false,
             })

@@ -54,6 +54,8 @@ pub enum Error {
     },
     /// The container's process is gone.
     NotRunning,
+    /// The container is not paused.
+    NotPaused,
     /// What is asked for is not built yet, or is no word of the command line.
     Usage(String),
 }
@@ -99,6 +101,7 @@ impl fmt::Display for Error {
             Self::InvalidId(id) => write!(out, "invalid container ID format: {id:?}"),
             Self::State { verb, id, status } => write_state(out, verb, id, *status),
             Self::NotRunning => out.write_str("container not running"),
+            Self::NotPaused => out.write_str("container not paused"),
             Self::Usage(what) => out.write_str(what),
         }
     }

@@ -115,6 +115,8 @@ calls! {
     Duplicate = "dup",
     /// close_range(2).
     Close = "close_range",
+    /// Freezing the processes of a cgroup.
+    Freeze = "freezer",
     /// Waiting for a process.
     Wait = "wait",
     /// A hook's program; the detail is its index and its exit code or signal.

@@ -10,6 +10,15 @@ use tare_plan::step::Status;
 /// The version of the record's form.
 const FORM: u64 = 1;
 
+/// Whose pid namespace a container has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pids {
+    /// One of its own: its init's end is the end of all in it.
+    Own,
+    /// The host's, or another container's: its processes outlive its init.
+    Shared,
+}
+
 /// What is written down about a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -33,6 +42,8 @@ pub struct Record {
     pub cgroups: Vec<Cgroup>,
     /// Those of them that were there before it, and stay.
     pub found: Vec<Cgroup>,
+    /// Whose pid namespace it has.
+    pub pids: Pids,
     /// The session keyring that its processes take.
     pub keyring: Keyring,
     /// Whether hooks run after its start or its deletion, for which the configuration is read again.
@@ -54,6 +65,7 @@ impl Record {
             "init": self.init.as_ref().map(|init| json!({ "pid": init.pid, "start": init.start, "boot": init.boot })),
             "cgroups": list(&self.cgroups),
             "found": list(&self.found),
+            "ownPids": self.pids == Pids::Own,
             "ownKeyring": self.keyring == Keyring::New,
             "lateHooks": self.late_hooks,
         })
@@ -82,6 +94,7 @@ impl Record {
             init: value.get("init").and_then(init),
             cgroups: cgroups(value.get("cgroups")?)?,
             found: cgroups(value.get("found")?)?,
+            pids: if value.get("ownPids")?.as_bool()? { Pids::Own } else { Pids::Shared },
             keyring: if value.get("ownKeyring")?.as_bool()? { Keyring::New } else { Keyring::Inherited },
             late_hooks: value.get("lateHooks")?.as_bool()?,
         })
@@ -145,6 +158,7 @@ mod tests {
             init: Some(ProcessId { pid: 7, start: 99, boot: "x".to_owned() }),
             cgroups: vec![Cgroup { mount: "/sys/fs/cgroup/pids".to_owned(), path: "a".to_owned() }],
             found: Vec::new(),
+            pids: Pids::Own,
             keyring: Keyring::New,
             late_hooks: false,
         }

@@ -1,7 +1,7 @@
 //! The verb `state` (runtime.md, "Query State"), and how a container's state is found out.
 
-use crate::cgroup;
 use crate::error::Result;
+use crate::freezer;
 use crate::record::Record;
 use crate::socket::connect_datagram;
 use crate::store::{Entry, Store};
@@ -31,7 +31,7 @@ pub fn status(entry: &Entry, record: &Record) -> Status {
     let Some(init) = &record.init else { return Status::Creating };
     if !init.is_alive() {
         Status::Stopped
-    } else if cgroup::is_frozen(&record.cgroups) {
+    } else if freezer::is_frozen(&record.cgroups) {
         Status::Paused
     } else if connect_datagram(&entry.socket_path()).is_ok() {
         Status::Created
