@@ -161,6 +161,20 @@ pub(crate) const VERBS: &[Verb] = &[
         act: verbs::delete::delete,
     },
     Verb {
+        name: "events",
+        operands: "ID",
+        summary: "tell what a container uses, and when its memory runs out",
+        example: "tare events --stats web1",
+        takes: (1, 1),
+        flags: &[
+            option("interval", "TIME", "how often, such as 500ms (5s)"),
+            switch("stats", "tell what it uses now, and no more"),
+        ],
+        rest: Rest::Options,
+        failed: FAILED,
+        act: verbs::events::events,
+    },
+    Verb {
         name: "exec",
         operands: "ID PROGRAM [ARGUMENT…]",
         summary: "run one more program in a container",
