@@ -125,6 +125,28 @@ const RUN: &[Flag] = &[
     PRESERVE,
 ];
 
+const UPDATE: &[Flag] = &[
+    lettered(option("resources", "FILE", "a resources document; - is standard input"), 'r'),
+    option("blkio-weight", "N", "the weight of disk requests, 10 to 1000"),
+    option("cpu-period", "US", "the period of the quota, in microseconds"),
+    option("cpu-quota", "US", "processor time in each period; -1 is no limit"),
+    option("cpu-burst", "US", "unused time that may be saved up"),
+    option("cpu-rt-period", "US", "the period of real-time processes"),
+    option("cpu-rt-runtime", "US", "real-time processor time in each period"),
+    option("cpu-share", "N", "the weight of processor time, 1024 by default"),
+    option("cpu-idle", "0|1", "1: only when nothing else runs"),
+    option("cpuset-cpus", "LIST", "the processors, such as 0-3,7"),
+    option("cpuset-mems", "LIST", "the memory nodes"),
+    option("memory", "SIZE", "memory, such as 512M; -1 is no limit"),
+    option("memory-reservation", "SIZE", "memory that is left to it under pressure"),
+    option("memory-swap", "SIZE", "memory and swap together"),
+    option("kernel-memory", "SIZE", "obsolete, and ignored"),
+    option("kernel-memory-tcp", "SIZE", "obsolete, and ignored"),
+    option("pids-limit", "N", "the most tasks; -1 is no limit"),
+    option("l3-cache-schema", "SCHEMA", "the cache that it may use"),
+    option("mem-bw-schema", "SCHEMA", "the memory bandwidth that it may use"),
+];
+
 /// Every verb, in alphabetical order.
 pub(crate) const VERBS: &[Verb] = &[
     Verb {
@@ -313,6 +335,17 @@ pub(crate) const VERBS: &[Verb] = &[
         rest: Rest::Options,
         failed: FAILED,
         act: verbs::state::state,
+    },
+    Verb {
+        name: "update",
+        operands: "ID",
+        summary: "change the limits of a container",
+        example: "tare update --memory 512M web1",
+        takes: (1, 1),
+        flags: UPDATE,
+        rest: Rest::Options,
+        failed: FAILED,
+        act: verbs::update::update,
     },
 ];
 

@@ -43,5 +43,6 @@ pub mod store;
 pub mod terminal;
 pub mod time;
 mod tree;
+pub mod update;
 
 pub use error::{Error, Result};

@@ -25,5 +25,6 @@ pub mod seccomp;
 pub mod spec;
 pub mod step;
 pub mod tables;
+pub mod update;
 
 pub use cgroup::path as cgroup_path;

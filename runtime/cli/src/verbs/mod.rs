@@ -15,6 +15,7 @@ pub(crate) mod run;
 pub(crate) mod spec;
 pub(crate) mod start;
 pub(crate) mod state;
+pub(crate) mod update;
 
 use crate::arguments::Arguments;
 use tare_engine::store::Store;

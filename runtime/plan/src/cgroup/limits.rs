@@ -8,7 +8,7 @@ use crate::spec::Resources;
 use crate::step::Slot;
 
 /// The container's directories, with their hierarchies.
-pub(super) type Cgroups<'host> = [(Slot, &'host Hierarchy)];
+pub(crate) type Cgroups<'host> = [(Slot, &'host Hierarchy)];
 
 /// A limit: the controller it belongs to, and what to write where on each version; no file means that this version has none.
 pub(super) struct Limit<'text> {
@@ -19,7 +19,7 @@ pub(super) struct Limit<'text> {
 }
 
 /// Plans every limit that is set.
-pub(super) fn plan(draft: &mut Draft, cgroups: &Cgroups<'_>, resources: &Resources) {
+pub(crate) fn plan(draft: &mut Draft, cgroups: &Cgroups<'_>, resources: &Resources) {
     memory::plan(draft, cgroups, &resources.memory);
     cpu::plan(draft, cgroups, &resources.cpu);
     pids(draft, cgroups, resources);
@@ -31,7 +31,7 @@ pub(super) fn plan(draft: &mut Draft, cgroups: &Cgroups<'_>, resources: &Resourc
 }
 
 /// A container without a cgroup can have no limits: each that is set is told, none is dropped silently.
-pub(super) fn refuse_all(draft: &mut Draft, resources: &Resources) {
+pub(crate) fn refuse_all(draft: &mut Draft, resources: &Resources) {
     let mut wanted = Draft::default();
     plan(&mut wanted, &[], resources);
     draft.mistakes.append(&mut wanted.mistakes);

@@ -3,7 +3,7 @@
 mod block_io;
 mod cpu;
 mod devices;
-mod limits;
+pub(crate) mod limits;
 mod memory;
 
 use crate::create::Context;
@@ -60,7 +60,7 @@ fn preparation_of(hierarchy: &Hierarchy) -> PrepareCgroup {
     }
 }
 
-fn has(hierarchy: &Hierarchy, controller: &str) -> bool {
+pub(crate) fn has(hierarchy: &Hierarchy, controller: &str) -> bool {
     hierarchy.controllers.iter().any(|name| name == controller)
 }
 
