@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -68,12 +69,25 @@ impl Console {
         }
         assert_eq!(all.len(), 1, "one descriptor comes with a terminal");
         let file = File::from(all.remove(0));
-        rustix::io::ioctl_fionbio(&file, true).unwrap();
+        // A descriptor of a process has nothing to be read, and does not take this.
+        let _ = rustix::io::ioctl_fionbio(&file, true);
         Master { file, seen: String::new() }
     }
 }
 
 impl Master {
+    /// The process that a descriptor refers to which was sent in the terminal's place (`--pidfd-socket`).
+    ///
+    /// # Panics
+    /// It refers to no process.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        let info = format!("/proc/self/fdinfo/{}", self.file.as_raw_fd());
+        let text = std::fs::read_to_string(info).unwrap();
+        let pid = text.lines().find_map(|line| line.strip_prefix("Pid:")).expect("a process");
+        pid.trim().parse().unwrap()
+    }
+
     /// Sets the window's size in rows and columns.
     ///
     /// # Panics

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::process::{Output, Running, eventually};
+use tare_bundle::bundle::PAYLOAD;
+
+use crate::process::{Call, Output, Running, eventually};
 use crate::runtime::Runtime;
 
 /// A container, or what will be one.
@@ -111,6 +113,25 @@ impl Container {
     #[must_use]
     pub fn kill(&self, signal: &str) -> Output {
         self.runtime.run(&["kill", &self.id, signal])
+    }
+
+    /// A call of `exec` with options before the id and the program after it.
+    #[must_use]
+    pub fn exec_call(&self, options: &[&str], program: &[&str]) -> Call {
+        self.runtime.call(&[&["exec"], options, &[self.id.as_str()], program].concat())
+    }
+
+    /// Runs one more program in the container and waits for its end.
+    #[must_use]
+    pub fn exec(&self, options: &[&str], program: &[&str]) -> Output {
+        self.exec_call(options, program).run()
+    }
+
+    /// What the payload reports when it is run as one more program.
+    #[track_caller]
+    #[must_use]
+    pub fn exec_report(&self, options: &[&str]) -> Value {
+        self.exec(options, &[PAYLOAD, "report"]).ok().json()
     }
 
     /// Calls `delete`.
