@@ -1,57 +1,134 @@
 //! Conformance: checks any OCI runtime and any CNI plugin directory, one check per sentence of the specifications.
 //!
-//! Just begun: the shape is here, with the first checks of each side. Output is in the Test Anything Protocol.
+//! Each check runs in namespaces of its own ([`bed`]), so that nothing of it is left however it ends. The parts:
+//! [`runtime`] and [`cni`] hold the checks, `sentences/` the lists they answer, [`report`] the three forms of output.
+//! Checks of security and of behaviour under faults will be suites of their own beside those two.
 
-mod plugins;
+mod bed;
+mod check;
+mod cni;
+mod command;
+mod known;
+mod report;
+mod runner;
 mod runtime;
+mod sentences;
+mod subject;
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
-use clap::Parser;
+use anyhow::{Context as _, Result, ensure};
+use clap::{Parser, ValueEnum};
 
-/// One sentence of a specification, and how it is tried.
-struct Check {
-    /// Where the sentence stands.
-    place: &'static str,
-    /// The sentence.
-    sentence: &'static str,
-    /// Tries it on a runtime's program or a directory of plugins; an error says what was seen instead.
-    run: fn(&Path) -> Result<()>,
-}
+use crate::bed::{Bed, Stage};
+use crate::check::Suite;
+use crate::known::Known;
+use crate::subject::Subject;
 
-/// Checks a runtime, a directory of plugins, or both.
+/// Every suite, in the order of the report.
+const SUITES: &[&Suite] = &[&runtime::SUITE, &cni::SUITE];
+
+/// Checks runtimes and directories of plugins side by side, and tells of each sentence who does as it says.
 #[derive(Parser)]
 struct Arguments {
-    /// The runtime's program.
-    #[arg(long)]
-    runtime: Option<PathBuf>,
-    /// The directory of plugins.
-    #[arg(long)]
-    plugins: Option<PathBuf>,
+    /// A runtime: its name (looked for beside this program, then on PATH) or its path. May be repeated.
+    #[arg(long, value_name = "PROGRAM")]
+    runtime: Vec<String>,
+    /// A directory of CNI plugins. May be repeated.
+    #[arg(long, value_name = "DIR")]
+    cni: Vec<String>,
+    /// How to tell the results.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Only the checks whose name, place or sentence contains this.
+    #[arg(long, value_name = "PATTERN", default_value = "")]
+    only: String,
+    /// A file of failures that are known, with reasons; then only others, and known ones that pass, fail the run.
+    #[arg(long, value_name = "FILE")]
+    known: Option<PathBuf>,
+    /// How many checks run at once.
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+    /// Where this process stands within a check; for its own use.
+    #[arg(long, hide = true)]
+    inside: Option<Stage>,
+    /// The check's marker.
+    #[arg(long, hide = true, default_value = "")]
+    marker: String,
+    /// The one subject of the check.
+    #[arg(long, hide = true, default_value = "")]
+    subject: String,
+    /// Its name.
+    #[arg(long, hide = true, default_value = "")]
+    called: String,
+}
+
+/// The forms of output.
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// One line a check, one column a subject, and the failures below.
+    Table,
+    /// The Test Anything Protocol.
+    Tap,
+    /// One JSON object.
+    Json,
 }
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    let sides = [(arguments.runtime, runtime::CHECKS), (arguments.plugins, plugins::CHECKS)];
-    let wanted: Vec<(PathBuf, &Check)> = sides
-        .into_iter()
-        .filter_map(|(subject, checks)| Some((subject?, checks)))
-        .flat_map(|(subject, checks)| checks.iter().map(move |check| (subject.clone(), check)))
-        .collect();
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "1..{}", wanted.len())?;
-    let mut code = ExitCode::SUCCESS;
-    for (number, (subject, check)) in wanted.iter().enumerate() {
-        let outcome = (check.run)(subject);
-        let word = if outcome.is_ok() { "ok" } else { "not ok" };
-        writeln!(out, "{word} {} - {} ({})", number + 1, check.sentence, check.place)?;
-        if let Err(error) = outcome {
-            writeln!(out, "# {error:#}")?;
-            code = ExitCode::FAILURE;
+    match arguments.inside {
+        Some(stage) => inside(stage, arguments),
+        None => outside(&arguments),
+    }
+}
+
+/// Takes the next step towards one check, or runs it.
+fn inside(stage: Stage, arguments: Arguments) -> Result<ExitCode> {
+    let Arguments { only, marker, subject, called, .. } = arguments;
+    let subject = Subject { name: called, path: subject.into() };
+    let words = |next| runner::words(next, &only, &subject, &marker);
+    match stage {
+        Stage::Namespaces => bed::namespaces(&words(Stage::First)),
+        Stage::First => bed::first(&words(Stage::Check), &subject),
+        Stage::Check => {
+            let check = SUITES.iter().flat_map(|suite| suite.checks()).find(|check| check.name == only);
+            let check = check.with_context(|| format!("no check {only}"))?;
+            let outcome = (check.run)(&Bed { subject, marker }).into();
+            writeln!(std::io::stdout(), "{}", runner::told(&outcome))?;
+            Ok(ExitCode::SUCCESS)
         }
     }
-    Ok(code)
+}
+
+/// Runs what is asked for and tells of it.
+fn outside(arguments: &Arguments) -> Result<ExitCode> {
+    let sides = [
+        (&runtime::SUITE, subject::runtimes(&arguments.runtime)?),
+        (&cni::SUITE, subject::directories(&arguments.cni)?),
+    ];
+    ensure!(
+        sides.iter().any(|(_, subjects)| !subjects.is_empty()),
+        "nothing to check: give --runtime or --cni"
+    );
+    let known = match &arguments.known {
+        Some(path) => {
+            Known::read(&std::fs::read_to_string(path).with_context(|| path.display().to_string())?)?
+        }
+        None => Known::default(),
+    };
+    bed::sweep_old();
+    let mut parts = Vec::new();
+    for (suite, subjects) in sides.into_iter().filter(|(_, subjects)| !subjects.is_empty()) {
+        parts.push(runner::run(suite, subjects, &arguments.only, arguments.jobs)?);
+    }
+    let text = match arguments.format {
+        Format::Table => report::table(&parts, &known),
+        Format::Tap => report::tap(&parts, &known),
+        Format::Json => report::json(&parts, &known),
+    };
+    write!(std::io::stdout(), "{text}")?;
+    let good = parts.iter().all(|part| known.surprises(part).is_empty());
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
