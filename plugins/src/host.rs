@@ -68,6 +68,11 @@ impl Host {
         self.container.as_ref().map(Netns::descriptor).ok_or_else(no_container)
     }
 
+    /// The descriptor of the host's namespace.
+    pub fn home_descriptor(&self) -> u32 {
+        self.home.descriptor()
+    }
+
     /// The socket for links, addresses and routes of a side.
     ///
     /// # Errors

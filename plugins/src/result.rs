@@ -5,6 +5,7 @@ use crate::dns::Dns;
 use crate::error::{Error, Result};
 use crate::json::Section;
 use crate::render::{Json, Members};
+use crate::request::{Command, Request};
 use crate::version::Version;
 use std::net::IpAddr;
 
@@ -112,6 +113,25 @@ impl Outcome {
     /// The first gateway of a protocol.
     pub fn gateway(&self, family: Family) -> Option<IpAddr> {
         self.ips.iter().filter(|ip| ip.address.family() == family).find_map(|ip| ip.gateway)
+    }
+
+    /// The routes, each over the gateway of its protocol where it names none.
+    pub fn routes_with_gateways(&self) -> Vec<Route> {
+        let gateway = |route: &Route| route.gw.or_else(|| self.gateway(route.dst.family()));
+        self.routes.iter().map(|route| Route { gw: gateway(route), ..route.clone() }).collect()
+    }
+
+    /// Of a previous result, what it says of the request's own interface: what later plugins of the chain made of it
+    /// is theirs. The interfaces go; the declaration lists its own.
+    pub fn keep_only_of(&mut self, request: &Request) {
+        let interfaces = std::mem::take(&mut self.interfaces);
+        let is_own = |place: i64| {
+            let listed = usize::try_from(place).ok().and_then(|place| interfaces.get(place));
+            listed.is_some_and(|it| it.name == request.attachment.interface && !it.sandbox.is_empty())
+        };
+        if request.command != Command::Add {
+            self.ips.retain(|ip| ip.interface.is_none_or(is_own));
+        }
     }
 
     fn render_listed(&self, head: Members, version: Version) -> Members {

@@ -94,6 +94,19 @@ pub struct NewVeth<'a> {
     pub mac: Option<[u8; 6]>,
 }
 
+/// A link on its way to another namespace, where it has another name; it arrives down and without addresses.
+#[derive(Clone, Copy, Debug)]
+pub struct Move<'a> {
+    /// Its number where it is now.
+    pub index: u32,
+    /// The namespace it goes to, by descriptor.
+    pub namespace: u32,
+    /// Its name there.
+    pub name: &'a str,
+    /// What is written on it; nothing when empty.
+    pub alias: &'a str,
+}
+
 /// What is set on a port of a bridge once it is there.
 #[derive(Clone, Copy, Debug)]
 pub struct PortChange<'a> {
@@ -217,6 +230,46 @@ impl Route {
             });
         })?;
         Ok(replies.iter().filter_map(|body| Link::read(body)).filter(|link| link.master == bridge).collect())
+    }
+
+    /// Every link of the namespace.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn links(&mut self) -> Result<Vec<Link>> {
+        let replies = self.ask("list interfaces", |w| {
+            w.message(Op(GET, DUMP), &fixed(0, 0, 0), |w| w.number(EXTRA, WITHOUT_COUNTERS));
+        })?;
+        Ok(replies.iter().filter_map(|body| Link::read(body)).collect())
+    }
+
+    /// Moves a link to another namespace, renames it and writes on it, in one message: whoever is killed around it
+    /// leaves the link on one side or on the other, never without its alias.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn move_link(&mut self, to: &Move<'_>) -> Result<std::result::Result<(), Refusal>> {
+        self.decided(|w| {
+            w.message(Op(NEW, ACK), &fixed(to.index, 0, 0), |w| {
+                w.number(NAMESPACE, to.namespace);
+                w.text(NAME, to.name);
+                w.bytes(ALIAS, to.alias.as_bytes());
+            });
+        })
+    }
+
+    /// Renames a link that is down, and writes on it.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn rename(&mut self, index: u32, name: &str, alias: &str) -> Result<()> {
+        self.ask(&format!("rename interface number {index} to {name}"), |w| {
+            w.message(Op(NEW, ACK), &fixed(index, 0, 0), |w| {
+                w.text(NAME, name);
+                w.bytes(ALIAS, alias.as_bytes());
+            });
+        })
+        .map(drop)
     }
 
     /// Makes a bridge, up; refused with `EEXIST` when there is a link of that name.

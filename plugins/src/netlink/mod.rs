@@ -12,7 +12,8 @@ mod socket;
 
 pub use address::{Assigned, Detection};
 pub use conntrack::forget_connections;
-pub use link::{Link, NewBridge, NewVeth, PortChange, UP};
+pub(crate) use link::spell_mac;
+pub use link::{Link, Move, NewBridge, NewVeth, PortChange, UP};
 pub use message::{
     Attributes, CREATE, EXCLUSIVE, Message, Op, Writer, attributes, find, find_text, find_u32,
 };

@@ -87,7 +87,7 @@ impl Plugin for Bridge {
         let attachment = &request.attachment;
         let outcome = complete(config, request, so_far);
         let addresses: Vec<Cidr> = outcome.ips.iter().map(|ip| ip.address).collect();
-        let routes = outcome.routes.iter().map(|route| with_gateway(route, &outcome)).collect();
+        let routes = outcome.routes_with_gateways();
         let gateways = Gateways {
             bridge: config.bridge.clone(),
             addresses: gateways(&outcome),
@@ -177,7 +177,7 @@ fn read_mac(request: &Request, root: &Section<'_>) -> Result<Option<[u8; 6]>> {
     parse_mac(text).map(Some).ok_or_else(invalid)
 }
 
-fn parse_mac(text: &str) -> Option<[u8; 6]> {
+pub(super) fn parse_mac(text: &str) -> Option<[u8; 6]> {
     let byte = |part: &str| (part.len() == 2).then(|| u8::from_str_radix(part, 16).ok()).flatten();
     let bytes: Option<Vec<u8>> = text.split([':', '-']).map(byte).collect();
     bytes?.try_into().ok()
@@ -208,11 +208,7 @@ fn refuse_unbuilt(root: &Section<'_>) -> Result<()> {
 /// The result of IPAM, on this interface, with the gateways and routes that the bridge adds to it.
 fn complete(config: &Config, request: &Request, mut outcome: Outcome) -> Outcome {
     outcome.dns.overlay(config.dns.clone());
-    if request.command != crate::request::Command::Add {
-        // What later plugins of the chain made of the result is theirs; ours is what ADD reported of this interface.
-        outcome.ips.retain(|ip| ip.interface.is_none_or(|place| is_own(&outcome.interfaces, place, request)));
-    }
-    outcome.interfaces.clear();
+    outcome.keep_only_of(request);
     for ip in &mut outcome.ips {
         ip.interface = Some(CONTAINER_INTERFACE);
         if config.gateway != Gateway::No && ip.gateway.is_none() {
@@ -226,22 +222,12 @@ fn complete(config: &Config, request: &Request, mut outcome: Outcome) -> Outcome
     outcome
 }
 
-fn is_own(interfaces: &[crate::result::Interface], place: i64, request: &Request) -> bool {
-    let listed = usize::try_from(place).ok().and_then(|place| interfaces.get(place));
-    listed.is_some_and(|listed| listed.name == request.attachment.interface && !listed.sandbox.is_empty())
-}
-
 /// The default route of a protocol, unless IPAM gave one.
 fn default_route(outcome: &Outcome, family: Family) -> Option<Route> {
     let dst = family.everything();
     let gateway = outcome.gateway(family)?;
     let given = outcome.routes.iter().any(|route| route.dst == dst && route.gw.is_some());
     (!given).then(|| Route::new(dst, Some(gateway)))
-}
-
-fn with_gateway(route: &Route, outcome: &Outcome) -> Route {
-    let gw = route.gw.or_else(|| outcome.gateway(route.dst.family()));
-    Route { gw, ..route.clone() }
 }
 
 fn gateways(outcome: &Outcome) -> Vec<Cidr> {

@@ -1,11 +1,13 @@
 //! The plugins: each reads its configuration and declares what should exist. The programs in `src/bin` only name them.
 
 mod bridge;
+mod host_device;
 mod host_local;
 mod loopback;
 mod portmap;
 
 pub use bridge::Bridge;
+pub use host_device::HostDevice;
 pub use host_local::HostLocal;
 pub use loopback::Loopback;
 pub use portmap::Portmap;

@@ -17,6 +17,8 @@ pub enum DuplicateDetection {
     Off,
     /// Ask, and wait for the answer.
     On,
+    /// As the kernel is set, for networks that are not the host's own; wait for the answer.
+    AsSet,
 }
 
 /// What the interface of an attachment has; it all goes with the interface.
@@ -76,12 +78,14 @@ impl ContainerInterface {
         let v6 = |interface: &str, key: &str| format!("net/ipv6/conf/{interface}/{key}");
         let mut sysctls =
             vec![Sysctl::new(format!("net/ipv4/conf/{}/arp_notify", self.name), "1", IfMissing::Skip)];
-        if self.detection == DuplicateDetection::On {
-            sysctls.push(Sysctl::new(v6(&self.name, "enhanced_dad"), "1", IfMissing::Skip));
-            sysctls.push(Sysctl::new(v6(&self.name, "accept_dad"), "1", IfMissing::Skip));
-        } else {
-            sysctls.push(Sysctl::new(v6(&self.name, "accept_dad"), "0", IfMissing::Skip));
-        }
+        let detection: &[(&str, &'static str)] = match self.detection {
+            DuplicateDetection::Off => &[("accept_dad", "0")],
+            DuplicateDetection::On => &[("enhanced_dad", "1"), ("accept_dad", "1")],
+            DuplicateDetection::AsSet => &[],
+        };
+        let skipped =
+            |(key, value): &(&str, &'static str)| Sysctl::new(v6(&self.name, key), value, IfMissing::Skip);
+        sysctls.extend(detection.iter().map(skipped));
         if self.has_v6() {
             sysctls.push(Sysctl::new(v6("lo", "disable_ipv6"), "0", IfMissing::Skip));
             sysctls.push(Sysctl::new(v6(&self.name, "disable_ipv6"), "0", IfMissing::Skip));

@@ -3,6 +3,7 @@
 mod bridge;
 mod container;
 mod gateway;
+mod lent;
 mod loopback;
 mod masquerade;
 mod published;
@@ -12,6 +13,7 @@ mod veth;
 pub use bridge::Bridge;
 pub use container::{ContainerInterface, DuplicateDetection};
 pub use gateway::{Conflict, Gateways};
+pub use lent::{Device, Lent};
 pub use loopback::{Loopback, NAME as LOOPBACK};
 pub use masquerade::Masquerade;
 pub use published::{Publication, Published, Rewrite, Transport};

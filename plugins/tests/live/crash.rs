@@ -164,3 +164,30 @@ fn an_add_in_which_any_call_fails_undoes_itself() {
         }
     }
 }
+
+#[test]
+fn host_device_killed_anywhere_has_the_device_back_after_del() {
+    if !can_inject() {
+        return;
+    }
+    let (stage, container) = (Stage::new(), Namespace::new());
+    stage.host.ip("link add nic0 type veth peer name other");
+    let config = stage.config(
+        r#"{"cniVersion": "1.0.0", "name": "net", "type": "host-device", "device": "nic0",
+            "ipam": {"type": "host-local", "dataDir": "$dir", "subnet": "10.1.0.0/24"}}"#,
+    );
+    let clean = Clean::of(&stage, &container);
+    kill_everywhere(&stage.call("ADD", &config).netns(&container), |when| {
+        // Nobody but a caller who knows the namespace can bring the device back; the lease goes without one.
+        stage.call("DEL", &config).netns_path("").succeed();
+        assert_eq!(stage.leases("net"), Vec::<String>::new(), "{when}");
+        stage.call("DEL", &config).netns(&container).succeed();
+        clean.assert(when);
+    });
+    stage.add(&config, "c1", &container);
+    kill_everywhere(&stage.call("DEL", &config).netns(&container), |when| {
+        stage.call("DEL", &config).netns(&container).succeed();
+        clean.assert(when);
+        stage.add(&config, "c1", &container);
+    });
+}

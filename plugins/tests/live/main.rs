@@ -10,6 +10,7 @@
 mod bridge;
 mod chain;
 mod crash;
+mod host_device;
 mod host_local;
 mod portmap;
 mod protocol;

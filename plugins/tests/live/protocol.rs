@@ -4,7 +4,7 @@ use crate::stage::{Namespace, Stage, can_run, ours};
 use serde_json::{Value, json};
 use std::process::{Command, Output, Stdio};
 
-const PLUGINS: [&str; 4] = ["bridge", "host-local", "loopback", "portmap"];
+const PLUGINS: [&str; 5] = ["bridge", "host-device", "host-local", "loopback", "portmap"];
 
 fn bare(plugin: &str, command: &str) -> Output {
     let mut call = Command::new(ours().join(plugin));
