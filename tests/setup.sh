@@ -50,6 +50,9 @@ peers() {
     program taskset util-linux
     program mount mount
     program strace strace
+    # A kernel with VLANs on bridges, and what its init needs.
+    program linux.uml user-mode-linux
+    program busybox busybox-static
 }
 
 lint() {

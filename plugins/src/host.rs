@@ -88,12 +88,21 @@ impl Host {
     /// The socket for netfilter on the host.
     ///
     /// # Errors
-    /// The kernel's.
+    /// Code 2: the kernel has none; the kernel's.
     pub fn netfilter(&mut self) -> Result<&mut Socket> {
+        let missing = || Error::new(Code::Unsupported, "this kernel has no nf_tables");
+        self.netfilter_if_any()?.ok_or_else(missing)
+    }
+
+    /// The same where the kernel may have none, and so no rules that are to be removed.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn netfilter_if_any(&mut self) -> Result<Option<&mut Socket>> {
         if self.netfilter.is_none() {
-            self.netfilter = Some(Socket::open_netfilter()?);
+            self.netfilter = Socket::open_netfilter()?;
         }
-        self.netfilter.as_mut().ok_or_else(no_container)
+        Ok(self.netfilter.as_mut())
     }
 
     /// The link of a name as it was last seen, or as the kernel has it.

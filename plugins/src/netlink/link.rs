@@ -1,6 +1,8 @@
 //! Links: bridges, veth pairs and what is set on them (rtnetlink(7), linux/if_link.h).
 
-use super::message::{ACK, Attributes, CREATE, DUMP, EXCLUSIVE, Op, find, find_text, find_u32, read_u32};
+use super::message::{
+    ACK, Attributes, CREATE, DUMP, EXCLUSIVE, Op, find, find_text, find_u32, read_u16, read_u32,
+};
 use super::{Refusal, Route};
 use crate::error::Result;
 use rustix::io::Errno;
@@ -23,6 +25,8 @@ const INFO_KIND: u16 = 1;
 const INFO_DATA: u16 = 2;
 const INFO_SLAVE_KIND: u16 = 4;
 const INFO_SLAVE_DATA: u16 = 5;
+const BRIDGE_VLAN_FILTERING: u16 = 7;
+const BRIDGE_DEFAULT_VLAN: u16 = 39;
 const VETH_PEER: u16 = 1;
 const PORT_STATE: u16 = 1;
 const PORT_HAIRPIN: u16 = 4;
@@ -62,6 +66,10 @@ pub struct Link {
     pub hairpin: bool,
     /// Whether frames don't pass between it and other such ports.
     pub isolated: bool,
+    /// Whether it is a bridge that tells VLANs apart.
+    pub filters_vlans: bool,
+    /// The VLAN to which every new port of the bridge belongs; 0 for none.
+    pub default_vlan: u16,
     forwarding: bool,
     operational: u8,
 }
@@ -75,6 +83,8 @@ pub struct NewBridge<'a> {
     pub mac: [u8; 6],
     /// In bytes; 0 for the kernel's default.
     pub mtu: u32,
+    /// Whether it tells VLANs apart.
+    pub filters_vlans: bool,
 }
 
 /// A veth pair to be made: one end here, a port of a bridge and up; the other in a container, down.
@@ -150,6 +160,8 @@ impl Link {
         let attributes = body.get(16..)?;
         let info = find(attributes, INFO).unwrap_or_default();
         let port = find(info, INFO_SLAVE_DATA).unwrap_or_default();
+        let kind = find_text(info, INFO_KIND);
+        let bridge = find(info, INFO_DATA).filter(|_| kind == "bridge").unwrap_or_default();
         let byte = |bytes, kind| find(bytes, kind).and_then(|payload| payload.first()).copied().unwrap_or(0);
         Some(Link {
             index: read_u32(body, 4)?,
@@ -159,18 +171,27 @@ impl Link {
             mtu: find_u32(attributes, MTU).unwrap_or(0),
             master: find_u32(attributes, MASTER).unwrap_or(0),
             peer: find_u32(attributes, PEER).unwrap_or(0),
-            kind: find_text(info, INFO_KIND),
+            kind,
             alias: find_text(attributes, ALIAS),
             hairpin: byte(port, PORT_HAIRPIN) != 0,
             isolated: byte(port, PORT_ISOLATED) != 0,
+            filters_vlans: byte(bridge, BRIDGE_VLAN_FILTERING) != 0,
+            default_vlan: find(bridge, BRIDGE_DEFAULT_VLAN).and_then(|id| read_u16(id, 0)).unwrap_or(0),
             forwarding: byte(port, PORT_STATE) == PORT_FORWARDING,
             operational: byte(attributes, OPERATIONAL_STATE),
         })
     }
 }
 
+/// Reads a hardware address of six bytes.
+pub fn parse_mac(text: &str) -> Option<[u8; 6]> {
+    let byte = |part: &str| (part.len() == 2).then(|| u8::from_str_radix(part, 16).ok()).flatten();
+    let bytes: Option<Vec<u8>> = text.split([':', '-']).map(byte).collect();
+    bytes?.try_into().ok()
+}
+
 /// A hardware address as people write it.
-pub(crate) fn spell_mac(mac: &[u8]) -> String {
+pub fn spell_mac(mac: &[u8]) -> String {
     mac.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
 }
 
@@ -282,7 +303,7 @@ impl Route {
                 w.text(NAME, bridge.name);
                 w.bytes(ADDRESS, &bridge.mac);
                 put_mtu(w, bridge.mtu);
-                w.nest(INFO, |w| w.text(INFO_KIND, "bridge"));
+                w.nest(INFO, |w| put_bridge(w, bridge));
             });
         })
     }
@@ -383,6 +404,13 @@ fn put_mtu(w: &mut Attributes, mtu: u32) {
     }
 }
 
+fn put_bridge(w: &mut Attributes, bridge: &NewBridge<'_>) {
+    w.text(INFO_KIND, "bridge");
+    if bridge.filters_vlans {
+        w.nest(INFO_DATA, |w| w.bytes(BRIDGE_VLAN_FILTERING, &[1]));
+    }
+}
+
 /// Kernels before 4.18 refuse a port's isolation even when it is off, so it is only said when it is on.
 fn put_port(w: &mut Attributes, change: &PortChange<'_>) {
     w.bytes(PORT_HAIRPIN, &[u8::from(change.hairpin)]);
@@ -402,5 +430,20 @@ fn put_container_end(w: &mut Attributes, veth: &NewVeth<'_>) {
     put_mtu(w, veth.mtu);
     if let Some(mac) = veth.mac {
         w.bytes(ADDRESS, &mac);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hardware_addresses_are_six_bytes() {
+        assert_eq!(parse_mac("02:0a:00-00-00:ff"), Some([2, 10, 0, 0, 0, 255]));
+        for bad in
+            ["", "02", "02:0a:00:00:00", "02:0a:00:00:00:ff:00", "2:0a:00:00:00:ff", "zz:0a:00:00:00:ff"]
+        {
+            assert_eq!(parse_mac(bad), None, "{bad}");
+        }
     }
 }

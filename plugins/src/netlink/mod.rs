@@ -9,16 +9,18 @@ mod link;
 mod message;
 mod route;
 mod socket;
+mod vlan;
 
 pub use address::{Assigned, Detection};
 pub use conntrack::forget_connections;
-pub(crate) use link::spell_mac;
 pub use link::{Link, Move, NewBridge, NewVeth, PortChange, UP};
+pub use link::{parse_mac, spell_mac};
 pub use message::{
     Attributes, CREATE, EXCLUSIVE, Message, Op, Writer, attributes, find, find_text, find_u32,
 };
 pub use route::{Installed, Settlement};
 pub use socket::{Answer, Refusal, Socket};
+pub use vlan::PortVlans;
 
 use crate::error::{Error, Result};
 

@@ -47,23 +47,26 @@ pub struct Answer {
 impl Socket {
     /// Opens a socket for links, addresses and routes.
     pub(super) fn open_route() -> Result<Socket> {
-        let socket = Socket::open(None)?;
+        let socket = Socket::try_open(None).map_err(cannot_open)?;
         // Kernels before 4.20 have no such option; their dumps are filtered by the reader anyway.
         let _ = enable(&socket.descriptor, NetlinkOption::StrictCheck);
         Ok(socket)
     }
 
-    /// Opens a socket for netfilter.
+    /// Opens a socket for netfilter; `None` where the kernel has none.
     ///
     /// # Errors
-    /// The kernel's: `EPROTONOSUPPORT` where it has no netfilter.
-    pub fn open_netfilter() -> Result<Socket> {
-        Socket::open(Some(netlink::NETFILTER))
+    /// The kernel's.
+    pub fn open_netfilter() -> Result<Option<Socket>> {
+        match Socket::try_open(Some(netlink::NETFILTER)) {
+            Err(Errno::PROTONOSUPPORT) => Ok(None),
+            other => other.map(Some).map_err(cannot_open),
+        }
     }
 
-    fn open(protocol: Option<Protocol>) -> Result<Socket> {
-        let descriptor = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
-            .map_err(|why| Error::kernel("open a netlink socket", why))?;
+    fn try_open(protocol: Option<Protocol>) -> rustix::io::Result<Socket> {
+        let descriptor =
+            socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
         for option in [NetlinkOption::ExtendedAcknowledgement, NetlinkOption::CappedAcknowledgement] {
             // Only the words of errors depend on these.
             let _ = enable(&descriptor, option);
@@ -122,6 +125,10 @@ impl Socket {
         messages(datagram).for_each(|message| pending.take(&message));
         Ok(())
     }
+}
+
+fn cannot_open(why: Errno) -> Error {
+    Error::kernel("open a netlink socket", why)
 }
 
 /// The answers that have come so far, one place for each message sent.

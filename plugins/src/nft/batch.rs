@@ -1,11 +1,18 @@
 //! One transaction of nf_tables: all of it happens, or nothing (linux/netfilter/nf_tables.h).
 
 use super::expression::Rule;
+use super::schema::Schema;
 use crate::netlink::{Attributes, CREATE, EXCLUSIVE, Op, Socket, Writer};
 
 pub(super) const SUBSYSTEM: u16 = 10 << 8;
-/// `NFPROTO_INET`: one table for both protocols.
-pub(super) const INET: u8 = 1;
+/// Which packets a table sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packets {
+    /// `NFPROTO_INET`: those of both protocols.
+    Inet = 1,
+    /// `NFPROTO_BRIDGE`: frames that a bridge passes on.
+    Bridge = 7,
+}
 
 const BEGIN: u16 = 0x10;
 const END: u16 = 0x11;
@@ -81,6 +88,7 @@ pub struct Element {
 #[derive(Debug)]
 pub struct Batch {
     writer: Writer,
+    packets: Packets,
     table: &'static str,
     sets: u32,
 }
@@ -93,14 +101,14 @@ pub(super) fn head(family: u8) -> [u8; 4] {
 impl Batch {
     /// Begins a transaction on a table. With a generation it is refused (`ERESTART`) if anything of nf_tables has
     /// changed since that was read.
-    pub(super) fn begin(socket: &Socket, table: &'static str, generation: Option<u32>) -> Batch {
+    pub(super) fn begin<S: Schema>(socket: &Socket, generation: Option<u32>) -> Batch {
         let mut writer = socket.writer();
         writer.message(Op(BEGIN, 0), &[0, 0, 0, 10], |w| {
             if let Some(generation) = generation {
                 w.number_be(1, generation);
             }
         });
-        Batch { writer, table, sets: 0 }
+        Batch { writer, packets: S::PACKETS, table: S::TABLE, sets: 0 }
     }
 
     /// Ends it. The number is that of the message whose acknowledgement means that all is done.
@@ -113,19 +121,19 @@ impl Batch {
     /// Makes the table.
     pub fn table(&mut self) {
         let table = self.table;
-        self.writer.message(Op(NEW_TABLE, CREATE), &head(INET), |w| w.text(1, table));
+        self.writer.message(Op(NEW_TABLE, CREATE), &head(self.packets as u8), |w| w.text(1, table));
     }
 
     /// Removes the table with all that is in it.
     pub fn delete_table(&mut self) {
         let table = self.table;
-        self.writer.message(Op(DELETE_TABLE, 0), &head(INET), |w| w.text(1, table));
+        self.writer.message(Op(DELETE_TABLE, 0), &head(self.packets as u8), |w| w.text(1, table));
     }
 
     /// Makes a chain.
     pub fn chain(&mut self, chain: Chain) {
         let table = self.table;
-        self.writer.message(Op(NEW_CHAIN, CREATE), &head(INET), |w| {
+        self.writer.message(Op(NEW_CHAIN, CREATE), &head(self.packets as u8), |w| {
             w.text(1, table);
             w.text(3, chain.name);
             if let Some((hook, priority)) = chain.hook {
@@ -143,7 +151,7 @@ impl Batch {
         let table = self.table;
         self.sets += 1;
         let id = self.sets;
-        self.writer.message(Op(NEW_SET, CREATE), &head(INET), |w| {
+        self.writer.message(Op(NEW_SET, CREATE), &head(self.packets as u8), |w| {
             w.text(1, table);
             w.text(2, &set.name);
             w.number_be(3, if set.data.is_some() { SET_IS_MAP } else { 0 });
@@ -160,7 +168,7 @@ impl Batch {
     /// Adds a rule to the end of a chain.
     pub fn rule(&mut self, chain: &str, rule: &Rule) {
         let table = self.table;
-        self.writer.message(Op(NEW_RULE, CREATE | APPEND), &head(INET), |w| {
+        self.writer.message(Op(NEW_RULE, CREATE | APPEND), &head(self.packets as u8), |w| {
             w.text(1, table);
             w.text(2, chain);
             w.nest(4, |w| rule.write(w));
@@ -185,13 +193,13 @@ impl Batch {
 
     fn elements(&mut self, op: Op, set: &str, element: impl FnOnce(&mut Attributes)) {
         let table = self.table;
-        self.writer.message(op, &head(INET), |w| put_elements(w, table, set, element));
+        self.writer.message(op, &head(self.packets as u8), |w| put_elements(w, table, set, element));
     }
 
     /// Adds a record: a counter that counts nothing, whose comment is the content.
     pub(super) fn record(&mut self, name: &str, content: &str) {
         let table = self.table;
-        self.writer.message(Op(NEW_OBJECT, CREATE | EXCLUSIVE), &head(INET), |w| {
+        self.writer.message(Op(NEW_OBJECT, CREATE | EXCLUSIVE), &head(self.packets as u8), |w| {
             w.text(1, table);
             w.text(2, name);
             w.number_be(3, COUNTER);
@@ -203,7 +211,7 @@ impl Batch {
     /// Removes a record.
     pub(super) fn delete_record(&mut self, name: &str) {
         let table = self.table;
-        self.writer.message(Op(DELETE_OBJECT, 0), &head(INET), |w| {
+        self.writer.message(Op(DELETE_OBJECT, 0), &head(self.packets as u8), |w| {
             w.text(1, table);
             w.text(2, name);
             w.number_be(3, COUNTER);

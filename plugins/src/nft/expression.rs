@@ -26,7 +26,8 @@ enum Expression {
     Transport { register: u32 },
     Mask { bytes: Vec<u8> },
     Compare { different: bool, bytes: Vec<u8> },
-    InSet { set: String },
+    InSet { set: String, inverted: bool },
+    InLinkName,
     Map { set: String },
     LocalDestination,
     TranslatedDestination,
@@ -36,6 +37,7 @@ enum Expression {
     Verdict(Verdict),
 }
 
+const LINK: u32 = 0;
 const NETWORK: u32 = 1;
 const TRANSPORT: u32 = 2;
 /// `NFT_REG32_00`.
@@ -79,6 +81,16 @@ impl Rule {
         Rule(vec![Expression::LocalDestination])
     }
 
+    /// A rule for frames from an interface whose name is in one set, when it is not with the sender's hardware address
+    /// in another.
+    pub fn of_false_sender(interfaces: &str, pairs: &str) -> Rule {
+        let sender = Expression::Load { base: LINK, offset: 6, length: 6, register: 4 };
+        Rule(vec![Expression::InLinkName])
+            .and(Expression::InSet { set: interfaces.to_owned(), inverted: false })
+            .and(sender)
+            .and(Expression::InSet { set: pairs.to_owned(), inverted: true })
+    }
+
     /// The packet came by another interface than the loopback.
     #[must_use]
     pub fn from_elsewhere(self) -> Rule {
@@ -114,13 +126,14 @@ impl Rule {
     /// The source is in a set.
     #[must_use]
     pub fn from_any_of(self, family: Family, set: &str) -> Rule {
-        self.and(load(family, Place::Source, 0)).and(Expression::InSet { set: set.to_owned() })
+        self.and(load(family, Place::Source, 0))
+            .and(Expression::InSet { set: set.to_owned(), inverted: false })
     }
 
     /// The destination, with transport protocol and port, is in a set.
     #[must_use]
     pub fn to_any_of(self, family: Family, set: &str) -> Rule {
-        self.destination(family).and(Expression::InSet { set: set.to_owned() })
+        self.destination(family).and(Expression::InSet { set: set.to_owned(), inverted: false })
     }
 
     /// Goes on at the address and port to which a map leads from the destination's.
@@ -173,6 +186,7 @@ impl Rule {
 }
 
 const META_IN_LINK: u32 = 4;
+const META_IN_LINK_NAME: u32 = 6;
 /// The loopback is the first interface of every namespace.
 const LOOPBACK_INDEX: u32 = 1;
 const META_PROTOCOL: u32 = 15;
@@ -205,8 +219,12 @@ impl Expression {
             }
             Expression::Mask { bytes } => mask(w, bytes),
             Expression::Compare { different, bytes } => compare(w, *different, bytes),
-            Expression::InSet { set } => look_up(w, set, false),
-            Expression::Map { set } => look_up(w, set, true),
+            Expression::InSet { set, inverted: false } => look_up(w, set, &[]),
+            Expression::InSet { set, inverted: true } => look_up(w, set, &[(LOOK_UP_FLAGS, INVERTED)]),
+            Expression::Map { set } => look_up(w, set, &[(LOOK_UP_RESULT, FIRST_REGISTER)]),
+            Expression::InLinkName => {
+                put(w, "meta", |w| numbers(w, &[(1, FIRST_REGISTER), (2, META_IN_LINK_NAME)]));
+            }
             Expression::LocalDestination => {
                 let what = [(1, FIRST_REGISTER), (2, FIB_ADDRESS_TYPE), (3, FIB_DESTINATION)];
                 put(w, "fib", |w| numbers(w, &what));
@@ -256,13 +274,15 @@ fn mask(w: &mut Attributes, bytes: &[u8]) {
     });
 }
 
-fn look_up(w: &mut Attributes, set: &str, is_map: bool) {
+const LOOK_UP_RESULT: u16 = 3;
+const LOOK_UP_FLAGS: u16 = 5;
+const INVERTED: u32 = 1;
+
+fn look_up(w: &mut Attributes, set: &str, more: &[(u16, u32)]) {
     put(w, "lookup", |w| {
         w.text(1, set);
         w.number_be(2, FIRST_REGISTER);
-        if is_map {
-            w.number_be(3, FIRST_REGISTER);
-        }
+        numbers(w, more);
     });
 }
 

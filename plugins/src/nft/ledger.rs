@@ -5,7 +5,7 @@
 //! out the same elements. Nothing is searched, so neither grows with the number of attachments, and nothing but the
 //! attachment's name is needed to remove what it has.
 
-use super::batch::{Batch, COUNTER, INET, SUBSYSTEM, head, put_elements, put_value};
+use super::batch::{Batch, COUNTER, SUBSYSTEM, head, put_elements, put_value};
 use super::record::{facts_of, owner, pack, record_name};
 use super::reply::{content_in, number_in, owner_in};
 use super::schema::{Added, Clash, Entry, Schema, network_set};
@@ -220,7 +220,8 @@ impl<'a, S: Schema> Ledger<'a, S> {
 
     /// The names of all attachments that have records.
     fn names(&mut self) -> Result<Vec<String>> {
-        let answers = self.ask(|w| w.message(Op(GET_OBJECT, DUMP), &head(INET), |w| w.text(1, S::TABLE)))?;
+        let answers =
+            self.ask(|w| w.message(Op(GET_OBJECT, DUMP), &head(S::PACKETS as u8), |w| w.text(1, S::TABLE)))?;
         let replies = answers.into_iter().flat_map(|answer| answer.outcome.unwrap_or_default());
         let name = |body: Vec<u8>| {
             let attributes = body.get(4..)?;
@@ -232,7 +233,7 @@ impl<'a, S: Schema> Ledger<'a, S> {
     }
 
     fn transact(&mut self, generation: Option<u32>, build: impl FnOnce(&mut Batch, &str)) -> Result<Outcome> {
-        let mut batch = Batch::begin(self.socket, S::TABLE, generation);
+        let mut batch = Batch::begin::<S>(self.socket, generation);
         build(&mut batch, &self.name);
         let (writer, acknowledged) = batch.end();
         let answers = self.socket.transact(writer, acknowledged)?;
@@ -252,8 +253,8 @@ impl<'a, S: Schema> Ledger<'a, S> {
     fn state(&mut self) -> Result<State> {
         let answers = self.ask(|w| {
             w.message(Op(GET_GENERATION, ACK), &head(0), |_| {});
-            w.message(Op(GET_TABLE, ACK), &head(INET), |w| w.text(1, S::TABLE));
-            w.message(Op(GET_CHAIN, ACK), &head(INET), |w| {
+            w.message(Op(GET_TABLE, ACK), &head(S::PACKETS as u8), |w| w.text(1, S::TABLE));
+            w.message(Op(GET_CHAIN, ACK), &head(S::PACKETS as u8), |w| {
                 w.text(1, S::TABLE);
                 w.text(3, S::CHAIN);
             });
@@ -266,7 +267,7 @@ impl<'a, S: Schema> Ledger<'a, S> {
 
     fn missing(&mut self, networks: &[Cidr]) -> Result<Vec<Cidr>> {
         let answers = self.ask_for_each(networks, |w, network| {
-            w.message(Op(GET_SET, ACK), &head(INET), |w| {
+            w.message(Op(GET_SET, ACK), &head(S::PACKETS as u8), |w| {
                 w.text(1, S::TABLE);
                 w.text(2, &network_set(*network));
             });
@@ -282,7 +283,7 @@ impl<'a, S: Schema> Ledger<'a, S> {
     /// Whose each entry is; `None` for those that are not there.
     fn owners(&mut self, entries: &[Entry]) -> Result<Vec<Option<String>>> {
         let answers = self.ask_for_each(entries, |w, entry| {
-            w.message(Op(GET_ELEMENT, ACK), &head(INET), |w| {
+            w.message(Op(GET_ELEMENT, ACK), &head(S::PACKETS as u8), |w| {
                 put_elements(w, S::TABLE, &entry.set, |w| put_value(w, 1, &entry.element.key));
             });
         })?;
@@ -297,7 +298,7 @@ impl<'a, S: Schema> Ledger<'a, S> {
             let names: Vec<String> =
                 (begin..begin + NAMES_AT_ONCE).map(|number| record_name(&self.name, number)).collect();
             let answers = self.ask_for_each(&names, |w, name| {
-                w.message(Op(GET_OBJECT, ACK), &head(INET), |w| {
+                w.message(Op(GET_OBJECT, ACK), &head(S::PACKETS as u8), |w| {
                     w.text(1, S::TABLE);
                     w.text(2, name);
                     w.number_be(3, COUNTER);

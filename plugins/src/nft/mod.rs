@@ -8,7 +8,7 @@ mod record;
 mod reply;
 mod schema;
 
-pub use batch::{Batch, Chain, Element, Hook, Kind, Set};
+pub use batch::{Batch, Chain, Element, Hook, Kind, Packets, Set};
 pub use expression::{Rule, Verdict};
 pub use ledger::Ledger;
 pub use schema::{Added, Clash, Entry, Schema, network_set};

@@ -1,12 +1,14 @@
 //! What a table is built of, and which elements follow from a fact about an attachment.
 
-use super::batch::{Batch, Element};
+use super::batch::{Batch, Element, Packets};
 use crate::address::Cidr;
 
 /// A table of ours.
 pub trait Schema {
     /// Its name.
     const TABLE: &'static str;
+    /// What it sees.
+    const PACKETS: Packets = Packets::Inet;
     /// The chain that gets a rule for each network.
     const CHAIN: &'static str;
     /// How many chains and sets it is built with.

@@ -1,5 +1,6 @@
 //! `bridge`: connects a container to a bridge on the host by a veth pair.
 
+use super::vlan;
 use crate::address::{Cidr, Family, next};
 use crate::declaration::{Declaration, Plugin};
 use crate::dns::Dns;
@@ -7,9 +8,11 @@ use crate::error::{Code, Error, Result};
 use crate::host::{IfMissing, Side, Sysctl};
 use crate::ipam::Ipam;
 use crate::json::Section;
+use crate::netlink::{PortVlans, parse_mac};
 use crate::request::Request;
 use crate::resource::{
-    self, Conflict, ContainerInterface, DuplicateDetection, Gateways, Masquerade, PortSettings, Sysctls, Veth,
+    self, Conflict, ContainerInterface, DuplicateDetection, Gateways, Masquerade, PortSettings, Sysctls,
+    TrueSender, Veth, VlanInterface, Vlans,
 };
 use crate::result::{Outcome, Route};
 
@@ -29,6 +32,8 @@ pub struct Config {
     port: PortSettings,
     detection: DuplicateDetection,
     link_only: bool,
+    vlans: Option<Vlans>,
+    true_sender: bool,
     mac: Option<[u8; 6]>,
     dns: Dns,
 }
@@ -51,7 +56,7 @@ impl Plugin for Bridge {
 
     fn read(request: &Request) -> Result<Config> {
         let root = request.root()?;
-        refuse_unbuilt(&root)?;
+        check_backend(&root)?;
         let config = Config {
             bridge: read_name(&root)?,
             gateway: read_gateway(&root)?,
@@ -62,11 +67,17 @@ impl Plugin for Bridge {
             port: PortSettings { hairpin: root.flag("hairpinMode")?, isolated: root.flag("portIsolation")? },
             detection: if root.flag("enabledad")? { DuplicateDetection::On } else { DuplicateDetection::Off },
             link_only: root.flag("disableContainerInterface")?,
+            vlans: vlan::read(&root)?,
+            true_sender: root.flag("macspoofchk")?,
             mac: read_mac(request, &root)?,
             dns: Dns::read(&root.section("dns")?)?,
         };
         if config.port.hairpin && config.promiscuous {
             return Err(Error::config("cannot set hairpin mode and promiscuous mode at the same time"));
+        }
+        if let Some(interface) = config.vlan_interface() {
+            crate::attachment::check_interface(&interface.name())
+                .map_err(|why| Error { code: Code::Config as u32, ..why.within("vlan") })?;
         }
         if config.link_only && !root.section("ipam")?.text("type")?.is_empty() {
             return Err(Error::config("cannot use IPAM when DisableContainerInterface flag is set"));
@@ -88,8 +99,10 @@ impl Plugin for Bridge {
         let outcome = complete(config, request, so_far);
         let addresses: Vec<Cidr> = outcome.ips.iter().map(|ip| ip.address).collect();
         let routes = outcome.routes_with_gateways();
+        let vlan_interface = config.vlan_interface();
+        let own = vlan_interface.as_ref().map_or_else(|| config.bridge.clone(), VlanInterface::name);
         let gateways = Gateways {
-            bridge: config.bridge.clone(),
+            bridge: own.clone(),
             addresses: gateways(&outcome),
             conflict: config.conflict.unwrap_or(Conflict::Refuse),
         };
@@ -100,6 +113,7 @@ impl Plugin for Bridge {
             mtu: config.mtu,
             mac: config.mac,
             port: config.port,
+            vlans: config.vlans.clone(),
         };
         let interface = ContainerInterface {
             name: attachment.interface.clone(),
@@ -110,20 +124,41 @@ impl Plugin for Bridge {
         };
         let is_gateway = config.gateway != Gateway::No;
         let forwarding = Sysctls(forwarding(&outcome));
-        Ok(Declaration::resulting_in(outcome)
-            .with(resource::Bridge {
-                name: config.bridge.clone(),
-                mtu: config.mtu,
-                promiscuous: config.promiscuous,
-            })
+        let bridge = resource::Bridge {
+            name: config.bridge.clone(),
+            mtu: config.mtu,
+            promiscuous: config.promiscuous,
+            filters_vlans: config.vlans.is_some(),
+        };
+        let mut declaration = Declaration::resulting_in(outcome).with(bridge);
+        if let Some(interface) = &vlan_interface {
+            declaration = declaration.with(interface.clone());
+        }
+        declaration = declaration
             .when(is_gateway, gateways)
             .when(is_gateway, forwarding)
             .when(config.masquerade, masquerade)
             .with(veth)
+            .when(config.true_sender, TrueSender { attachment: attachment.clone() })
             .with(interface)
             .listing(Side::Host, config.bridge.clone())
             .listing_host_end()
-            .listing(Side::Container, attachment.interface.clone()))
+            .listing(Side::Container, attachment.interface.clone());
+        Ok(match vlan_interface {
+            None => declaration,
+            Some(_) => declaration.listing(Side::Host, own),
+        })
+    }
+}
+
+impl Config {
+    /// The gateway's addresses are in the containers' VLAN, where the bridge itself is not.
+    fn vlan_interface(&self) -> Option<VlanInterface> {
+        let vlans = self.vlans.as_ref().filter(|_| self.gateway != Gateway::No)?;
+        let access = vlans.access?;
+        let port = PortVlans { native: Some(access), tagged: Vec::new() };
+        let vlans = Vlans { port, ..vlans.clone() };
+        Some(VlanInterface { bridge: self.bridge.clone(), vlans, mtu: self.mtu })
     }
 }
 
@@ -177,27 +212,10 @@ fn read_mac(request: &Request, root: &Section<'_>) -> Result<Option<[u8; 6]>> {
     parse_mac(text).map(Some).ok_or_else(invalid)
 }
 
-pub(super) fn parse_mac(text: &str) -> Option<[u8; 6]> {
-    let byte = |part: &str| (part.len() == 2).then(|| u8::from_str_radix(part, 16).ok()).flatten();
-    let bytes: Option<Vec<u8>> = text.split([':', '-']).map(byte).collect();
-    bytes?.try_into().ok()
-}
-
-/// Keys that would change what passes between containers, and are not built yet: silence would be a hole.
-fn refuse_unbuilt(root: &Section<'_>) -> Result<()> {
-    let vlan = root.number("vlan")?.unwrap_or(0);
-    if !(0..=4094).contains(&vlan) {
-        return Err(Error::config(format!("invalid VLAN ID {vlan} (must be between 0 and 4094)")));
-    }
-    let asked = [
-        ("vlan", vlan != 0),
-        ("vlanTrunk", !root.list("vlanTrunk")?.is_empty()),
-        ("macspoofchk", root.flag("macspoofchk")?),
-        ("ipMasqBackend", root.text("ipMasqBackend")? == "iptables"),
-    ];
-    if let Some((key, _)) = asked.into_iter().find(|(_, asked)| *asked) {
-        let msg = format!("the value of \"{key}\" is not supported by this release of the bridge plugin");
-        return Err(Error::new(Code::Unsupported, msg).about(key));
+fn check_backend(root: &Section<'_>) -> Result<()> {
+    if root.text("ipMasqBackend")? == "iptables" {
+        let msg = "the value of \"ipMasqBackend\" is not supported by this release of the bridge plugin";
+        return Err(Error::new(Code::Unsupported, msg).about("ipMasqBackend"));
     }
     match root.text("ipMasqBackend")? {
         "" | "nftables" => Ok(()),
@@ -244,19 +262,4 @@ fn forwarding(outcome: &Outcome) -> Vec<Sysctl> {
         .filter(|(family, _)| has(*family))
         .map(|(_, sysctl)| sysctl)
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hardware_addresses_are_six_bytes() {
-        assert_eq!(parse_mac("02:0a:00-00-00:ff"), Some([2, 10, 0, 0, 0, 255]));
-        for bad in
-            ["", "02", "02:0a:00:00:00", "02:0a:00:00:00:ff:00", "2:0a:00:00:00:ff", "zz:0a:00:00:00:ff"]
-        {
-            assert_eq!(parse_mac(bad), None, "{bad}");
-        }
-    }
 }

@@ -1,6 +1,5 @@
 //! `host-device`: lends an interface of the host to a container.
 
-use super::bridge::parse_mac;
 use crate::address::Cidr;
 use crate::declaration::{Declaration, Plugin};
 use crate::dns::Dns;
@@ -8,6 +7,7 @@ use crate::error::{Code, Error, Result};
 use crate::host::Side;
 use crate::ipam::Ipam;
 use crate::json::Section;
+use crate::netlink::parse_mac;
 use crate::request::{Command, Request};
 use crate::resource::{ContainerInterface, Device, DuplicateDetection, Lent};
 use crate::result::Outcome;

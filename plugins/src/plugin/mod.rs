@@ -5,6 +5,7 @@ mod host_device;
 mod host_local;
 mod loopback;
 mod portmap;
+mod vlan;
 
 pub use bridge::Bridge;
 pub use host_device::HostDevice;

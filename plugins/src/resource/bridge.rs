@@ -17,6 +17,8 @@ pub struct Bridge {
     pub mtu: u32,
     /// Whether it takes all frames itself.
     pub promiscuous: bool,
+    /// Whether it tells VLANs apart.
+    pub filters_vlans: bool,
 }
 
 impl Resource for Bridge {
@@ -60,10 +62,19 @@ impl Resource for Bridge {
 impl Bridge {
     /// Another `ADD` may make it first; then that one is ours as well.
     fn create(&self, host: &mut Host) -> Result<(Link, Undo)> {
-        let bridge = NewBridge { name: &self.name, mac: random_mac()?, mtu: self.mtu };
+        let bridge = NewBridge {
+            name: &self.name,
+            mac: random_mac()?,
+            mtu: self.mtu,
+            filters_vlans: self.filters_vlans,
+        };
         let undo = match host.route(Side::Host)?.create_bridge(&bridge)? {
             Ok(()) => Undo::Remove,
             Err(refusal) if refusal.errno == Errno::EXIST => Undo::Nothing,
+            Err(refusal) if refusal.errno == Errno::OPNOTSUPP && self.filters_vlans => {
+                let msg = format!("cannot create bridge {}: this kernel has no VLANs on bridges", self.name);
+                return Err(Error::new(Code::Unsupported, msg).about("vlan"));
+            }
             Err(refusal) => {
                 return Err(refusal.error(&format!("create bridge {}", self.name)));
             }
@@ -83,12 +94,15 @@ impl Bridge {
     }
 
     fn check_kind(&self, link: &Link) -> Result<()> {
+        let clash = |what: &str, key: &str| {
+            let msg = format!("\"{}\" already exists but {what}", self.name);
+            Err(Error::new(Code::Exists, msg).about(key))
+        };
         match link.kind.as_str() {
+            // To let it filter from now on would cut off whoever uses it for frames with tags.
+            "bridge" if self.filters_vlans && !link.filters_vlans => clash("does not filter VLANs", "vlan"),
             "bridge" => Ok(()),
-            _ => {
-                let msg = format!("\"{}\" already exists but is not a bridge", self.name);
-                Err(Error::new(Code::Exists, msg).about("bridge"))
-            }
+            _ => clash("is not a bridge", "bridge"),
         }
     }
 }

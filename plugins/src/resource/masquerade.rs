@@ -29,7 +29,8 @@ impl Resource for Masquerade {
     }
 
     fn del(&self, host: &mut Host) -> Result<()> {
-        Ledger::<Table>::of(host.netfilter()?, &self.attachment).remove().map(drop)
+        let Some(socket) = host.netfilter_if_any()? else { return Ok(()) };
+        Ledger::<Table>::of(socket, &self.attachment).remove().map(drop)
     }
 
     fn check(&self, host: &mut Host) -> Result<()> {
@@ -42,7 +43,8 @@ impl Resource for Masquerade {
     }
 
     fn gc(&self, host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {
-        Ledger::<Table>::keep_only(host.netfilter()?, network, valid)
+        let Some(socket) = host.netfilter_if_any()? else { return Ok(()) };
+        Ledger::<Table>::keep_only(socket, network, valid)
     }
 }
 

@@ -7,8 +7,10 @@ mod lent;
 mod loopback;
 mod masquerade;
 mod published;
+mod sender;
 mod sysctls;
 mod veth;
+mod vlan;
 
 pub use bridge::Bridge;
 pub use container::{ContainerInterface, DuplicateDetection};
@@ -17,8 +19,10 @@ pub use lent::{Device, Lent};
 pub use loopback::{Loopback, NAME as LOOPBACK};
 pub use masquerade::Masquerade;
 pub use published::{Publication, Published, Rewrite, Transport};
+pub use sender::TrueSender;
 pub use sysctls::Sysctls;
 pub use veth::{PortSettings, Veth};
+pub use vlan::{DefaultVlan, VlanInterface, Vlans};
 
 use crate::error::{Code, Error};
 

@@ -177,7 +177,7 @@ impl Resource for Published {
 
     /// Goes by the record alone, so what is published goes even if the caller no longer knows of it.
     fn del(&self, host: &mut Host) -> Result<()> {
-        let socket = host.netfilter()?;
+        let Some(socket) = host.netfilter_if_any()? else { return Ok(()) };
         let facts = Ledger::<Table>::of(socket, &self.attachment).remove()?;
         let publications: Vec<Publication> =
             facts.iter().filter_map(|fact| Publication::parse(fact)).collect();
@@ -194,7 +194,8 @@ impl Resource for Published {
     }
 
     fn gc(&self, host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {
-        Ledger::<Table>::keep_only(host.netfilter()?, network, valid)
+        let Some(socket) = host.netfilter_if_any()? else { return Ok(()) };
+        Ledger::<Table>::keep_only(socket, network, valid)
     }
 }
 

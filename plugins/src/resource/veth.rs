@@ -1,6 +1,6 @@
 //! A veth pair: one end a port of a bridge on the host, the other born inside the container under its name.
 
-use super::differs;
+use super::{Vlans, differs};
 use crate::attachment::Attachment;
 use crate::declaration::{Resource, Undo};
 use crate::error::{Code, Error, Result};
@@ -22,6 +22,8 @@ pub struct Veth {
     pub mac: Option<[u8; 6]>,
     /// How the bridge treats the port.
     pub port: PortSettings,
+    /// The VLANs of the port, if the bridge is to know of any.
+    pub vlans: Option<Vlans>,
 }
 
 /// How a bridge treats a port.
@@ -88,7 +90,7 @@ impl Resource for Veth {
             () if outside.isolated != self.port.isolated => {
                 Err(differs(format!("port {} differs in isolation", outside.name)))
             }
-            () => Ok(()),
+            () => self.vlans.as_ref().map_or(Ok(()), |vlans| vlans.check(host, &outside)),
         }
     }
 
@@ -159,7 +161,10 @@ impl Veth {
         host.set_sysctls(Side::Host, &[Sysctl::new(accept_ra, "0", IfMissing::Skip)])?;
         let alias = self.attachment.to_string();
         let PortSettings { hairpin, isolated } = self.port;
-        host.route(Side::Host)?.change_port(&PortChange { name, alias: &alias, hairpin, isolated })
+        host.route(Side::Host)?.change_port(&PortChange { name, alias: &alias, hairpin, isolated })?;
+        let Some(vlans) = &self.vlans else { return Ok(()) };
+        let (bridge, port) = (host.link(Side::Host, &self.bridge)?, host.link(Side::Host, name)?);
+        vlans.set(host, &bridge, port.index)
     }
 
     fn find_host_end(&self, host: &mut Host) -> Result<Option<Link>> {

@@ -15,3 +15,4 @@ mod host_local;
 mod portmap;
 mod protocol;
 mod stage;
+mod vlan;

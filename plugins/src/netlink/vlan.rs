@@ -1,0 +1,111 @@
+//! VLANs of the ports of a bridge (linux/if_bridge.h, `IFLA_BRIDGE_VLAN_INFO`).
+
+use super::Route;
+use super::message::{ACK, Attributes, DUMP, Op, attributes, find, read_u16, read_u32};
+use crate::error::Result;
+use std::ops::RangeInclusive;
+
+const SET: u16 = 19;
+const DELETE: u16 = 17;
+const GET: u16 = 18;
+const BRIDGE_FAMILY: u8 = 7;
+const OF_FAMILY: u16 = 26;
+const EXTRA: u16 = 29;
+/// `RTEXT_FILTER_BRVLAN`: a dump tells the VLANs.
+const WITH_VLANS: u32 = 2;
+const INFO: u16 = 2;
+const NATIVE: u16 = 2;
+const UNTAGGED: u16 = 4;
+const RANGE_BEGIN: u16 = 8;
+const RANGE_END: u16 = 16;
+
+/// Which VLANs a port belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PortVlans {
+    /// The one whose frames come and go without a tag.
+    pub native: Option<u16>,
+    /// Those whose frames have one.
+    pub tagged: Vec<RangeInclusive<u16>>,
+}
+
+fn fixed(index: u32) -> [u8; 16] {
+    let [a, b, c, d] = index.to_ne_bytes();
+    [BRIDGE_FAMILY, 0, 0, 0, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0]
+}
+
+fn put(w: &mut Attributes, flags: u16, id: u16) {
+    let ([a, b], [c, d]) = (flags.to_ne_bytes(), id.to_ne_bytes());
+    w.bytes(INFO, &[a, b, c, d]);
+}
+
+fn put_all(w: &mut Attributes, vlans: &PortVlans) {
+    for range in &vlans.tagged {
+        if range.start() == range.end() {
+            put(w, 0, *range.start());
+        } else {
+            put(w, RANGE_BEGIN, *range.start());
+            put(w, RANGE_END, *range.end());
+        }
+    }
+    if let Some(native) = vlans.native {
+        put(w, NATIVE | UNTAGGED, native);
+    }
+}
+
+impl Route {
+    /// Makes a port belong to these VLANs, and first takes it out of one: that to which every new port belongs.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn set_vlans(&mut self, port: u32, vlans: &PortVlans, out_of: Option<u16>) -> Result<()> {
+        self.ask(&format!("set the VLANs of interface number {port}"), |w| {
+            if let Some(id) = out_of {
+                w.message(Op(DELETE, ACK), &fixed(port), |w| w.nest(OF_FAMILY, |w| put(w, 0, id)));
+            }
+            w.message(Op(SET, ACK), &fixed(port), |w| w.nest(OF_FAMILY, |w| put_all(w, vlans)));
+        })
+        .map(drop)
+    }
+
+    /// The VLANs that a port belongs to.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn vlans(&mut self, port: u32) -> Result<PortVlans> {
+        let replies = self.ask("list the VLANs of ports", |w| {
+            w.message(Op(GET, DUMP), &fixed(0), |w| w.number(EXTRA, WITH_VLANS));
+        })?;
+        let of_port = replies.iter().find(|body| read_u32(body, 4) == Some(port));
+        Ok(of_port.map(|body| read(body)).unwrap_or_default())
+    }
+}
+
+fn read(body: &[u8]) -> PortVlans {
+    let list = body.get(16..).and_then(|body| find(body, OF_FAMILY)).unwrap_or_default();
+    let mut vlans = PortVlans::default();
+    for (_, info) in attributes(list).filter(|(kind, _)| *kind == INFO) {
+        let (Some(flags), Some(id)) = (read_u16(info, 0), read_u16(info, 2)) else { continue };
+        if flags & NATIVE != 0 {
+            vlans.native = Some(id);
+        } else {
+            vlans.tagged.push(id..=id);
+        }
+    }
+    vlans
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_what_the_kernel_takes() {
+        let mut writer = super::super::message::Writer::new(0);
+        let vlans = PortVlans { native: Some(5), tagged: vec![7..=7, 100..=199] };
+        writer.message(Op(SET, ACK), &fixed(3), |w| w.nest(OF_FAMILY, |w| put_all(w, &vlans)));
+        let body = &writer.as_bytes()[32..];
+        let infos: Vec<&[u8]> = attributes(find(body, OF_FAMILY).unwrap()).map(|(_, info)| info).collect();
+        let info = |flags: u16, id: u16| [flags.to_ne_bytes(), id.to_ne_bytes()].concat();
+        assert_eq!(infos, [info(0, 7), info(8, 100), info(16, 199), info(6, 5)]);
+    }
+}

@@ -1,0 +1,104 @@
+//! The hardware address of a container, which no frame it sends may lack: `macspoofchk`.
+
+use super::differs;
+use crate::attachment::Attachment;
+use crate::declaration::{Resource, Undo};
+use crate::error::{Error, Result};
+use crate::host::{Host, Side};
+use crate::netlink::parse_mac;
+use crate::nft::{
+    Batch, Chain, Clash, Element, Entry, Hook, Kind, Ledger, Packets, Rule, Schema, Set, Verdict,
+};
+
+/// Frames from the attachment's port under another sender's address are dropped before the bridge learns from them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrueSender {
+    /// Whose port it is.
+    pub attachment: Attachment,
+}
+
+impl Resource for TrueSender {
+    fn add(&self, host: &mut Host) -> Result<Undo> {
+        let facts = self.facts(host)?;
+        Ledger::<Table>::of(host.netfilter()?, &self.attachment).add(&facts)?;
+        Ok(Undo::Remove)
+    }
+
+    fn del(&self, host: &mut Host) -> Result<()> {
+        let Some(socket) = host.netfilter_if_any()? else { return Ok(()) };
+        Ledger::<Table>::of(socket, &self.attachment).remove().map(drop)
+    }
+
+    fn check(&self, host: &mut Host) -> Result<()> {
+        let facts = self.facts(host)?;
+        let missing = Ledger::<Table>::of(host.netfilter()?, &self.attachment).missing_facts(&facts)?;
+        match missing.first() {
+            None => Ok(()),
+            Some(fact) => Err(differs(format!("the sender's hardware address is not checked: {fact}"))),
+        }
+    }
+
+    fn gc(&self, host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {
+        let Some(socket) = host.netfilter_if_any()? else { return Ok(()) };
+        Ledger::<Table>::keep_only(socket, network, valid)
+    }
+}
+
+impl TrueSender {
+    /// The port and the one address that may send by it; both ends of the pair are there by now.
+    fn facts(&self, host: &mut Host) -> Result<Vec<String>> {
+        let inside = host.link(Side::Container, &self.attachment.interface)?;
+        let port = host.host_end.clone().ok_or_else(|| {
+            Error::config(format!("interface {} has no other end on the host", inside.name))
+        })?;
+        Ok(vec![format!("{port} {}", inside.mac_text())])
+    }
+}
+
+/// `table bridge tare_macspoof`: the ports that are checked, and each with its address.
+#[derive(Debug)]
+struct Table;
+
+const PREROUTING: &str = "prerouting";
+/// Before the bridge itself looks at the frame: `dstnat` of the bridge's priorities.
+const PRIORITY: i32 = -300;
+const PORTS: &str = "ports";
+const SENDERS: &str = "senders";
+/// The numbers by which `nft` knows the types, and their lengths in a key.
+const INTERFACE_NAME: (u32, u32) = (41, 16);
+const HARDWARE_ADDRESS: (u32, u32) = (9, 8);
+
+impl Schema for Table {
+    const TABLE: &'static str = "tare_macspoof";
+    const PACKETS: Packets = Packets::Bridge;
+    const CHAIN: &'static str = PREROUTING;
+    const FIXED: u32 = 3;
+    const FIXED_RULES: u32 = 1;
+
+    fn build(batch: &mut Batch) {
+        batch.set(&Set { name: PORTS.to_owned(), key: INTERFACE_NAME, data: None });
+        let ((name, name_length), (mac, mac_length)) = (INTERFACE_NAME, HARDWARE_ADDRESS);
+        let pair = ((name << 6) | mac, name_length + mac_length);
+        batch.set(&Set { name: SENDERS.to_owned(), key: pair, data: None });
+        batch.chain(Chain { name: PREROUTING, hook: Some((Hook::Prerouting, PRIORITY)), kind: Kind::Filter });
+        batch.rule(PREROUTING, &Rule::of_false_sender(PORTS, SENDERS).verdict(Verdict::Drop));
+    }
+
+    fn build_network(_: &mut Batch, _: crate::address::Cidr) {}
+
+    fn entries(fact: &str) -> Vec<Entry> {
+        let Some((port, mac)) = fact.split_once(' ') else { return Vec::new() };
+        let Some(mac) = parse_mac(mac) else { return Vec::new() };
+        let mut name = port.as_bytes().to_vec();
+        name.resize(INTERFACE_NAME.1 as usize, 0);
+        let pair = [name.clone(), mac.to_vec(), vec![0; 2]].concat();
+        // A name is one port's at a time: what is there is left over from one that is gone.
+        let entry = |set: &str, key| Entry {
+            set: set.to_owned(),
+            network: None,
+            element: Element { key, data: Vec::new() },
+            clash: Clash::TakeOver,
+        };
+        vec![entry(PORTS, name), entry(SENDERS, pair)]
+    }
+}
