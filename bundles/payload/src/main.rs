@@ -21,6 +21,7 @@ type Command = fn(&[String]) -> Result<ExitCode>;
 const COMMANDS: &[(&str, &str, Command)] = &[
     ("serve", "PORT [TEXT]", network::serve),
     ("serve-udp", "PORT [TEXT]", network::serve_udp),
+    ("notify", "LINE", network::notify),
     ("fetch", "http://HOST:PORT/PATH | udp://HOST:PORT", network::fetch),
     ("report", "[PATH...]", report::report),
     ("hook", "FILE NAME [EXIT-CODE]", report::hook),

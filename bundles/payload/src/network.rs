@@ -49,6 +49,14 @@ pub(crate) fn serve_udp(arguments: &[String]) -> Result<ExitCode> {
     })
 }
 
+/// Gives notice to whoever started it, on the socket that `NOTIFY_SOCKET` names (sd_notify(3)).
+pub(crate) fn notify(arguments: &[String]) -> Result<ExitCode> {
+    let path = std::env::var_os("NOTIFY_SOCKET").context("NOTIFY_SOCKET is not set")?;
+    let socket = std::os::unix::net::UnixDatagram::unbound()?;
+    socket.send_to(arguments.join("\n").as_bytes(), path)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn port_and_text(arguments: &[String]) -> Result<(u16, String)> {
     let [port, text @ ..] = arguments else { bail!("needs PORT [TEXT]") };
     let text = if text.is_empty() { PAGE.to_string() } else { text.join(" ") };

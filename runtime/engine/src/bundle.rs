@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::fault::{Call, Fault};
 use rustix::io::Errno;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tare_plan::spec::{self, Checked};
 
@@ -25,6 +26,29 @@ impl Bundle {
         let (path, bytes) = read(path)?;
         let config = check(&bytes)?;
         Ok(Self { path, bytes, config })
+    }
+
+    /// The same with more variables for its process and more mounts, after its own.
+    ///
+    /// # Errors
+    /// Every mistake in the configuration that comes of it.
+    pub(crate) fn extended(&self, variables: &[String], mounts: &[Value]) -> Result<Self> {
+        let mut value: Value = serde_json::from_slice(&self.bytes).unwrap_or_default();
+        push(&mut value["process"]["env"], variables.iter().map(|text| json!(text)));
+        push(&mut value["mounts"], mounts.iter().cloned());
+        let bytes = value.to_string().into_bytes();
+        let config = check(&bytes)?;
+        Ok(Self { path: self.path.clone(), bytes, config })
+    }
+}
+
+/// Adds to a list, which may not be there yet.
+fn push(list: &mut Value, more: impl Iterator<Item = Value>) {
+    if list.is_null() {
+        *list = json!([]);
+    }
+    if let Some(list) = list.as_array_mut() {
+        list.extend(more);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The verb `create` (runtime.md, "Create").
 
+use crate::activation::Activation;
 pub use crate::bundle::{Bundle, read};
 use crate::cgroup::{self, Cgroup};
 use crate::error::{Error, Result};
@@ -8,7 +9,7 @@ use crate::probe;
 use crate::record::{Pids, Record};
 use crate::store::{Entry, Store};
 use std::ffi::CString;
-use tare_plan::create::Request;
+use tare_plan::create::{CgroupManager, Request};
 use tare_plan::host::Host;
 use tare_plan::plan::Plan;
 use tare_plan::spec::{Mistake, Namespace, NamespaceKind, Spec};
@@ -25,12 +26,43 @@ pub fn create(
     request: &Request<'_>,
     warn: &mut dyn FnMut(&Mistake),
 ) -> Result<Created> {
-    let host = probe::host()?;
+    let activation = Activation::of_environment();
+    if activation.variables.is_empty() {
+        return create_with(&activation, store, (bundle, request), warn);
+    }
+    let mounts = activation.notifies.then(|| Activation::mount(&store.notify_directory(request.id)));
+    let bundle = bundle.extended(&activation.variables, mounts.as_slice())?;
+    let preserve_fds = request.preserve_fds.saturating_add(activation.sockets);
+    create_with(&activation, store, (&bundle, &Request { preserve_fds, ..request.clone() }), warn)
+}
+
+fn create_with(
+    activation: &Activation,
+    store: &Store,
+    (bundle, request): (&Bundle, &Request<'_>),
+    warn: &mut dyn FnMut(&Mistake),
+) -> Result<Created> {
+    let host = host(request)?;
     let plan = plan(bundle, &host, request)?;
     bundle.config.warnings().iter().chain(&plan.warnings).for_each(&mut *warn);
     let entry = store.reserve(request.id)?;
+    if activation.notifies {
+        entry.make_notify_directory()?;
+    }
     let record = record(bundle, &host, request);
     make(bundle, &plan, record, entry)
+}
+
+/// The facts of the host as this request may use them: whose cgroups nobody makes has no hierarchies to make any in.
+///
+/// # Errors
+/// When the kernel does not say what this process may do.
+pub fn host(request: &Request<'_>) -> Result<Host> {
+    let mut host = probe::host()?;
+    if request.cgroup_manager == CgroupManager::Disabled {
+        host.hierarchies.clear();
+    }
+    Ok(host)
 }
 
 /// Makes the container that `record` describes, by a plan of its bundle. The record is written before anything is made.

@@ -121,6 +121,8 @@ fn write_program(out: &mut fmt::Formatter<'_>, name: &str, errno: Errno) -> fmt:
     match errno {
         Errno::NOENT if !name.contains('/') => out.write_str("executable file not found in $PATH"),
         Errno::NOENT => write!(out, "stat {name}: no such file or directory"),
+        // execve(2) refuses a directory so, and callers that look for either words find them.
+        Errno::ISDIR => out.write_str("permission denied: it is a directory"),
         errno => out.write_str(&words(errno)),
     }
 }
@@ -310,7 +312,7 @@ mod tests {
         assert!(
             of("/nope", Errno::NOENT).ends_with("exec: \"/nope\": stat /nope: no such file or directory")
         );
-        assert!(of("/etc", Errno::ISDIR).ends_with("exec: \"/etc\": is a directory"));
+        assert!(of("/etc", Errno::ISDIR).ends_with("exec: \"/etc\": permission denied: it is a directory"));
         assert!(of("/x", Errno::ACCESS).ends_with("exec: \"/x\": permission denied"));
     }
 }

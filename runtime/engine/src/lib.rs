@@ -3,6 +3,7 @@
 //! One file for each verb, for each process ([`parent`], `init`), for each family of steps. Nothing is decided here that a plan
 //! could have decided.
 
+pub mod activation;
 mod bundle;
 mod cgroup;
 mod channel;

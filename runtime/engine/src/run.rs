@@ -1,13 +1,14 @@
 //! The verb `run`: create, start, and, unless detached, wait for the end.
 
+use crate::activation::Notice;
 use crate::delete::discard;
 use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
 use crate::parent::Created;
 use crate::relay::Relay;
-use crate::start::release;
+use crate::start::{release, release_and_await_notice};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use tare_sys::clone::Spawned;
 use tare_sys::signals;
@@ -48,7 +49,7 @@ pub fn hold_signals() {
 /// # Errors
 /// As for `start`; the container is deleted.
 pub fn start_detached(created: Created, warn: &mut dyn FnMut(&Error)) -> Result<()> {
-    match release(&created.entry, &created.record) {
+    match release_and_await_notice(&created.entry, &created.record) {
         Ok(()) => Ok(()),
         Err(error) => {
             discard(created, warn)?;
@@ -88,7 +89,7 @@ pub fn wait_for(executed: Created) -> Result<i32> {
     let relay = terminal.map(Relay::new).transpose();
     let waited = relay.and_then(|relay| {
         let signals = signals::receiver(PASSED_ON).during(Call::Wait)?;
-        wait(&init, &signals, relay)
+        wait(&init, &signals, (relay, None))
     });
     waited.map_err(|fault| entry.error("wait for the process in", fault))
 }
@@ -102,18 +103,29 @@ fn start_and_wait(created: &mut Created) -> Result<i32> {
         .map_err(|fault| entry.error("attach to the terminal of", fault))?;
     let signals =
         signals::receiver(PASSED_ON).during(Call::Wait).map_err(|fault| entry.error("wait for", fault))?;
+    let notice = Notice::listen(entry, init.pid.as_raw_nonzero().get())?;
     release(entry, record)?;
     // Other verbs may change the container while this one waits.
     entry.unlock();
-    wait(init, &signals, relay).map_err(|fault| entry.error("wait for", fault))
+    wait(init, &signals, (relay, notice)).map_err(|fault| entry.error("wait for", fault))
 }
 
-/// Waits for init's end; passes signals on and, with a terminal, what is typed and printed.
-fn wait(init: &Spawned, signals: &OwnedFd, mut relay: Option<Relay>) -> std::result::Result<i32, Fault> {
+/// Waits for init's end; passes signals on, with a terminal what is typed and printed, and the notice of being ready.
+fn wait(
+    init: &Spawned,
+    signals: &OwnedFd,
+    (mut relay, mut notice): (Option<Relay>, Option<Notice>),
+) -> std::result::Result<i32, Fault> {
     loop {
+        if notice.as_ref().is_some_and(|notice| has_come(notice.socket())) {
+            notice = notice.filter(|notice| !notice.pass_on().unwrap_or(true));
+        }
         let mut waiting = vec![PollFd::new(&init.pidfd, PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
         if let Some(relay) = &relay {
             waiting.extend(relay.waits());
+        }
+        if let Some(notice) = &notice {
+            waiting.push(PollFd::from_borrowed_fd(notice.socket(), PollFlags::IN));
         }
         crate::channel::retry(|| poll(&mut waiting, None)).during(Call::Wait)?;
         let ready: Vec<bool> = waiting.iter().map(|fd| !fd.revents().is_empty()).collect();
@@ -129,6 +141,10 @@ fn wait(init: &Spawned, signals: &OwnedFd, mut relay: Option<Relay>) -> std::res
             return end_of(init);
         }
     }
+}
+
+fn has_come(socket: BorrowedFd<'_>) -> bool {
+    crate::channel::await_readable(socket, Some(0)).is_ok()
 }
 
 /// Passes every signal that has come on to init; a change of the window's size goes to the terminal instead.

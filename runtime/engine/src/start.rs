@@ -1,11 +1,13 @@
 //! The verb `start` (runtime.md, "Start").
 
+use crate::activation::Notice;
 use crate::bundle;
 use crate::channel::{self, Failure};
 use crate::delete::stop;
 use crate::error::{Error, FailedStep, Result};
 use crate::fault::{Call, During, Fault};
 use crate::hook::{self, PreparedHook};
+use crate::process::ProcessId;
 use crate::record::Record;
 use crate::socket::connect_datagram;
 use crate::state::status;
@@ -24,8 +26,24 @@ pub fn start(store: &Store, id: &str) -> Result<()> {
     let entry = store.open(id)?;
     let record = entry.record()?;
     match status(&entry, &record) {
-        Status::Created => release(&entry, &record),
+        Status::Created => release_and_await_notice(&entry, &record),
         status => Err(Error::State { verb: "start", id: id.to_owned(), status }),
+    }
+}
+
+/// Starts it, and waits until it has given notice of being ready, where the caller asks for that (`NOTIFY_SOCKET`).
+pub(crate) fn release_and_await_notice(entry: &Entry, record: &Record) -> Result<()> {
+    let init = record.init.as_ref();
+    let Some(notice) = Notice::listen(entry, init.map_or(0, |init| init.pid))? else {
+        return release(entry, record);
+    };
+    let process = init.map(ProcessId::open).transpose();
+    let process = process.map_err(|fault| entry.error("start", fault))?.flatten();
+    release(entry, record)?;
+    entry.unlock();
+    match process {
+        Some(process) => notice.wait(process.as_fd()).map_err(|fault| entry.error("hear from", fault)),
+        None => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@
 //! ROOT/ID/cgroup        a link whose text is the name of the cgroup, for the case that the record is damaged
 //! ROOT/ID/config.json   the configuration as it was when the container was created
 //! ROOT/ID/start         the socket on which init waits to be started
+//! ROOT/ID/notify/       the directory of the socket on which it tells that it is ready, where somebody wants to know
 //! ```
 //! Files appear whole or not at all: they are written under another name and renamed.
 
@@ -25,6 +26,8 @@ const CONFIG: &str = "config.json";
 const CGROUP: &str = "cgroup";
 /// A file on its way to its name.
 const NEXT: &str = "next";
+/// The directory of the socket for the notice.
+const NOTIFY: &str = "notify";
 /// The name of the socket on which init waits.
 pub(crate) const START: &str = "start";
 
@@ -113,6 +116,11 @@ impl Store {
         Ok(ids)
     }
 
+    /// Where a container's notice would arrive.
+    pub(crate) fn notify_directory(&self, id: &str) -> String {
+        format!("{}/{id}/{NOTIFY}", self.path)
+    }
+
     fn make_root(&self) -> Result<OwnedFd> {
         if let Ok(root) = open_directory(CWD, &self.path) {
             return Ok(root);
@@ -143,6 +151,23 @@ impl Entry {
     /// The path at which a socket in this directory can be bound or reached, however long the directory's own is.
     pub(crate) fn socket_path(&self) -> String {
         format!("/proc/self/fd/{}/{START}", self.directory.as_raw_fd())
+    }
+
+    /// Makes the directory of the socket for the notice.
+    pub(crate) fn make_notify_directory(&self) -> Result<()> {
+        let made =
+            fs::mkdirat(&self.directory, NOTIFY, Mode::from_raw_mode(0o755)).during(Call::MakeDirectory);
+        made.map_err(|fault| self.error("make a directory for", fault))
+    }
+
+    /// Whether there is that directory.
+    pub(crate) fn has_notify(&self) -> bool {
+        fs::statat(&self.directory, NOTIFY, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
+    /// The path of a file in it, however long the directory's own is.
+    pub(crate) fn notify_path(&self, name: &str) -> String {
+        format!("/proc/self/fd/{}/{NOTIFY}/{name}", self.directory.as_raw_fd())
     }
 
     fn lock(&self) -> Result<()> {
@@ -257,6 +282,10 @@ impl Entry {
     }
 
     fn remove_files(&self) -> std::result::Result<(), Fault> {
+        if let Ok(notify) = open_directory(self.directory.as_fd(), NOTIFY) {
+            remove_plain_files(&notify)?;
+            present(fs::unlinkat(&self.directory, NOTIFY, AtFlags::REMOVEDIR))?;
+        }
         let names: Vec<_> = Dir::read_from(&self.directory)
             .during(Call::Read)?
             .filter_map(std::result::Result::ok)
@@ -292,6 +321,16 @@ fn present(removed: rustix::io::Result<()>) -> std::result::Result<(), Fault> {
         Err(Errno::NOENT) => Ok(()),
         answer => answer.during(Call::Write),
     }
+}
+
+/// Removes what is in a directory of one level.
+fn remove_plain_files(directory: &OwnedFd) -> std::result::Result<(), Fault> {
+    for entry in Dir::read_from(directory).during(Call::Read)?.filter_map(std::result::Result::ok) {
+        if entry.file_type() != FileType::Directory {
+            present(fs::unlinkat(directory, entry.file_name(), AtFlags::empty()))?;
+        }
+    }
+    Ok(())
 }
 
 fn open_directory(above: BorrowedFd<'_>, path: &str) -> std::result::Result<OwnedFd, Fault> {

@@ -28,6 +28,17 @@ pub struct Request<'text> {
     pub keyring: Keyring,
     /// How many descriptors from 3 on the container keeps.
     pub preserve_fds: u32,
+    /// Who makes its cgroups.
+    pub cgroup_manager: CgroupManager,
+}
+
+/// Who makes a container's cgroups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CgroupManager {
+    /// This runtime, in the kernel's file systems.
+    Cgroupfs,
+    /// Nobody: the container stays in those of its creator (crun's word, which Podman passes on).
+    Disabled,
 }
 
 /// The container's session keyring.

@@ -4,7 +4,7 @@ mod overrides;
 
 pub use overrides::{Overrides, inherit};
 
-use crate::create::{Context, Keyring};
+use crate::create::{CgroupManager, Context, Keyring};
 use crate::draft::{Draft, clean};
 use crate::host::{CgroupVersion, Hierarchy, Host};
 use crate::place::Place;
@@ -53,6 +53,7 @@ pub fn exec(
         pivot: EnterRoot::Pivot,
         keyring: request.keyring,
         preserve_fds: request.preserve_fds,
+        cgroup_manager: CgroupManager::Cgroupfs,
     };
     let mut context =
         Context { spec: config, host, request: &like_create, cgroups: Vec::new(), user_namespace: None };

@@ -243,3 +243,24 @@ fn a_setting_the_kernel_refuses_is_an_error_that_names_the_value() {
     assert!(output.err.contains("cfs_period") || output.err.contains("cpu.period"), "{output:#?}");
     host.is_clean();
 }
+
+#[test]
+fn without_a_manager_there_is_no_cgroup_of_its_own() {
+    skip_for!(Runc, "it has no such option");
+    let host = Host::new();
+    let mut container = host.container(host.config(&["sleep", "60"]));
+    let bundle = container.bundle().to_string_lossy().into_owned();
+    let words = ["--cgroup-manager", "disabled", "create", "--bundle", &bundle, container.id()];
+    let mut created = host.runtime().call(&words).spawn();
+    let _ = created.wait().ok();
+    container.start();
+    assert!(!container.cgroup("pids").exists());
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    assert_eq!(std::fs::read_to_string(format!("/proc/{}/cgroup", container.pid())).unwrap(), own);
+    assert_eq!(container.exec(&[], &["/bin/payload", "echo", "in"]).ok().out, "in\n");
+    assert_eq!(container.verb(&["ps", "-f", "json"]).ok().json(), serde_json::json!([container.pid()]));
+    let _ = container.verb(&["pause"]).fails();
+    let _ = container.verb(&["kill", "--all"]).ok();
+    container.becomes("stopped");
+    let _ = container.delete().ok();
+}

@@ -8,6 +8,7 @@
     reason = "all of it is test code"
 )]
 
+mod activation;
 mod bad_input;
 mod capabilities;
 mod cgroups;

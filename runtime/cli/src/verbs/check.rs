@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use tare_engine::create::read;
 use tare_engine::{Error, Result, probe};
-use tare_plan::create::{Keyring, Request, examine};
+use tare_plan::create::{CgroupManager, Keyring, Request, examine};
 use tare_plan::spec::{Examined, Mistake};
 use tare_plan::step::EnterRoot;
 
@@ -25,6 +25,7 @@ pub(crate) fn check(arguments: &Arguments, _: &mut Log) -> Result<u8> {
         keyring: Keyring::New,
         preserve_fds: 0,
         pidfd_socket: None,
+        cgroup_manager: CgroupManager::Cgroupfs,
     };
     let found = examine(&bytes, &probe::host()?, &request);
     let answer = match arguments.value("format") {

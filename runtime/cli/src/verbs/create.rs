@@ -6,8 +6,8 @@ use std::path::Path;
 use tare_engine::create::Bundle;
 use tare_engine::parent::Created;
 use tare_engine::terminal::{Stay, check_terminal};
-use tare_engine::{Error, Result, probe, self_exe};
-use tare_plan::create::{Keyring, Request};
+use tare_engine::{Error, Result, self_exe};
+use tare_plan::create::{CgroupManager, Keyring, Request};
 use tare_plan::step::EnterRoot;
 
 /// Creates a container, which waits when this returns.
@@ -19,7 +19,6 @@ pub(crate) fn create(arguments: &Arguments, log: &mut Log) -> Result<u8> {
 
 /// Creates the container that the arguments of `create` or `run` describe.
 pub(crate) fn make(arguments: &Arguments, log: &mut Log, stay: Stay) -> Result<Created> {
-    refuse_systemd(arguments)?;
     let bundle = open_bundle(arguments)?;
     let request = request(arguments, &bundle)?;
     if let Some(process) = &bundle.config.process {
@@ -32,7 +31,7 @@ pub(crate) fn make(arguments: &Arguments, log: &mut Log, stay: Stay) -> Result<C
 /// Logs every step that is about to be taken, for `--debug`.
 fn tell_plan(bundle: &Bundle, request: &Request<'_>, log: &mut Log) -> Result<()> {
     if log.is_debug() {
-        let plan = tare_engine::create::plan(bundle, &probe::host()?, request)?;
+        let plan = tare_engine::create::plan(bundle, &tare_engine::create::host(request)?, request)?;
         plan.to_string().lines().for_each(|line| log.debug(line.trim()));
     }
     Ok(())
@@ -54,16 +53,24 @@ pub(crate) fn request<'text>(arguments: &'text Arguments, bundle: &'text Bundle)
         pivot: if arguments.is_set("no-pivot") { EnterRoot::Cover } else { EnterRoot::Pivot },
         keyring: if arguments.is_set("no-new-keyring") { Keyring::Inherited } else { Keyring::New },
         preserve_fds,
+        cgroup_manager: cgroup_manager(arguments)?,
     })
 }
 
-fn refuse_systemd(arguments: &Arguments) -> Result<()> {
-    if arguments.is_global_set("systemd-cgroup") || arguments.global("cgroup-manager") == Some("systemd") {
-        return Err(Error::Usage(
-            "--systemd-cgroup: cgroups made by systemd are not supported yet".to_owned(),
-        ));
+/// Who makes the cgroups, as runc's option says it or crun's.
+fn cgroup_manager(arguments: &Arguments) -> Result<CgroupManager> {
+    let systemd = arguments.is_global_set("systemd-cgroup");
+    match arguments.global("cgroup-manager") {
+        _ if systemd => {}
+        None | Some("cgroupfs") => return Ok(CgroupManager::Cgroupfs),
+        Some("disabled") => return Ok(CgroupManager::Disabled),
+        Some("systemd") => {}
+        Some(other) => {
+            let expected = "expected cgroupfs, systemd or disabled";
+            return Err(Error::Usage(format!("invalid --cgroup-manager {other:?}: {expected}")));
+        }
     }
-    Ok(())
+    Err(Error::Usage("--systemd-cgroup: cgroups made by systemd are not supported yet".to_owned()))
 }
 
 /// Writes the pid of init where `--pid-file` says. A container whose pid can't be told is not kept.

@@ -12,7 +12,7 @@ use tare_engine::delete::{Force, delete};
 use tare_engine::parent::Created;
 use tare_engine::store::Store;
 use tare_engine::{Result, probe};
-use tare_plan::create::{Keyring, Request};
+use tare_plan::create::{CgroupManager, Keyring, Request};
 use tare_plan::plan::Plan;
 use tare_plan::step::EnterRoot;
 use tests::{Host, Snapshot};
@@ -76,6 +76,7 @@ impl Stage {
             keyring: Keyring::New,
             preserve_fds: 0,
             pidfd_socket: None,
+            cgroup_manager: CgroupManager::Cgroupfs,
         }
     }
 

@@ -14,7 +14,7 @@ mod golden;
 mod refused;
 mod samples;
 
-use tare_plan::create::{Keyring, Request, create};
+use tare_plan::create::{CgroupManager, Keyring, Request, create};
 use tare_plan::host::{CgroupVersion, Hierarchy, Host, Kernel, Privilege};
 use tare_plan::plan::Plan;
 use tare_plan::spec::{self, Mistake};
@@ -82,6 +82,7 @@ pub(crate) fn request<'text>(console_socket: Option<&'text str>) -> Request<'tex
         keyring: Keyring::New,
         preserve_fds: 0,
         pidfd_socket: None,
+        cgroup_manager: CgroupManager::Cgroupfs,
     }
 }
 
