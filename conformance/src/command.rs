@@ -64,16 +64,6 @@ impl Command {
         })
     }
 
-    /// Gives it text to read.
-    pub(crate) fn input(self, text: &str) -> Result<Self> {
-        let path = self.files.with_extension("in");
-        std::fs::write(&path, text)?;
-        let file = File::open(path)?;
-        Ok(self.with(|command| {
-            command.stdin(file);
-        }))
-    }
-
     /// Starts it.
     pub(crate) fn spawn(mut self) -> Result<Running> {
         let out = File::create(self.files.with_extension("out"))?;

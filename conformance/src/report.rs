@@ -108,13 +108,8 @@ pub(crate) fn tap(parts: &[Part], known: &Known) -> String {
             for (subject, outcome) in part.subjects.iter().zip(&row.outcomes) {
                 number += 1;
                 let reason = known.reason(&subject.name, row.check.name);
-                let _ = point(
-                    &mut text,
-                    number,
-                    &format!("{} {}", subject.name, row.check.name),
-                    outcome,
-                    reason,
-                );
+                let name = format!("{number} - {} {}", subject.name, row.check.name);
+                let _ = point(&mut text, &name, outcome, reason);
                 let _ = writeln!(text, "# {}: {}", row.check.place, row.check.sentence);
                 if part.is_suspect(row) {
                     let _ = writeln!(text, "# suspect: {} all fail it", part.suite.peers.join(", "));
@@ -125,21 +120,13 @@ pub(crate) fn tap(parts: &[Part], known: &Known) -> String {
     text
 }
 
-fn point(
-    text: &mut String,
-    number: usize,
-    name: &str,
-    outcome: &Outcome,
-    known: Option<&str>,
-) -> std::fmt::Result {
+fn point(text: &mut String, name: &str, outcome: &Outcome, known: Option<&str>) -> std::fmt::Result {
     let line = |why: &str| why.replace('\n', " ").replace('#', "no. ");
     let directive = known.map(|reason| format!(" # TODO {}", line(reason))).unwrap_or_default();
     match outcome {
-        Outcome::Passed => writeln!(text, "ok {number} - {name}{directive}"),
-        Outcome::Skipped(why) => writeln!(text, "ok {number} - {name} # SKIP {}", line(why)),
-        Outcome::Failed(why) => {
-            writeln!(text, "not ok {number} - {name}{directive}\n# {}", why.replace('\n', "\n# "))
-        }
+        Outcome::Passed => writeln!(text, "ok {name}{directive}"),
+        Outcome::Skipped(why) => writeln!(text, "ok {name} # SKIP {}", line(why)),
+        Outcome::Failed(why) => writeln!(text, "not ok {name}{directive}\n# {}", why.replace('\n', "\n# ")),
     }
 }
 

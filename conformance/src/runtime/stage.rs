@@ -1,7 +1,7 @@
 //! The stage: containers of the runtime that is checked, and how its verbs are called.
 
-use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -12,10 +12,11 @@ use crate::bed::Bed;
 use crate::command::{Command, Output, Running, eventually};
 use crate::subject::beside;
 
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
 /// The runtime, with a root directory of its own.
 pub(super) struct Stage<'a> {
     bed: &'a Bed,
-    next: Cell<u32>,
 }
 
 /// A container, or what will be one.
@@ -32,7 +33,7 @@ impl<'a> Stage<'a> {
     /// The stage in a bed.
     pub(super) fn new(bed: &'a Bed) -> Result<Self> {
         std::fs::create_dir_all("/run/runtime")?;
-        Ok(Self { bed, next: Cell::new(0) })
+        Ok(Self { bed })
     }
 
     /// A directory for the check's own files.
@@ -60,8 +61,7 @@ impl<'a> Stage<'a> {
 
     /// An id that no other check uses.
     pub(super) fn id(&self) -> String {
-        let number = self.next.replace(self.next.get() + 1);
-        format!("{}-{number}", self.bed.marker)
+        format!("{}-{}", self.bed.marker, NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The least configuration, to run the payload with these words: all namespaces, no capability.
