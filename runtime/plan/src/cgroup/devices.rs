@@ -4,7 +4,7 @@ use super::{has, write};
 use crate::draft::Draft;
 use crate::host::{CgroupVersion, Hierarchy};
 use crate::place::Place;
-use crate::spec::{DeviceRule, Resources};
+use crate::spec::{DeviceRule, Resources, Verdict};
 use crate::step::Slot;
 
 /// What every container may use besides what its configuration allows: nodes of any device may be made, and the default
@@ -35,28 +35,20 @@ pub(super) fn plan(draft: &mut Draft, cgroups: &[(Slot, &Hierarchy)], resources:
     };
     let rules = shortest(resources);
     let everything = matches!(rules.last(), Some((Verdict::Allow, rule, _)) if rule == "a");
-    write(draft, *slot, (Verdict::Deny.file(), "a"), Place::of("linux.resources.devices"));
+    write(draft, *slot, (file(Verdict::Deny), "a"), Place::of("linux.resources.devices"));
     for (verdict, rule, place) in rules {
-        write(draft, *slot, (verdict.file(), &rule), place);
+        write(draft, *slot, (file(verdict), &rule), place);
     }
     for rule in ALWAYS.iter().filter(|_| !everything) {
-        write(draft, *slot, (Verdict::Allow.file(), rule), Place::DEFAULT);
+        write(draft, *slot, (file(Verdict::Allow), rule), Place::DEFAULT);
     }
 }
 
-/// Whether a rule allows or denies.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Allow,
-    Deny,
-}
-
-impl Verdict {
-    fn file(self) -> &'static str {
-        match self {
-            Self::Allow => "devices.allow",
-            Self::Deny => "devices.deny",
-        }
+/// The kernel's file for rules with that verdict.
+fn file(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Allow => "devices.allow",
+        Verdict::Deny => "devices.deny",
     }
 }
 
@@ -64,15 +56,14 @@ impl Verdict {
 fn shortest(resources: &Resources) -> Vec<(Verdict, String, Place)> {
     let mut rules: Vec<(Verdict, String, Place)> = Vec::new();
     for (index, rule) in resources.devices.iter().enumerate() {
-        let verdict = if rule.allow { Verdict::Allow } else { Verdict::Deny };
         let line = line_of(rule);
         if line == "a" {
             rules.clear();
-            if verdict == Verdict::Deny {
+            if rule.allow == Verdict::Deny {
                 continue;
             }
         }
-        rules.push((verdict, line, Place::at("linux.resources.devices[#]", index)));
+        rules.push((rule.allow, line, Place::at("linux.resources.devices[#]", index)));
     }
     rules
 }

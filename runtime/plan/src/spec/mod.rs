@@ -32,7 +32,7 @@ pub use process::{
 };
 pub use resources::{
     BlockIo, Cpu, DeviceRule, HugepageLimit, InterfacePriority, Memory, Network, Pids, Rdma, Resources,
-    ThrottleDevice, WeightDevice,
+    ThrottleDevice, Verdict, WeightDevice,
 };
 pub use seccomp::{Action, Arch, ArgCondition, Operator, Seccomp, SeccompFlag, SyscallNames, SyscallRule};
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::decode::{Decode, Slot};
+use super::mistake::{Place, Report};
 use super::object::object;
 
 object! {
@@ -31,8 +33,8 @@ object! {
 object! {
     /// Whether some devices may be used (config-linux.md, Allowed Device list).
     pub struct DeviceRule {
-        /// Allowed, or else denied.
-        allow: bool = "allow",
+        /// Allowed, or else denied: it has to be said.
+        allow: Verdict = "allow",
         /// `a` (all, as when absent), `c` or `b`.
         kind: Option<String> = "type",
         /// The major number; `None` for all.
@@ -41,6 +43,29 @@ object! {
         minor: Option<i64> = "minor",
         /// A composition of `r`, `w` and `m`.
         access: Option<String> = "access",
+    }
+}
+
+/// What a rule about devices says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// They may be used.
+    Allow,
+    /// They may not.
+    Deny,
+}
+
+impl Decode for Verdict {
+    const WANTED: &'static str = "true or false";
+
+    fn boolean(value: bool, _: &Place<'_>, _: &mut Report) -> Slot<Self> {
+        Slot::Given(if value { Self::Allow } else { Self::Deny })
+    }
+}
+
+impl serde::Serialize for Verdict {
+    fn serialize<S: serde::Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        writer.serialize_bool(*self == Self::Allow)
     }
 }
 

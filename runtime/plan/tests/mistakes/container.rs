@@ -196,3 +196,12 @@ fn filters_are_well_formed() {
         "listenerMetadata must not be set without listenerPath, because of linux.seccomp.listenerMetadata",
     );
 }
+
+#[test]
+fn a_rule_about_devices_says_whether_it_allows() {
+    refused(
+        "/linux/resources",
+        json!({ "devices": [{ "access": "rwm" }] }),
+        "required property is missing: expected true or false, because of linux.resources.devices[0].allow",
+    );
+}

@@ -5,6 +5,7 @@
 mod container;
 mod form;
 mod namespaces;
+mod schema;
 
 use serde_json::{Value, json};
 use tare_plan::spec;
