@@ -55,7 +55,7 @@ pub enum Detection {
     Skipped,
 }
 
-pub(super) fn family_number(family: Family) -> u8 {
+pub(crate) fn family_number(family: Family) -> u8 {
     match family {
         Family::V4 => 2,
         Family::V6 => 10,

@@ -9,7 +9,7 @@ use super::batch::{Batch, COUNTER, SUBSYSTEM, head, put_elements, put_value};
 use super::record::{facts_of, owner, pack, record_name};
 use super::reply::{content_in, number_in, owner_in};
 use super::schema::{Added, Clash, Entry, Schema, network_set};
-use crate::address::Cidr;
+use crate::address::{Cidr, Family};
 use crate::attachment::Attachment;
 use crate::error::{Code, Error, Result};
 use crate::netlink::{Answer, Op, Refusal, Socket, Writer};
@@ -45,6 +45,20 @@ const GET_GENERATION: u16 = SUBSYSTEM | 16;
 const GET_OBJECT: u16 = SUBSYSTEM | 19;
 const ACK: u16 = 0x4;
 const DUMP: u16 = 0x300;
+
+/// Whether the nat table of iptables-nft has a chain.
+///
+/// # Errors
+/// The kernel's.
+pub fn has_chain(socket: &mut Socket, family: Family, chain: &str) -> Result<bool> {
+    let mut writer = socket.writer();
+    writer.message(Op(GET_CHAIN, ACK), &head(crate::netlink::family_number(family)), |w| {
+        w.text(1, "nat");
+        w.text(3, chain);
+    });
+    let answers = socket.exchange(writer)?;
+    Ok(answers.iter().all(|answer| answer.outcome.is_ok()))
+}
 
 impl<'a, S: Schema> Ledger<'a, S> {
     /// The entries of an attachment.
@@ -186,6 +200,19 @@ impl<'a, S: Schema> Ledger<'a, S> {
         Err(too_busy())
     }
 
+    /// The facts that are noted.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn facts(&mut self) -> Result<Vec<String>> {
+        Ok(facts_of(&self.records()?))
+    }
+
+    /// The entries of an attachment that `strangers` has named.
+    pub fn named(socket: &'a mut Socket, name: String) -> Self {
+        Self { socket, name, schema: PhantomData }
+    }
+
     /// Which facts lack an entry that should follow from them.
     ///
     /// # Errors
@@ -206,16 +233,23 @@ impl<'a, S: Schema> Ledger<'a, S> {
     /// # Errors
     /// The kernel's.
     pub fn keep_only(socket: &'a mut Socket, network: &str, valid: &[Attachment]) -> Result<()> {
-        let valid: Vec<String> = valid.iter().map(Attachment::table_name).collect();
-        let mut ledger = Ledger::<S> { socket, name: String::new(), schema: PhantomData };
-        let ours = format!("at/{network}/");
-        for name in ledger.names()? {
-            if name.starts_with(&ours) && !valid.contains(&name) {
-                ledger.name = name;
-                ledger.remove()?;
-            }
+        for name in Self::strangers(socket, network, valid)? {
+            Ledger::<S>::named(socket, name).remove()?;
         }
-        Ok(())
+        // One whose DEL was killed just before its end leaves a table that nobody is in.
+        Ledger::<S>::named(socket, String::new()).remove_empty_table()
+    }
+
+    /// The attachments of a network that have entries and are not in the list, as `named` knows them.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn strangers(socket: &mut Socket, network: &str, valid: &[Attachment]) -> Result<Vec<String>> {
+        let valid: Vec<String> = valid.iter().map(Attachment::table_name).collect();
+        let ours = format!("at/{network}/");
+        let mut names = Ledger::<S>::named(socket, String::new()).names()?;
+        names.retain(|name| name.starts_with(&ours) && !valid.contains(name));
+        Ok(names)
     }
 
     /// The names of all attachments that have records.

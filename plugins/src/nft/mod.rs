@@ -10,5 +10,5 @@ mod schema;
 
 pub use batch::{Batch, Chain, Element, Hook, Kind, Packets, Set};
 pub use expression::{Rule, Verdict};
-pub use ledger::Ledger;
+pub use ledger::{Ledger, has_chain};
 pub use schema::{Added, Clash, Entry, Schema, network_set};

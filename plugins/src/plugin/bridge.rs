@@ -1,5 +1,6 @@
 //! `bridge`: connects a container to a bridge on the host by a veth pair.
 
+use super::backend::Backend;
 use super::vlan;
 use crate::address::{Cidr, Family, next};
 use crate::declaration::{Declaration, Plugin};
@@ -11,8 +12,8 @@ use crate::json::Section;
 use crate::netlink::{PortVlans, parse_mac};
 use crate::request::Request;
 use crate::resource::{
-    self, Conflict, ContainerInterface, DuplicateDetection, Gateways, Masquerade, PortSettings, Sysctls,
-    TrueSender, Veth, VlanInterface, Vlans,
+    self, Conflict, ContainerInterface, DuplicateDetection, Gateways, Masquerade, MasqueradeByIptables,
+    PortSettings, Sysctls, TrueSender, Veth, VlanInterface, Vlans,
 };
 use crate::result::{Outcome, Route};
 
@@ -27,6 +28,7 @@ pub struct Config {
     gateway: Gateway,
     conflict: Option<Conflict>,
     masquerade: bool,
+    backend: Backend,
     mtu: u32,
     promiscuous: bool,
     port: PortSettings,
@@ -56,12 +58,12 @@ impl Plugin for Bridge {
 
     fn read(request: &Request) -> Result<Config> {
         let root = request.root()?;
-        check_backend(&root)?;
         let config = Config {
             bridge: read_name(&root)?,
             gateway: read_gateway(&root)?,
             conflict: Some(if root.flag("forceAddress")? { Conflict::Replace } else { Conflict::Refuse }),
             masquerade: root.flag("ipMasq")?,
+            backend: read_backend(&root)?,
             mtu: read_mtu(&root)?,
             promiscuous: root.flag("promiscMode")?,
             port: PortSettings { hairpin: root.flag("hairpinMode")?, isolated: root.flag("portIsolation")? },
@@ -107,6 +109,8 @@ impl Plugin for Bridge {
             conflict: config.conflict.unwrap_or(Conflict::Refuse),
         };
         let masquerade = Masquerade { attachment: attachment.clone(), addresses: addresses.clone() };
+        let by_iptables =
+            MasqueradeByIptables { attachment: attachment.clone(), addresses: addresses.clone() };
         let veth = Veth {
             attachment: attachment.clone(),
             bridge: config.bridge.clone(),
@@ -137,7 +141,8 @@ impl Plugin for Bridge {
         declaration = declaration
             .when(is_gateway, gateways)
             .when(is_gateway, forwarding)
-            .when(config.masquerade, masquerade)
+            .when(config.masquerade && config.backend == Backend::Nftables, masquerade)
+            .when(config.masquerade && config.backend == Backend::Iptables, by_iptables)
             .with(veth)
             .when(config.true_sender, TrueSender { attachment: attachment.clone() })
             .with(interface)
@@ -212,15 +217,10 @@ fn read_mac(request: &Request, root: &Section<'_>) -> Result<Option<[u8; 6]>> {
     parse_mac(text).map(Some).ok_or_else(invalid)
 }
 
-fn check_backend(root: &Section<'_>) -> Result<()> {
-    if root.text("ipMasqBackend")? == "iptables" {
-        let msg = "the value of \"ipMasqBackend\" is not supported by this release of the bridge plugin";
-        return Err(Error::new(Code::Unsupported, msg).about("ipMasqBackend"));
-    }
-    match root.text("ipMasqBackend")? {
-        "" | "nftables" => Ok(()),
-        other => Err(Error::config(format!("unknown ipmasq backend \"{other}\"")).about("ipMasqBackend")),
-    }
+fn read_backend(root: &Section<'_>) -> Result<Backend> {
+    let unknown =
+        |other: &str| Error::config(format!("unknown ipmasq backend \"{other}\"")).about("ipMasqBackend");
+    Ok(Backend::read(root.text("ipMasqBackend")?, unknown)?.unwrap_or_default())
 }
 
 /// The result of IPAM, on this interface, with the gateways and routes that the bridge adds to it.

@@ -1,5 +1,6 @@
 //! The plugins: each reads its configuration and declares what should exist. The programs in `src/bin` only name them.
 
+mod backend;
 mod bridge;
 mod host_device;
 mod host_local;

@@ -1,12 +1,13 @@
 //! `portmap`: publishes ports of a container at the host; chained after the plugin that gave it its addresses.
 
+use super::backend::Backend;
 use crate::address::{self, Cidr, Family};
 use crate::declaration::{Declaration, Plugin};
 use crate::error::{Code, Error, Result};
 use crate::ipam::Ipam;
 use crate::json::Section;
 use crate::request::{Command, Request};
-use crate::resource::{Publication, Published, Rewrite, Transport};
+use crate::resource::{Mark, Publication, Published, PublishedByIptables, Rewrite, Transport};
 use crate::result::Outcome;
 use std::net::IpAddr;
 
@@ -19,6 +20,9 @@ pub struct Portmap;
 pub struct Config {
     mappings: Vec<Mapping>,
     rewrite: Rewrite,
+    backend: Backend,
+    mark: Mark,
+    conditions: [Vec<String>; 2],
 }
 
 /// One of `runtimeConfig.portMappings`.
@@ -36,16 +40,23 @@ impl Plugin for Portmap {
 
     fn read(request: &Request) -> Result<Config> {
         let root = request.root()?;
-        refuse_unbuilt(&root)?;
+        let (backend, mark) = (read_backend(&root)?, read_mark(&root)?);
+        let conditions = [read_conditions(&root, "conditionsV4")?, read_conditions(&root, "conditionsV6")?];
         let mappings = root.section("runtimeConfig")?.list("portMappings")?;
         let mappings: Vec<Mapping> =
             mappings.iter().map(|m| Mapping::read(&m.section()?)).collect::<Result<_>>()?;
         refuse_twins(&mappings)?;
-        Ok(Config { mappings, rewrite: read_rewrite(&root)? })
+        Ok(Config { mappings, rewrite: read_rewrite(&root)?, backend, mark, conditions })
     }
 
     fn unreadable() -> Config {
-        Config { mappings: Vec::new(), rewrite: Rewrite::Nobody }
+        Config {
+            mappings: Vec::new(),
+            rewrite: Rewrite::Nobody,
+            backend: Backend::default(),
+            mark: Mark::Bit(DEFAULT_BIT),
+            conditions: [Vec::new(), Vec::new()],
+        }
     }
 
     fn ipam(_: &Request) -> Result<Ipam> {
@@ -58,9 +69,14 @@ impl Plugin for Portmap {
         }
         let containers = container_addresses(request, &so_far);
         let of = |mapping: &Mapping| config.publications(*mapping, &containers);
-        let publications = config.mappings.iter().flat_map(of).collect();
+        let publications: Vec<Publication> = config.mappings.iter().flat_map(of).collect();
         let attachment = request.attachment.clone();
-        Ok(Declaration::resulting_in(so_far).with(Published { attachment, publications }))
+        let by_nftables = Published { attachment: attachment.clone(), publications: publications.clone() };
+        let (mark, conditions) = (config.mark.clone(), config.conditions.clone());
+        let by_iptables = PublishedByIptables { attachment, publications, mark, conditions };
+        Ok(Declaration::resulting_in(so_far)
+            .when(config.backend == Backend::Nftables, by_nftables)
+            .when(config.backend == Backend::Iptables, by_iptables))
     }
 }
 
@@ -130,30 +146,76 @@ fn read_rewrite(root: &Section<'_>) -> Result<Rewrite> {
     })
 }
 
-/// Keys that would change who reaches a container, and are not built yet: silence would be a hole.
-fn refuse_unbuilt(root: &Section<'_>) -> Result<()> {
-    if let Some(bit) = root.number("markMasqBit")?
-        && !(0..=31).contains(&bit)
-    {
-        return Err(Error::config("MasqMarkBit must be between 0 and 31").about("markMasqBit"));
+/// The one that is asked for; else the only one that knows what is asked for.
+fn read_backend(root: &Section<'_>) -> Result<Backend> {
+    let unknown = |other: &str| Error::config(format!("unrecognized backend \"{other}\"")).about("backend");
+    let asked = Backend::read(root.text("backend")?, unknown)?;
+    let mut keys = [Vec::new(), Vec::new()];
+    let [for_nftables, for_iptables] = &mut keys;
+    if !root.text("externalSetMarkChain")?.is_empty() {
+        for_iptables.push("externalSetMarkChain");
     }
-    let backend = root.text("backend")?;
-    if !["", "nftables", "iptables"].contains(&backend) {
-        return Err(Error::config(format!("unrecognized backend \"{backend}\"")).about("backend"));
-    }
-    let asked = [
-        ("backend", backend == "iptables"),
-        ("externalSetMarkChain", !root.text("externalSetMarkChain")?.is_empty()),
-        ("conditionsV4", !root.list("conditionsV4")?.is_empty()),
-        ("conditionsV6", !root.list("conditionsV6")?.is_empty()),
-    ];
-    match asked.into_iter().find(|(_, asked)| *asked) {
-        None => Ok(()),
-        Some((key, _)) => {
-            let msg =
-                format!("the value of \"{key}\" is not supported by this release of the portmap plugin");
-            Err(Error::new(Code::Unsupported, msg).about(key))
+    for key in ["conditionsV4", "conditionsV6"] {
+        match root.texts(key)?.first() {
+            None => {}
+            Some(first) if first.starts_with(['-', '!']) => for_iptables.push(key),
+            Some(_) => for_nftables.push(key),
         }
+    }
+    let [for_nftables, for_iptables] = keys;
+    let foreign = |backend: Backend, other: Backend, keys: &[&str]| {
+        let (backend, other, keys) = (backend.text(), other.text(), keys.join(" "));
+        let msg = format!(
+            "{backend} backend was requested but configuration contains {other}-specific options [{keys}]"
+        );
+        Err(Error::config(msg).about("backend"))
+    };
+    match asked {
+        Some(Backend::Nftables) if !for_iptables.is_empty() => {
+            foreign(Backend::Nftables, Backend::Iptables, &for_iptables)
+        }
+        Some(Backend::Iptables) if !for_nftables.is_empty() => {
+            foreign(Backend::Iptables, Backend::Nftables, &for_nftables)
+        }
+        None if !for_iptables.is_empty() && !for_nftables.is_empty() => {
+            foreign(Backend::Iptables, Backend::Nftables, &for_nftables)
+        }
+        _ if !for_nftables.is_empty() => {
+            let msg =
+                "conditions in the words of nftables are not supported by this release of the portmap plugin";
+            Err(Error::new(Code::Unsupported, msg).about(for_nftables.join(" ")))
+        }
+        None if !for_iptables.is_empty() => Ok(Backend::Iptables),
+        asked => Ok(asked.unwrap_or_default()),
+    }
+}
+
+/// The bit that the Go plugin takes: 0x2000.
+const DEFAULT_BIT: u32 = 13;
+
+fn read_mark(root: &Section<'_>) -> Result<Mark> {
+    let (chain, bit) = (root.text("externalSetMarkChain")?, root.number("markMasqBit")?);
+    if !chain.is_empty() && bit.is_some() {
+        let msg = "Cannot specify externalSetMarkChain and markMasqBit";
+        return Err(Error::config(msg).about("markMasqBit"));
+    }
+    if !chain.is_empty() {
+        let plain = chain.chars().all(|c| c.is_ascii_graphic()) && !chain.starts_with(['-', '!']);
+        let invalid =
+            || Error::config(format!("invalid chain name \"{chain}\"")).about("externalSetMarkChain");
+        return if plain { Ok(Mark::Chain(chain.to_owned())) } else { Err(invalid()) };
+    }
+    let bit = bit.unwrap_or(i64::from(DEFAULT_BIT));
+    let out_of_range = || Error::config("MasqMarkBit must be between 0 and 31").about("markMasqBit");
+    u32::try_from(bit).ok().filter(|bit| *bit <= 31).map(Mark::Bit).ok_or_else(out_of_range)
+}
+
+/// Words for iptables, each of which stays one word of one line.
+fn read_conditions(root: &Section<'_>, key: &str) -> Result<Vec<String>> {
+    let words = root.texts(key)?;
+    match words.iter().find(|word| word.is_empty() || word.contains(char::is_control)) {
+        Some(word) => Err(Error::config(format!("invalid condition {word:?}")).about(key)),
+        None => Ok(words.into_iter().map(str::to_owned).collect()),
     }
 }
 

@@ -99,6 +99,11 @@ impl Publication {
         Some(Publication { transport, host, host_port, container, container_port, rewrite })
     }
 
+    /// By what the connections that lead there are known.
+    pub(super) fn flow(&self) -> (Transport, Family, u16) {
+        (self.transport, self.container.family(), self.host_port)
+    }
+
     fn host_port_text(&self) -> String {
         let host = self.host.map(|host| format!("{host}:")).unwrap_or_default();
         format!("{host}{}/{}", self.host_port, self.transport.text())
@@ -111,7 +116,7 @@ impl Publication {
     }
 
     /// The container's address, protocol and port: what a packet is going to after it was redirected.
-    fn target(&self) -> Vec<u8> {
+    pub(super) fn target(&self) -> Vec<u8> {
         [octets(self.container.address), self.service(self.container_port)].concat()
     }
 
@@ -164,7 +169,7 @@ impl Resource for Published {
         if let Added::Taken { fact, owner } =
             Ledger::<Table>::of(socket, &self.attachment).add(&self.facts())?
         {
-            return Err(taken(&fact, &owner));
+            return Err(taken(Publication::parse(&fact).as_ref(), &owner));
         }
         match self.let_in(host) {
             Ok(()) => Ok(Undo::Remove),
@@ -181,7 +186,7 @@ impl Resource for Published {
         let facts = Ledger::<Table>::of(socket, &self.attachment).remove()?;
         let publications: Vec<Publication> =
             facts.iter().filter_map(|fact| Publication::parse(fact)).collect();
-        forget_datagrams(host, &publications)
+        forget_datagrams(host, &publications.iter().map(Publication::flow).collect::<Vec<_>>())
     }
 
     fn check(&self, host: &mut Host) -> Result<()> {
@@ -205,37 +210,32 @@ impl Published {
     }
 
     fn let_in(&self, host: &mut Host) -> Result<()> {
-        forget_datagrams(host, &self.publications)?;
-        let local = self.publications.iter().find(|publication| {
-            publication.rewrite != Rewrite::Nobody && publication.container.family() == Family::V4
-        });
-        match local {
-            None => Ok(()),
-            Some(publication) => let_loopback_out(host, publication.container.address),
-        }
+        forget_datagrams(host, &self.publications.iter().map(Publication::flow).collect::<Vec<_>>())?;
+        let_loopback_out(host, &self.publications)
     }
 }
 
-fn taken(fact: &str, owner: &str) -> Error {
-    let port = Publication::parse(fact).map(|publication| publication.host_port_text()).unwrap_or_default();
+pub(super) fn taken(publication: Option<&Publication>, owner: &str) -> Error {
+    let port = publication.map(Publication::host_port_text).unwrap_or_default();
     let msg = format!("host port {port} is published already, for {owner}");
     Error::new(Code::Exists, msg).about("runtimeConfig.portMappings")
 }
 
 /// What the host sends to 127.0.0.1 may leave by the device that leads to the container.
-fn let_loopback_out(host: &mut Host, container: IpAddr) -> Result<()> {
+pub(super) fn let_loopback_out(host: &mut Host, publications: &[Publication]) -> Result<()> {
+    let is_local = |it: &&Publication| it.rewrite != Rewrite::Nobody && it.container.family() == Family::V4;
+    let Some(local) = publications.iter().find(is_local) else { return Ok(()) };
     let route = host.route(Side::Host)?;
-    let Some(index) = route.link_towards(container)? else { return Ok(()) };
+    let Some(index) = route.link_towards(local.container.address)? else { return Ok(()) };
     let Some(link) = route.link_by_index(index)? else { return Ok(()) };
     let sysctl = format!("net/ipv4/conf/{}/route_localnet", link.name);
     host.set_sysctls(Side::Host, &[Sysctl::new(sysctl, "1", IfMissing::Refuse)])
 }
 
 /// UDP has no beginning: a flow that the kernel knows would go on to where it went before.
-fn forget_datagrams(host: &mut Host, publications: &[Publication]) -> Result<()> {
-    let udp = publications.iter().filter(|publication| publication.transport == Transport::Udp);
-    let flows: Vec<(Family, u16)> =
-        udp.map(|publication| (publication.container.family(), publication.host_port)).collect();
+pub(super) fn forget_datagrams(host: &mut Host, flows: &[(Transport, Family, u16)]) -> Result<()> {
+    let udp = flows.iter().filter(|(transport, ..)| *transport == Transport::Udp);
+    let flows: Vec<(Family, u16)> = udp.map(|(_, family, port)| (*family, *port)).collect();
     match flows.is_empty() {
         true => Ok(()),
         false => forget_connections(host.netfilter()?, Transport::Udp as u8, &flows),
@@ -246,7 +246,7 @@ fn forget_datagrams(host: &mut Host, publications: &[Publication]) -> Result<()>
 #[derive(Debug)]
 struct Table;
 
-const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
+pub(super) const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 const PUBLISHED: &str = "published";
 const POSTROUTING: &str = "postrouting";
 const LOOPBACK: Cidr = Cidr { address: IpAddr::V4(Ipv4Addr::LOCALHOST), length: 8 };
@@ -265,7 +265,7 @@ fn together(types: &[(u32, u32)]) -> (u32, u32) {
     types.iter().fold((0, 0), |(number, length), (kind, size)| ((number << 6) | kind, length + size))
 }
 
-fn name(what: &str, family: Family) -> String {
+pub(super) fn name(what: &str, family: Family) -> String {
     format!("{what}{}", if family == Family::V4 { 4 } else { 6 })
 }
 
@@ -317,14 +317,14 @@ impl Schema for Table {
 
 /// `route_localnet` lets the host's 127.0.0.1 out to containers; without this it would let containers in to the host's
 /// 127.0.0.1, where services listen that trust who comes.
-fn guard_loopback(batch: &mut Batch, chain: Chain) {
+pub(super) fn guard_loopback(batch: &mut Batch, chain: Chain) {
     batch.chain(chain);
     let foreign = || Rule::of(Family::V4).from_elsewhere();
     batch.rule(chain.name, &foreign().to_network(LOOPBACK).verdict(Verdict::Drop));
     batch.rule(chain.name, &foreign().from_network(LOOPBACK).verdict(Verdict::Drop));
 }
 
-fn target_type(family: Family) -> (u32, u32) {
+pub(super) fn target_type(family: Family) -> (u32, u32) {
     together(&[address_type(family), PROTOCOL, SERVICE])
 }
 

@@ -1,13 +1,14 @@
 //! Plugins that are killed, or whose system calls fail, at any point: `DEL` finds everything, and a failing `ADD`
 //! leaves nothing even without one.
 
+use crate::iptables::hosts;
 use crate::stage::{Call, Namespace, Stage, can_run, skip, with_result};
 use serde_json::{Value, json};
 use std::path::Path;
 
 /// Every call by which a plugin changes something, or opens what it is about to change.
 const CALLS: &str =
-    "sendto,linkat,unlinkat,renameat,write,pwrite64,openat,mkdir,flock,setns,socket,setsockopt";
+    "sendto,linkat,unlinkat,renameat,write,pwrite64,openat,mkdir,flock,setns,socket,setsockopt,clone3,vfork";
 
 fn can_inject() -> bool {
     let has = Path::new("/usr/bin/strace").exists();
@@ -190,4 +191,43 @@ fn host_device_killed_anywhere_has_the_device_back_after_del() {
         clean.assert(when);
         stage.add(&config, "c1", &container);
     });
+}
+
+#[test]
+fn the_iptables_backend_killed_anywhere_leaves_nothing_after_del() {
+    if !can_inject() {
+        return;
+    }
+    for it in hosts() {
+        let mappings = json!([{"hostPort": 8080, "containerPort": 80}, {"hostPort": 53, "containerPort": 53, "protocol": "udp"}]);
+        let ports = it.ports(mappings);
+        it.call("ADD", &ports).container("c1").succeed();
+        it.call("DEL", &ports).container("c1").succeed();
+        it.call("DEL", &it.bridge).container("c1").succeed();
+        let bare = it.state();
+        for (config, before_it) in [(&it.bridge, None), (&ports, Some(&it.bridge))] {
+            if let Some(first) = before_it {
+                it.call("ADD", first).container("c1").succeed();
+            }
+            let before = it.state();
+            // What the caller no longer knows must not matter.
+            let mut forgotten = config.clone();
+            forgotten.as_object_mut().unwrap().remove("prevResult");
+            forgotten.as_object_mut().unwrap().remove("runtimeConfig");
+            let del = || it.call("DEL", &forgotten).container("c1").netns_path("").succeed();
+            kill_everywhere(&it.call("ADD", config).container("c1"), |when| {
+                del();
+                assert_eq!(it.state(), before, "ADD {when}");
+            });
+            it.call("ADD", config).container("c1").succeed();
+            kill_everywhere(&it.call("DEL", config).container("c1"), |when| {
+                del();
+                assert_eq!(it.state(), before, "DEL {when}");
+                it.call("ADD", config).container("c1").succeed();
+            });
+            del();
+        }
+        it.call("DEL", &it.bridge).container("c1").succeed();
+        assert_eq!(it.state(), bare);
+    }
 }

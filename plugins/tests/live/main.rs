@@ -12,6 +12,7 @@ mod chain;
 mod crash;
 mod host_device;
 mod host_local;
+mod iptables;
 mod portmap;
 mod protocol;
 mod stage;

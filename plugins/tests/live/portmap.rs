@@ -228,26 +228,49 @@ fn mappings_are_matched_in_any_case_and_checked() {
 }
 
 #[test]
-fn keys_that_are_not_built_yet_are_refused_by_name() {
+fn keys_that_contradict_each_other_are_refused() {
     if !can_run() {
         return;
     }
     let it = Published::new();
     let config = it.config(json!([tcp(8080)]));
-    for (key, value) in [
-        ("backend", json!("iptables")),
-        ("externalSetMarkChain", json!("KUBE-MARK-MASQ")),
-        ("conditionsV4", json!(["ip", "saddr", "10.0.0.0/8"])),
+    let words = json!(["ip", "saddr", "10.0.0.0/8"]);
+    let foreign = |ours: &str, theirs: &str, keys: &str| {
+        format!("{ours} backend was requested but configuration contains {theirs}-specific options [{keys}]")
+    };
+    for (keys, code, msg) in [
+        (json!({"backend": "x"}), 7, "unrecognized backend \"x\"".to_owned()),
+        (json!({"markMasqBit": 32}), 7, "MasqMarkBit must be between 0 and 31".to_owned()),
+        (json!({"markMasqBit": -1}), 7, "MasqMarkBit must be between 0 and 31".to_owned()),
+        (
+            json!({"markMasqBit": 5, "externalSetMarkChain": "X"}),
+            7,
+            "Cannot specify externalSetMarkChain and markMasqBit".to_owned(),
+        ),
+        (
+            json!({"backend": "nftables", "externalSetMarkChain": "X", "conditionsV4": ["-s", "10.0.0.0/8"]}),
+            7,
+            foreign("nftables", "iptables", "externalSetMarkChain conditionsV4"),
+        ),
+        (
+            json!({"backend": "iptables", "conditionsV6": words}),
+            7,
+            foreign("iptables", "nftables", "conditionsV6"),
+        ),
+        (
+            json!({"conditionsV4": words, "conditionsV6": ["!", "-s", "fd00::/8"]}),
+            7,
+            foreign("iptables", "nftables", "conditionsV4"),
+        ),
+        (
+            json!({"conditionsV4": ["-s", "10.0.0.0/8\nCOMMIT"]}),
+            7,
+            "invalid condition \"10.0.0.0/8\\nCOMMIT\"".to_owned(),
+        ),
     ] {
-        let (code, msg) = it.stage.call("ADD", &with(&config, key, value)).netns(&it.container).fail();
-        assert_eq!(code, 2);
-        assert!(msg.contains(&format!("\"{key}\"")), "{msg}");
-    }
-    for (key, value, msg) in [
-        ("backend", json!("x"), "unrecognized backend \"x\""),
-        ("markMasqBit", json!(32), "MasqMarkBit must be between 0 and 31"),
-    ] {
-        assert_eq!(it.stage.call("ADD", &with(&config, key, value)).netns(&it.container).fail().1, msg);
+        let mut config = config.clone();
+        config.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+        assert_eq!(it.stage.call("ADD", &config).netns(&it.container).fail(), (code, msg));
     }
 }
 

@@ -203,6 +203,7 @@ impl Stage {
             interface: "eth0".into(),
             args: String::new(),
             path: ours().to_str().unwrap().into(),
+            system: SYSTEM.into(),
             plugins: ours(),
         }
     }
@@ -233,6 +234,8 @@ impl Drop for Stage {
     }
 }
 
+const SYSTEM: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// One call of a plugin.
 #[derive(Clone)]
 pub(crate) struct Call<'a> {
@@ -244,6 +247,7 @@ pub(crate) struct Call<'a> {
     interface: String,
     args: String,
     path: String,
+    system: String,
     plugins: PathBuf,
 }
 
@@ -283,6 +287,12 @@ impl Call<'_> {
         self
     }
 
+    /// Puts a directory before those in which plugins look for programs of the system.
+    pub(crate) fn system(mut self, directory: &Path) -> Self {
+        self.system = format!("{}:{SYSTEM}", directory.display());
+        self
+    }
+
     /// Takes the program from another directory.
     pub(crate) fn plugins(mut self, directory: &Path) -> Self {
         self.plugins = directory.into();
@@ -308,7 +318,7 @@ impl Call<'_> {
             let mut child = Command::new(&words[0])
                 .args(&words[1..])
                 .env_clear()
-                .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+                .env("PATH", &self.system)
                 .env("CNI_COMMAND", self.command)
                 .env("CNI_CONTAINERID", &self.container)
                 .env("CNI_NETNS", &self.netns)

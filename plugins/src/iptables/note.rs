@@ -1,0 +1,189 @@
+//! The note of what an attachment has in iptables: the lines that take it out, kept in a table of nf_tables.
+
+use super::Lock;
+use super::chains::{Chains, take_out};
+use crate::address::Family;
+use crate::attachment::Attachment;
+use crate::error::{Error, Result};
+use crate::host::Host;
+use crate::nft::{Added, Ledger, Schema};
+use std::marker::PhantomData;
+
+/// What attachments have in iptables, by the notes in the table of a schema. The schema may know more facts than the
+/// lines; they come and go with them.
+#[derive(Debug)]
+pub struct Owned<'a, S> {
+    attachment: &'a Attachment,
+    schema: PhantomData<S>,
+}
+
+/// A fact of the schema that belongs to another attachment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The fact.
+    pub fact: String,
+    /// Whose it is.
+    pub owner: String,
+}
+
+const PIECE: usize = 200;
+const LINE: &str = "undo";
+
+impl<'a, S: Schema> Owned<'a, S> {
+    /// What an attachment has.
+    pub fn of(attachment: &'a Attachment) -> Self {
+        Self { attachment, schema: PhantomData }
+    }
+
+    /// Notes the facts and the way back, then makes the chains. What fails leaves nothing.
+    ///
+    /// # Errors
+    /// Code 102: the attachment has some already; what `iptables-restore` says.
+    pub fn add(
+        &self,
+        host: &mut Host,
+        facts: &[String],
+        chains: &[Chains],
+    ) -> Result<std::result::Result<(), Taken>> {
+        let _lock = Lock::take()?;
+        let noted = [facts, &notes(chains)].concat();
+        let socket = host.netfilter()?;
+        if let Added::Taken { fact, owner } = Ledger::<S>::of(socket, self.attachment).add(&noted)? {
+            return Ok(Err(Taken { fact, owner }));
+        }
+        match chains.iter().try_for_each(|chains| chains.make(socket)) {
+            Ok(()) => Ok(Ok(())),
+            Err(error) => {
+                take_out_noted(Ledger::<S>::of(socket, self.attachment))?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes out all that the attachment has; returns the facts of its note.
+    ///
+    /// # Errors
+    /// What `iptables-restore` says; then the note stays.
+    pub fn remove(&self, host: &mut Host) -> Result<Vec<String>> {
+        let Some(socket) = host.netfilter_if_any()? else { return Ok(Vec::new()) };
+        let mut ledger = Ledger::<S>::of(socket, self.attachment);
+        if ledger.facts()?.is_empty() {
+            return ledger.remove();
+        }
+        let _lock = Lock::take()?;
+        take_out_noted(Ledger::<S>::of(socket, self.attachment))
+    }
+
+    /// Takes out what attachments of a network have that are not in the list.
+    ///
+    /// # Errors
+    /// What `iptables-restore` says.
+    pub fn keep_only(host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {
+        let Some(socket) = host.netfilter_if_any()? else { return Ok(()) };
+        let strangers = Ledger::<S>::strangers(socket, network, valid)?;
+        if strangers.is_empty() {
+            return Ledger::<S>::keep_only(socket, network, valid);
+        }
+        let _lock = Lock::take()?;
+        let mut errors = Vec::new();
+        for name in strangers {
+            errors.extend(take_out_noted(Ledger::<S>::named(socket, name)).err());
+        }
+        Error::joined(errors).map_or(Ok(()), Err)
+    }
+}
+
+fn take_out_noted<S: Schema>(mut ledger: Ledger<'_, S>) -> Result<Vec<String>> {
+    let facts = ledger.facts()?;
+    for (family, lines) in [Family::V4, Family::V6].into_iter().zip(lines_of(&facts)) {
+        if !lines.is_empty() {
+            take_out(family, &lines)?;
+        }
+    }
+    ledger.remove()
+}
+
+/// The way back, in pieces that fit a record each.
+fn notes(chains: &[Chains]) -> Vec<String> {
+    let line = |chains: &Chains| {
+        let number = if chains.family == Family::V4 { '4' } else { '6' };
+        chains.undo().into_iter().map(move |line| format!("{number}{line}\n")).collect::<String>()
+    };
+    let text = encode(&chains.iter().map(line).collect::<String>());
+    let bytes: Vec<char> = text.chars().collect();
+    let pieces = bytes.chunks(PIECE).enumerate();
+    pieces.map(|(number, piece)| format!("{LINE} {number:03} {}", piece.iter().collect::<String>())).collect()
+}
+
+/// The lines of both protocols.
+fn lines_of(facts: &[String]) -> [Vec<String>; 2] {
+    let mut pieces: Vec<&str> = facts.iter().filter_map(|fact| fact.strip_prefix("undo ")).collect();
+    pieces.sort_unstable();
+    let text: String =
+        pieces.iter().filter_map(|piece| piece.split_once(' ')).map(|(_, text)| text).collect();
+    let text = decode(&text);
+    ["4", "6"]
+        .map(|number| text.lines().filter_map(|line| line.strip_prefix(number)).map(str::to_owned).collect())
+}
+
+/// What would end a record, or a string that `nft` prints, is written as its number.
+fn encode(text: &str) -> String {
+    let special = |c: char| !(c.is_ascii_alphanumeric() || "-_./:!=[] ".contains(c));
+    let mut out = String::new();
+    for c in text.chars() {
+        if special(c) {
+            let mut buffer = [0; 4];
+            c.encode_utf8(&mut buffer).bytes().for_each(|byte| out.push_str(&format!("%{byte:02x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let number = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        match (first, number.and_then(|hex| u8::from_str_radix(hex, 16).ok())) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_survives_being_noted() {
+        let long = "x".repeat(300);
+        let chains = |family| Chains {
+            family,
+            refilled: Vec::new(),
+            gathering: Vec::new(),
+            ways_in: Vec::new(),
+            own: "OWN".into(),
+            rules: Vec::new(),
+            entries: vec![super::super::Way {
+                from: "FROM".into(),
+                place: super::super::Place::Last,
+                matches: format!("-m comment --comment \"a \\\"b\\\", 100% ü {long}\""),
+                to: "OWN".into(),
+            }],
+        };
+        let both = [chains(Family::V4), chains(Family::V6)];
+        let noted = notes(&both);
+        assert!(noted.iter().all(|note| note.len() <= 250 && !note.contains(", ") && !note.contains('"')));
+        assert_eq!(lines_of(&noted), both.map(|chains| chains.undo()));
+    }
+}

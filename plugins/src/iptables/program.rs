@@ -1,0 +1,105 @@
+//! The programs `iptables-restore` and `iptables-save`, as the host has them: of legacy iptables or of iptables-nft.
+
+use crate::address::Family;
+use crate::error::{Code, Error, Result};
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
+use rustix::io::Errno;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// Where programs of the system are when the caller's environment does not say; engines may pass none.
+const PATH: &str = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
+
+/// Only one plugin changes a namespace's tables at a time. The programs inherit it: should a plugin be killed, the next
+/// one waits until what it has started is over.
+#[derive(Debug)]
+pub struct Lock {
+    _namespace: OwnedFd,
+}
+
+impl Lock {
+    /// Waits for it.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn take() -> Result<Lock> {
+        let failed = |why| Error::kernel("lock the network namespace", why);
+        let namespace =
+            openat(CWD, "/proc/thread-self/ns/net", OFlags::RDONLY, Mode::empty()).map_err(failed)?;
+        while let Err(why) = flock(&namespace, FlockOperation::LockExclusive) {
+            if why != Errno::INTR {
+                return Err(failed(why));
+            }
+        }
+        Ok(Lock { _namespace: namespace })
+    }
+}
+
+/// The program that changes a protocol's tables, all at once or not at all.
+#[derive(Debug)]
+pub(super) struct Restore {
+    program: PathBuf,
+}
+
+impl Restore {
+    /// Finds it.
+    pub(super) fn of(family: Family) -> Result<Restore> {
+        find(&format!("{}-restore", name(family))).map(|program| Restore { program })
+    }
+
+    /// Whether it is that of the old tables, which nf_tables knows nothing of.
+    pub(super) fn is_legacy(&self) -> bool {
+        let real = std::fs::canonicalize(&self.program).unwrap_or_default();
+        real.file_name().is_some_and(|name| name.to_string_lossy().contains("legacy"))
+    }
+
+    /// Runs a script.
+    pub(super) fn run(&self, script: &str) -> Result<()> {
+        let failed = |why: std::io::Error| Error::io(format!("run {}", self.program.display()), &why);
+        let mut child = Command::new(&self.program)
+            .args(["--noflush", "--wait"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        if let Some(mut pipe) = child.stdin.take() {
+            // One that ends before it has read everything says why.
+            let _ = pipe.write_all(script.as_bytes());
+        }
+        told(&self.program, child.wait_with_output().map_err(failed)?).map(drop)
+    }
+}
+
+/// The lines of the nat table.
+pub(super) fn save(family: Family) -> Result<Vec<String>> {
+    let program = find(&format!("{}-save", name(family)))?;
+    let failed = |why: std::io::Error| Error::io(format!("run {}", program.display()), &why);
+    let output = Command::new(&program).args(["-t", "nat"]).stdin(Stdio::null()).output().map_err(failed)?;
+    let text = told(&program, output)?;
+    Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
+}
+
+fn told(program: &Path, output: Output) -> Result<Vec<u8>> {
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    let words: Vec<&str> = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    Err(Error::new(Code::Io, format!("{} failed: {}", program.display(), words.join("; "))))
+}
+
+fn name(family: Family) -> &'static str {
+    if family == Family::V4 { "iptables" } else { "ip6tables" }
+}
+
+fn find(name: &str) -> Result<PathBuf> {
+    let given = std::env::var("PATH").unwrap_or_default();
+    let places = given.split(':').chain(PATH.split(':')).filter(|place| place.starts_with('/'));
+    let mut candidates = places.map(|place| Path::new(place).join(name));
+    candidates.find(|candidate| candidate.is_file()).ok_or_else(|| {
+        Error::new(Code::Unsupported, format!("the iptables backend needs {name}, which is not installed"))
+    })
+}

@@ -1,0 +1,36 @@
+//! Which of the kernel's two packet filters a plugin makes its rules in.
+
+use crate::error::{Error, Result};
+
+/// The filter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Backend {
+    /// nf_tables, spoken to directly: one transaction, whatever else is attached.
+    #[default]
+    Nftables,
+    /// The nat table of iptables, by way of the host's `iptables-restore`.
+    Iptables,
+}
+
+impl Backend {
+    /// Reads a key; `None` when it says nothing. `unknown` words the refusal of anything else.
+    ///
+    /// # Errors
+    /// Neither of the two.
+    pub(super) fn read(text: &str, unknown: impl FnOnce(&str) -> Error) -> Result<Option<Backend>> {
+        match text {
+            "" => Ok(None),
+            "nftables" => Ok(Some(Backend::Nftables)),
+            "iptables" => Ok(Some(Backend::Iptables)),
+            other => Err(unknown(other)),
+        }
+    }
+
+    /// As the configuration names it.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Backend::Nftables => "nftables",
+            Backend::Iptables => "iptables",
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Masquerading by iptables: what an attachment sends beyond its network leaves with the host's address.
+
+use crate::address::{Cidr, Family};
+use crate::attachment::Attachment;
+use crate::declaration::{Resource, Undo};
+use crate::error::Result;
+use crate::host::Host;
+use crate::iptables::{Chains, Owned, Place, Way, comment, own_chain};
+use crate::nft::{Batch, Chain, Entry, Kind, Schema};
+
+/// The addresses of an attachment, masqueraded in the nat tables of iptables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MasqueradeByIptables {
+    /// Whose they are.
+    pub attachment: Attachment,
+    /// Each with the network within which it is itself.
+    pub addresses: Vec<Cidr>,
+}
+
+impl Resource for MasqueradeByIptables {
+    fn add(&self, host: &mut Host) -> Result<Undo> {
+        let chains = self.chains();
+        if chains.is_empty() {
+            return Ok(Undo::Nothing);
+        }
+        // The notes have no facts of their own, so none is taken.
+        let _ = self.owned().add(host, &[], &chains)?;
+        Ok(Undo::Remove)
+    }
+
+    fn del(&self, host: &mut Host) -> Result<()> {
+        self.owned().remove(host).map(drop)
+    }
+
+    fn check(&self, _: &mut Host) -> Result<()> {
+        self.chains().iter().try_for_each(Chains::check)
+    }
+
+    fn gc(&self, host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {
+        Owned::<Notes>::keep_only(host, network, valid)
+    }
+}
+
+impl MasqueradeByIptables {
+    fn owned(&self) -> Owned<'_, Notes> {
+        Owned::of(&self.attachment)
+    }
+
+    fn chains(&self) -> Vec<Chains> {
+        let has = |family: &Family| self.addresses.iter().any(|address| address.family() == *family);
+        [Family::V4, Family::V6].into_iter().filter(has).map(|family| self.chains_of(family)).collect()
+    }
+
+    fn chains_of(&self, family: Family) -> Chains {
+        let (own, comment) = (own_chain("", &self.attachment), comment("", &self.attachment));
+        let of_family = || self.addresses.iter().filter(|address| address.family() == family);
+        let multicast = if family == Family::V4 { "224.0.0.0/4" } else { "ff00::/8" };
+        let entry = |address: &Cidr| Way {
+            from: "POSTROUTING".to_owned(),
+            place: Place::Last,
+            matches: format!("-s {}/{} {comment}", address.address, family.bits()),
+            to: own.clone(),
+        };
+        let mut rules: Vec<String> =
+            of_family().map(|address| format!("-d {} {comment} -j ACCEPT", address.network())).collect();
+        rules.push(format!("! -d {multicast} {comment} -j MASQUERADE"));
+        Chains {
+            family,
+            refilled: Vec::new(),
+            gathering: Vec::new(),
+            ways_in: Vec::new(),
+            rules,
+            entries: of_family().map(entry).collect(),
+            own,
+        }
+    }
+}
+
+/// `table inet tare_iptables_masq`: nothing but notes.
+#[derive(Debug)]
+struct Notes;
+
+impl Schema for Notes {
+    const TABLE: &'static str = "tare_iptables_masq";
+    const CHAIN: &'static str = "notes";
+    const FIXED: u32 = 1;
+    const FIXED_RULES: u32 = 0;
+
+    fn build(batch: &mut Batch) {
+        batch.chain(Chain { name: Self::CHAIN, hook: None, kind: Kind::Filter });
+    }
+
+    fn build_network(_: &mut Batch, _: Cidr) {}
+
+    fn entries(_: &str) -> Vec<Entry> {
+        Vec::new()
+    }
+}
