@@ -16,6 +16,9 @@ SETUP ?= yes
 TARGET := x86_64-unknown-linux-gnu
 OUT := $(or $(CARGO_TARGET_DIR),target)/$(TARGET)
 CARGO := tests/rust.sh cargo
+# Where each shell looks for completions, below share/.
+COMPLETIONS := bash-completion/completions/tare zsh/site-functions/_tare fish/vendor_completions.d/tare.fish
+shell_of = $(firstword $(subst -, ,$(subst /, ,$(1))))
 PLUGINS := $(patsubst plugins/src/bin/%.rs,%,$(wildcard plugins/src/bin/*.rs))
 
 .PHONY: build release demo test bench lint install clean
@@ -51,6 +54,11 @@ install: release
 	install -m 755 $(OUT)/release/tare $(OUT)/release/tare-bundle $(OUT)/release/tare-payload $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(addprefix $(OUT)/release/,$(PLUGINS)) $(DESTDIR)$(PREFIX)/libexec/cni
 	install -m 644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/tare
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,$(dir $(COMPLETIONS)) man/man8)
+	$(foreach file,$(COMPLETIONS),$(OUT)/release/tare completion $(call shell_of,$(file)) > $(DESTDIR)$(PREFIX)/share/$(file) &&) true
+	$(OUT)/release/tare man > $(DESTDIR)$(PREFIX)/share/man/man8/tare.8
+	for verb in $$($(OUT)/release/tare man | sed -n 's/^.BR tare\\-\(.*\) (8),*$$/\1/p'); do \
+	    $(OUT)/release/tare man $$verb > $(DESTDIR)$(PREFIX)/share/man/man8/tare-$$verb.8 || exit; done
 
 clean:
 	$(CARGO) clean

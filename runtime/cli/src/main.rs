@@ -1,8 +1,10 @@
 //! The program `tare`: speaks to callers; everything else is done by the engine.
 
 mod arguments;
+mod completion;
 mod help;
 mod log;
+mod manual;
 mod output;
 mod table;
 mod verbs;

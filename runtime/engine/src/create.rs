@@ -102,6 +102,7 @@ pub fn record(bundle: &Bundle, host: &Host, request: &Request<'_>) -> Record {
         found,
         pids: pids(spec),
         keyring: request.keyring,
+        exit: None,
         late_hooks: !spec.hooks.poststart.is_empty() || !spec.hooks.poststop.is_empty(),
     }
 }

@@ -164,6 +164,7 @@ mod tests {
                 found: cgroups,
                 pids: crate::record::Pids::Own,
                 keyring: tare_plan::create::Keyring::New,
+                exit: None,
                 late_hooks: false,
             })
             .unwrap();

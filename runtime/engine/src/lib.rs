@@ -9,6 +9,7 @@ mod cgroup;
 mod channel;
 mod copy_up;
 pub mod create;
+pub mod debug;
 pub mod delete;
 pub mod error;
 pub mod events;

@@ -46,6 +46,8 @@ pub struct Record {
     pub pids: Pids,
     /// The session keyring that its processes take.
     pub keyring: Keyring,
+    /// The exit code of its init, where `run` waited for it and kept the container: 128 and more for a signal.
+    pub exit: Option<i32>,
     /// Whether hooks run after its start or its deletion, for which the configuration is read again.
     pub late_hooks: bool,
 }
@@ -67,6 +69,7 @@ impl Record {
             "found": list(&self.found),
             "ownPids": self.pids == Pids::Own,
             "ownKeyring": self.keyring == Keyring::New,
+            "exit": self.exit,
             "lateHooks": self.late_hooks,
         })
         .to_string()
@@ -96,6 +99,7 @@ impl Record {
             found: cgroups(value.get("found")?)?,
             pids: if value.get("ownPids")?.as_bool()? { Pids::Own } else { Pids::Shared },
             keyring: if value.get("ownKeyring")?.as_bool()? { Keyring::New } else { Keyring::Inherited },
+            exit: value.get("exit")?.as_i64().and_then(|code| i32::try_from(code).ok()),
             late_hooks: value.get("lateHooks")?.as_bool()?,
         })
     }
@@ -160,6 +164,7 @@ mod tests {
             found: Vec::new(),
             pids: Pids::Own,
             keyring: Keyring::New,
+            exit: None,
             late_hooks: false,
         }
     }

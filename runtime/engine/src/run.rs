@@ -1,6 +1,7 @@
 //! The verb `run`: create, start, and, unless detached, wait for the end.
 
 use crate::activation::Notice;
+use crate::debug::keep_exit;
 use crate::delete::discard;
 use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
@@ -74,6 +75,8 @@ pub fn run(mut created: Created, after: AfterEnd, warn: &mut dyn FnMut(&Error)) 
     }
     if after == AfterEnd::Delete || ended.is_err() {
         discard(created, warn)?;
+    } else if let Ok(code) = ended {
+        keep_exit(&created.entry, &mut created.record, code)?;
     }
     ended
 }

@@ -13,6 +13,8 @@ mod bad_input;
 mod capabilities;
 mod cgroups;
 mod check;
+mod clients;
+mod debug;
 mod devices;
 mod events;
 mod exec;

@@ -1,7 +1,9 @@
 //! The verbs: one file each, from arguments to the engine and back to an exit code.
 
 pub(crate) mod check;
+pub(crate) mod completion;
 pub(crate) mod create;
+pub(crate) mod debug;
 pub(crate) mod delete;
 pub(crate) mod events;
 pub(crate) mod exec;
@@ -15,6 +17,7 @@ pub(crate) mod run;
 pub(crate) mod spec;
 pub(crate) mod start;
 pub(crate) mod state;
+pub(crate) mod stats;
 pub(crate) mod update;
 
 use crate::arguments::Arguments;

@@ -19,7 +19,9 @@ pub(super) fn find(init: &mut Init<'_>) -> Result<(), Fault> {
                 init.program = index;
                 return Ok(());
             }
-            Err(Errno::NOENT | Errno::NOTDIR) => {}
+            Err(Errno::NOENT) => {}
+            // Along PATH it is one more place where the program is not; a path of its own is wrong.
+            Err(Errno::NOTDIR) if init.kit.candidates.len() > 1 => {}
             Err(errno) => worst = errno,
         }
     }
