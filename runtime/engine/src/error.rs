@@ -77,6 +77,12 @@ pub struct FailedStep {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// Whether a hook failed, or took longer than it may.
+    pub(crate) fn is_of_a_hook(&self) -> bool {
+        let Self::Step(step) = self else { return false };
+        matches!(step.fault.call, Call::Hook | Call::HookTimeout)
+    }
+
     /// An error of something outside a plan.
     pub(crate) fn act(what: impl Into<String>, fault: Fault) -> Self {
         Self::Act { what: what.into(), fault }

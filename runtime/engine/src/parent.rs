@@ -11,6 +11,7 @@ use crate::process::{self, ProcessId};
 use crate::record::Record;
 use crate::slots::Slots;
 use crate::spawn::{self, Birth, Init};
+use crate::start::run_hooks;
 use crate::store::Entry;
 use crate::{cgroup, id_map, netdev, tree};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -376,6 +377,11 @@ impl<'plan> Parent<'plan> {
         drop(self.init.take());
         if cgroup::destroy(&std::mem::take(&mut self.cgroups.0)).is_err() {
             self.entry.keep();
+        }
+        if error.is_of_a_hook() {
+            // A container that a hook has ended is deleted with all that belongs to it (runtime.md, "Lifecycle", steps 3 to
+            // 5 and 13). What goes wrong with these hooks as well is less than what led here.
+            let _less = run_hooks(&self.entry, &self.record, HookKind::Poststop);
         }
         error
     }

@@ -185,11 +185,15 @@ fn a_failing_hook_fails_create(kind: &'static str) {
     let thread = std::thread::spawn(move || {
         let host = Host::new();
         let config = with_hook(&host, prepared(&host, &["true"]), kind, ["good", "0"]);
-        let mut container = host.container(with_hook(&host, config, kind, ["bad", "3"]));
+        let config = with_hook(&host, config, kind, ["bad", "3"]);
+        let mut container = host.container(with_hook(&host, config, "poststop", ["after", "0"]));
         let output = container.create_with(&[]).fails();
         assert!(output.err.contains("hook"), "{kind}: {output:#?}");
         let _ = container.verb(&["state"]).fails();
-        assert_eq!(names(&host), ["good", "bad"], "{kind}");
+        // "continue the lifecycle at step 12": what create made is undone, and poststop hooks run.
+        if tests::under_test() != tests::Kind::Crun {
+            assert_eq!(names(&host), ["good", "bad", "after"], "{kind}");
+        }
         host.is_clean();
     });
     thread.join().unwrap();
