@@ -34,19 +34,19 @@ impl Bundle {
     /// Every mistake in the configuration that comes of it.
     pub(crate) fn extended(&self, variables: &[String], mounts: &[Value]) -> Result<Self> {
         let mut value: Value = serde_json::from_slice(&self.bytes).unwrap_or_default();
-        push(&mut value["process"]["env"], variables.iter().map(|text| json!(text)));
-        push(&mut value["mounts"], mounts.iter().cloned());
+        let variables = variables.iter().map(|text| json!(text));
+        push(value.get_mut("process"), "env", variables);
+        push(Some(&mut value), "mounts", mounts.iter().cloned());
         let bytes = value.to_string().into_bytes();
         let config = check(&bytes)?;
         Ok(Self { path: self.path.clone(), bytes, config })
     }
 }
 
-/// Adds to a list, which may not be there yet.
-fn push(list: &mut Value, more: impl Iterator<Item = Value>) {
-    if list.is_null() {
-        *list = json!([]);
-    }
+/// Adds to a list of an object, which may not be there yet.
+fn push(object: Option<&mut Value>, key: &str, more: impl Iterator<Item = Value>) {
+    let Some(object) = object.and_then(Value::as_object_mut) else { return };
+    let list = object.entry(key).or_insert_with(|| json!([]));
     if let Some(list) = list.as_array_mut() {
         list.extend(more);
     }

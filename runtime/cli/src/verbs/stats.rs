@@ -75,14 +75,12 @@ fn rows(before: &[Sample], now: &[Sample]) -> Vec<Vec<String>> {
     let row = |sample: &Sample| {
         let stats = &sample.stats;
         let earlier = before.iter().find(|earlier| earlier.id == sample.id);
-        let memory = &stats["memory"]["usage"];
-        let pids = &stats["pids"];
         vec![
             sample.id.clone(),
             earlier.map_or_else(|| "-".to_owned(), |earlier| percent(earlier, sample)),
-            size(memory["usage"].as_u64().unwrap_or(0)),
-            memory["limit"].as_u64().map_or_else(|| "-".to_owned(), limit),
-            of(pids["current"].as_u64(), pids["limit"].as_u64()),
+            size(number(stats, "/memory/usage/usage").unwrap_or(0)),
+            number(stats, "/memory/usage/limit").map_or_else(|| "-".to_owned(), limit),
+            of(number(stats, "/pids/current"), number(stats, "/pids/limit")),
             size(bytes(stats, "Read")),
             size(bytes(stats, "Write")),
             pressure(stats),
@@ -91,9 +89,14 @@ fn rows(before: &[Sample], now: &[Sample]) -> Vec<Vec<String>> {
     std::iter::once(title).chain(now.iter().map(row)).collect()
 }
 
+/// A number of the statistics, by its place.
+fn number(stats: &Value, pointer: &str) -> Option<u64> {
+    stats.pointer(pointer)?.as_u64()
+}
+
 /// Processor time as a share of one processor's.
 fn percent(before: &Sample, now: &Sample) -> String {
-    let total = |sample: &Sample| sample.stats["cpu"]["usage"]["total"].as_u64().unwrap_or(0);
+    let total = |sample: &Sample| number(&sample.stats, "/cpu/usage/total").unwrap_or(0);
     let used = total(now).saturating_sub(total(before)) as f64;
     let passed = now.time.duration_since(before.time).as_nanos().max(1) as f64;
     format!("{:.1}%", used / passed * 100.0)
@@ -107,14 +110,18 @@ fn of(current: Option<u64>, limit: Option<u64>) -> String {
 
 /// What was read or written, by all devices.
 fn bytes(stats: &Value, done: &str) -> u64 {
-    let entries = stats["blkio"]["ioServiceBytesRecursive"].as_array().into_iter().flatten();
-    entries.filter(|entry| entry["op"] == done).filter_map(|entry| entry["value"].as_u64()).sum()
+    let entries = stats.pointer("/blkio/ioServiceBytesRecursive").and_then(Value::as_array);
+    let entries = entries.into_iter().flatten();
+    entries
+        .filter(|entry| entry.get("op").is_some_and(|op| op == done))
+        .filter_map(|entry| number(entry, "/value"))
+        .sum()
 }
 
 /// For what processes have waited most in the last ten seconds, where the kernel tells (v2).
 fn pressure(stats: &Value) -> String {
     let of = |kind: &'static str| {
-        let share = stats[kind]["psi"]["some"]["avg10"].as_f64()?;
+        let share = stats.pointer(&format!("/{kind}/psi/some/avg10"))?.as_f64()?;
         Some((kind, share))
     };
     let all = [of("cpu"), of("memory"), of("blkio")].into_iter().flatten();
