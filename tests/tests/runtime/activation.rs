@@ -17,7 +17,12 @@ fn listen(host: &Host) -> (UnixDatagram, String) {
 fn create(host: &Host, container: &Container, notify: &str) {
     let bundle = container.bundle().to_string_lossy().into_owned();
     let call = host.runtime().call(&["create", "--bundle", &bundle, container.id()]);
-    let _ = call.with(|command| drop(command.env("NOTIFY_SOCKET", notify))).run().ok();
+    let _ = call
+        .with(|command| {
+            command.env("NOTIFY_SOCKET", notify);
+        })
+        .run()
+        .ok();
 }
 
 fn received(socket: &UnixDatagram) -> String {
@@ -33,7 +38,12 @@ fn readiness_is_passed_on_with_the_pid_of_init() {
     let container = host.container(host.config(&["do", "notify STATUS=busy", "notify READY=1", "sleep 60"]));
     create(&host, &container, &path);
     let call = host.runtime().call(&["start", container.id()]);
-    let _ = call.with(|command| drop(command.env("NOTIFY_SOCKET", &path))).run().ok();
+    let _ = call
+        .with(|command| {
+            command.env("NOTIFY_SOCKET", &path);
+        })
+        .run()
+        .ok();
     let text = received(&socket);
     assert_eq!(text, format!("READY=1\nMAINPID={}\n", container.pid()));
 }
@@ -45,7 +55,12 @@ fn start_waits_for_it_no_longer_than_the_container_lives() {
     let container = host.container(host.config(&["sleep", "0.3"]));
     create(&host, &container, &path);
     let call = host.runtime().call(&["start", container.id()]);
-    let _ = call.with(|command| drop(command.env("NOTIFY_SOCKET", &path))).run().ok();
+    let _ = call
+        .with(|command| {
+            command.env("NOTIFY_SOCKET", &path);
+        })
+        .run()
+        .ok();
     assert_eq!(container.status(), "stopped");
 }
 
@@ -58,7 +73,11 @@ fn run_passes_it_on_while_it_waits() {
     let _ = host.tool(&["chown", "-R", "100000:100000", &container.rootfs().to_string_lossy()]);
     let bundle = container.bundle().to_string_lossy().into_owned();
     let call = host.runtime().call(&["run", "--bundle", &bundle, container.id()]);
-    let mut running = call.with(|command| drop(command.env("NOTIFY_SOCKET", &path))).spawn();
+    let mut running = call
+        .with(|command| {
+            command.env("NOTIFY_SOCKET", &path);
+        })
+        .spawn();
     assert!(received(&socket).starts_with("READY=1\nMAINPID="));
     let _ = container.kill("KILL").ok();
     assert_eq!(running.wait().code, 137);

@@ -80,7 +80,9 @@ fn podman_calls_without_a_root_a_path_or_a_runtime_directory() {
     let log = container.bundle().join("oci-log").to_string_lossy().into_owned();
     let bare = |words: &[&str]| {
         let call = host.runtime().bare().args(words.iter().map(ToString::to_string));
-        let call = call.with(|command| drop(command.env_clear().env("XDG_RUNTIME_DIR", "")));
+        let call = call.with(|command| {
+            command.env_clear().env("XDG_RUNTIME_DIR", "");
+        });
         call.spawn().wait()
     };
     let id = container.id();
@@ -211,7 +213,11 @@ fn init_is_an_orphan_of_the_caller_when_create_is_over() {
     let call = host.runtime().call(&["create", "--bundle", &bundle, container.id()]);
     let me = nix::unistd::getpid();
     nix::sys::prctl::set_child_subreaper(true).unwrap();
-    let mut running = call.with(|command| drop(command.process_group(0))).spawn();
+    let mut running = call
+        .with(|command| {
+            command.process_group(0);
+        })
+        .spawn();
     let _ = running.wait().ok();
     let status = std::fs::read_to_string(format!("/proc/{}/status", container.pid())).unwrap();
     assert!(status.contains(&format!("PPid:\t{me}")), "{status}");
