@@ -6,11 +6,12 @@ use crate::inside::is_on;
 use rustix::fd::AsFd;
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::process::{getegid, geteuid};
-use tare_plan::host::{CgroupVersion, Hierarchy, Host, Kernel, Privilege};
+use tare_plan::host::{CgroupVersion, Hierarchy, Host, Kernel, Privilege, SecurityModules};
 use tare_plan::tables::capabilities::Capability;
 
 const CGROUP: u64 = 0x0027_e0eb;
 const CGROUP2: u64 = 0x6367_7270;
+const SELINUX: u64 = 0xf97c_ff8c;
 
 /// Where hierarchies are mounted on every Linux system.
 const MOUNTS: &str = "/sys/fs/cgroup";
@@ -34,7 +35,17 @@ pub fn host() -> Result<Host> {
         capabilities: sets.permitted.bits(),
         kernel: kernel(rustix::system::uname().release().to_str().unwrap_or_default()),
         kcore: fs::access(c"/proc/kcore", fs::Access::EXISTS).is_ok(),
+        security: security(),
     })
+}
+
+/// The security modules that are in force: AppArmor's module says so itself, SELinux by its file system.
+fn security() -> SecurityModules {
+    SecurityModules {
+        apparmor: std::fs::read("/sys/module/apparmor/parameters/enabled")
+            .is_ok_and(|word| word.starts_with(b"Y")),
+        selinux: is_mounted("/sys/fs/selinux", SELINUX),
+    }
 }
 
 /// The first two numbers of a release such as `6.1.0-28-amd64`.

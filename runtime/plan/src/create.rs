@@ -9,7 +9,7 @@ use crate::spec::{self, Checked, Examined, Mistake, NamespaceKind, Propagation, 
 use crate::step::{
     Console, EnterRoot, Hook, HookKind, Hooks, InitStep, ParentStep, Signal, Slot, Spawn, Status,
 };
-use crate::{devices, features, mounts, namespaces, process, root, scheduling};
+use crate::{devices, features, labels, mounts, namespaces, process, root, scheduling};
 
 /// What the caller asks for beside the configuration.
 #[derive(Clone, Debug)]
@@ -174,6 +174,7 @@ fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mis
     cgroup::join(&mut draft, &context, Entry::Late);
     namespaces::seal_cgroups(&mut draft, &context);
     scheduling::memory_policy(&mut draft, &context);
+    labels::program(&mut draft, &context, process);
     let started = process::plan(&mut draft, &context, process);
     become_ready(&mut draft, &context, &started);
     process::start(&mut draft, started);

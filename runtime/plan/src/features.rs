@@ -26,37 +26,15 @@ struct Unbuilt {
 /// What callers can ask about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Feature {
-    Apparmor,
     IntelRdt,
-    Selinux,
 }
 
 /// Everything that is valid and not built yet. Who builds it removes its row.
-const UNBUILT: &[Unbuilt] = &[
-    Unbuilt {
-        place: "process.apparmorProfile",
-        asked: |spec| {
-            let profile = spec.process.as_ref().and_then(|process| process.apparmor_profile.as_deref());
-            profile.is_some_and(|profile| profile != "unconfined")
-        },
-        feature: Some(Feature::Apparmor),
-    },
-    Unbuilt {
-        place: "process.selinuxLabel",
-        asked: |spec| spec.process.as_ref().is_some_and(|process| process.selinux_label.is_some()),
-        feature: Some(Feature::Selinux),
-    },
-    Unbuilt {
-        place: "linux.mountLabel",
-        asked: |spec| spec.linux.mount_label.is_some(),
-        feature: Some(Feature::Selinux),
-    },
-    Unbuilt {
-        place: "linux.intelRdt",
-        asked: |spec| spec.linux.intel_rdt.is_some(),
-        feature: Some(Feature::IntelRdt),
-    },
-];
+const UNBUILT: &[Unbuilt] = &[Unbuilt {
+    place: "linux.intelRdt",
+    asked: |spec| spec.linux.intel_rdt.is_some(),
+    feature: Some(Feature::IntelRdt),
+}];
 
 /// What a description asks for that is not built yet, each with its place.
 pub fn unbuilt(spec: &Spec) -> Vec<Mistake> {
@@ -87,8 +65,8 @@ fn linux() -> Value {
         "capabilities": words::<Capability>(|_| true),
         "cgroup": { "v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true },
         "seccomp": seccomp_features(),
-        "apparmor": { "enabled": is_built(Feature::Apparmor) },
-        "selinux": { "enabled": is_built(Feature::Selinux) },
+        "apparmor": { "enabled": true },
+        "selinux": { "enabled": true },
         "memoryPolicy": memory_policy(),
         "intelRdt": {
             "enabled": is_built(Feature::IntelRdt),
@@ -134,12 +112,11 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_told_by_place_and_to_callers() {
-        let config = br#"{"ociVersion": "1.3.0", "process": {"cwd": "/", "apparmorProfile": "tight"},
-            "linux": {"mountLabel": "x"}}"#;
+        let config = br#"{"ociVersion": "1.3.0", "linux": {"intelRdt": {}}}"#;
         let places: Vec<_> =
             unbuilt(&load(config).unwrap().spec).into_iter().map(|mistake| mistake.place).collect();
-        assert_eq!(places, ["process.apparmorProfile", "linux.mountLabel"]);
-        assert_eq!(features()["linux"]["apparmor"]["enabled"], false);
+        assert_eq!(places, ["linux.intelRdt"]);
+        assert_eq!(features()["linux"]["intelRdt"]["enabled"], false);
     }
 
     #[test]

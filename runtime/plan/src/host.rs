@@ -13,6 +13,17 @@ pub struct Host {
     pub kernel: Kernel,
     /// Whether `/proc/kcore` is there, to which `/dev/core` points.
     pub kcore: bool,
+    /// The security modules that label processes.
+    pub security: SecurityModules,
+}
+
+/// The security modules that are in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SecurityModules {
+    /// AppArmor.
+    pub apparmor: bool,
+    /// SELinux.
+    pub selinux: bool,
 }
 
 /// What the runtime may do.

@@ -12,6 +12,7 @@ pub mod exec;
 pub mod features;
 pub mod host;
 mod id_maps;
+mod labels;
 mod mounts;
 mod namespaces;
 pub mod options;

@@ -3,6 +3,7 @@
 use crate::create::Context;
 use crate::draft::{Draft, clean};
 use crate::id_maps::IdMaps;
+use crate::labels;
 use crate::options::{self, Options};
 use crate::place::Place;
 use crate::spec;
@@ -30,6 +31,7 @@ const COVERABLE: &[&str] = &[
 /// Plans every mount.
 pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
     let mut id_maps = IdMaps::default();
+    labels::check_mounts(draft, context);
     for (index, mount) in context.spec.mounts.iter().enumerate() {
         let place = Place::at("mounts[#]", index);
         let Some(target) = target_of(draft, index, mount) else { continue };
@@ -41,7 +43,7 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
             (None, Some("cgroup" | "cgroup2")) => {
                 crate::cgroup_mounts::plan(draft, context, (planner.target, options), place)
             }
-            (None, Some(kind)) => planner.file_system(draft, kind, options),
+            (None, Some(kind)) => planner.file_system(draft, context, (kind, options)),
             (None, None) => {
                 draft.refuse(Place::at("mounts[#].type", index), "a mount that is no bind needs a type")
             }
@@ -106,8 +108,9 @@ impl Planner<'_> {
     }
 
     /// A new file system.
-    fn file_system(self, draft: &mut Draft, kind: &str, options: Options) {
+    fn file_system(self, draft: &mut Draft, context: &Context<'_>, (kind, mut options): (&str, Options)) {
         let source = self.mount.source.as_deref().unwrap_or(kind);
+        options.own.extend(labels::of_mount(draft, context, (kind, &options.own)));
         let step = Mount {
             kind: draft.text(kind, Place::at("mounts[#].type", self.index)),
             source: draft.text(source, Place::at("mounts[#].source", self.index)),

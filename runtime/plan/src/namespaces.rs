@@ -3,6 +3,7 @@
 use crate::cgroup;
 use crate::create::{Context, Keyring, is_root, path_of};
 use crate::draft::Draft;
+use crate::labels;
 use crate::place::Place;
 use crate::spec::{IdMapping, NamespaceKind, PersonalityDomain};
 use crate::step::{InitStep, MapIds, MapWriter, MoveNetDevice, ParentStep, Signal, Slot, Spawn};
@@ -88,8 +89,8 @@ fn user_namespace(draft: &mut Draft, context: &Context<'_>, joined: bool) {
 
 /// Network devices move when init's namespaces have their owner, and before anybody looks at them.
 fn move_devices(draft: &mut Draft, context: &Context<'_>, namespace: Option<Slot>) {
-    let place = Place::of("linux.netDevices");
     for (device, asked) in &context.spec.linux.net_devices {
+        let place = Place::keyed("linux.netDevices#", device);
         let name = asked.name.as_deref().filter(|name| !name.is_empty() && name != device);
         let name = name.map(|name| draft.text(name, place));
         let step = MoveNetDevice { device: draft.text(device, place), name, namespace };
@@ -138,6 +139,7 @@ pub(crate) fn set_up(draft: &mut Draft, context: &Context<'_>) {
         draft.init(InitStep::Personality { persona }, Place::of("linux.personality"));
     }
     if context.request.keyring == Keyring::New {
+        labels::keys(draft, context);
         let name = draft.text(&format!("_ses.{}", context.request.id), Place::DEFAULT);
         draft.init(InitStep::NewKeyring { name }, Place::DEFAULT);
     }
@@ -163,8 +165,8 @@ pub(crate) fn seal_cgroups(draft: &mut Draft, context: &Context<'_>) {
 
 /// Plans kernel parameters.
 pub(crate) fn sysctls(draft: &mut Draft, context: &Context<'_>) {
-    let place = Place::of("linux.sysctl");
     for (name, value) in &context.spec.linux.sysctl {
+        let place = Place::keyed("linux.sysctl#", name);
         let path = draft.inside(&name.replace('.', "/"), place);
         let value = draft.text(value, place);
         draft.init(InitStep::Sysctl { path, value }, place);

@@ -2,29 +2,67 @@
 
 use std::fmt;
 
-/// A place in `config.json`: a pattern in which each `#` stands for an index.
+/// A place in `config.json`: a pattern in which each `#` stands for an index, or for the key of an object.
 ///
 /// Every step carries one, and most steps never fail, so it is kept unformatted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     pattern: &'static str,
     indices: [u32; 2],
+    key: Key,
+}
+
+/// How much of a key is kept: all of any device's or parameter's name that is met.
+const KEY: usize = 47;
+
+/// The key of an object, cut where it is too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    bytes: [u8; KEY],
+    length: u8,
+}
+
+impl Key {
+    const NONE: Self = Self { bytes: [0; KEY], length: 0 };
+
+    fn new(text: &str) -> Self {
+        let mut key = Self::NONE;
+        let mut end = text.len().min(KEY);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        for (place, byte) in key.bytes.iter_mut().zip(text.bytes().take(end)) {
+            *place = byte;
+        }
+        key.length = u8::try_from(end).unwrap_or(0);
+        key
+    }
+
+    fn text(&self) -> &str {
+        let bytes = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default()
+    }
 }
 
 impl Place {
     /// A place without an index.
     pub const fn of(pattern: &'static str) -> Self {
-        Self { pattern, indices: [0; 2] }
+        Self { pattern, indices: [0; 2], key: Key::NONE }
     }
 
     /// A place with one index.
     pub fn at(pattern: &'static str, index: usize) -> Self {
-        Self { pattern, indices: [narrow(index), 0] }
+        Self { pattern, indices: [narrow(index), 0], key: Key::NONE }
     }
 
     /// A place with two indices, the outer one first.
     pub fn within(pattern: &'static str, outer: usize, inner: usize) -> Self {
-        Self { pattern, indices: [narrow(outer), narrow(inner)] }
+        Self { pattern, indices: [narrow(outer), narrow(inner)], key: Key::NONE }
+    }
+
+    /// A place with the key of an object.
+    pub fn keyed(pattern: &'static str, key: &str) -> Self {
+        Self { pattern, indices: [0; 2], key: Key::new(key) }
     }
 
     /// The place of what the configuration does not name: steps that every container takes.
@@ -33,6 +71,15 @@ impl Place {
     /// Whether the configuration names this place at all.
     pub fn is_named(&self) -> bool {
         !self.pattern.is_empty()
+    }
+}
+
+/// As places in mistakes have it: plain keys after a dot, others quoted.
+impl fmt::Display for Key {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.text();
+        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if plain { write!(out, ".{text}") } else { write!(out, "[{text:?}]") }
     }
 }
 
@@ -45,8 +92,10 @@ impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut indices = self.indices.iter();
         for (part, text) in self.pattern.split('#').enumerate() {
-            if part > 0 {
-                write!(out, "{}", indices.next().unwrap_or(&0))?;
+            match part {
+                0 => {}
+                1 if self.key.length > 0 => self.key.fmt(out)?,
+                _ => write!(out, "{}", indices.next().unwrap_or(&0))?,
             }
             out.write_str(text)?;
         }
@@ -63,5 +112,13 @@ mod tests {
         assert_eq!(Place::within("mounts[#].options[#]", 2, 1).to_string(), "mounts[2].options[1]");
         assert_eq!(Place::at("hooks.prestart[#]", 0).to_string(), "hooks.prestart[0]");
         assert_eq!(Place::of("root.path").to_string(), "root.path");
+    }
+
+    #[test]
+    fn a_key_fills_the_pattern_and_is_cut_where_it_is_too_long() {
+        let place = |key: &str| Place::keyed("linux.sysctl#", key).to_string();
+        assert_eq!(place("net.core.x"), r#"linux.sysctl["net.core.x"]"#);
+        assert_eq!(place(&"ä".repeat(40)), format!("linux.sysctl[\"{}\"]", "ä".repeat(23)));
+        assert_eq!(place("eth0"), "linux.sysctl.eth0");
     }
 }

@@ -4,8 +4,8 @@
 
 use crate::plan::Plan;
 use crate::step::{
-    Attributes, Console, EnterRoot, InitStep, MapWriter, Mount, Overlay, ParentStep, Planned, Reach, Rlimit,
-    Signal, Source, Spawn,
+    Attributes, Console, EnterRoot, InitStep, Label, Labelled, MapWriter, Mount, Overlay, ParentStep,
+    Planned, Reach, Rlimit, Signal, Source, Spawn,
 };
 use serde_json::{Value, json};
 use std::ffi::CStr;
@@ -108,6 +108,19 @@ impl fmt::Display for Rlimit {
     }
 }
 
+impl fmt::Display for Label {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = text(&self.value);
+        match self.of {
+            Labelled::ApparmorProgram => {
+                write!(out, "take the AppArmor profile {}", value.trim_start_matches("exec "))
+            }
+            Labelled::SelinuxProgram => write!(out, "take the SELinux label {value}"),
+            Labelled::SelinuxKeys => write!(out, "give keyrings the SELinux label {value}"),
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = if self.reach == Reach::Recursive { " and all below it" } else { "" };
@@ -165,6 +178,7 @@ impl fmt::Display for InitStep {
             Self::Personality { persona } => write!(out, "set the execution domain {persona:#x}"),
             Self::MemoryPolicy(policy) => write!(out, "set the memory policy {}", policy.mode),
             Self::NewSession => out.write_str("start a session"),
+            Self::Label(label) => write!(out, "{label}"),
             Self::NewKeyring { name } => write!(out, "take the new session keyring {}", text(name)),
             Self::NewCgroupNamespace => out.write_str("make a cgroup namespace"),
             Self::Hostname { name } => write!(out, "set the host name to {}", text(name)),

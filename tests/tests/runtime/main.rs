@@ -22,6 +22,7 @@ mod exit_codes;
 mod hooks;
 mod id_maps;
 mod kill_delete;
+mod labels;
 mod lifecycle;
 mod list_state;
 mod log;

@@ -5,6 +5,7 @@
 mod close;
 mod device;
 pub(crate) mod identity;
+mod label;
 mod mask;
 pub(crate) mod mount;
 pub(crate) mod namespace;
@@ -132,6 +133,7 @@ impl<'plan> Init<'plan> {
                 tare_sys::memory_policy::set(policy.number, &policy.nodes).during(Call::MemoryPolicy)
             }
             InitStep::NewSession => rustix::process::setsid().during(Call::Session).map(drop),
+            InitStep::Label(value) => label::write(self.kit.host_proc.as_fd(), value),
             InitStep::NewKeyring { name } => namespace::new_keyring(name),
             InitStep::NewCgroupNamespace => namespace::new_cgroup_namespace(),
             InitStep::Hostname { name } => {

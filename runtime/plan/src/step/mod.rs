@@ -15,8 +15,9 @@ pub use mount::{
     RootMode, Source, Target,
 };
 pub use process::{
-    Capabilities, Console, Identity, IoPriority, MapIds, MapWriter, MemoryPolicy, MoveNetDevice, NODE_WORDS,
-    NoNewPrivileges, PROCESSOR_WORDS, Processors, Rlimit, Scheduler, Spawn, Verify, WindowSize,
+    Capabilities, Console, Identity, IoPriority, Label, Labelled, MapIds, MapWriter, MemoryPolicy,
+    MoveNetDevice, NODE_WORDS, NoNewPrivileges, PROCESSOR_WORDS, Processors, Rlimit, Scheduler, Spawn,
+    Verify, WindowSize,
 };
 
 use crate::place::Place;
@@ -162,6 +163,8 @@ pub enum InitStep {
     Personality { persona: u64 },
     /// Sets from which nodes memory comes.
     MemoryPolicy(MemoryPolicy),
+    /// Gives what is executed or made from here on a label of a security module.
+    Label(Label),
     /// Takes an empty session keyring.
     NewKeyring { name: CString },
     /// Makes a cgroup namespace, whose root is the cgroup that init is in.

@@ -183,3 +183,23 @@ pub enum NoNewPrivileges {
     /// It may not.
     Set,
 }
+
+/// A label of a security module, for what this process executes or makes from here on (proc_pid_attr(5)).
+#[derive(Debug)]
+pub struct Label {
+    /// What gets it, by which module.
+    pub of: Labelled,
+    /// What is written.
+    pub value: CString,
+}
+
+/// What a label is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Labelled {
+    /// The AppArmor profile of the program that is executed next.
+    ApparmorProgram,
+    /// The SELinux context of the program that is executed next.
+    SelinuxProgram,
+    /// The SELinux context of new keyrings.
+    SelinuxKeys,
+}

@@ -9,6 +9,7 @@
 )]
 
 mod columns;
+mod fields;
 mod generator;
 mod golden;
 mod refused;
@@ -70,7 +71,7 @@ pub(crate) fn host(cgroups: Cgroups, privilege: Privilege) -> Host {
         Cgroups::V2 => vec![v2("/sys/fs/cgroup", V2)],
     };
     let kernel = Kernel { major: 6, minor: 1 };
-    Host { hierarchies, privilege, capabilities: (1 << 41) - 1, kernel, kcore: true }
+    Host { hierarchies, privilege, capabilities: (1 << 41) - 1, kernel, kcore: true, ..Host::default() }
 }
 
 pub(crate) fn request<'text>(console_socket: Option<&'text str>) -> Request<'text> {
