@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::parent::{self, Created};
 use crate::probe;
 use crate::record::{Pids, Record};
+use crate::resctrl;
 use crate::store::{Entry, Store};
 use std::ffi::CString;
 use tare_plan::create::{CgroupManager, Request};
@@ -103,6 +104,7 @@ pub fn record(bundle: &Bundle, host: &Host, request: &Request<'_>) -> Record {
         pids: pids(spec),
         keyring: request.keyring,
         exit: None,
+        resctrl: groups(spec, host, request.id),
         late_hooks: !spec.hooks.poststart.is_empty() || !spec.hooks.poststop.is_empty(),
     }
 }
@@ -122,6 +124,12 @@ fn cgroups(spec: &Spec, host: &Host, id: &str) -> Vec<Cgroup> {
         .map(|hierarchy| Cgroup { mount: hierarchy.mount.clone(), path: path.clone() })
         .rev()
         .collect()
+}
+
+/// The groups of resctrl that are the container's own: those that were there before it stay.
+fn groups(spec: &Spec, host: &Host, id: &str) -> Vec<String> {
+    let own = tare_plan::resctrl::own_groups(spec, host, id).into_iter();
+    own.filter(|group| !resctrl::is_there(group)).collect()
 }
 
 fn is_found(cgroup: &Cgroup) -> bool {

@@ -6,6 +6,7 @@ use crate::fault::{Call, Fault};
 use crate::parent::Created;
 use crate::process::{ProcessId, await_end};
 use crate::record::Record;
+use crate::resctrl;
 use crate::start::run_hooks;
 use crate::state::status;
 use crate::store::{Entry, Store};
@@ -63,6 +64,8 @@ pub fn discard(created: Created, warn: &mut dyn FnMut(&Error)) -> Result<()> {
 pub(crate) fn destroy(mut entry: Entry, record: &Record, warn: &mut dyn FnMut(&Error)) -> Result<()> {
     stop(&entry, record)?;
     cgroup::destroy(&record.own_cgroups()).map_err(|fault| entry.error("remove the cgroup of", fault))?;
+    let groups = record.resctrl.iter().try_for_each(|group| resctrl::remove(group));
+    groups.map_err(|fault| entry.error("remove the resctrl group of", fault))?;
     if record.init.is_some() {
         run_hooks(&entry, record, HookKind::Poststop).iter().for_each(&mut *warn);
     }
@@ -165,6 +168,7 @@ mod tests {
                 pids: crate::record::Pids::Own,
                 keyring: tare_plan::create::Keyring::New,
                 exit: None,
+                resctrl: Vec::new(),
                 late_hooks: false,
             })
             .unwrap();

@@ -199,6 +199,9 @@ impl fmt::Display for Reason<'_> {
             Call::OutsideRoot => {
                 out.write_str("it is outside of the container's root, possible container breakout detected")
             }
+            Call::Schemata => {
+                out.write_str("the group is there already and its schemata are not those that are asked for")
+            }
             Call::Verify => out.write_str("what was set is not what the kernel has"),
             Call::MapIds if errno == Errno::INVAL => write_unmappable(out, self.0.detail),
             Call::Slot => out.write_str("the plan uses a descriptor that no step has opened"),

@@ -31,6 +31,10 @@ calls! {
     Stat = "stat",
     /// mkdir(2).
     MakeDirectory = "mkdir",
+    /// rmdir(2).
+    RemoveDirectory = "rmdir",
+    /// A class of service that is there has other shares than the configuration says.
+    Schemata = "check of the schemata",
     /// Creating an empty file.
     MakeFile = "create",
     /// mknod(2).

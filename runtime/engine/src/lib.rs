@@ -32,6 +32,7 @@ mod process;
 pub mod processes;
 pub mod record;
 mod relay;
+mod resctrl;
 pub mod run;
 mod scheduling;
 pub mod self_exe;

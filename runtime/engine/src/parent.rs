@@ -13,14 +13,16 @@ use crate::slots::Slots;
 use crate::spawn::{self, Birth, Init};
 use crate::start::run_hooks;
 use crate::store::Entry;
-use crate::{cgroup, id_map, netdev, tree};
+use crate::{cgroup, id_map, netdev, resctrl, tree};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use rustix::fs::{self, MemfdFlags, Mode};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tare_plan::plan::Plan;
-use tare_plan::step::{HookKind, InitStep, MoveNetDevice, ParentStep, Planned, Signal, Slot, Status};
+use tare_plan::step::{
+    HookKind, InitStep, MakeResctrlGroup, MoveNetDevice, ParentStep, Planned, Signal, Slot, Status,
+};
 use tare_sys::clone::Spawned;
 use tare_sys::exec::Strings;
 
@@ -54,7 +56,7 @@ impl Created {
 struct Parent<'plan> {
     plan: &'plan Plan,
     init: Option<Init>,
-    cgroups: Cgroups,
+    made: Made,
     entry: Entry,
     record: Record,
     slots: Slots,
@@ -66,13 +68,30 @@ struct Parent<'plan> {
     limit_ms: Option<u64>,
 }
 
-/// The container's cgroups, removed unless they are kept.
-struct Cgroups(Vec<cgroup::Cgroup>);
+/// What was made outside of the container's own processes: removed unless it is kept.
+#[derive(Default)]
+struct Made {
+    cgroups: Vec<cgroup::Cgroup>,
+    /// Groups of resctrl.
+    groups: Vec<String>,
+}
 
-impl Drop for Cgroups {
+impl Made {
+    fn remove(&mut self) -> std::result::Result<(), Fault> {
+        let removed = cgroup::destroy(&std::mem::take(&mut self.cgroups));
+        std::mem::take(&mut self.groups).iter().try_for_each(|group| resctrl::remove(group)).and(removed)
+    }
+
+    fn keep(&mut self) {
+        self.cgroups.clear();
+        self.groups.clear();
+    }
+}
+
+impl Drop for Made {
     fn drop(&mut self) {
         // The way out that nothing takes on purpose; the error that led here is the one to tell.
-        let _ = cgroup::destroy(&self.0);
+        let _ = self.remove();
     }
 }
 
@@ -82,8 +101,8 @@ impl Drop for Cgroups {
 /// # Errors
 /// The step that failed, of either column, with its place in the configuration.
 pub fn carry_out(plan: &Plan, record: Record, entry: Entry) -> Result<Created> {
-    let cgroups = Cgroups(record.own_cgroups());
-    Parent::new(plan, record, entry, cgroups)?.walk()?.keep()
+    let made = Made { cgroups: record.own_cgroups(), groups: Vec::new() };
+    Parent::new(plan, record, entry, made)?.walk()?.keep()
 }
 
 /// Carries out `plan`, which makes one more process of the container in `entry`, and waits until it executes its program.
@@ -92,7 +111,7 @@ pub fn carry_out(plan: &Plan, record: Record, entry: Entry) -> Result<Created> {
 /// # Errors
 /// The step that failed, of either column, with its place in the configuration.
 pub(crate) fn execute(plan: &Plan, record: Record, entry: Entry, paused: Paused) -> Result<Created> {
-    let mut parent = Parent::new(plan, record, entry, Cgroups(Vec::new()))?;
+    let mut parent = Parent::new(plan, record, entry, Made::default())?;
     if paused == Paused::Waits {
         parent.limit_ms = None;
     }
@@ -135,12 +154,12 @@ fn instruction(planned: &tare_plan::seccomp::Instruction) -> tare_sys::seccomp::
 }
 
 impl<'plan> Parent<'plan> {
-    fn new(plan: &'plan Plan, record: Record, entry: Entry, cgroups: Cgroups) -> Result<Self> {
+    fn new(plan: &'plan Plan, record: Record, entry: Entry, made: Made) -> Result<Self> {
         let (channel, theirs) = channel::pair().map_err(|fault| Error::act("make a channel", fault))?;
         let kit = Some(kit(plan, theirs, channel.as_raw_fd())?);
         let slots = Slots::new(plan.slots);
         let limit_ms = limit_ms(plan);
-        Ok(Self { plan, init: None, cgroups, entry, record, slots, kit, channel, terminal: None, limit_ms })
+        Ok(Self { plan, init: None, made, entry, record, slots, kit, channel, terminal: None, limit_ms })
     }
 
     /// Carries out all steps of the parent's column.
@@ -172,6 +191,10 @@ impl<'plan> Parent<'plan> {
             }),
             ParentStep::Scheduler(scheduler) => {
                 self.pid().and_then(|pid| crate::scheduling::set(pid, scheduler))
+            }
+            ParentStep::MakeResctrlGroup(group) => self.make_resctrl_group(group),
+            ParentStep::EnterResctrlGroup { group } => {
+                self.pid().and_then(|pid| resctrl::enter(self.slots.get(*group)?, pid))
             }
             ParentStep::MoveNetDevice(device) => self.move_device(device),
             ParentStep::IoPriority(priority) => {
@@ -232,6 +255,16 @@ impl<'plan> Parent<'plan> {
         let path = format!("/proc/{}/root", init.pid);
         let root = fs::openat(fs::CWD, path, flags, Mode::empty()).during(Call::Open)?;
         if init.is_alive() { Ok(root) } else { Err(gone) }
+    }
+
+    fn make_resctrl_group(&mut self, step: &MakeResctrlGroup) -> std::result::Result<(), Fault> {
+        let group = resctrl::make(step)?;
+        if group.made {
+            let path = format!("{}/{}", step.mount.to_string_lossy(), step.path.to_string_lossy());
+            // The one made last lies in the one before, and goes first.
+            self.made.groups.insert(0, path);
+        }
+        self.slots.put(step.slot, group.directory)
     }
 
     /// A socket in the container's directory: whoever may write there may start the container.
@@ -375,7 +408,7 @@ impl<'plan> Parent<'plan> {
     /// Undoes all that was made, because of `error`. What can't be removed stays recorded, so that `delete --force` finds it.
     fn undo(mut self, error: Error) -> Error {
         drop(self.init.take());
-        if cgroup::destroy(&std::mem::take(&mut self.cgroups.0)).is_err() {
+        if self.made.remove().is_err() {
             self.entry.keep();
         }
         if error.is_of_a_hook() {
@@ -390,7 +423,7 @@ impl<'plan> Parent<'plan> {
     fn keep(mut self) -> Result<Created> {
         let nobody = || Error::InitDied { how: "the plan never made it".to_owned() };
         let init = self.init.take().and_then(Init::keep).ok_or_else(nobody)?;
-        self.cgroups.0.clear();
+        self.made.keep();
         self.entry.keep();
         Ok(Created { entry: self.entry, record: self.record, init, terminal: self.terminal })
     }
@@ -408,6 +441,9 @@ fn failed(planned: &Planned<ParentStep>, fault: Fault) -> Error {
     let because = planned.because;
     let text = match &planned.step {
         ParentStep::Hooks(hooks) => hook::path_of(&hooks.hooks, &fault),
+        ParentStep::MakeResctrlGroup(group) if fault.call == Call::Write => {
+            resctrl::last_status(&group.mount)
+        }
         _ => String::new(),
     };
     Error::Step(Box::new(FailedStep { act: planned.step.to_string(), fault, text, because }))

@@ -12,6 +12,10 @@ use tare_plan::tables::capabilities::Capability;
 const CGROUP: u64 = 0x0027_e0eb;
 const CGROUP2: u64 = 0x6367_7270;
 const SELINUX: u64 = 0xf97c_ff8c;
+const RESCTRL: u64 = 0x0765_5821;
+
+/// Where resctrl is mounted unless somebody wants it elsewhere.
+const RESCTRL_AT: &str = "/sys/fs/resctrl";
 
 /// Where hierarchies are mounted on every Linux system.
 const MOUNTS: &str = "/sys/fs/cgroup";
@@ -35,8 +39,24 @@ pub fn host() -> Result<Host> {
         capabilities: sets.permitted.bits(),
         kernel: kernel(rustix::system::uname().release().to_str().unwrap_or_default()),
         kcore: fs::access(c"/proc/kcore", fs::Access::EXISTS).is_ok(),
+        resctrl: resctrl(),
         security: security(),
     })
+}
+
+/// Where resctrl is mounted. Only where the kernel has it, and it is not at its usual place, all mounts are read.
+fn resctrl() -> Option<String> {
+    if is_mounted(RESCTRL_AT, RESCTRL) {
+        return Some(RESCTRL_AT.to_owned());
+    }
+    fs::access(RESCTRL_AT, fs::Access::EXISTS).ok()?;
+    resctrl_in(&std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
+}
+
+/// The mount point of the first line of `mountinfo` that has the type `resctrl` (proc_pid_mountinfo(5)).
+fn resctrl_in(mountinfo: &str) -> Option<String> {
+    let line = mountinfo.lines().find(|line| line.contains(" - resctrl "))?;
+    line.split(' ').nth(4).map(str::to_owned)
 }
 
 /// The security modules that are in force: AppArmor's module says so itself, SELinux by its file system.
@@ -94,6 +114,13 @@ mod tests {
     fn a_release_begins_with_two_numbers() {
         assert_eq!(kernel("6.1.0-28-amd64"), Kernel { major: 6, minor: 1 });
         assert_eq!(kernel("garbage"), Kernel { major: 0, minor: 0 });
+    }
+
+    #[test]
+    fn a_mount_of_resctrl_is_found_by_its_type() {
+        let lines = "22 1 0:2 / /proc rw - proc proc rw\n36 22 0:33 / /mnt/rdt rw,nosuid shared:9 - resctrl none rw\n";
+        assert_eq!(resctrl_in(lines).as_deref(), Some("/mnt/rdt"));
+        assert_eq!(resctrl_in("22 1 0:2 / /proc rw - proc proc rw\n"), None);
     }
 
     #[test]

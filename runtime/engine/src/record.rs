@@ -48,6 +48,8 @@ pub struct Record {
     pub keyring: Keyring,
     /// The exit code of its init, where `run` waited for it and kept the container: 128 and more for a signal.
     pub exit: Option<i32>,
+    /// The groups of resctrl that go with it, in the order in which they are removed.
+    pub resctrl: Vec<String>,
     /// Whether hooks run after its start or its deletion, for which the configuration is read again.
     pub late_hooks: bool,
 }
@@ -70,6 +72,7 @@ impl Record {
             "ownPids": self.pids == Pids::Own,
             "ownKeyring": self.keyring == Keyring::New,
             "exit": self.exit,
+            "resctrl": self.resctrl,
             "lateHooks": self.late_hooks,
         })
         .to_string()
@@ -100,6 +103,11 @@ impl Record {
             pids: if value.get("ownPids")?.as_bool()? { Pids::Own } else { Pids::Shared },
             keyring: if value.get("ownKeyring")?.as_bool()? { Keyring::New } else { Keyring::Inherited },
             exit: value.get("exit")?.as_i64().and_then(|code| i32::try_from(code).ok()),
+            resctrl: value
+                .get("resctrl")
+                .and_then(Value::as_array)
+                .map(|list| texts(list))
+                .unwrap_or_default(),
             late_hooks: value.get("lateHooks")?.as_bool()?,
         })
     }
@@ -128,6 +136,10 @@ impl Record {
 
 fn list(cgroups: &[Cgroup]) -> Vec<Value> {
     cgroups.iter().map(|cgroup| json!([cgroup.mount, cgroup.path])).collect()
+}
+
+fn texts(list: &[Value]) -> Vec<String> {
+    list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 fn cgroups(value: &Value) -> Option<Vec<Cgroup>> {
@@ -165,6 +177,7 @@ mod tests {
             pids: Pids::Own,
             keyring: Keyring::New,
             exit: None,
+            resctrl: vec!["/sys/fs/resctrl/a".to_owned()],
             late_hooks: false,
         }
     }

@@ -9,7 +9,7 @@ use crate::spec::{self, Checked, Examined, Mistake, NamespaceKind, Propagation, 
 use crate::step::{
     Console, EnterRoot, Hook, HookKind, Hooks, InitStep, ParentStep, Signal, Slot, Spawn, Status,
 };
-use crate::{devices, features, labels, mounts, namespaces, process, root, scheduling};
+use crate::{devices, labels, mounts, namespaces, process, resctrl, root, scheduling};
 
 /// What the caller asks for beside the configuration.
 #[derive(Clone, Debug)]
@@ -143,7 +143,6 @@ fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mis
     let Some(process) = &context.spec.process else {
         return Err(vec![Mistake::new("process", "a container needs a process to be created")]);
     };
-    draft.mistakes.extend(features::unbuilt(context.spec));
     let hooks = Moments::of(&mut draft, context.spec);
 
     draft.init(InitStep::DieWithParent, Place::DEFAULT);
@@ -157,6 +156,7 @@ fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mis
     let tree = root::prepare(&mut draft, &context);
     cgroup::plan(&mut draft, &mut context);
     cgroup::join(&mut draft, &context, Entry::Early);
+    resctrl::plan(&mut draft, &context);
     let spawn = namespaces::enter(&mut draft, &mut context);
     if !hidden_early {
         draft.init(InitStep::HideFromOthers, Place::DEFAULT);

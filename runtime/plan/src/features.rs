@@ -1,46 +1,17 @@
-//! What this runtime can do, as it tells its callers (features.md, features-linux.md), and what it can't yet.
-//!
-//! One table holds what is valid and not built: planning refuses it by place, and the answer to callers says so too.
+//! What this runtime can do, as it tells its callers (features.md, features-linux.md), from the tables that it works by.
 
 use serde_json::{Value, json};
 
 use crate::options::OPTIONS;
 use crate::seccomp;
 use crate::spec::{
-    Action, Arch, Hooks, MemoryPolicyFlag, MemoryPolicyMode, Mistake, NamespaceKind, Operator, SeccompFlag,
-    Spec,
+    Action, Arch, Hooks, MemoryPolicyFlag, MemoryPolicyMode, NamespaceKind, Operator, SeccompFlag,
 };
 use crate::tables::Vocabulary;
 use crate::tables::capabilities::Capability;
 
 /// The oldest and the newest version of the specification whose configs are understood.
 pub const VERSIONS: (&str, &str) = ("1.0.0", "1.3.0");
-
-/// A property that is valid and not built yet.
-struct Unbuilt {
-    place: &'static str,
-    asked: fn(&Spec) -> bool,
-    feature: Option<Feature>,
-}
-
-/// What callers can ask about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Feature {
-    IntelRdt,
-}
-
-/// Everything that is valid and not built yet. Who builds it removes its row.
-const UNBUILT: &[Unbuilt] = &[Unbuilt {
-    place: "linux.intelRdt",
-    asked: |spec| spec.linux.intel_rdt.is_some(),
-    feature: Some(Feature::IntelRdt),
-}];
-
-/// What a description asks for that is not built yet, each with its place.
-pub fn unbuilt(spec: &Spec) -> Vec<Mistake> {
-    let asked = UNBUILT.iter().filter(|unbuilt| (unbuilt.asked)(spec));
-    asked.map(|unbuilt| Mistake::new(unbuilt.place, "this property is not supported yet")).collect()
-}
 
 /// The features structure (features.md), as JSON; it depends on this build alone, not on the host.
 pub fn features() -> Value {
@@ -68,11 +39,7 @@ fn linux() -> Value {
         "apparmor": { "enabled": true },
         "selinux": { "enabled": true },
         "memoryPolicy": memory_policy(),
-        "intelRdt": {
-            "enabled": is_built(Feature::IntelRdt),
-            "schemata": is_built(Feature::IntelRdt),
-            "monitoring": is_built(Feature::IntelRdt),
-        },
+        "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
         "mountExtensions": { "idmap": { "enabled": true } },
         "netDevices": { "enabled": true },
     })
@@ -96,10 +63,6 @@ fn memory_policy() -> Value {
     })
 }
 
-fn is_built(feature: Feature) -> bool {
-    UNBUILT.iter().all(|unbuilt| unbuilt.feature != Some(feature))
-}
-
 /// The words of a vocabulary that are built.
 fn words<T: Vocabulary>(built: impl Fn(T) -> bool) -> Vec<&'static str> {
     T::WORDS.iter().copied().filter(|word| built(*word)).map(Vocabulary::word).collect()
@@ -108,22 +71,6 @@ fn words<T: Vocabulary>(built: impl Fn(T) -> bool) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::load;
-
-    #[test]
-    fn what_is_not_built_is_told_by_place_and_to_callers() {
-        let config = br#"{"ociVersion": "1.3.0", "linux": {"intelRdt": {}}}"#;
-        let places: Vec<_> =
-            unbuilt(&load(config).unwrap().spec).into_iter().map(|mistake| mistake.place).collect();
-        assert_eq!(places, ["linux.intelRdt"]);
-        assert_eq!(features()["linux"]["intelRdt"]["enabled"], false);
-    }
-
-    #[test]
-    fn nothing_is_asked_of_a_plain_config() {
-        let plain = crate::spec::default_config(crate::spec::Owner::Root);
-        assert_eq!(unbuilt(&load(plain.as_bytes()).unwrap().spec), []);
-    }
 
     #[test]
     fn features_come_from_the_tables() {

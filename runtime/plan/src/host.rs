@@ -13,6 +13,8 @@ pub struct Host {
     pub kernel: Kernel,
     /// Whether `/proc/kcore` is there, to which `/dev/core` points.
     pub kcore: bool,
+    /// Where resctrl is mounted, by which shares of caches are allocated.
+    pub resctrl: Option<String>,
     /// The security modules that label processes.
     pub security: SecurityModules,
 }

@@ -20,6 +20,7 @@ pub mod place;
 pub mod plan;
 pub mod print;
 mod process;
+pub mod resctrl;
 mod root;
 mod scheduling;
 pub mod seccomp;

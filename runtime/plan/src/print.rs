@@ -4,8 +4,8 @@
 
 use crate::plan::Plan;
 use crate::step::{
-    Attributes, Console, EnterRoot, InitStep, Label, Labelled, MapWriter, Mount, Overlay, ParentStep,
-    Planned, Reach, Rlimit, Signal, Source, Spawn,
+    Attributes, Console, EnterRoot, InitStep, Label, Labelled, MakeResctrlGroup, MapWriter, Mount, Overlay,
+    ParentStep, Planned, Presence, Reach, Rlimit, Signal, Source, Spawn,
 };
 use serde_json::{Value, json};
 use std::ffi::CStr;
@@ -54,6 +54,8 @@ impl fmt::Display for ParentStep {
             Self::OpenInit { .. } => out.write_str("open the container's init"),
             Self::OpenRoot { .. } => out.write_str("open the container's root"),
             Self::WriteCgroup(write) => write!(out, "set {} to {:?}", text(&write.file), text(&write.value)),
+            Self::MakeResctrlGroup(group) => write!(out, "{group}"),
+            Self::EnterResctrlGroup { .. } => out.write_str("put init into the resctrl group"),
             Self::OpenNamespace { kind, path, .. } => write!(out, "open the {kind} namespace {}", text(path)),
             Self::MakeIdMap { maps, .. } => {
                 write!(out, "map users {} and groups {} of mounts", Lines(&maps.uids), Lines(&maps.gids))
@@ -105,6 +107,17 @@ impl fmt::Display for ParentStep {
 impl fmt::Display for Rlimit {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "set {} to {} at most {}", self.resource, self.soft, self.hard)
+    }
+}
+
+impl fmt::Display for MakeResctrlGroup {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if self.presence == Presence::Required { "open" } else { "make" };
+        write!(out, "{verb} the resctrl group {}/{}", text(&self.mount), text(&self.path))?;
+        if !self.expected.is_empty() {
+            write!(out, " that has {}", Lines(&self.expected))?;
+        }
+        if self.written.is_empty() { Ok(()) } else { write!(out, " with {}", Lines(&self.written)) }
     }
 }
 

@@ -14,6 +14,7 @@
 mod damaged;
 mod failing;
 mod killed;
+mod shares;
 mod stage;
 
 use rustix::fd::AsFd;
@@ -31,6 +32,10 @@ const TESTS: &[(&str, fn())] = &[
     ("killed::a_creator_killed_at_any_step_of_init_leaves_nothing", killed::at_any_step_of_init),
     ("killed::a_creator_killed_at_any_step_in_all_namespaces", killed::in_all_namespaces),
     ("killed::an_init_that_the_death_signal_missed_dies_by_the_channel", killed::without_death_signal),
+    ("shares::a_group_gets_its_schemata_and_the_container", shares::of_its_own),
+    ("shares::a_group_of_its_own_goes_with_the_container", shares::gone_with_the_container),
+    ("shares::a_class_that_is_there_is_compared_and_stays", shares::of_a_class),
+    ("shares::a_class_that_is_only_named_must_be_there", shares::of_a_class_that_is_missing),
     ("damaged::a_record_cut_at_any_length_is_told_and_removed", damaged::cut_at_any_length),
     ("damaged::a_record_that_is_missing_is_told_and_removed", damaged::missing),
     ("damaged::a_record_of_garbage_is_told_and_removed", damaged::garbage),

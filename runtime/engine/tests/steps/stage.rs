@@ -41,12 +41,19 @@ pub(crate) struct Stage {
     bundle: Bundle,
     clean: Snapshot,
     descriptors: usize,
+    /// What is true of the machine, as far as the container's plan knows.
+    pub(crate) facts: tare_plan::host::Host,
 }
 
 impl Stage {
     pub(crate) fn new(kind: Kind) -> Self {
+        Self::with(kind, |config| config)
+    }
+
+    /// A stage whose configuration is changed.
+    pub(crate) fn with(kind: Kind, change: impl FnOnce(Config) -> Config) -> Self {
         let host = Host::new();
-        let config = config(&host);
+        let config = change(config(&host));
         let mut container = host.container(config.clone());
         container.deleted_already();
         let directory = Directory::create(container.bundle()).unwrap();
@@ -64,7 +71,8 @@ impl Stage {
         let bundle = Bundle::open(container.bundle()).unwrap();
         let store = Store::new(host.runtime().root().to_string_lossy());
         let (id, clean) = (container.id().to_owned(), Snapshot::take(host.marker()));
-        Self { host, store, id, bundle, clean, descriptors: descriptors() }
+        let facts = probe::host().unwrap();
+        Self { host, store, id, bundle, clean, descriptors: descriptors(), facts }
     }
 
     fn request(&self) -> Request<'_> {
@@ -81,13 +89,13 @@ impl Stage {
     }
 
     pub(crate) fn plan(&self) -> Plan {
-        plan(&self.bundle, &probe::host().unwrap(), &self.request()).unwrap_or_else(|error| panic!("{error}"))
+        plan(&self.bundle, &self.facts, &self.request()).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// What `create` does with a plan.
     pub(crate) fn make(&self, plan: &Plan) -> Result<Created> {
         let entry = self.store.reserve(&self.id)?;
-        let record = record(&self.bundle, &probe::host()?, &self.request());
+        let record = record(&self.bundle, &self.facts, &self.request());
         make(&self.bundle, plan, record, entry)
     }
 

@@ -7,6 +7,7 @@ mod cgroup;
 mod hook;
 mod mount;
 mod process;
+mod resctrl;
 
 pub use cgroup::{MakeCgroup, OpenCgroup, PrepareCgroup, WriteCgroup};
 pub use hook::{Hook, HookEnvironment, HookKind, Hooks};
@@ -19,6 +20,7 @@ pub use process::{
     MoveNetDevice, NODE_WORDS, NoNewPrivileges, PROCESSOR_WORDS, Processors, Rlimit, Scheduler, Spawn,
     Verify, WindowSize,
 };
+pub use resctrl::{MakeResctrlGroup, Presence};
 
 use crate::place::Place;
 use crate::seccomp::Filter;
@@ -87,6 +89,10 @@ pub enum ParentStep {
     OpenRoot { slot: Slot },
     /// Writes one file of a cgroup.
     WriteCgroup(WriteCgroup),
+    /// Makes a group of resctrl, where it is not there, and opens it.
+    MakeResctrlGroup(MakeResctrlGroup),
+    /// Puts init into a group of resctrl.
+    EnterResctrlGroup { group: Slot },
     /// Opens a namespace that is to be joined, and refuses one of another kind.
     OpenNamespace { slot: Slot, kind: NamespaceKind, path: CString },
     /// Makes a user namespace for its mappings alone.

@@ -9,6 +9,7 @@ pub(crate) fn rich(cgroups: Cgroups) -> Host {
     let mut host = host(cgroups, Privilege::Root);
     host.security.apparmor = true;
     host.security.selinux = true;
+    host.resctrl = Some("/sys/fs/resctrl".to_owned());
     host
 }
 
@@ -122,5 +123,49 @@ fn mounts_get_their_label_where_their_file_system_takes_one() {
             "mount tmpfs at /dev nosuid context=a:b:c <- mounts[1]",
             "mount tmpfs at /own context=x:y:z <- mounts[2]"
         ]
+    );
+}
+
+#[test]
+fn a_class_of_its_own_is_made_with_all_lines_and_entered() {
+    let changes = json!({ "linux": { "intelRdt": {
+        "l3CacheSchema": "L3:0=7f0\nMB:0=50", "memBwSchema": "MB:0=20", "schemata": ["L2:0=f", "L2:1=3"],
+        "enableMonitoring": true,
+    } } });
+    assert_eq!(
+        steps(&changes, &rich(Cgroups::V2), "intelRdt"),
+        [
+            "make the resctrl group /sys/fs/resctrl/box with L3:0=7f0; MB:0=20; L2:0=f; L2:1=3 <- linux.intelRdt.closID",
+            "make the resctrl group /sys/fs/resctrl/box/mon_groups/box <- linux.intelRdt.enableMonitoring",
+            "put init into the resctrl group <- linux.intelRdt.closID",
+            "put init into the resctrl group <- linux.intelRdt.enableMonitoring",
+        ]
+    );
+}
+
+#[test]
+fn a_class_that_is_named_is_compared_or_must_be_there() {
+    let group = |rdt: Value| {
+        let steps =
+            steps(&json!({ "linux": { "intelRdt": rdt } }), &rich(Cgroups::V2), "the resctrl group /");
+        steps.into_iter().next().unwrap()
+    };
+    let because = "<- linux.intelRdt.closID";
+    assert_eq!(
+        group(json!({ "closID": "gold", "memBwSchema": "MB:0=20", "schemata": ["L2:0=f"] })),
+        format!("make the resctrl group /sys/fs/resctrl/gold that has MB:0=20 with L2:0=f {because}")
+    );
+    assert_eq!(
+        group(json!({ "closID": "gold" })),
+        format!("open the resctrl group /sys/fs/resctrl/gold {because}")
+    );
+    assert_eq!(group(json!({ "closID": "/" })), format!("open the resctrl group /sys/fs/resctrl/ {because}"));
+}
+
+#[test]
+fn shares_of_caches_need_resctrl() {
+    assert_eq!(
+        mistakes(&json!({ "linux": { "intelRdt": {} } }), &host(Cgroups::V2, Privilege::Root)),
+        ["intelRdt is specified in config, but no resctrl file system is mounted, because of linux.intelRdt"]
     );
 }

@@ -23,7 +23,10 @@ fn intel_rdt(rdt: &IntelRdt, at: &Place<'_>, report: &mut Report) {
     }
     each(&rdt.schemata, &at.key("schemata"), |line, place| one_line(line, place, report));
     if let Some(schema) = &rdt.l3_cache_schema {
-        one_line(schema, &at.key("l3CacheSchema"), report);
+        // Here the specification says SHOULD, and what a further line about bandwidth means.
+        if schema.contains('\n') {
+            report.warn(&at.key("l3CacheSchema"), "schema should not have a newline");
+        }
     }
     if let Some(schema) = &rdt.mem_bw_schema {
         one_line(schema, &at.key("memBwSchema"), report);
