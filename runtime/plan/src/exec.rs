@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::scheduling::{self, processors};
 use crate::spec::{Checked, CheckedProcess, Mistake, NamespaceKind, Process};
 use crate::step::{Console, EnterRoot, InitStep, OpenCgroup, ParentStep, Signal, Slot, Spawn};
-use crate::{create, process};
+use crate::{create, labels, process};
 
 /// What the caller asks for beside the process, and what is known of the container.
 #[derive(Clone, Debug)]
@@ -124,10 +124,12 @@ fn set_up(draft: &mut Draft, context: &Context<'_>, process: &Process) {
         _ => draft.init(InitStep::EveryProcessor, Place::DEFAULT),
     }
     if context.request.keyring == Keyring::New {
+        labels::keys(draft, context, process);
         let name = draft.text(&format!("_ses.{}", context.request.id), Place::DEFAULT);
         draft.init(InitStep::NewKeyring { name }, Place::DEFAULT);
     }
     process::terminal(draft, process, Console::Unnamed);
+    labels::program(draft, context, process);
 }
 
 /// Plans the processors of a list such as `0-3,7`.

@@ -29,19 +29,18 @@ pub(crate) fn program(draft: &mut Draft, context: &Context<'_>, process: &Proces
             draft.refuse(place, NO_APPARMOR);
         }
     }
-    selinux(draft, context, Labelled::SelinuxProgram);
+    selinux(draft, context, (process, Labelled::SelinuxProgram));
 }
 
 /// Plans the label of the keyring, which is the program's. The kernel forgets it when the program is executed.
-pub(crate) fn keys(draft: &mut Draft, context: &Context<'_>) {
+pub(crate) fn keys(draft: &mut Draft, context: &Context<'_>, process: &Process) {
     if context.host.security.selinux {
-        selinux(draft, context, Labelled::SelinuxKeys);
+        selinux(draft, context, (process, Labelled::SelinuxKeys));
     }
 }
 
-fn selinux(draft: &mut Draft, context: &Context<'_>, of: Labelled) {
-    let label = context.spec.process.as_ref().and_then(|process| process.selinux_label.as_deref());
-    let Some(label) = given(label) else { return };
+fn selinux(draft: &mut Draft, context: &Context<'_>, (process, of): (&Process, Labelled)) {
+    let Some(label) = given(process.selinux_label.as_deref()) else { return };
     let place = Place::of("process.selinuxLabel");
     if !context.host.security.selinux {
         return draft.refuse(place, NO_SELINUX);

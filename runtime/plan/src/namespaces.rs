@@ -139,7 +139,9 @@ pub(crate) fn set_up(draft: &mut Draft, context: &Context<'_>) {
         draft.init(InitStep::Personality { persona }, Place::of("linux.personality"));
     }
     if context.request.keyring == Keyring::New {
-        labels::keys(draft, context);
+        if let Some(process) = &context.spec.process {
+            labels::keys(draft, context, process);
+        }
         let name = draft.text(&format!("_ses.{}", context.request.id), Place::DEFAULT);
         draft.init(InitStep::NewKeyring { name }, Place::DEFAULT);
     }
