@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
-use tare_plan::step::{MakeCgroup, OpenCgroup, PrepareCgroup, WriteCgroup};
+use tare_plan::step::{CheckUse, MakeCgroup, OpenCgroup, PrepareCgroup, WriteCgroup};
 
 /// How long the last processes of a cgroup may take to go, after they have been killed.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -108,6 +108,45 @@ fn enable_controllers(directory: BorrowedFd<'_>) {
 /// Writes one limit.
 pub(crate) fn write_limit(cgroup: BorrowedFd<'_>, step: &WriteCgroup) -> Result<(), Fault> {
     write(cgroup, &step.file, step.value.as_bytes())
+}
+
+/// Of two files the first, where the cgroup has it.
+pub(crate) fn present_of<'step>(
+    cgroup: BorrowedFd<'_>,
+    first: &'step WriteCgroup,
+    or: &'step WriteCgroup,
+) -> &'step WriteCgroup {
+    if fs::accessat(cgroup, first.file.as_c_str(), fs::Access::EXISTS, AtFlags::empty()).is_ok() {
+        first
+    } else {
+        or
+    }
+}
+
+/// Refuses a limit below what is in use.
+pub(crate) fn check_use(cgroup: BorrowedFd<'_>, step: &CheckUse) -> Result<(), Fault> {
+    let text = read(cgroup, &step.file)?;
+    let used = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse::<u64>().ok());
+    if used.is_some_and(|used| used > step.limit) {
+        Err(Fault::new(Call::InUse, Errno::BUSY))
+    } else {
+        Ok(())
+    }
+}
+
+/// Gives a v2 cgroup to a user of the host's: the directory, and the files of which the kernel says that they may be.
+pub(crate) fn give(cgroup: BorrowedFd<'_>, uid: u32) -> Result<(), Fault> {
+    let known = std::fs::read_to_string("/sys/kernel/cgroup/delegate");
+    let known = known.unwrap_or_else(|_| "cgroup.procs\ncgroup.subtree_control\ncgroup.threads".to_owned());
+    let owner = Some(fs::Uid::from_raw(uid));
+    for file in std::iter::once("").chain(known.lines().filter(|name| !name.contains('/'))) {
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH;
+        match fs::chownat(cgroup, file, owner, None, flags) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(Fault::new(Call::Owner, errno)),
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn write(cgroup: BorrowedFd<'_>, file: &CStr, value: &[u8]) -> Result<(), Fault> {

@@ -199,6 +199,7 @@ impl fmt::Display for Reason<'_> {
             Call::OutsideRoot => {
                 out.write_str("it is outside of the container's root, possible container breakout detected")
             }
+            Call::InUse => out.write_str("rejecting memory limit, more is in use"),
             Call::Schemata => {
                 out.write_str("the group is there already and its schemata are not those that are asked for")
             }

@@ -33,6 +33,12 @@ calls! {
     MakeDirectory = "mkdir",
     /// rmdir(2).
     RemoveDirectory = "rmdir",
+    /// bpf(2) that loads a program.
+    LoadProgram = "bpf load",
+    /// bpf(2) that attaches a program.
+    AttachProgram = "bpf attach",
+    /// A limit that is below what is in use.
+    InUse = "check of the use",
     /// A class of service that is there has other shares than the configuration says.
     Schemata = "check of the schemata",
     /// Creating an empty file.

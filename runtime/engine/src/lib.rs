@@ -11,6 +11,7 @@ mod copy_up;
 pub mod create;
 pub mod debug;
 pub mod delete;
+mod device_program;
 pub mod error;
 pub mod events;
 pub mod exec;

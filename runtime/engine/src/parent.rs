@@ -13,7 +13,7 @@ use crate::slots::Slots;
 use crate::spawn::{self, Birth, Init};
 use crate::start::run_hooks;
 use crate::store::Entry;
-use crate::{cgroup, id_map, netdev, resctrl, tree};
+use crate::{cgroup, device_program, id_map, netdev, resctrl, tree};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use rustix::fs::{self, MemfdFlags, Mode};
 use rustix::io::Errno;
@@ -223,6 +223,17 @@ impl<'plan> Parent<'plan> {
             ParentStep::OpenCgroup(open) => (open.slot, cgroup::open(open)?),
             ParentStep::OpenInit { slot } => (*slot, self.open_init()?),
             ParentStep::OpenRoot { slot } => (*slot, self.open_root()?),
+            ParentStep::WriteCgroupOr { first, or } => {
+                let cgroup = self.slots.get(first.cgroup)?;
+                return cgroup::write_limit(cgroup, cgroup::present_of(cgroup, first, or));
+            }
+            ParentStep::CheckUse(check) => return cgroup::check_use(self.slots.get(check.cgroup)?, check),
+            ParentStep::DeviceProgram(program) => {
+                return device_program::attach(self.slots.get(program.cgroup)?, program);
+            }
+            ParentStep::GiveCgroup { cgroup, uid } => {
+                return cgroup::give(self.slots.get(*cgroup)?, *uid);
+            }
             ParentStep::WriteCgroup(write) => {
                 return cgroup::write_limit(self.slots.get(write.cgroup)?, write);
             }

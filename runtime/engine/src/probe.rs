@@ -36,6 +36,7 @@ pub fn host() -> Result<Host> {
     Ok(Host {
         hierarchies: hierarchies(&std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default()),
         privilege,
+        in_user_namespace: in_user_namespace(),
         capabilities: sets.permitted.bits(),
         kernel: kernel(rustix::system::uname().release().to_str().unwrap_or_default()),
         kcore: fs::access(c"/proc/kcore", fs::Access::EXISTS).is_ok(),
@@ -57,6 +58,12 @@ fn resctrl() -> Option<String> {
 fn resctrl_in(mountinfo: &str) -> Option<String> {
     let line = mountinfo.lines().find(|line| line.contains(" - resctrl "))?;
     line.split(' ').nth(4).map(str::to_owned)
+}
+
+/// The first user namespace has a number of its own (`PROC_USER_INIT_INO`).
+fn in_user_namespace() -> bool {
+    const FIRST: u64 = 0xefff_fffd;
+    fs::stat(c"/proc/self/ns/user").is_ok_and(|stat| stat.st_ino != FIRST)
 }
 
 /// The security modules that are in force: AppArmor's module says so itself, SELinux by its file system.

@@ -63,6 +63,10 @@ fn carry_out(update: &Update) -> Result<()> {
                 .and_then(|directory| slots.put(open.slot, directory))
                 .map_err(|fault| failed(planned, fault))?,
             ParentStep::WriteCgroup(write) => writes.push((planned, write)),
+            ParentStep::WriteCgroupOr { first, or } => {
+                let cgroup = slots.get(first.cgroup).map_err(|fault| failed(planned, fault))?;
+                writes.push((planned, cgroup::present_of(cgroup, first, or)));
+            }
             _ => {}
         }
     }

@@ -7,6 +7,8 @@ pub struct Host {
     pub hierarchies: Vec<Hierarchy>,
     /// What the runtime may do.
     pub privilege: Privilege,
+    /// Whether the runtime is in a user namespace of its own: there the kernel refuses device nodes and device programs.
+    pub in_user_namespace: bool,
     /// The capabilities that the runtime can hand on, one bit for each.
     pub capabilities: u64,
     /// The release of the kernel.

@@ -54,8 +54,6 @@ impl fmt::Display for ParentStep {
             Self::OpenInit { .. } => out.write_str("open the container's init"),
             Self::OpenRoot { .. } => out.write_str("open the container's root"),
             Self::WriteCgroup(write) => write!(out, "set {} to {:?}", text(&write.file), text(&write.value)),
-            Self::MakeResctrlGroup(group) => write!(out, "{group}"),
-            Self::EnterResctrlGroup { .. } => out.write_str("put init into the resctrl group"),
             Self::OpenNamespace { kind, path, .. } => write!(out, "open the {kind} namespace {}", text(path)),
             Self::MakeIdMap { maps, .. } => {
                 write!(out, "map users {} and groups {} of mounts", Lines(&maps.uids), Lines(&maps.gids))
@@ -100,6 +98,32 @@ impl fmt::Display for ParentStep {
                 write!(out, "send a descriptor of the process to {}", text(socket))
             }
             Self::Commit => out.write_str("record the container as created"),
+            _ => self.write_groups(out),
+        }
+    }
+}
+
+impl ParentStep {
+    /// The words of steps about groups of processes.
+    fn write_groups(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WriteCgroupOr { first, or } => write!(
+                out,
+                "set {} to {:?}, or {} to {:?}",
+                text(&first.file),
+                text(&first.value),
+                text(&or.file),
+                text(&or.value)
+            ),
+            Self::CheckUse(check) => {
+                write!(out, "check that {} is at most {}", text(&check.file), check.limit)
+            }
+            Self::DeviceProgram(program) => {
+                write!(out, "load the device program, {} instructions", program.instructions.len())
+            }
+            Self::GiveCgroup { uid, .. } => write!(out, "give the cgroup to user {uid}"),
+            Self::MakeResctrlGroup(group) => write!(out, "{group}"),
+            _ => out.write_str("put init into the resctrl group"),
         }
     }
 }

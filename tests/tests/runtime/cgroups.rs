@@ -264,3 +264,110 @@ fn without_a_manager_there_is_no_cgroup_of_its_own() {
     container.becomes("stopped");
     let _ = container.delete().ok();
 }
+
+#[test]
+fn a_limit_of_no_processes_is_a_limit_of_one() {
+    needs!("pids");
+    skip_for!(Runc, "Debian's takes it for no limit");
+    skip_for!(Crun, "Debian's takes it for no limit");
+    let host = Host::new();
+    let container = created(&host, &json!({"pids": {"limit": 0}}));
+    assert_eq!(container.limit("pids", "pids.max"), "1");
+}
+
+#[test]
+fn burst_idleness_and_real_time_are_the_kernels() {
+    needs!("cpu");
+    skip_for!(Runc, "Debian's knows neither burst nor idleness");
+    skip_for!(Crun, "Debian's sets them on version 2 alone");
+    let host = Host::new();
+    let container = created(
+        &host,
+        &json!({"cpu": {"quota": 50_000, "period": 100_000, "burst": 20_000, "shares": 100, "idle": 1}}),
+    );
+    assert_eq!(container.limit("cpu", "cpu.cfs_burst_us"), "20000");
+    assert_eq!(container.limit("cpu", "cpu.idle"), "1");
+    if !std::path::Path::new("/sys/fs/cgroup/cpu/cpu.rt_runtime_us").exists() {
+        tests::skip!("this kernel has no real-time groups");
+    }
+    let container = created(&host, &json!({"cpu": {"realtimePeriod": 500_000, "realtimeRuntime": 10_000}}));
+    assert_eq!(container.limit("cpu", "cpu.rt_period_us"), "500000");
+    assert_eq!(container.limit("cpu", "cpu.rt_runtime_us"), "10000");
+}
+
+#[test]
+fn the_killer_can_be_turned_off_and_buffers_limited() {
+    needs!("memory");
+    let host = Host::new();
+    let container = created(&host, &json!({"memory": {"limit": 67_108_864, "disableOOMKiller": true}}));
+    assert!(container.limit("memory", "memory.oom_control").contains("oom_kill_disable 1"));
+    skip_for!(Crun, "it ignores the limit of buffers where memory has one");
+    let container = created(&host, &json!({"memory": {"kernelTCP": 4_194_304}}));
+    assert_eq!(container.limit("memory", "memory.kmem.tcp.limit_in_bytes"), "4194304");
+}
+
+/// Where the group of huge pages is, and how its files end.
+fn huge_pages(id: &str) -> Option<(std::path::PathBuf, &'static str)> {
+    let places = [
+        ("/sys/fs/cgroup/hugetlb", "limit_in_bytes"),
+        ("/sys/fs/cgroup/unified", "max"),
+        ("/sys/fs/cgroup", "max"),
+    ];
+    let has = |place: &str| {
+        let controllers = std::fs::read_to_string(format!("{place}/cgroup.controllers")).unwrap_or_default();
+        controllers.contains("hugetlb") || place.ends_with("hugetlb") && std::path::Path::new(place).exists()
+    };
+    let (place, file) = places.into_iter().find(|(place, _)| has(place))?;
+    Some((std::path::Path::new(place).join(id), file))
+}
+
+#[test]
+fn huge_pages_are_limited_used_and_reserved() {
+    skip_for!(Runc, "on a machine with both versions it looks at version 1 alone");
+    skip_for!(Crun, "on a machine with both versions it looks at version 1 alone");
+    let host = Host::new();
+    let resources = json!({"hugepageLimits": [{"pageSize": "2MB", "limit": 4_194_304}]});
+    let config = host.config(&["sleep", "60"]).set("/linux/resources", resources);
+    let mut container = host.container(config);
+    let Some((group, file)) = huge_pages(container.id()) else { tests::skip!("no controller hugetlb") };
+    container.create();
+    for counted in ["", ".rsvd"] {
+        let path = group.join(format!("hugetlb.2MB{counted}.{file}"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap().trim(), "4194304", "{}", path.display());
+    }
+}
+
+#[test]
+fn a_size_of_huge_pages_that_there_is_not_is_told_with_its_place() {
+    let host = Host::new();
+    skip_for!(Runc, "on a machine with both versions it looks at version 1 alone");
+    skip_for!(Crun, "it does not name the place");
+    let limit = |size: &str| json!([{"pageSize": size, "limit": 4_194_304}]);
+    let config = |size| host.config(&["true"]).set("/linux/resources/hugepageLimits", limit(size));
+    let _ = host.run(config("3GB")).fails().says(&["linux.resources.hugepageLimits[0]"]);
+    let _ = host.run(config("3XX")).fails().says(&["linux.resources.hugepageLimits[0].pageSize"]);
+}
+
+#[test]
+fn a_limit_that_the_kernel_refuses_names_its_file_and_its_value() {
+    needs!("pids");
+    skip_for!(Runc, "it does not name the place");
+    skip_for!(Crun, "it does not name the place");
+    let host = Host::new();
+    let config = host.config(&["true"]).pids(i64::from(i32::MAX));
+    let words = ["pids.max", "2147483647", "EINVAL", "linux.resources.pids.limit"];
+    let _ = host.run(config).fails().says(&words);
+}
+
+#[test]
+fn a_controller_that_is_not_there_is_told() {
+    skip_for!(Runc, "it does not name the place");
+    skip_for!(Crun, "it does not name the place");
+    let host = Host::new();
+    if std::path::Path::new("/sys/fs/cgroup/rdma").exists() {
+        tests::skip!("there is a controller rdma");
+    }
+    let rdma = json!({"mlx5_1": {"hcaHandles": 3}});
+    let config = host.config(&["true"]).set("/linux/resources/rdma", rdma);
+    let _ = host.run(config).fails().says(&["rdma controller is not there", "linux.resources.rdma.mlx5_1"]);
+}

@@ -1,11 +1,12 @@
 //! Which devices may be used (config-linux.md, "Allowed Device list").
 
-use super::{has, write};
+use super::{device_program, has, write};
+use crate::create::{Context, is_root};
 use crate::draft::Draft;
-use crate::host::{CgroupVersion, Hierarchy};
+use crate::host::CgroupVersion;
 use crate::place::Place;
 use crate::spec::{DeviceRule, Resources, Verdict};
-use crate::step::Slot;
+use crate::step::{DeviceProgram, ParentStep, Slot};
 
 /// What every container may use besides what its configuration allows: nodes of any device may be made, and the default
 /// devices and terminals used, as runc has it.
@@ -23,25 +24,43 @@ const ALWAYS: &[&str] = &[
 ];
 
 /// Plans the rules, in their order, from a state in which nothing is allowed.
-pub(super) fn plan(draft: &mut Draft, cgroups: &[(Slot, &Hierarchy)], resources: &Resources) {
-    let v1 = cgroups.iter().find(|(_, hierarchy)| has(hierarchy, "devices"));
-    let Some((slot, _)) = v1.filter(|(_, hierarchy)| hierarchy.version == CgroupVersion::V1) else {
-        // The place of v2's device program: until it is built, such a host does not enforce the rules.
-        if !resources.devices.is_empty() {
-            draft
-                .warn(Place::of("linux.resources.devices"), "device rules are not enforced on cgroup v2 yet");
-        }
-        return;
-    };
+pub(super) fn plan(draft: &mut Draft, context: &Context<'_>) {
+    let resources = &context.spec.linux.resources;
+    let v1 = context.cgroups.iter().find(|(_, hierarchy)| has(hierarchy, "devices"));
+    if let Some((slot, _)) = v1.filter(|(_, hierarchy)| hierarchy.version == CgroupVersion::V1) {
+        return write_rules(draft, *slot, resources);
+    }
+    let Some(slot) = super::unified(context) else { return };
+    let place = Place::of("linux.resources.devices");
+    if is_root(context.host) && !context.host.in_user_namespace {
+        let instructions = device_program::compile(&resources.devices, ALWAYS);
+        draft.before(ParentStep::DeviceProgram(DeviceProgram { cgroup: slot, instructions }), place);
+    } else if !resources.devices.is_empty() {
+        draft.warn(place, "device rules are not enforced: only the host's root may load a device program");
+    }
+}
+
+/// v1 takes rules one by one.
+fn write_rules(draft: &mut Draft, slot: Slot, resources: &Resources) {
     let rules = shortest(resources);
     let everything = matches!(rules.last(), Some((Verdict::Allow, rule, _)) if rule == "a");
-    write(draft, *slot, (file(Verdict::Deny), "a"), Place::of("linux.resources.devices"));
-    for (verdict, rule, place) in rules {
-        write(draft, *slot, (file(verdict), &rule), place);
+    write(draft, slot, (file(Verdict::Deny), "a"), Place::of("linux.resources.devices"));
+    for (verdict, rule, place) in &rules {
+        write(draft, slot, (file(*verdict), rule), *place);
     }
     for rule in ALWAYS.iter().filter(|_| !everything) {
-        write(draft, *slot, (file(Verdict::Allow), rule), Place::DEFAULT);
+        if !is_said(&rules, rule) {
+            write(draft, slot, (file(Verdict::Allow), rule), Place::DEFAULT);
+        }
     }
+}
+
+/// Whether the rules allow just this already, since engines list what is always allowed. On v1 a later denial takes something
+/// away from the very same device or pattern alone.
+fn is_said(rules: &[(Verdict, String, Place)], wanted: &str) -> bool {
+    let device = |rule: &str| rule.rsplit_once(' ').map_or(String::new(), |(device, _)| device.to_owned());
+    let last = rules.iter().rfind(|(_, rule, _)| device(rule) == device(wanted));
+    last.is_some_and(|(verdict, rule, _)| *verdict == Verdict::Allow && rule == wanted)
 }
 
 /// The kernel's file for rules with that verdict.
@@ -71,7 +90,8 @@ fn shortest(resources: &Resources) -> Vec<(Verdict, String, Place)> {
 /// A rule as the kernel takes it; one about all devices is `a` alone.
 fn line_of(rule: &DeviceRule) -> String {
     let kind = rule.kind.as_deref().filter(|kind| !kind.is_empty()).unwrap_or("a");
-    let access = rule.access.as_deref().unwrap_or("rwm");
+    let given = rule.access.as_deref().unwrap_or("rwm");
+    let access: String = "rwm".chars().filter(|way| given.contains(*way)).collect();
     let number = |number: Option<i64>| match number {
         Some(number) if number >= 0 => number.to_string(),
         _ => "*".to_owned(),

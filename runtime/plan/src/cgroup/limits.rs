@@ -41,6 +41,9 @@ pub(crate) fn refuse_all(draft: &mut Draft, resources: &Resources) {
 pub(super) fn set(draft: &mut Draft, cgroups: &Cgroups<'_>, limit: Limit<'_>) {
     let found = cgroups.iter().find(|(_, hierarchy)| super::has(hierarchy, limit.controller));
     let Some((slot, hierarchy)) = found else {
+        if limit.v2.is_none() && !cgroups.is_empty() && is_unified(cgroups) {
+            return draft.warn(limit.place, "this cgroup version has no such limit");
+        }
         let what =
             format!("the {} controller is not there, so that this limit can't be set", limit.controller);
         return draft.refuse(limit.place, what);
@@ -53,6 +56,11 @@ pub(super) fn set(draft: &mut Draft, cgroups: &Cgroups<'_>, limit: Limit<'_>) {
         Some((file, value)) => write(draft, *slot, (file, &value), limit.place),
         None => draft.warn(limit.place, "this cgroup version has no such limit"),
     }
+}
+
+/// Whether there is no hierarchy but the v2 one.
+fn is_unified(cgroups: &Cgroups<'_>) -> bool {
+    cgroups.iter().all(|(_, hierarchy)| hierarchy.version == CgroupVersion::V2)
 }
 
 /// Whether a controller is on the v2 hierarchy.
@@ -78,13 +86,14 @@ fn huge_pages(draft: &mut Draft, cgroups: &Cgroups<'_>, resources: &Resources) {
             draft.refuse(place, format!("{:?} is no page size", limit.page_size));
             continue;
         }
-        let (v1, v2) = (
-            format!("hugetlb.{}.limit_in_bytes", limit.page_size),
-            format!("hugetlb.{}.max", limit.page_size),
-        );
-        let value = limit.limit.to_string();
-        let (v1, v2) = (Some((v1.as_str(), value.clone())), Some((v2.as_str(), value)));
-        set(draft, cgroups, Limit { controller: "hugetlb", v1, v2, place });
+        // Pages that are only reserved are counted apart; without the second limit a reservation that can't be used is granted.
+        for counted in ["", ".rsvd"] {
+            let v1 = format!("hugetlb.{}{counted}.limit_in_bytes", limit.page_size);
+            let v2 = format!("hugetlb.{}{counted}.max", limit.page_size);
+            let value = limit.limit.to_string();
+            let (v1, v2) = (Some((v1.as_str(), value.clone())), Some((v2.as_str(), value)));
+            set(draft, cgroups, Limit { controller: "hugetlb", v1, v2, place });
+        }
     }
 }
 
@@ -108,21 +117,26 @@ fn rdma(draft: &mut Draft, cgroups: &Cgroups<'_>, resources: &Resources) {
         let handles = limit.hca_handles.map(|count| format!(" hca_handle={count}")).unwrap_or_default();
         let objects = limit.hca_objects.map(|count| format!(" hca_object={count}")).unwrap_or_default();
         let both = Some(("rdma.max", format!("{device}{handles}{objects}")));
-        let place = Place::of("linux.resources.rdma");
+        let place = Place::keyed("linux.resources.rdma#", device);
         set(draft, cgroups, Limit { controller: "rdma", v1: both.clone(), v2: both, place });
     }
 }
 
 /// Files of v2 by their own names (config-linux.md, "Unified"); a value of several lines is written line by line.
 fn unified(draft: &mut Draft, cgroups: &Cgroups<'_>, resources: &Resources) {
-    let place = Place::of("linux.resources.unified");
-    let only = cgroups.iter().all(|(_, hierarchy)| hierarchy.version == CgroupVersion::V2);
+    let only = is_unified(cgroups);
     for (file, value) in &resources.unified {
-        if file.contains('/') || file.starts_with('.') {
-            draft.refuse(place, format!("{file:?} is no file of a cgroup"));
-            continue;
-        }
+        let place = Place::keyed("linux.resources.unified#", file);
+        let controller = file.split('.').next().unwrap_or_default();
         match cgroups.first() {
+            Some((_, hierarchy)) if only && controller != "cgroup" && !super::has(hierarchy, controller) => {
+                draft.refuse(
+                    place,
+                    format!(
+                        "unified resource {file:?} can't be set: controller {controller:?} not available"
+                    ),
+                );
+            }
             Some((slot, _)) if only => {
                 value.lines().for_each(|line| write(draft, *slot, (file, line), place));
             }

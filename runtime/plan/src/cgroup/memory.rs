@@ -1,13 +1,22 @@
 //! Limits of memory (config-linux.md, "Memory"). Zero means unset, as Docker writes it.
 
-use super::limits::{Cgroups, Limit, set};
+use super::limits::{Cgroups, Limit, is_v2, set};
 use crate::draft::Draft;
 use crate::place::Place;
 use crate::spec::Memory;
+use crate::step::{CheckUse, ParentStep};
 
 /// Plans what is set.
 pub(super) fn plan(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
     let limit = memory.limit.unwrap_or(0);
+    let v2 = is_v2(cgroups, "memory");
+    if v2 && limit == 0 && memory.swap.is_some_and(|swap| swap > 0) {
+        let place = Place::of("linux.resources.memory.swap");
+        return draft.refuse(place, "unable to set swap limit without memory limit");
+    }
+    if v2 && memory.check_before_update == Some(true) {
+        check_use(draft, cgroups, memory);
+    }
     let low = or_max(memory.reservation.unwrap_or(0));
     let swap = swap_alone(limit, memory.swap.unwrap_or(0));
     let table = [
@@ -38,6 +47,21 @@ pub(super) fn plan(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
         }
     }
     behaviour(draft, cgroups, memory);
+}
+
+/// Where the configuration asks for it, no limit goes below what is in use; on v1 the kernel refuses that itself.
+fn check_use(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
+    let Some((slot, _)) = cgroups.iter().find(|(_, hierarchy)| super::has(hierarchy, "memory")) else {
+        return;
+    };
+    let limits =
+        [(memory.limit, "linux.resources.memory.limit"), (memory.swap, "linux.resources.memory.swap")];
+    for (limit, place) in limits {
+        if let Some(limit) = limit.and_then(|limit| u64::try_from(limit).ok()).filter(|limit| *limit != 0) {
+            let step = CheckUse { cgroup: *slot, file: c"memory.current".to_owned(), limit };
+            draft.before(ParentStep::CheckUse(step), Place::of(place));
+        }
+    }
 }
 
 /// What is no limit in bytes, and has no file on v2.

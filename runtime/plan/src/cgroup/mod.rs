@@ -2,15 +2,16 @@
 
 mod block_io;
 mod cpu;
+mod device_program;
 mod devices;
 pub(crate) mod limits;
 mod memory;
 
-use crate::create::Context;
+use crate::create::{Context, is_root};
 use crate::draft::{Draft, clean};
 use crate::host::{CgroupVersion, Hierarchy, Host, Privilege};
 use crate::place::Place;
-use crate::spec::Spec;
+use crate::spec::{NamespaceKind, Spec};
 use crate::step::{InitStep, MakeCgroup, ParentStep, PrepareCgroup, Slot, WriteCgroup};
 
 /// The container's directory, relative to the mount of each hierarchy; nothing when it gets none.
@@ -49,7 +50,31 @@ pub(crate) fn plan<'host>(draft: &mut Draft, context: &mut Context<'host>) {
     }
     let resources = &context.spec.linux.resources;
     limits::plan(draft, &context.cgroups, resources);
-    devices::plan(draft, &context.cgroups, resources);
+    devices::plan(draft, context);
+    give(draft, context);
+}
+
+/// Gives the v2 cgroup to the container's user, where the container sees it as its own and may write to it (config-linux.md,
+/// "Cgroup ownership").
+fn give(draft: &mut Draft, context: &Context<'_>) {
+    let linux = &context.spec.linux;
+    let writable = context.spec.mounts.iter().any(|mount| {
+        let readonly = mount.options.iter().rfind(|option| matches!(option.as_str(), "ro" | "rw"));
+        matches!(mount.kind.as_deref(), Some("cgroup" | "cgroup2"))
+            && readonly.is_none_or(|option| option == "rw")
+    });
+    let own = context.is_new(NamespaceKind::User) && context.is_new(NamespaceKind::Cgroup);
+    if !(own && writable && context.host.is_unified() && is_root(context.host)) {
+        return;
+    }
+    let user = context.spec.process.as_ref().map_or(0, |process| process.user.uid.get());
+    let outside = linux.uid_mappings.iter().find_map(|mapping| {
+        let offset = user.checked_sub(mapping.container_id).filter(|offset| *offset < mapping.size)?;
+        mapping.host_id.checked_add(offset)
+    });
+    if let Some((uid, cgroup)) = outside.zip(unified(context)) {
+        draft.before(ParentStep::GiveCgroup { cgroup, uid }, Place::of("linux.uidMappings"));
+    }
 }
 
 fn preparation_of(hierarchy: &Hierarchy) -> PrepareCgroup {

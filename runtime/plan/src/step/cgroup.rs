@@ -40,6 +40,41 @@ pub enum PrepareCgroup {
     EnableControllers,
 }
 
+/// The program that decides which devices the processes of a v2 cgroup may use (bpf(2), `BPF_PROG_TYPE_CGROUP_DEVICE`).
+#[derive(Debug)]
+pub struct DeviceProgram {
+    /// The cgroup.
+    pub cgroup: Slot,
+    /// The instructions.
+    pub instructions: Vec<ProgramInstruction>,
+}
+
+/// One instruction, as the kernel's `struct bpf_insn` has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProgramInstruction {
+    /// The operation.
+    pub code: u8,
+    /// The register that is changed or compared, 0 to 10.
+    pub to: u8,
+    /// The register that is read, 0 to 10.
+    pub from: u8,
+    /// Instructions to skip, or bytes from where a register points.
+    pub offset: i16,
+    /// The operand.
+    pub immediate: i32,
+}
+
+/// A limit that must not be below what is in use: v2 would take it, and kill.
+#[derive(Debug)]
+pub struct CheckUse {
+    /// The cgroup.
+    pub cgroup: Slot,
+    /// The file that says how much is in use.
+    pub file: CString,
+    /// The limit.
+    pub limit: u64,
+}
+
 /// One value of one cgroup file.
 #[derive(Debug)]
 pub struct WriteCgroup {

@@ -9,7 +9,9 @@ mod mount;
 mod process;
 mod resctrl;
 
-pub use cgroup::{MakeCgroup, OpenCgroup, PrepareCgroup, WriteCgroup};
+pub use cgroup::{
+    CheckUse, DeviceProgram, MakeCgroup, OpenCgroup, PrepareCgroup, ProgramInstruction, WriteCgroup,
+};
 pub use hook::{Hook, HookEnvironment, HookKind, Hooks};
 pub use mount::{
     Attributes, Content, Device, EnterRoot, Expect, Guard, IdMap, Mount, MountOption, Overlay, Owner, Reach,
@@ -89,6 +91,14 @@ pub enum ParentStep {
     OpenRoot { slot: Slot },
     /// Writes one file of a cgroup.
     WriteCgroup(WriteCgroup),
+    /// Writes one file of a cgroup, or, where the cgroup has none of that name, another one.
+    WriteCgroupOr { first: WriteCgroup, or: WriteCgroup },
+    /// Refuses a limit that is below what is in use.
+    CheckUse(CheckUse),
+    /// Lets a program decide which devices the processes of a cgroup may use.
+    DeviceProgram(DeviceProgram),
+    /// Gives a cgroup, and those of its files that may be, to the container's user.
+    GiveCgroup { cgroup: Slot, uid: u32 },
     /// Makes a group of resctrl, where it is not there, and opens it.
     MakeResctrlGroup(MakeResctrlGroup),
     /// Puts init into a group of resctrl.

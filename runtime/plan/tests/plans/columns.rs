@@ -87,6 +87,14 @@ impl<'plan> Walk<'plan> {
                 self.uses(*cgroup).and_then(|()| self.opens(*slot))
             }
             ParentStep::WriteCgroup(write) => self.uses(write.cgroup),
+            ParentStep::WriteCgroupOr { first, or } => {
+                self.uses(first.cgroup).and_then(|()| self.uses(or.cgroup))
+            }
+            ParentStep::CheckUse(check) => self.uses(check.cgroup),
+            ParentStep::DeviceProgram(program) => self.uses(program.cgroup),
+            ParentStep::GiveCgroup { cgroup, .. } => self.uses(*cgroup),
+            ParentStep::MakeResctrlGroup(group) => self.opens(group.slot),
+            ParentStep::EnterResctrlGroup { group } => self.uses(*group),
             ParentStep::FillState { slot, .. } => {
                 self.filled.insert(*slot);
                 self.uses(*slot)

@@ -1,0 +1,170 @@
+//! The program that decides about devices on v2: loaded, and attached to the container's cgroup, with which it goes.
+
+use crate::fault::{Call, During, Fault};
+use rustix::fd::{AsFd, BorrowedFd};
+use tare_plan::step::DeviceProgram;
+use tare_sys::bpf::{self, Instruction};
+
+/// How many programs a cgroup may have (`BPF_CGROUP_MAX_PROGS`).
+const MOST: usize = 64;
+
+/// Loads a program and attaches it. One that a cgroup has from an earlier container is replaced in the same moment, so that
+/// none of the two rules alone, or both at once.
+pub(crate) fn attach(cgroup: BorrowedFd<'_>, step: &DeviceProgram) -> Result<(), Fault> {
+    let instructions: Vec<Instruction> = step
+        .instructions
+        .iter()
+        .map(|one| Instruction {
+            code: one.code,
+            registers: one.from << 4 | one.to,
+            offset: one.offset,
+            immediate: one.immediate,
+        })
+        .collect();
+    let program = bpf::load(&instructions).during(Call::LoadProgram)?;
+    let mut ids = [0; MOST];
+    let count = bpf::attached(cgroup, &mut ids).during(Call::AttachProgram)?;
+    let before = match (count, ids.first()) {
+        (1, Some(id)) => Some(bpf::by_id(*id).during(Call::AttachProgram)?),
+        _ => None,
+    };
+    bpf::attach(cgroup, program.as_fd(), before.as_ref().map(AsFd::as_fd)).during(Call::AttachProgram)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::words;
+    use rustix::fd::OwnedFd;
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+    use std::path::{Path, PathBuf};
+    use tare_plan::create::{Keyring, Request, create};
+    use tare_plan::host::{CgroupVersion, Hierarchy, Host};
+    use tare_plan::step::{EnterRoot, ParentStep, ProgramInstruction, Slot};
+    use tare_sys::clone::{Clone, spawn};
+
+    /// The program of these rules.
+    fn program(rules: &str) -> Vec<ProgramInstruction> {
+        let config = format!(
+            r#"{{"ociVersion": "1.3.0", "root": {{"path": "r"}}, "process": {{"cwd": "/", "args": ["x"]}},
+            "linux": {{"namespaces": [{{"type": "mount"}}], "resources": {{"devices": {rules}}}}}}}"#
+        );
+        let hierarchy = Hierarchy {
+            mount: "/sys/fs/cgroup".to_owned(),
+            version: CgroupVersion::V2,
+            controllers: Vec::new(),
+        };
+        let host = Host { hierarchies: vec![hierarchy], ..Host::default() };
+        let request = Request {
+            id: "x",
+            bundle: "/b",
+            console_socket: None,
+            pidfd_socket: None,
+            pivot: EnterRoot::Pivot,
+            keyring: Keyring::Inherited,
+            preserve_fds: 0,
+        };
+        let checked = tare_plan::spec::load(config.as_bytes()).and_then(tare_plan::spec::check).unwrap();
+        let plan = create(&checked, &host, &request).unwrap();
+        let mut programs = plan.parent.into_iter().filter_map(|planned| match planned.step {
+            ParentStep::DeviceProgram(program) => Some(program.instructions),
+            _ => None,
+        });
+        programs.next().unwrap()
+    }
+
+    fn is_able() -> bool {
+        let root = rustix::process::geteuid().is_root();
+        if !root {
+            eprintln!("SKIPPED a test of device programs: it needs root");
+        }
+        root
+    }
+
+    #[test]
+    fn the_kernel_accepts_every_program() {
+        if !is_able() {
+            return;
+        }
+        for rules in [
+            "[]",
+            r#"[{"allow": true, "access": "rwm"}]"#,
+            r#"[{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 10, "minor": 229, "access": "rw"}]"#,
+            r#"[{"allow": true, "type": "b", "access": "r"}, {"allow": false, "type": "b", "major": 8, "access": "w"}]"#,
+            r#"[{"allow": true, "type": "c", "major": 4294967295, "minor": 4294967295, "access": "m"}]"#,
+        ] {
+            let instructions = program(rules);
+            let all: Vec<Instruction> = instructions
+                .iter()
+                .map(|one| Instruction {
+                    code: one.code,
+                    registers: one.from << 4 | one.to,
+                    offset: one.offset,
+                    immediate: one.immediate,
+                })
+                .collect();
+            bpf::load(&all).unwrap_or_else(|errno| panic!("{rules}: {}: {instructions:#?}", words(errno)));
+        }
+    }
+
+    /// A v2 cgroup of the test's own.
+    struct Group(PathBuf);
+
+    impl Group {
+        fn new() -> Option<Self> {
+            let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+            let mount = mounts.into_iter().find(|mount| Path::new(mount).join("cgroup.procs").exists())?;
+            let path = Path::new(mount).join(format!("tare-devices-{}", std::process::id()));
+            std::fs::create_dir(&path).unwrap();
+            Some(Self(path))
+        }
+
+        fn open(&self) -> OwnedFd {
+            std::fs::File::open(&self.0).unwrap().into()
+        }
+    }
+
+    impl Drop for Group {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir(&self.0);
+        }
+    }
+
+    /// Whether a process that is born in the cgroup can open the kernel's log and the null device.
+    fn can_open(cgroup: &OwnedFd) -> (bool, bool) {
+        let log = std::ffi::CString::new("/dev/kmsg").unwrap();
+        let opens = |path: &std::ffi::CStr| {
+            rustix::fs::open(path, rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())
+        };
+        let how = Clone { cgroup: Some(cgroup.as_fd()), ..Clone::default() };
+        let child = spawn(how, || {
+            let log = i32::from(opens(&log).is_ok());
+            log | i32::from(opens(c"/dev/null").is_ok()) << 1
+        })
+        .unwrap();
+        let status = waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED).unwrap().unwrap();
+        let code = status.exit_status().unwrap();
+        (code & 1 != 0, code & 2 != 0)
+    }
+
+    #[test]
+    fn a_program_decides_and_the_next_one_takes_its_place() {
+        if !is_able() {
+            return;
+        }
+        let Some(group) = Group::new() else {
+            eprintln!("SKIPPED a_program_decides_and_the_next_one_takes_its_place: no v2 hierarchy");
+            return;
+        };
+        let cgroup = group.open();
+        let attach_rules = |rules: &str| {
+            attach(cgroup.as_fd(), &DeviceProgram { cgroup: Slot(0), instructions: program(rules) }).unwrap();
+            bpf::attached(cgroup.as_fd(), &mut [0; MOST]).unwrap()
+        };
+        assert_eq!(attach_rules(r#"[{"allow": false, "access": "rwm"}]"#), 1);
+        assert_eq!(can_open(&cgroup), (false, true));
+        let log = r#"[{"allow": true, "type": "c", "major": 1, "minor": 11, "access": "r"}]"#;
+        assert_eq!(attach_rules(log), 1, "the first program is still there");
+        assert_eq!(can_open(&cgroup), (true, true));
+    }
+}
