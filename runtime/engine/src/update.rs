@@ -4,6 +4,7 @@ use crate::cgroup::{self, write};
 use crate::error::{Error, FailedStep, Result};
 use crate::fault::Fault;
 use crate::probe;
+use crate::resctrl;
 use crate::slots::Slots;
 use crate::state::status;
 use crate::stats::Values;
@@ -11,8 +12,9 @@ use crate::store::Store;
 use rustix::fd::BorrowedFd;
 use std::ffi::CStr;
 use tare_plan::place::Place;
+use tare_plan::resctrl::Shares;
 use tare_plan::spec::{Mistake, Resources};
-use tare_plan::step::{ParentStep, Planned, Status, WriteCgroup};
+use tare_plan::step::{MakeResctrlGroup, ParentStep, Planned, Status, WriteCgroup};
 use tare_plan::update::{Present, Update};
 
 /// Changes limits of a container. When the kernel refuses one, those before it are given back their former values.
@@ -21,7 +23,12 @@ use tare_plan::update::{Present, Update};
 ///
 /// # Errors
 /// When there is no such container, when it has ended, every mistake in the limits, and the one that the kernel refuses.
-pub fn update(store: &Store, id: &str, resources: &Resources, warn: &mut dyn FnMut(&Mistake)) -> Result<()> {
+pub fn update(
+    store: &Store,
+    id: &str,
+    (resources, shares): (&Resources, Shares<'_>),
+    warn: &mut dyn FnMut(&Mistake),
+) -> Result<()> {
     let entry = store.open(id)?;
     let record = entry.record()?;
     if matches!(status(&entry, &record), Status::Stopped | Status::Creating) {
@@ -31,9 +38,12 @@ pub fn update(store: &Store, id: &str, resources: &Resources, warn: &mut dyn FnM
     check_use(&values, resources)?;
     let cgroups = record.cgroups.iter().map(|cgroup| (cgroup.mount.as_str(), cgroup.path.as_str()));
     let present = Present { cgroups: cgroups.collect(), cpu_max: values.text("cpu", "cpu.max") };
-    let planned = tare_plan::update::update(resources, &probe::host()?, &present).map_err(Error::Config)?;
+    let host = probe::host()?;
+    let planned = tare_plan::update::update(resources, &host, &present).map_err(Error::Config)?;
+    let config = crate::bundle::check(&entry.config()?)?;
+    let group = tare_plan::resctrl::update(&config, &host, id, shares).map_err(Error::Config)?;
     planned.warnings.iter().for_each(&mut *warn);
-    carry_out(&planned)
+    carry_out(&planned, group.as_ref())
 }
 
 /// With `checkBeforeUpdate`, a limit below what is used already is refused: v2 would take it, and kill. The words are runc's.
@@ -54,7 +64,7 @@ fn check_use(values: &Values, resources: &Resources) -> Result<()> {
 }
 
 /// Opens the directories and writes the files.
-fn carry_out(update: &Update) -> Result<()> {
+fn carry_out(update: &Update, group: Option<&MakeResctrlGroup>) -> Result<()> {
     let mut slots = Slots::new(update.slots);
     let mut writes = Vec::new();
     for planned in &update.steps {
@@ -71,7 +81,18 @@ fn carry_out(update: &Update) -> Result<()> {
         }
     }
     let mut written = Vec::new();
-    write_all(&slots, writes, &mut written).inspect_err(|_| restore(&slots, &written))
+    write_all(&slots, writes, &mut written)
+        .and_then(|()| group.map_or(Ok(()), share))
+        .inspect_err(|_| restore(&slots, &written))
+}
+
+/// Writes other shares of caches and memory bandwidth.
+fn share(group: &MakeResctrlGroup) -> Result<()> {
+    let step = |fault| {
+        let (act, because) = ("change the shares of resctrl".to_owned(), Place::of("linux.intelRdt"));
+        Error::Step(Box::new(FailedStep { act, fault, text: String::new(), because }))
+    };
+    resctrl::make(group).map(drop).map_err(step)
 }
 
 /// A value that was written, with what has to be written to have the former one back.

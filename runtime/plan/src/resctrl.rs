@@ -4,7 +4,7 @@ use crate::create::Context;
 use crate::draft::Draft;
 use crate::host::Host;
 use crate::place::Place;
-use crate::spec::{IntelRdt, Spec};
+use crate::spec::{IntelRdt, Mistake, Spec};
 use crate::step::{MakeResctrlGroup, ParentStep, Presence};
 use std::collections::BTreeMap;
 
@@ -38,6 +38,48 @@ pub fn own_groups(spec: &Spec, host: &Host, id: &str) -> Vec<String> {
     let named = given(rdt.clos_id.as_deref()).is_some();
     let own = (!named).then(|| class.to_owned());
     monitoring.into_iter().chain(own).map(|path| format!("{mount}/{path}")).collect()
+}
+
+/// Other shares for a container that exists, as the properties `l3CacheSchema` and `memBwSchema` have them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shares<'text> {
+    /// Of the cache.
+    pub l3_cache: Option<&'text str>,
+    /// Of the memory bandwidth.
+    pub memory_bandwidth: Option<&'text str>,
+}
+
+/// Plans other shares: what is written to the class that the container is in. Nothing is planned where none is given.
+///
+/// # Errors
+/// When the container is in no class of its own, or the host has none.
+pub fn update(
+    spec: &Spec,
+    host: &Host,
+    id: &str,
+    shares: Shares<'_>,
+) -> Result<Option<MakeResctrlGroup>, Vec<Mistake>> {
+    let owned = |text: Option<&str>| given(text).map(str::to_owned);
+    let (l3_cache_schema, mem_bw_schema) = (owned(shares.l3_cache), owned(shares.memory_bandwidth));
+    if l3_cache_schema.is_none() && mem_bw_schema.is_none() {
+        return Ok(None);
+    }
+    let mut draft = Draft::default();
+    let place = Place::of("linux.intelRdt");
+    let (Some(rdt), Some(mount)) = (&spec.linux.intel_rdt, &host.resctrl) else {
+        draft.refuse(place, "the container is in no class of resctrl, so that its shares can't be changed");
+        return Err(draft.mistakes);
+    };
+    let written = older_lines(&IntelRdt { l3_cache_schema, mem_bw_schema, ..rdt.clone() });
+    let step = MakeResctrlGroup {
+        slot: draft.slot(),
+        mount: draft.text(mount, place),
+        path: draft.text(class_of(rdt, id), place),
+        presence: Presence::Required,
+        expected: String::new(),
+        written,
+    };
+    if draft.mistakes.is_empty() { Ok(Some(step)) } else { Err(draft.mistakes) }
 }
 
 /// The directory of the class, relative to the mount.

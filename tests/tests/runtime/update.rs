@@ -110,6 +110,15 @@ fn one_value_that_is_refused_leaves_all_as_they_were() {
 }
 
 #[test]
+fn shares_of_caches_need_a_class_of_resctrl() {
+    let host = Host::new();
+    let container = running(&host);
+    let output = update(&container, &["--pids-limit", "5", "--l3-cache-schema", "L3:0=f"]).fails();
+    let _ = output.says(&["linux.intelRdt"]);
+    assert_eq!(container.limit("pids", "pids.max"), "20");
+}
+
+#[test]
 fn a_document_comes_from_a_file_or_from_standard_input() {
     let host = Host::new();
     let container = running(&host);

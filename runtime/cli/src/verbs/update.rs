@@ -5,6 +5,7 @@ use crate::log::Log;
 use serde_json::{Map, Value, json};
 use std::io::Read;
 use tare_engine::{Error, Result};
+use tare_plan::resctrl::Shares;
 use tare_plan::spec::{Resources, load_resources};
 
 /// How the value of an option is read.
@@ -48,7 +49,12 @@ pub(crate) fn update(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     };
     let resources: Resources = load_resources(&bytes).map_err(Error::Config)?;
     let (store, id) = (super::store(arguments), arguments.id());
-    tare_engine::update::update(&store, id, &resources, &mut |warning| log.warn(warning)).map(|()| 0)
+    let shares = Shares {
+        l3_cache: arguments.value("l3-cache-schema"),
+        memory_bandwidth: arguments.value("mem-bw-schema"),
+    };
+    tare_engine::update::update(&store, id, (&resources, shares), &mut |warning| log.warn(warning))
+        .map(|()| 0)
 }
 
 fn read_all(from: &mut dyn Read, name: &str) -> Result<Vec<u8>> {
