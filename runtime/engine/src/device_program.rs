@@ -63,6 +63,7 @@ mod tests {
             pivot: EnterRoot::Pivot,
             keyring: Keyring::Inherited,
             preserve_fds: 0,
+            cgroup_manager: tare_plan::create::CgroupManager::Cgroupfs,
         };
         let checked = tare_plan::spec::load(config.as_bytes()).and_then(tare_plan::spec::check).unwrap();
         let plan = create(&checked, &host, &request).unwrap();
