@@ -4,6 +4,7 @@ use crate::activation::Activation;
 pub use crate::bundle::{Bundle, read};
 use crate::cgroup::{self, Cgroup};
 use crate::error::{Error, Result};
+use crate::freezer;
 use crate::parent::{self, Created};
 use crate::probe;
 use crate::record::{Pids, Record};
@@ -69,8 +70,11 @@ pub fn host(request: &Request<'_>) -> Result<Host> {
 /// Makes the container that `record` describes, by a plan of its bundle. The record is written before anything is made.
 ///
 /// # Errors
-/// The step that failed; nothing is left then.
+/// A cgroup that was there before and is frozen; the step that failed. Nothing is left then.
 pub fn make(bundle: &Bundle, plan: &Plan, record: Record, entry: Entry) -> Result<Created> {
+    if freezer::is_frozen(&record.found) {
+        return Err(Error::Frozen);
+    }
     entry.begin(&record)?;
     entry.keep_config(&bundle.bytes)?;
     parent::carry_out(plan, record, entry)

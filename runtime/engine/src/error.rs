@@ -56,6 +56,8 @@ pub enum Error {
     NotRunning,
     /// The container is not paused.
     NotPaused,
+    /// The cgroup that the container is to have was there before, and who enters it stands still.
+    Frozen,
     /// What is asked for is not built yet, or is no word of the command line.
     Usage(String),
 }
@@ -108,6 +110,7 @@ impl fmt::Display for Error {
             Self::State { verb, id, status } => write_state(out, verb, id, *status),
             Self::NotRunning => out.write_str("container not running"),
             Self::NotPaused => out.write_str("container not paused"),
+            Self::Frozen => out.write_str("container's cgroup unexpectedly frozen"),
             Self::Usage(what) => out.write_str(what),
         }
     }

@@ -228,6 +228,24 @@ fn an_unknown_propagation() {
 }
 
 #[test]
+fn an_unknown_class_of_io_priority() {
+    tests::skip_for!(Runc, "Debian's is older than that");
+    tests::skip_for!(Crun, "Debian's is older than that");
+    let place = "process.ioPriority.class";
+    refused_value("/process/ioPriority", json!({"class": "IOPRIO_CLASS_NONE", "priority": 0}), &[place]);
+}
+
+#[test]
+fn a_user_namespace_without_mappings() {
+    refused_config(|config| config.namespace("user"), &["mappings", "linux.namespaces"]);
+}
+
+#[test]
+fn a_working_directory_that_is_a_file() {
+    refused_value("/process/cwd", "/etc/passwd", &["/etc/passwd"]);
+}
+
+#[test]
 fn a_hostname_without_a_uts_namespace() {
     refused_config(|config| config.share("uts").hostname("name"), &["hostname"]);
 }
@@ -289,6 +307,21 @@ fn an_id_that_would_leave_the_root_directory() {
         }
     }
     host.is_clean();
+}
+
+#[test]
+fn ids_are_letters_digits_and_four_signs() {
+    let host = Host::new();
+    let mut container = host.container(host.config(&["true"]));
+    let bundle = container.bundle().to_string_lossy().into_owned();
+    for id in [".", "..", "a/b", "/a", "a b", "a*b", "a:b", "", "\u{e9}"] {
+        let _ = host.runtime().run(&["create", "--bundle", &bundle, id]).fails();
+    }
+    for id in ["a", "A-Z_0+9.x", "9"] {
+        let id = format!("{id}{}", host.marker());
+        let _ = host.runtime().run(&["run", "--bundle", &bundle, &id]).ok();
+    }
+    container.deleted_already();
 }
 
 #[test]

@@ -73,6 +73,22 @@ fn a_user_keeps_the_bounding_set_only() {
 }
 
 #[test]
+fn each_set_of_a_user_is_what_the_kernel_leaves_of_it() {
+    let host = Host::new();
+    let one = json!(["CAP_KILL"]);
+    // What a program keeps when it is executed by another user than root: capabilities(7).
+    let ambient =
+        json!({"bounding": one, "permitted": one, "inheritable": one, "ambient": one, "effective": one});
+    let seen = held(&host, &ambient, 1000);
+    for set in ["bounding", "permitted", "inheritable", "ambient", "effective"] {
+        assert_eq!(seen[set], one, "{set}");
+    }
+    let inheritable = json!({"bounding": one, "inheritable": one, "permitted": one, "effective": one});
+    let seen = held(&host, &inheritable, 1000);
+    assert_eq!((&seen["inheritable"], &seen["effective"]), (&one, &json!([])));
+}
+
+#[test]
 fn an_unknown_capability_is_warned_of_and_left_out() {
     let host = Host::new();
     skip_for!(Crun, "it fails");

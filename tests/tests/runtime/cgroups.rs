@@ -63,6 +63,14 @@ fn a_limit_of_processes_stops_forks() {
 }
 
 #[test]
+fn a_negative_limit_of_processes_is_none() {
+    let host = Host::new();
+    let mut container = host.container(host.config(&["sleep", "60"]).pids(-1));
+    container.create();
+    assert_eq!(container.limit("pids", "pids.max"), "max");
+}
+
+#[test]
 fn processor_shares_quota_and_period_are_the_kernels() {
     needs!("cpu");
     let host = Host::new();
@@ -88,6 +96,29 @@ fn a_processor_quota_is_kept() {
         .set("/linux/resources/cpu", json!({"quota": 20_000, "period": 100_000}));
     let used = host.run(config).ok().json()["user_ms"].as_i64().unwrap();
     assert!(used < 500, "{used} ms of 1000 under a quota of a fifth");
+}
+
+#[test]
+fn a_negative_quota_is_none() {
+    let host = Host::new();
+    let config = host.config(&["sleep", "60"]).set("/linux/resources/cpu/quota", -1);
+    let mut container = host.container(config);
+    container.create();
+    let group = container.cgroup("cpu");
+    let (file, none) =
+        if group.join("cpu.max").exists() { ("cpu.max", "max 100000") } else { ("cpu.cfs_quota_us", "-1") };
+    assert_eq!(container.limit("cpu", file), none);
+}
+
+#[test]
+fn a_frozen_group_is_refused() {
+    let host = Host::new();
+    let mut container = host.container(host.config(&["true"]));
+    let group = container.cgroup("freezer");
+    std::fs::create_dir(&group).unwrap();
+    container.freeze();
+    let _ = container.create_with(&[]).fails().says(&["frozen"]);
+    std::fs::remove_dir(group).unwrap();
 }
 
 #[test]

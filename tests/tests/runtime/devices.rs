@@ -93,6 +93,31 @@ fn the_control_group_denies_what_is_not_allowed() {
 }
 
 #[test]
+fn a_device_may_be_read_and_not_written() {
+    let host = Host::new();
+    let rules = json!([
+        {"allow": false, "access": "rwm"},
+        {"allow": true, "type": "c", "major": 7, "minor": 200, "access": "r"},
+    ]);
+    let device = json!([{"path": "/dev/one", "type": "c", "major": 7, "minor": 200, "fileMode": 0o666}]);
+    let config = host.config(&[]).set("/linux/devices", device).set("/linux/resources/devices", rules);
+    let report = host.report(config, &["/dev/one"]);
+    // There is no such device: what the group allows comes as far as to its driver.
+    assert_ne!(report["paths"]["/dev/one"]["read"], "EPERM");
+    assert_eq!(report["paths"]["/dev/one"]["write"], "EPERM");
+}
+
+#[test]
+fn a_path_may_end_with_a_slash() {
+    let host = Host::new();
+    skip_for!(Runc, "it refuses it");
+    skip_for!(Crun, "it refuses it");
+    let device = json!([{"path": "/dev/one/", "type": "c", "major": 1, "minor": 3}]);
+    let report = host.report(host.config(&[]).set("/linux/devices", device), &["/dev/one"]);
+    assert_eq!(report["paths"]["/dev/one"]["minor"], 3);
+}
+
+#[test]
 fn the_kernels_list_carries_the_configured_rules() {
     if !std::path::Path::new("/sys/fs/cgroup/devices/cgroup.procs").exists() {
         tests::skip!("no v1 controller devices");

@@ -200,6 +200,75 @@ fn a_failing_hook_fails_create(kind: &'static str) {
 }
 
 #[test]
+fn the_error_of_a_hook_names_its_kind_and_its_number() {
+    let host = Host::new();
+    for kind in ["prestart", "createRuntime", "createContainer"] {
+        let config = with_hook(&host, prepared(&host, &["true"]), kind, ["good", "0"]);
+        let mut container = host.container(with_hook(&host, config, kind, ["bad", "3"]));
+        let output = container.create_with(&[]).fails();
+        if tests::under_test() == tests::Kind::Tare {
+            let _ = output.says(&[kind, "#1", "exit status 3"]);
+        }
+    }
+}
+
+#[test]
+fn a_failing_hook_fails_run_and_the_program_does_not_print() {
+    skip_for!(Runc, "a failing startContainer hook fails nothing");
+    skip_for!(Crun, "a failing startContainer hook fails nothing");
+    let host = Host::new();
+    for kind in ["prestart", "createRuntime", "createContainer", "startContainer", "poststart"] {
+        let output =
+            host.run(with_hook(&host, prepared(&host, &["do", "sleep 0.3", "echo ran"]), kind, ["bad", "3"]));
+        assert_ne!(output.code, 0, "{kind}: {output:#?}");
+        assert!(!output.out.contains("ran"), "{kind}: {output:#?}");
+    }
+}
+
+#[test]
+fn a_hook_without_an_environment_has_that_of_its_side() {
+    skip_for!(Runc, "it gives them none");
+    skip_for!(Crun, "it gives a startContainer hook the runtime's");
+    let host = Host::new();
+    let mut config = prepared(&host, &["sleep", "60"]).env("SIDE=inside");
+    for kind in ["createRuntime", "createContainer", "startContainer"] {
+        config = with_hook(&host, config, kind, [kind, "0"]);
+    }
+    let mut container = host.container(config);
+    let bundle = container.bundle().to_string_lossy().into_owned();
+    let call = host.runtime().call(&["create", "--bundle", &bundle, container.id()]).with(|command| {
+        command.env("SIDE", "outside");
+    });
+    let _ = call.run().ok();
+    container.start();
+    for (line, side) in lines(&host).iter().zip(["SIDE=outside", "SIDE=outside", "SIDE=inside"]) {
+        assert!(
+            line["env"].as_array().unwrap().iter().any(|pair| pair == side),
+            "{}: {}",
+            line["hook"],
+            line["env"]
+        );
+    }
+    let _ = container.force_delete().ok();
+}
+
+#[test]
+fn a_hook_may_mount_into_the_root() {
+    let host = Host::new();
+    let library = host.files().join("library");
+    std::fs::write(&library, "of a hook\n").unwrap();
+    let config = host.config(&["cat", "/etc/passwd"]);
+    let mut container = host.container(config);
+    let target = container.rootfs().join("etc/passwd");
+    let script = format!("exec mount --bind {} {}", library.display(), target.display());
+    let config = host.config(&["cat", "/etc/passwd"]).cgroup(&format!("/{}", container.id()));
+    let config = config.hook("createContainer", &["/bin/sh", "-c", &script]);
+    let config = config.set("/hooks/createContainer/0/env", json!(["PATH=/usr/bin:/bin"]));
+    std::fs::write(container.bundle().join("config.json"), config.value().to_string()).unwrap();
+    assert_eq!(container.run().ok().out, "of a hook\n");
+}
+
+#[test]
 fn a_failing_start_container_hook_keeps_the_program_from_running() {
     let host = Host::new();
     let config = prepared(&host, &["write", "/tmp/ran", "yes"]);

@@ -148,6 +148,39 @@ fn what_is_written_through_a_mapped_mount_is_the_writers_on_disk() {
 }
 
 #[test]
+fn a_mapped_mount_may_be_shared() {
+    skip_for!(Runc, "Debian's is older than that");
+    let host = Host::new();
+    let tree = source(&host);
+    let mapping = json!([{"containerID": 0, "hostID": FIRST, "size": 10}]);
+    let mount = json!({
+        "destination": "/mapped", "type": "bind", "source": tree.text(), "options": ["bind", "shared"],
+        "uidMappings": mapping, "gidMappings": mapping,
+    });
+    let report = host.report(host.config(&[]).mount(mount), &["/mapped/file"]);
+    let mounts = report["mounts"].as_array().unwrap();
+    let mapped = mounts.iter().find(|mount| mount["point"] == "/mapped").unwrap();
+    assert!(mapped["propagation"].as_str().unwrap().starts_with("shared:"), "{mapped}");
+    assert_eq!(report["paths"]["/mapped/file"]["uid"], FIRST);
+}
+
+#[test]
+fn a_mapping_may_have_many_extents() {
+    skip_for!(Runc, "Debian's is older than that");
+    let host = Host::new();
+    let tree = source(&host);
+    let extents: Vec<Value> =
+        (0..100).map(|one| json!({"containerID": one, "hostID": FIRST + 2 * one, "size": 1})).collect();
+    let mount = json!({
+        "destination": "/mapped", "type": "bind", "source": tree.text(), "options": ["bind"],
+        "uidMappings": extents, "gidMappings": extents,
+    });
+    let report = host.report(host.config(&[]).mount(mount), &["/mapped/file", "/mapped/other"]);
+    assert_eq!(report["paths"]["/mapped/file"]["uid"], FIRST);
+    assert_eq!(report["paths"]["/mapped/other"]["uid"], FIRST + 14);
+}
+
+#[test]
 fn a_joined_user_namespace_gives_its_mapping() {
     skip_for!(Runc, "Debian's is older than that");
     skip_for!(Crun, "its mappings are the other way round");

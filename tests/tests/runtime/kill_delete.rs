@@ -146,6 +146,24 @@ fn delete_by_force_works_in_every_state() {
 }
 
 #[test]
+fn delete_by_force_of_nothing_succeeds() {
+    let host = Host::new();
+    let _ = host.runtime().run(&["delete", "--force", &host.id()]).ok();
+}
+
+#[test]
+fn several_containers_are_deleted_one_by_one() {
+    let host = Host::new();
+    let mut all: Vec<_> = (0..3).map(|_| host.container(host.config(&["sleep", "60"]))).collect();
+    all.iter_mut().for_each(|container| container.create());
+    let count = || host.runtime().run(&["list", "-q"]).ok().out.lines().count();
+    for left in (0..3).rev() {
+        let _ = all[left].force_delete().ok();
+        assert_eq!(count(), left);
+    }
+}
+
+#[test]
 fn the_short_flag_forces_too() {
     let host = Host::new();
     let mut container = host.container(host.config(&["sleep", "60"]));

@@ -123,6 +123,69 @@ fn a_relative_pid_file_is_relative_to_the_callers_directory() {
 }
 
 #[test]
+fn run_writes_the_pid_file_too() {
+    let host = Host::new();
+    let file = host.files().join("pid");
+    let mut container = host.container(host.config(&["report"]));
+    let output = container.run_with(&["--pid-file", &file.to_string_lossy()]).ok();
+    assert_eq!(output.json()["pid"], 1);
+    assert!(std::fs::read_to_string(&file).unwrap().parse::<u32>().unwrap() > 1);
+    let mut container = host.container(host.config(&["sleep", "60"]));
+    let _ = container.run_with(&["--detach", "--pid-file", &file.to_string_lossy()]).ok();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), container.pid().to_string());
+}
+
+#[test]
+fn run_prints_what_the_program_prints() {
+    let host = Host::new();
+    assert_eq!(host.run(host.config(&["echo", "hello"])).ok().out, "hello\n");
+}
+
+/// What the waiting init holds is its own, of the runtime, or a stream that its caller gave it.
+#[test]
+fn a_created_init_holds_no_descriptor_of_the_caller() {
+    let host = Host::new();
+    let mut container = host.container(host.config(&["sleep", "60"]));
+    let secret = std::fs::File::create(host.files().join("secret")).unwrap();
+    let raw = std::os::fd::AsRawFd::as_raw_fd(&secret);
+    nix::fcntl::fcntl(&secret, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).unwrap();
+    container.create();
+    let directory = format!("/proc/{}/fd", container.pid());
+    let held: Vec<String> = std::fs::read_dir(&directory)
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| std::fs::read_link(entry.path()).ok())
+        .map(|target| target.to_string_lossy().into_owned())
+        .collect();
+    assert!(!held.iter().any(|target| target.ends_with("/secret")), "{raw}: {held:?}");
+    let known = [
+        "/dev/null",
+        "socket:",
+        "pipe:",
+        "anon_inode:",
+        "/memfd:",
+        "/tmp/test/call-",
+        "/run/runtime",
+        "/proc",
+        "/",
+    ];
+    for target in &held {
+        assert!(known.iter().any(|start| target.starts_with(start)), "{target} of {held:?}");
+    }
+}
+
+#[test]
+fn the_pidfd_of_init_is_sent() {
+    tests::skip_for!(Runc, "Debian's is older than that");
+    tests::skip_for!(Crun, "it has no such option");
+    let host = Host::new();
+    let mut container = host.container(host.config(&["sleep", "60"]));
+    let socket = tests::Console::listen(host.files());
+    let _ = container.create_with(&["--pidfd-socket", &socket.path()]).ok();
+    assert_eq!(socket.accept().pid(), container.pid());
+}
+
+#[test]
 fn the_bundle_is_the_current_directory_unless_named() {
     let host = Host::new();
     let mut container = host.container(host.config(&["sleep", "60"]));

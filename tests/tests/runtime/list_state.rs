@@ -101,6 +101,35 @@ fn list_of_nothing_succeeds() {
 }
 
 #[test]
+fn list_of_a_root_that_is_missing() {
+    tests::skip_for!(Runc, "Debian's is older than that");
+    tests::skip_for!(Crun, "it makes the directory");
+    let host = Host::new();
+    let missing = host.runtime().rooted(&host.files().join("missing"));
+    let _ = missing.run(&["list"]).fails();
+    // The usual one may be missing: nothing was ever created.
+    let _ = host.runtime().bare().args(["list"]).run().ok();
+}
+
+#[test]
+fn spec_for_an_ordinary_user() {
+    let host = Host::new();
+    let directory = host.files().join("rootless");
+    std::fs::create_dir(&directory).unwrap();
+    let _ = host.runtime().call(&["spec", "--rootless"]).within(&directory).run().ok();
+    let text = std::fs::read_to_string(directory.join("config.json")).unwrap();
+    let config: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let kinds: Vec<&str> = config["linux"]["namespaces"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["type"].as_str().unwrap())
+        .collect();
+    assert!(kinds.contains(&"user") && !kinds.contains(&"network"), "{kinds:?}");
+    assert_eq!(config["linux"]["uidMappings"][0]["size"], 1);
+}
+
+#[test]
 fn list_refuses_an_unknown_format() {
     let host = Host::new();
     let _ = host.runtime().run(&["list", "--format", "xml"]).fails();

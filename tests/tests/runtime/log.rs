@@ -80,6 +80,41 @@ fn debug_lines_go_to_the_log_file_only() {
 }
 
 #[test]
+fn debug_lines_go_to_standard_error_without_a_log() {
+    let host = Host::new();
+    tests::skip_for!(Crun, "its text is another");
+    let mut container = host.container(host.config(&["true"]));
+    let bundle = container.bundle().to_string_lossy().into_owned();
+    let output = host.runtime().run(&["--debug", "run", "--bundle", &bundle, container.id()]).ok();
+    assert!(output.err.contains("level=debug"), "{output:#?}");
+    container.deleted_already();
+}
+
+#[test]
+fn debug_lines_are_json_when_asked() {
+    let host = Host::new();
+    tests::skip_for!(Crun, "it logs nothing");
+    let log = host.files().join("log");
+    let mut container = host.container(host.config(&["true"]));
+    let bundle = container.bundle().to_string_lossy().into_owned();
+    let file = log.to_string_lossy().into_owned();
+    let words =
+        ["--debug", "--log", &file, "--log-format", "json", "run", "--bundle", &bundle, container.id()];
+    let _ = host.runtime().run(&words).ok();
+    let text = std::fs::read_to_string(log).unwrap();
+    let levels: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["level"].clone()).collect();
+    assert!(levels.contains(&"debug".into()), "{text}");
+    container.deleted_already();
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_an_error() {
+    let host = Host::new();
+    let _ = host.runtime().run(&["--log", "/nonexistent/log", "list"]).fails().says(&["/nonexistent/log"]);
+}
+
+#[test]
 fn standard_error_says_the_error_too() {
     let host = Host::new();
     let log = host.files().join("log");

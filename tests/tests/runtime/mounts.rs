@@ -200,6 +200,94 @@ fn a_destination_with_dots_stays_inside_the_root() {
 }
 
 #[test]
+fn a_destination_may_have_several_slashes() {
+    let host = Host::new();
+    let report = host.report(host.config(&[]).tmpfs("//tmp///inner//", &[]), &[]);
+    assert_eq!(mount_of(&report, "/tmp/inner")["type"], "tmpfs");
+}
+
+#[test]
+fn nothing_is_mounted_over_the_root() {
+    skip_for!(Crun, "it lets both");
+    let host = Host::new();
+    for mount in [
+        json!({"destination": "/", "type": "tmpfs", "source": "tmpfs"}),
+        json!({"destination": "/", "type": "bind", "source": "/etc", "options": ["bind"]}),
+    ] {
+        let _ = host.run(host.config(&["true"]).mount(mount)).fails();
+    }
+}
+
+#[test]
+fn a_tmpfs_may_begin_with_what_it_covers() {
+    let host = Host::new();
+    let config = host.config(&[]).tmpfs("/etc", &["tmpcopyup"]);
+    let report = host.report(config, &["/etc/passwd"]);
+    assert_eq!(mount_of(&report, "/etc")["type"], "tmpfs");
+    assert_eq!(report["paths"]["/etc/passwd"]["write"], "ok");
+    assert!(report["paths"]["/etc/passwd"]["read"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn proc_can_be_entered_by_all() {
+    let host = Host::new();
+    assert_eq!(host.report(host.config(&[]), &["/proc"])["paths"]["/proc"]["mode"], 0o555);
+}
+
+#[test]
+fn a_source_that_only_the_host_can_reach_is_bound() {
+    let host = Host::new();
+    let closed = host.files().join("closed");
+    std::fs::create_dir_all(closed.join("open")).unwrap();
+    std::fs::write(closed.join("open/file"), "reached\n").unwrap();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let config = host.config(&["cat", "/var/file"]).map_users(100_000, 65_536);
+    let config = config.bind(&closed.join("open").to_string_lossy(), "/var", &[]);
+    assert_eq!(host.run(config).ok().out, "reached\n");
+}
+
+#[test]
+fn an_overlay_is_mounted_by_its_options() {
+    let host = Host::new();
+    for directory in ["lower", "upper", "work"] {
+        std::fs::create_dir(host.files().join(directory)).unwrap();
+    }
+    std::fs::write(host.files().join("lower/file"), "below\n").unwrap();
+    let path = |name: &str| format!("{name}dir={}", host.files().join(name).display());
+    let mount = json!({
+        "destination": "/data", "type": "overlay", "source": "overlay",
+        "options": [path("lower"), path("upper"), path("work")],
+    });
+    let config = host.config(&["do", "cat /data/file", "write /data/other above"]).mount(mount);
+    assert_eq!(host.run(config).ok().out, "below\n");
+    assert_eq!(std::fs::read_to_string(host.files().join("upper/other")).unwrap(), "above");
+}
+
+#[test]
+fn a_container_needs_no_mount() {
+    skip_for!(Runc, "it looks for its own descriptors in the container's /proc");
+    let host = Host::new();
+    let config = host.config(&["echo", "bare"]).set("/mounts", json!([]));
+    let config = config.remove("/linux/maskedPaths").remove("/linux/readonlyPaths");
+    assert_eq!(host.run(config).ok().out, "bare\n");
+}
+
+#[test]
+fn bind_beside_rbind_takes_nothing_away() {
+    let host = Host::new();
+    let source = source(&host).to_string_lossy().into_owned();
+    host.tool(&["mount", "-t", "tmpfs", "below", &format!("{source}/inner")]);
+    let mount =
+        json!({"destination": "/data", "type": "bind", "source": source, "options": ["rbind", "bind"]});
+    let report = host.report(host.config(&[]).mount(mount), &[]);
+    host.tool(&["umount", &format!("{source}/inner")]);
+    assert_eq!(
+        mount_of(&report, "/data")["propagation"].as_str().map(|text| text.contains("shared")),
+        Some(false)
+    );
+}
+
+#[test]
 fn a_bind_keeps_the_flags_of_its_source_that_are_not_named() {
     let host = Host::new();
     let source = source(&host);

@@ -85,6 +85,68 @@ fn host_and_domain_names_are_as_configured() {
 }
 
 #[test]
+fn an_empty_hostname_changes_nothing() {
+    let host = Host::new();
+    let own = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned();
+    assert_eq!(host.report(host.config(&[]).hostname(""), &[])["hostname"], own);
+}
+
+#[test]
+fn a_host_name_of_64_bytes_is_the_longest() {
+    let host = Host::new();
+    let name = "n".repeat(64);
+    assert_eq!(host.report(host.config(&[]).hostname(&name), &[])["hostname"], name);
+    let _ = host.run(host.config(&["true"]).hostname(&"n".repeat(65))).fails();
+}
+
+#[test]
+fn a_parameter_may_repeat_the_domain_name_and_not_change_it() {
+    skip_for!(Runc, "Debian's is older than that");
+    let host = Host::new();
+    let config = |value: &str| {
+        let sysctl = json!({"kernel.domainname": value});
+        host.config(&[]).set("/domainname", "one.example").set("/linux/sysctl", sysctl)
+    };
+    assert_eq!(host.report(config("one.example"), &[])["domainname"], "one.example");
+    let _ = host.run(config("two.example")).fails();
+}
+
+#[test]
+fn the_parameter_of_the_host_name_is_refused() {
+    let host = Host::new();
+    let config = host.config(&["true"]).set("/linux/sysctl", json!({"kernel.hostname": "other"}));
+    let _ = host.run(config).fails();
+}
+
+#[test]
+fn every_id_can_be_mapped() {
+    let host = Host::new();
+    let all = u32::MAX;
+    let config = host.config(&["cat", "/proc/self/uid_map"]);
+    // The kernel takes the whole range only of who has every right over it.
+    let output = host.run(config.map_users(0, all)).ok();
+    assert_eq!(output.out.split_whitespace().collect::<Vec<_>>(), ["0", "0", &all.to_string()]);
+    let halves = json!([
+        {"containerID": 0, "hostID": 100_000, "size": 1000},
+        {"containerID": 1000, "hostID": 300_000, "size": 1000},
+    ]);
+    let config = host.config(&["cat", "/proc/self/uid_map"]).map_users(0, 1);
+    let config = config.set("/linux/uidMappings", halves.clone()).set("/linux/gidMappings", halves);
+    assert_eq!(host.run(config).ok().out.lines().count(), 2);
+}
+
+#[test]
+fn a_container_that_joins_a_pid_namespace_can_be_killed() {
+    let host = Host::new();
+    let first = running(&host, host.config(&["sleep", "60"]));
+    let path = format!("/proc/{}/ns/pid", first.pid());
+    let second = running(&host, host.config(&["sleep", "60"]).join("pid", &path));
+    let _ = second.kill("KILL").ok();
+    second.becomes("stopped");
+    assert_eq!(first.status(), "running");
+}
+
+#[test]
 fn a_new_network_has_a_loopback_only() {
     let host = Host::new();
     let report = host.report(host.config(&[]), &[]);

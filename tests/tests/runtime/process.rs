@@ -37,6 +37,64 @@ fn home_is_taken_from_passwd_when_it_is_not_set() {
 }
 
 #[test]
+fn an_empty_home_is_replaced_by_that_of_passwd() {
+    skip_for!(Runc, "Debian's keeps it");
+    skip_for!(Crun, "it keeps it");
+    let host = Host::new();
+    for env in [json!(["HOME="]), json!(["HOME=/one", "HOME="])] {
+        let report = host.report(host.config(&[]).set("/process/env", env), &[]);
+        assert_eq!(report["env"], json!(["HOME=/root"]));
+    }
+}
+
+#[test]
+fn of_a_repeated_variable_the_last_counts() {
+    skip_for!(Runc, "Debian's passes all on");
+    skip_for!(Crun, "it passes all on");
+    let host = Host::new();
+    let env = json!(["HOME=/", "A=1", "B=2", "A=3"]);
+    let report = host.report(host.config(&[]).set("/process/env", env), &[]);
+    let mut env: Vec<String> = serde_json::from_value(report["env"].clone()).unwrap();
+    env.sort();
+    assert_eq!(env, ["A=3", "B=2", "HOME=/"]);
+}
+
+#[test]
+fn a_variable_may_hold_a_new_line() {
+    let host = Host::new();
+    let report = host.report(host.config(&[]).env("LINES=one\ntwo"), &[]);
+    assert!(report["env"].as_array().unwrap().contains(&json!("LINES=one\ntwo")), "{}", report["env"]);
+}
+
+#[test]
+fn an_oom_score_that_the_kernel_has_not_is_refused() {
+    let host = Host::new();
+    for score in [1001, -1001] {
+        let _ = host.run(host.config(&["true"]).set("/process/oomScoreAdj", score)).fails();
+    }
+}
+
+/// A program that only its owner may execute runs for another user by CAP_DAC_OVERRIDE alone.
+#[test]
+fn a_program_that_only_an_override_may_run() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let host = Host::new();
+    let one = json!(["CAP_DAC_OVERRIDE"]);
+    let mut with = host.config(&["true"]).set("/process/user", json!({"uid": 1000, "gid": 1000}));
+    let without = with.clone();
+    for set in ["bounding", "permitted", "inheritable", "ambient", "effective"] {
+        with = with.set(&format!("/process/capabilities/{set}"), one.clone());
+    }
+    for (config, runs) in [(with, true), (without, false)] {
+        let mut container = host.container(config);
+        let program = container.rootfs().join("bin/payload");
+        std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o744)).unwrap();
+        assert_eq!(container.run().code == 0, runs);
+        container.deleted_already();
+    }
+}
+
+#[test]
 fn a_program_without_a_slash_is_looked_for_along_path() {
     let host = Host::new();
     let config = host.config(&[]).set("/process/env", json!(["PATH=/nonexistent:/bin"]));

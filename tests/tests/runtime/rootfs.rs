@@ -34,6 +34,19 @@ fn the_root_may_be_named_absolutely() {
 }
 
 #[test]
+fn the_root_may_be_the_bundle_itself() {
+    let host = Host::new();
+    let container = host.container(host.config(&["echo", "here"]));
+    let root = container.rootfs();
+    let config =
+        host.config(&["echo", "here"]).set("/root/path", ".").cgroup(&format!("/{}", container.id()));
+    std::fs::write(root.join("config.json"), config.value().to_string()).unwrap();
+    let mut inner = host.adopt(host.id(), &root);
+    assert_eq!(inner.run().ok().out, "here\n");
+    inner.deleted_already();
+}
+
+#[test]
 fn a_read_only_root_takes_no_write_and_its_mounts_do() {
     let host = Host::new();
     let report = host.report(host.config(&[]).set("/root/readonly", true), &["/", "/tmp", "/dev/shm"]);

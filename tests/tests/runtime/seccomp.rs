@@ -35,6 +35,21 @@ fn what_no_rule_names_is_allowed_by_an_allowing_default() {
 }
 
 #[test]
+fn a_rule_that_says_what_the_default_says_is_accepted() {
+    let host = Host::new();
+    assert_eq!(probe(&host, &json!([{"names": ["getcwd"], "action": "SCMP_ACT_ALLOW"}]), "getcwd"), "ok");
+}
+
+#[test]
+fn the_path_of_an_agent_nobody_asks_for_is_ignored() {
+    skip_for!(Crun, "it connects all the same");
+    let host = Host::new();
+    let config =
+        profile(&host, &json!([]), &["true"]).set("/linux/seccomp/listenerPath", "/nonexistent/agent");
+    let _ = host.run(config).ok();
+}
+
+#[test]
 fn kill_ends_the_process_with_sigsys() {
     let host = Host::new();
     for action in ["SCMP_ACT_KILL", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_KILL_PROCESS"] {

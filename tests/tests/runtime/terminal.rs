@@ -128,6 +128,46 @@ fn without_a_terminal_there_is_none() {
 }
 
 #[test]
+fn the_environment_is_left_as_it_is() {
+    let host = Host::new();
+    let console = Console::listen(host.files());
+    let mut container = host.container(with_terminal(&host, &["report"]).env("TERM=vt52"));
+    let _ = container.create_with(&["--console-socket", &console.path()]).ok();
+    let mut master = console.accept();
+    container.start();
+    let report: serde_json::Value = serde_json::from_str(master.expect("\n").trim()).unwrap();
+    let terms: Vec<&serde_json::Value> = report["env"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|pair| pair.as_str().unwrap().starts_with("TERM="))
+        .collect();
+    assert_eq!(terms, ["TERM=vt52"]);
+}
+
+#[test]
+fn a_read_only_root_without_a_file_system_at_dev() {
+    let host = Host::new();
+    let console = Console::listen(host.files());
+    // Without a file system of its own at /dev, and without those below it.
+    let mut config = with_terminal(&host, &["report"]).set("/root/readonly", true);
+    for _ in 0..4 {
+        config = config.remove("/mounts/1");
+    }
+    let devpts = serde_json::json!({
+        "destination": "/dev/pts", "type": "devpts", "source": "devpts",
+        "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"],
+    });
+    let mut container = host.container(config.mount(devpts));
+    std::fs::create_dir_all(container.rootfs().join("dev/pts")).unwrap();
+    let _ = container.create_with(&["--console-socket", &console.path()]).ok();
+    let mut master = console.accept();
+    container.start();
+    let report: serde_json::Value = serde_json::from_str(master.expect("\n").trim()).unwrap();
+    assert_eq!(report["terminal"]["name"], "/dev/pts/0");
+}
+
+#[test]
 fn the_socket_is_left_as_it_was() {
     let host = Host::new();
     skip_for!(Crun, "nothing is known of it");

@@ -1,0 +1,93 @@
+//! The list of behaviours: every test and check that it names is there, and every row has a proof, a reason or an issue.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "all of it is test code")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+const LIST: &str = include_str!("../COVERAGE.md");
+
+/// The rows of the tables: the behaviour and what is said of it.
+fn rows() -> Vec<(&'static str, &'static str)> {
+    let cells =
+        LIST.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "));
+    cells.filter(|(behaviour, _)| *behaviour != "behaviour").collect()
+}
+
+/// What a row names between backticks: `module::name`.
+fn named(proof: &str) -> impl Iterator<Item = &str> {
+    proof.split('`').skip(1).step_by(2).filter(|name| name.contains("::"))
+}
+
+fn sources(directory: &Path, all: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap().flatten() {
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            sources(&path, all);
+        } else if name.ends_with(".rs") {
+            all.push(path);
+        }
+    }
+}
+
+/// Every test of the workspace by its module or its directory, and every check of the conformance runner.
+fn there() -> BTreeSet<String> {
+    let mut files = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), &mut files);
+    let mut names = BTreeSet::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let part = |path: &Path| path.file_stem().unwrap().to_string_lossy().into_owned();
+        for (_, rest) in text.match_indices("#[test]").map(|(at, _)| text.split_at(at)) {
+            let name = rest.split("fn ").nth(1).and_then(|name| name.split('(').next()).unwrap();
+            names.insert(format!("{}::{name}", part(&file)));
+            names.insert(format!("{}::{name}", part(file.parent().unwrap())));
+        }
+        if file.components().any(|part| part.as_os_str() == "conformance") {
+            let mut add = |mark: &str, start: &str| {
+                for name in text.split(mark).skip(1).filter_map(|rest| rest.split('"').next()) {
+                    names.insert(format!("conformance::{start}{name}"));
+                }
+            };
+            add("name: \"", "");
+            add("option!(\"", "option-");
+        }
+    }
+    names
+}
+
+#[test]
+fn every_test_that_is_named_is_there() {
+    let there = there();
+    let missing: Vec<&str> = rows()
+        .into_iter()
+        .flat_map(|(_, proof)| named(proof))
+        .filter(|name| !there.contains(*name))
+        .collect();
+    assert!(missing.is_empty(), "COVERAGE.md names what is not there: {missing:#?}");
+}
+
+#[test]
+fn every_behaviour_has_a_proof_a_reason_or_an_issue() {
+    let bare: Vec<&str> = rows()
+        .into_iter()
+        .filter(|(_, proof)| {
+            let said = ["does not apply: ", "otherwise: ", "open: issue "]
+                .iter()
+                .any(|word| proof.starts_with(word));
+            !said && named(proof).next().is_none()
+        })
+        .map(|(behaviour, _)| behaviour)
+        .collect();
+    assert!(bare.is_empty(), "nothing is said of {bare:#?}");
+}
+
+#[test]
+fn open_behaviours_are_counted() {
+    let open: Vec<_> = rows().into_iter().filter(|(_, proof)| proof.starts_with("open: ")).collect();
+    for (behaviour, proof) in &open {
+        eprintln!("OPEN {behaviour} ({})", proof.trim_start_matches("open: "));
+    }
+    eprintln!("{} of {} behaviours are open", open.len(), rows().len());
+    assert!(open.len() < rows().len() / 5, "too much is open");
+}
