@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on should stop")]
 
 mod container;
+mod every_field;
 mod form;
 mod namespaces;
 mod schema;
