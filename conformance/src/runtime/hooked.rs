@@ -43,7 +43,9 @@ impl Hooks {
     /// What the hooks that ran have seen, in their order.
     pub(super) fn lines(&self) -> Result<Vec<Value>> {
         let text = std::fs::read_to_string(self.directory.join("lines")).unwrap_or_default();
-        text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+        // The last line may be in the writing still.
+        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        whole.map(|line| Ok(serde_json::from_str(line)?)).collect()
     }
 
     /// The names of the hooks that ran, in their order.
