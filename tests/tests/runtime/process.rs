@@ -115,6 +115,17 @@ fn a_missing_working_directory_is_made() {
     assert_eq!(host.report(config, &[])["cwd"], "/made/for/me");
 }
 
+/// A descriptor of the runtime's that leads to the host would take the process there.
+#[test]
+fn no_working_directory_is_outside_the_root() {
+    let host = Host::new();
+    for number in 3..16 {
+        let config = host.config(&["list", "."]).set("/process/cwd", format!("/proc/self/fd/{number}"));
+        let output = host.run(config);
+        assert_ne!(output.code, 0, "{number}: {output:#?}");
+    }
+}
+
 #[test]
 fn the_user_and_all_groups_are_as_configured() {
     let host = Host::new();

@@ -80,6 +80,27 @@ fn every_class_of_io_priority_is_applied() {
 }
 
 #[test]
+fn a_process_document_has_an_io_priority_of_its_own() {
+    skip_for!(Runc, "Debian's is older than that");
+    skip_for!(Crun, "Debian's is older than that");
+    let host = Host::new();
+    let mut container = host.container(host.config(&["sleep", "60"]));
+    container.create();
+    container.start();
+    let document = host.files().join("process.json");
+    let process = json!({
+        "cwd": "/", "args": ["/bin/payload", "sleep", "60"], "user": {"uid": 0, "gid": 0},
+        "ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": 2},
+    });
+    std::fs::write(&document, process.to_string()).unwrap();
+    let (document, pid) = (document.to_string_lossy().into_owned(), host.files().join("pid"));
+    let words = ["exec", "-d", "--pid-file", &pid.to_string_lossy(), "-p", &document, container.id()];
+    let _ = host.runtime().run(&words).ok();
+    let pid = std::fs::read_to_string(pid).unwrap();
+    assert_eq!(host.tool(&["ionice", "-p", &pid]).out.trim(), "best-effort: prio 2");
+}
+
+#[test]
 fn a_memory_policy_is_applied() {
     skip_for!(Runc, "Debian's is older than that");
     skip_for!(Crun, "Debian's is older than that");
