@@ -58,7 +58,7 @@ impl Stage {
 pub(crate) struct Bed {
     /// What is checked.
     pub(crate) subject: Subject,
-    /// The text that control groups, ids and whatever else outlives a namespace must bear.
+    /// The text that control groups, ids and whatever else outlives a namespace must bear, with a dash behind it.
     pub(crate) marker: String,
 }
 
@@ -162,8 +162,9 @@ fn attach(source: Option<&str>, target: &Path, kind: Option<&str>, flags: MsFlag
 
 /// Removes the control groups of a check whose processes are dead; those that were left.
 pub(crate) fn sweep(marker: &str) -> Vec<PathBuf> {
-    let is_its = |name: &str| name.contains(marker) && !name.contains(&format!("{marker}0"));
-    remove(&is_its)
+    // The dash keeps those of the tenth check from being taken for those of the first.
+    let its = format!("{marker}-");
+    remove(&|name: &str| name.contains(&its))
 }
 
 /// Removes what a runner that was killed has left.
