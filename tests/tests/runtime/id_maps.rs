@@ -181,6 +181,28 @@ fn a_mapping_may_have_many_extents() {
 }
 
 #[test]
+fn many_mapped_mounts_need_few_descriptors() {
+    skip_for!(Runc, "Debian's is older than that");
+    let host = Host::new();
+    let tree = source(&host);
+    let mapping = json!([{"containerID": 0, "hostID": FIRST, "size": 10}]);
+    let mut config = host.config(&["true"]);
+    for number in 0..80 {
+        config = config.mount(json!({
+            "destination": format!("/many/{number}"), "type": "bind", "source": tree.text(), "options": ["bind"],
+            "uidMappings": mapping, "gidMappings": mapping,
+        }));
+    }
+    let mut container = host.container(config);
+    let bundle = container.bundle().to_string_lossy().into_owned();
+    let program = host.runtime().program().to_string_lossy().into_owned();
+    let root = host.runtime().root().to_string_lossy().into_owned();
+    let line = format!("ulimit -n 40; exec {program} --root {root} run --bundle {bundle} {}", container.id());
+    let _ = host.tool(&["sh", "-c", &line]);
+    container.deleted_already();
+}
+
+#[test]
 fn a_joined_user_namespace_gives_its_mapping() {
     skip_for!(Runc, "Debian's is older than that");
     skip_for!(Crun, "its mappings are the other way round");

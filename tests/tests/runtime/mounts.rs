@@ -378,6 +378,23 @@ fn the_control_groups_are_shown_read_only() {
 }
 
 #[test]
+fn the_control_groups_are_read_only_with_and_without_other_namespaces() {
+    let host = Host::new();
+    let config = || host.config(&[]);
+    for config in [
+        config().share("cgroup"),
+        config().map_users(100_000, 65_536),
+        config().map_users(100_000, 65_536).share("cgroup"),
+        config().share("network").remove("/mounts/5"),
+    ] {
+        let report = host.report(config, &["/sys/fs/cgroup", "/sys/fs/cgroup/pids"]);
+        for path in ["/sys/fs/cgroup", "/sys/fs/cgroup/pids"] {
+            assert_ne!(report["paths"][path]["write"], "ok", "{path}: {report:#}");
+        }
+    }
+}
+
+#[test]
 fn files_that_are_bound_keep_their_owner_without_id_mapping() {
     let host = Host::new();
     let source = source(&host);
