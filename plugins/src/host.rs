@@ -138,14 +138,6 @@ impl Host {
         self.inside(side, || sysctls.iter().try_for_each(Sysctl::set))
     }
 
-    /// Whether sysctls of the host have these values.
-    ///
-    /// # Errors
-    /// Code 100: one has not.
-    pub fn check_sysctls(&self, sysctls: &[Sysctl]) -> Result<()> {
-        sysctls.iter().try_for_each(Sysctl::check)
-    }
-
     fn inside<T>(&self, side: Side, act: impl FnOnce() -> Result<T>) -> Result<T> {
         match side {
             Side::Host => act(),
@@ -195,14 +187,5 @@ impl Sysctl {
             return Ok(());
         }
         pwrite(&file, self.value.as_bytes(), 0).map(drop).map_err(failed)
-    }
-
-    fn check(&self) -> Result<()> {
-        let found = std::fs::read_to_string(format!("/proc/sys/{}", self.path));
-        match found {
-            Err(_) if self.if_missing == IfMissing::Skip => Ok(()),
-            Ok(found) if found.trim() == self.value => Ok(()),
-            _ => Err(Error::new(Code::Differs, format!("sysctl {} is not {}", self.path, self.value))),
-        }
     }
 }

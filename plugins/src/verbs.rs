@@ -9,28 +9,36 @@ use crate::render::{Json, Members};
 use crate::request::{Command, Environment, Request};
 use crate::result::{Interface, Ip, Outcome};
 use crate::version::{self, Version};
-use std::io::{Read, Write};
+use rustix::io::Errno;
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitCode;
 
 /// Serves one call: what a plugin's `main` is.
 pub fn run<P: Plugin>() -> ExitCode {
     let environment = Environment::of_process();
     match environment.command.as_str() {
-        "" => answer(&mut std::io::stderr(), &about(P::NAME), ExitCode::SUCCESS),
-        "VERSION" => answer(&mut std::io::stdout(), &versions(), ExitCode::SUCCESS),
+        "" => answer(std::io::stderr().as_fd(), &about(P::NAME), ExitCode::SUCCESS),
+        "VERSION" => answer(std::io::stdout().as_fd(), &versions(), ExitCode::SUCCESS),
         _ => match serve::<P>(environment) {
-            Ok(text) => answer(&mut std::io::stdout(), &text, ExitCode::SUCCESS),
-            Err(error) => answer(&mut std::io::stdout(), &refusal(&error), ExitCode::FAILURE),
+            Ok(text) => answer(std::io::stdout().as_fd(), &text, ExitCode::SUCCESS),
+            Err(error) => answer(std::io::stdout().as_fd(), &refusal(&error), ExitCode::FAILURE),
         },
     }
 }
 
-/// There is nobody left to tell when the answer itself can't be written, but the exit code.
-fn answer(to: &mut impl Write, text: &str, code: ExitCode) -> ExitCode {
-    match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
-        Ok(()) => code,
-        Err(_) => ExitCode::FAILURE,
+/// In one call, so that what is read is whole. There is nobody left to tell when the answer itself can't be written,
+/// but the exit code.
+fn answer(to: BorrowedFd<'_>, text: &str, code: ExitCode) -> ExitCode {
+    let mut left = text.as_bytes();
+    while !left.is_empty() {
+        match rustix::io::write(to, left) {
+            Ok(length) => left = left.get(length..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(_) => return ExitCode::FAILURE,
+        }
     }
+    code
 }
 
 fn about(name: &str) -> String {

@@ -3,7 +3,7 @@
 use super::message::{
     ACK, Attributes, CREATE, DUMP, EXCLUSIVE, Op, find, find_text, find_u32, read_u16, read_u32,
 };
-use super::{Refusal, Route};
+use super::{Inet6, Refusal, Route};
 use crate::error::Result;
 use rustix::io::Errno;
 
@@ -70,6 +70,8 @@ pub struct Link {
     pub filters_vlans: bool,
     /// The VLAN to which every new port of the bridge belongs; 0 for none.
     pub default_vlan: u16,
+    /// What IPv6 is told about it.
+    pub inet6: Option<Inet6>,
     forwarding: bool,
     operational: u8,
 }
@@ -177,6 +179,7 @@ impl Link {
             isolated: byte(port, PORT_ISOLATED) != 0,
             filters_vlans: byte(bridge, BRIDGE_VLAN_FILTERING) != 0,
             default_vlan: find(bridge, BRIDGE_DEFAULT_VLAN).and_then(|id| read_u16(id, 0)).unwrap_or(0),
+            inet6: Inet6::read(attributes),
             forwarding: byte(port, PORT_STATE) == PORT_FORWARDING,
             operational: byte(attributes, OPERATIONAL_STATE),
         })

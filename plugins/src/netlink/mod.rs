@@ -7,6 +7,7 @@ mod address;
 mod conntrack;
 mod link;
 mod message;
+mod protocol;
 mod route;
 mod socket;
 mod vlan;
@@ -19,6 +20,7 @@ pub use link::{parse_mac, spell_mac};
 pub use message::{
     Attributes, CREATE, EXCLUSIVE, Message, Op, Writer, attributes, find, find_text, find_u32,
 };
+pub use protocol::Inet6;
 pub use route::{Installed, Settlement};
 pub use socket::{Answer, Refusal, Socket};
 pub use vlan::PortVlans;

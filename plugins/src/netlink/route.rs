@@ -4,6 +4,7 @@ use super::Route;
 use super::address::{Detection, family_number, put_new};
 use super::link::put_up;
 use super::message::{ACK, Attributes, CREATE, DUMP, Op, find, find_u32};
+use super::protocol::put_announcing;
 use crate::address::{Cidr, Family, from_octets, octets};
 use crate::error::Result;
 use crate::result;
@@ -56,6 +57,7 @@ impl Route {
                 .addresses
                 .iter()
                 .for_each(|cidr| put_new(w, settlement.index, *cidr, Detection::AsSet));
+            put_announcing(w, settlement.index);
             put_up(w, settlement.index);
             settlement.routes.iter().for_each(|route| put_route(w, settlement.index, route));
         })?;
@@ -95,7 +97,8 @@ impl Settlement<'_> {
         if let Some(cidr) = self.addresses.get(place) {
             return format!("add address {cidr}");
         }
-        match self.routes.get(place.wrapping_sub(self.addresses.len() + 1)) {
+        match self.routes.get(place.wrapping_sub(self.addresses.len() + 2)) {
+            None if place == self.addresses.len() => "set arp_notify of the interface".to_owned(),
             None => "set the interface up".to_owned(),
             Some(route) => match route.gw {
                 Some(gw) => format!("add route to {} via {gw}", route.dst),

@@ -6,14 +6,14 @@ use crate::address::{Cidr, Family, next};
 use crate::declaration::{Declaration, Plugin};
 use crate::dns::Dns;
 use crate::error::{Code, Error, Result};
-use crate::host::{IfMissing, Side, Sysctl};
+use crate::host::Side;
 use crate::ipam::Ipam;
 use crate::json::Section;
 use crate::netlink::{PortVlans, parse_mac};
 use crate::request::Request;
 use crate::resource::{
-    self, Conflict, ContainerInterface, DuplicateDetection, Gateways, Masquerade, MasqueradeByIptables,
-    PortSettings, Sysctls, TrueSender, Veth, VlanInterface, Vlans,
+    self, Conflict, ContainerInterface, DuplicateDetection, Forwarding, Gateways, Masquerade,
+    MasqueradeByIptables, PortSettings, TrueSender, Veth, VlanInterface, Vlans,
 };
 use crate::result::{Outcome, Route};
 
@@ -127,7 +127,7 @@ impl Plugin for Bridge {
             up: !config.link_only,
         };
         let is_gateway = config.gateway != Gateway::No;
-        let forwarding = Sysctls(forwarding(&outcome));
+        let forwarding = Forwarding(families(&outcome));
         let bridge = resource::Bridge {
             name: config.bridge.clone(),
             mtu: config.mtu,
@@ -253,13 +253,7 @@ fn gateways(outcome: &Outcome) -> Vec<Cidr> {
     outcome.ips.iter().filter_map(of).collect()
 }
 
-fn forwarding(outcome: &Outcome) -> Vec<Sysctl> {
-    let has = |family| outcome.ips.iter().any(|ip| ip.address.family() == family);
-    let v4 = Sysctl::new("net/ipv4/ip_forward", "1", IfMissing::Refuse);
-    let v6 = Sysctl::new("net/ipv6/conf/all/forwarding", "1", IfMissing::Refuse);
-    [(Family::V4, v4), (Family::V6, v6)]
-        .into_iter()
-        .filter(|(family, _)| has(*family))
-        .map(|(_, sysctl)| sysctl)
-        .collect()
+fn families(outcome: &Outcome) -> Vec<Family> {
+    let has = |family: &Family| outcome.ips.iter().any(|ip| ip.address.family() == *family);
+    [Family::V4, Family::V6].into_iter().filter(has).collect()
 }

@@ -28,7 +28,7 @@ impl Resource for Bridge {
             None => self.create(host)?,
         };
         self.check_kind(&link)?;
-        host.set_sysctls(Side::Host, &self.sysctls(undo))?;
+        host.set_sysctls(Side::Host, &self.sysctls(undo, &link))?;
         if self.promiscuous && !link.is_promiscuous() {
             host.route(Side::Host)?.set_promiscuous(link.index)?;
         }
@@ -85,10 +85,11 @@ impl Bridge {
     /// Set before a new bridge is up. A container's router advertisements are not for the host (CVE-2020-10749); and
     /// who has just made a network need not ask it whether the bridge's own addresses are free, which would take the
     /// first container's first seconds, in which the host could not find it.
-    fn sysctls(&self, undo: Undo) -> Vec<Sysctl> {
+    fn sysctls(&self, undo: Undo, link: &Link) -> Vec<Sysctl> {
         let v6 = |key| Sysctl::new(format!("net/ipv6/conf/{}/{key}", self.name), "0", IfMissing::Skip);
         match undo {
             Undo::Remove => vec![v6("accept_ra"), v6("accept_dad")],
+            Undo::Nothing if link.inet6.is_none_or(|inet6| inet6.accept_ra == 0) => Vec::new(),
             Undo::Nothing => vec![v6("accept_ra")],
         }
     }

@@ -48,7 +48,12 @@ impl Resource for ContainerInterface {
         if !self.up {
             return Ok(Undo::Nothing);
         }
-        host.set_sysctls(Side::Container, &self.sysctls())?;
+        let loopback =
+            if self.has_v6() { host.link(Side::Container, super::LOOPBACK)? } else { Link::default() };
+        let sysctls = self.sysctls(&link, &loopback);
+        if !sysctls.is_empty() {
+            host.set_sysctls(Side::Container, &sysctls)?;
+        }
         let settlement = Settlement { index: link.index, addresses: &self.addresses, routes: &self.routes };
         host.route(Side::Container)?.settle(&settlement)?;
         self.wait_for_port(host)?;
@@ -73,22 +78,23 @@ impl ContainerInterface {
         self.addresses.iter().any(|cidr| cidr.family() == Family::V6)
     }
 
-    /// Set while the interface is down: it announces itself when it comes up with its addresses.
-    fn sysctls(&self) -> Vec<Sysctl> {
+    /// Set while the interface is down. Without an address of IPv6 there is none to be detected.
+    fn sysctls(&self, link: &Link, loopback: &Link) -> Vec<Sysctl> {
         let v6 = |interface: &str, key: &str| format!("net/ipv6/conf/{interface}/{key}");
-        let mut sysctls =
-            vec![Sysctl::new(format!("net/ipv4/conf/{}/arp_notify", self.name), "1", IfMissing::Skip)];
         let detection: &[(&str, &'static str)] = match self.detection {
-            DuplicateDetection::Off => &[("accept_dad", "0")],
+            DuplicateDetection::Off if self.has_v6() => &[("accept_dad", "0")],
             DuplicateDetection::On => &[("enhanced_dad", "1"), ("accept_dad", "1")],
-            DuplicateDetection::AsSet => &[],
+            DuplicateDetection::Off | DuplicateDetection::AsSet => &[],
         };
         let skipped =
             |(key, value): &(&str, &'static str)| Sysctl::new(v6(&self.name, key), value, IfMissing::Skip);
-        sysctls.extend(detection.iter().map(skipped));
+        let mut sysctls: Vec<Sysctl> = detection.iter().map(skipped).collect();
         if self.has_v6() {
-            sysctls.push(Sysctl::new(v6("lo", "disable_ipv6"), "0", IfMissing::Skip));
-            sysctls.push(Sysctl::new(v6(&self.name, "disable_ipv6"), "0", IfMissing::Skip));
+            let disabled =
+                [loopback, link].into_iter().filter(|link| link.inet6.is_some_and(|it| it.disable_ipv6 != 0));
+            sysctls.extend(
+                disabled.map(|link| Sysctl::new(v6(&link.name, "disable_ipv6"), "0", IfMissing::Skip)),
+            );
             sysctls.push(Sysctl::new(v6(&self.name, "keep_addr_on_down"), "1", IfMissing::Refuse));
         }
         sysctls

@@ -2,6 +2,7 @@
 
 mod bridge;
 mod container;
+mod forwarding;
 mod gateway;
 mod lent;
 mod loopback;
@@ -10,12 +11,12 @@ mod masquerade_iptables;
 mod published;
 mod published_iptables;
 mod sender;
-mod sysctls;
 mod veth;
 mod vlan;
 
 pub use bridge::Bridge;
 pub use container::{ContainerInterface, DuplicateDetection};
+pub use forwarding::Forwarding;
 pub use gateway::{Conflict, Gateways};
 pub use lent::{Device, Lent};
 pub use loopback::{Loopback, NAME as LOOPBACK};
@@ -24,7 +25,6 @@ pub use masquerade_iptables::MasqueradeByIptables;
 pub use published::{Publication, Published, Rewrite, Transport};
 pub use published_iptables::{Mark, PublishedByIptables};
 pub use sender::TrueSender;
-pub use sysctls::Sysctls;
 pub use veth::{PortSettings, Veth};
 pub use vlan::{DefaultVlan, VlanInterface, Vlans};
 

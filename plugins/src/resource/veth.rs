@@ -162,9 +162,9 @@ impl Veth {
         let alias = self.attachment.to_string();
         let PortSettings { hairpin, isolated } = self.port;
         host.route(Side::Host)?.change_port(&PortChange { name, alias: &alias, hairpin, isolated })?;
-        let Some(vlans) = &self.vlans else { return Ok(()) };
         let (bridge, port) = (host.link(Side::Host, &self.bridge)?, host.link(Side::Host, name)?);
-        vlans.set(host, &bridge, port.index)
+        host.route(Side::Host)?.generate_no_address(port.index)?;
+        self.vlans.as_ref().map_or(Ok(()), |vlans| vlans.set(host, &bridge, port.index))
     }
 
     fn find_host_end(&self, host: &mut Host) -> Result<Option<Link>> {

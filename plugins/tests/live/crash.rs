@@ -18,9 +18,28 @@ fn can_inject() -> bool {
     can_run() && has
 }
 
-fn strace(what: &str, number: usize) -> Vec<String> {
-    let inject = format!("inject={CALLS}:{what}:when={number}");
+/// A call of the system, and the how manieth of its kind.
+type Point = (String, usize);
+
+fn strace(what: &str, (name, number): &Point) -> Vec<String> {
+    let inject = format!("inject={name}:{what}:when={number}");
     ["strace", "-qq", "-o", "/dev/null", "-e", &inject].map(str::to_owned).to_vec()
+}
+
+/// Every call that a plugin makes when nothing happens to it, in order.
+fn points(stage: &Stage, call: &Call<'_>) -> Vec<Point> {
+    let log = stage.directory.join("calls");
+    let trace = format!("trace={CALLS}");
+    let words = ["strace", "-qq", "-o", log.to_str().unwrap(), "-e", &trace].map(str::to_owned);
+    assert!(call.wrapped(&words).status.success());
+    let text = std::fs::read_to_string(&log).unwrap();
+    let mut seen: Vec<Point> = Vec::new();
+    for name in text.lines().filter_map(|line| line.split_once('(')).map(|(name, _)| name.to_owned()) {
+        let number = seen.iter().filter(|(other, _)| *other == name).count() + 1;
+        seen.push((name, number));
+    }
+    assert!(seen.len() > 8, "only {seen:?} were counted: is the list still right?");
+    seen
 }
 
 fn config(stage: &Stage) -> Value {
@@ -50,15 +69,15 @@ impl<'a> Clean<'a> {
     }
 }
 
-/// Kills the call at its first, second, ... system call until it gets through; `after` follows each kill.
-fn kill_everywhere(call: &Call<'_>, mut after: impl FnMut(&str)) {
-    for number in 1.. {
-        let output = call.wrapped(&strace("signal=KILL", number));
-        if output.status.success() {
-            assert!(number > 5, "only {number} calls were counted: is the list still right?");
-            return after("after it got through");
-        }
-        after(&format!("killed at call {number}"));
+/// Kills the call at each of its system calls; `after` follows each kill.
+fn kill_everywhere(stage: &Stage, call: &Call<'_>, mut after: impl FnMut(&str)) {
+    let points = points(stage, call);
+    after("after it got through");
+    for point in points {
+        let output = call.wrapped(&strace("signal=KILL", &point));
+        let (name, number) = &point;
+        let happened = if output.status.success() { "was not reached" } else { "killed" };
+        after(&format!("{happened} at {name} number {number}"));
     }
 }
 
@@ -74,7 +93,7 @@ fn an_add_of_bridge_killed_anywhere_leaves_nothing_after_del() {
         stage.del(&config, "c1", &container);
         let clean = Clean::of(&stage, &container);
         let path = if netns.starts_with("without") { String::new() } else { container.path() };
-        kill_everywhere(&stage.call("ADD", &config).netns(&container), |when| {
+        kill_everywhere(&stage, &stage.call("ADD", &config).netns(&container), |when| {
             stage.call("DEL", &config).netns_path(&path).succeed();
             clean.assert(&format!("{when}, DEL {netns}"));
         });
@@ -92,7 +111,7 @@ fn a_del_of_bridge_killed_anywhere_is_finished_by_the_next() {
     stage.del(&config, "c1", &container);
     let clean = Clean::of(&stage, &container);
     stage.add(&config, "c1", &container);
-    kill_everywhere(&stage.call("DEL", &config).netns(&container), |when| {
+    kill_everywhere(&stage, &stage.call("DEL", &config).netns(&container), |when| {
         stage.call("DEL", &config).netns_path("").succeed();
         clean.assert(when);
         stage.add(&config, "c1", &container);
@@ -112,12 +131,12 @@ fn portmap_killed_anywhere_leaves_nothing_after_del() {
         "runtimeConfig": {"portMappings": mappings}});
     let config = with_result(&bare, &attached);
     let before = stage.host.state();
-    kill_everywhere(&stage.call("ADD", &config).netns(&container), |when| {
+    kill_everywhere(&stage, &stage.call("ADD", &config).netns(&container), |when| {
         stage.call("DEL", &bare).netns_path("").succeed();
         assert_eq!(stage.host.state(), before, "{when}");
     });
     stage.add(&config, "c1", &container);
-    kill_everywhere(&stage.call("DEL", &config).netns(&container), |when| {
+    kill_everywhere(&stage, &stage.call("DEL", &config).netns(&container), |when| {
         stage.call("DEL", &bare).netns_path("").succeed();
         assert_eq!(stage.host.state(), before, "{when}");
         stage.add(&config, "c1", &container);
@@ -135,31 +154,23 @@ fn an_add_in_which_any_call_fails_undoes_itself() {
         stage.add(&config, "c1", &container);
         stage.del(&config, "c1", &container);
         let clean = Clean::of(&stage, &container);
-        for number in 1.. {
-            let output = stage
-                .call("ADD", &config)
-                .netns(&container)
-                .wrapped(&strace(&format!("error={errno}"), number));
+        let call = stage.call("ADD", &config).netns(&container);
+        let points = points(&stage, &call);
+        stage.del(&config, "c1", &container);
+        for point in points {
+            let output = call.wrapped(&strace(&format!("error={errno}"), &point));
+            let when = format!("{errno} at {point:?}: {}", String::from_utf8_lossy(&output.stdout));
             if output.status.success() {
                 // Some calls may fail without harm; but the result must be whole.
                 let result: Value = serde_json::from_slice(&output.stdout).unwrap();
                 stage.call("CHECK", &with_result(&config, &result)).netns(&container).succeed();
                 stage.del(&config, "c1", &container);
-                clean.assert(&format!("{errno} at call {number}, then DEL"));
-                if number > 80 {
-                    break;
-                }
-                continue;
-            }
-            // The call that answers is one of them; then there is nothing to read, but the exit code says it.
-            assert_eq!(output.status.code(), Some(1));
-            let when = format!("{errno} at call {number}: {}", String::from_utf8_lossy(&output.stdout));
-            match output.stdout.is_empty() {
-                true => stage.del(&config, "c1", &container),
-                false => assert!(
-                    serde_json::from_slice::<Value>(&output.stdout).unwrap()["msg"].is_string(),
-                    "{when}"
-                ),
+            } else if output.stdout.is_empty() {
+                // The call that answers is one of them; then there is nothing to read, but the exit code says it.
+                stage.del(&config, "c1", &container);
+            } else {
+                let error: Value = serde_json::from_slice(&output.stdout).unwrap();
+                assert!(error["msg"].is_string() && output.status.code() == Some(1), "{when}");
             }
             clean.assert(&when);
         }
@@ -178,7 +189,7 @@ fn host_device_killed_anywhere_has_the_device_back_after_del() {
             "ipam": {"type": "host-local", "dataDir": "$dir", "subnet": "10.1.0.0/24"}}"#,
     );
     let clean = Clean::of(&stage, &container);
-    kill_everywhere(&stage.call("ADD", &config).netns(&container), |when| {
+    kill_everywhere(&stage, &stage.call("ADD", &config).netns(&container), |when| {
         // Nobody but a caller who knows the namespace can bring the device back; the lease goes without one.
         stage.call("DEL", &config).netns_path("").succeed();
         assert_eq!(stage.leases("net"), Vec::<String>::new(), "{when}");
@@ -186,7 +197,7 @@ fn host_device_killed_anywhere_has_the_device_back_after_del() {
         clean.assert(when);
     });
     stage.add(&config, "c1", &container);
-    kill_everywhere(&stage.call("DEL", &config).netns(&container), |when| {
+    kill_everywhere(&stage, &stage.call("DEL", &config).netns(&container), |when| {
         stage.call("DEL", &config).netns(&container).succeed();
         clean.assert(when);
         stage.add(&config, "c1", &container);
@@ -215,12 +226,12 @@ fn the_iptables_backend_killed_anywhere_leaves_nothing_after_del() {
             forgotten.as_object_mut().unwrap().remove("prevResult");
             forgotten.as_object_mut().unwrap().remove("runtimeConfig");
             let del = || it.call("DEL", &forgotten).container("c1").netns_path("").succeed();
-            kill_everywhere(&it.call("ADD", config).container("c1"), |when| {
+            kill_everywhere(&it.stage, &it.call("ADD", config).container("c1"), |when| {
                 del();
                 assert_eq!(it.state(), before, "ADD {when}");
             });
             it.call("ADD", config).container("c1").succeed();
-            kill_everywhere(&it.call("DEL", config).container("c1"), |when| {
+            kill_everywhere(&it.stage, &it.call("DEL", config).container("c1"), |when| {
                 del();
                 assert_eq!(it.state(), before, "DEL {when}");
                 it.call("ADD", config).container("c1").succeed();
