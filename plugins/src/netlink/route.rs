@@ -57,8 +57,9 @@ impl Route {
                 .addresses
                 .iter()
                 .for_each(|cidr| put_new(w, settlement.index, *cidr, Detection::AsSet));
-            put_announcing(w, settlement.index);
             put_up(w, settlement.index);
+            // From the next time on: the bridge's port is not open yet, or would flood all others.
+            put_announcing(w, settlement.index);
             settlement.routes.iter().for_each(|route| put_route(w, settlement.index, route));
         })?;
         for (place, answer) in answers.into_iter().enumerate() {
@@ -98,8 +99,8 @@ impl Settlement<'_> {
             return format!("add address {cidr}");
         }
         match self.routes.get(place.wrapping_sub(self.addresses.len() + 2)) {
-            None if place == self.addresses.len() => "set arp_notify of the interface".to_owned(),
-            None => "set the interface up".to_owned(),
+            None if place == self.addresses.len() => "set the interface up".to_owned(),
+            None => "set arp_notify of the interface".to_owned(),
             Some(route) => match route.gw {
                 Some(gw) => format!("add route to {} via {gw}", route.dst),
                 None => format!("add route to {}", route.dst),

@@ -16,6 +16,7 @@ use crate::resource::{
     MasqueradeByIptables, PortSettings, TrueSender, Veth, VlanInterface, Vlans,
 };
 use crate::result::{Outcome, Route};
+use std::net::IpAddr;
 
 /// The plugin.
 #[derive(Clone, Copy, Debug)]
@@ -115,7 +116,7 @@ impl Plugin for Bridge {
             attachment: attachment.clone(),
             bridge: config.bridge.clone(),
             mtu: config.mtu,
-            mac: config.mac,
+            mac: config.mac.or_else(|| derived_mac(&addresses)),
             port: config.port,
             vlans: config.vlans.clone(),
         };
@@ -251,6 +252,16 @@ fn default_route(outcome: &Outcome, family: Family) -> Option<Route> {
 fn gateways(outcome: &Outcome) -> Vec<Cidr> {
     let of = |ip: &crate::result::Ip| Some(Cidr { address: ip.gateway?, length: ip.address.length });
     outcome.ips.iter().filter_map(of).collect()
+}
+
+/// Out of the first address of IPv4: whoever still knows the address by the container that had it before reaches the
+/// one that has it now. An announcement would not do, since the port opens only after the interface is up.
+fn derived_mac(addresses: &[Cidr]) -> Option<[u8; 6]> {
+    let first = addresses.iter().find_map(|cidr| match cidr.address {
+        IpAddr::V4(v4) => Some(v4.octets()),
+        IpAddr::V6(_) => None,
+    });
+    first.map(|[a, b, c, d]| [0x0a, 0x58, a, b, c, d])
 }
 
 fn families(outcome: &Outcome) -> Vec<Family> {

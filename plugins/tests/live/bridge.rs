@@ -388,6 +388,25 @@ fn senders_are_forgotten_by_garbage_collection() {
 }
 
 #[test]
+fn an_address_that_is_used_again_is_reached_at_once() {
+    // With the Go plugins neighbours send to the hardware address of the container before, for some ten seconds.
+    if !can_run() {
+        return;
+    }
+    let (stage, neighbour) = (Stage::new(), Namespace::new());
+    let config = config(&stage);
+    stage.add(&config, "c0", &neighbour);
+    for id in ["c1", "c2"] {
+        let container = Namespace::new();
+        stage.call("ADD", &config).container(id).args("IP=10.1.0.99").netns(&container).succeed();
+        container.serve("0.0.0.0:80");
+        assert!(neighbour.ask("10.1.0.99:80").is_some() && stage.host.ask("10.1.0.99:80").is_some(), "{id}");
+        assert_eq!(container.sysctl("net/ipv4/conf/eth0/arp_notify"), "1");
+        stage.del(&config, id, &container);
+    }
+}
+
+#[test]
 fn an_attachment_without_ipam_is_a_link() {
     if !can_run() {
         return;
