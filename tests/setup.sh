@@ -55,6 +55,15 @@ peers() {
     program busybox busybox-static
 }
 
+# The engines that are tried with our runtime and plugins.
+engines() {
+    peers
+    program podman podman
+    program conmon conmon
+    program ctr containerd
+    file /etc/containers/policy.json golang-github-containers-common
+}
+
 lint() {
     build
     if ! "$here/rust.sh" cargo clippy --version >/dev/null 2>&1; then
@@ -67,7 +76,8 @@ lint() {
 
 case "${1:-}" in
 build | demo | lint) "$1" ;;
-test | bench) peers ;;
+test) engines ;;
+bench) peers ;;
 *)
     echo "usage: $0 build|demo|test|bench|lint" >&2
     exit 2

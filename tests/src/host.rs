@@ -24,6 +24,8 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 const FILES: &str = "/tmp/test";
 /// The runtime's root directory.
 const ROOT: &str = "/run/runtime";
+/// Where configurations and leases of CNI lie.
+const CNI: [&str; 2] = ["/etc/cni", "/var/lib/cni"];
 /// The v1 controllers, for a runtime that refuses a machine with both kinds of control groups.
 const V1: &[&str] = &["cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "systemd"];
 
@@ -44,16 +46,37 @@ impl Host {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it changes the thread: no default of anything")]
     pub fn new() -> Self {
+        Self::with(kind(&program()) == Kind::Crun, &[])
+    }
+
+    /// Moves this thread to a new host on which engines run: with the v1 hierarchies alone where there are both, since
+    /// they make directories beside hierarchies that they don't know; its loopback up; and nothing in the directories in
+    /// which all users of CNI keep their networks and leases.
+    ///
+    /// # Panics
+    /// The kernel refuses.
+    #[must_use]
+    pub fn for_engines() -> Self {
+        for directory in CNI {
+            std::fs::create_dir_all(directory).unwrap();
+        }
+        Self::with(Path::new("/sys/fs/cgroup/memory").is_dir(), &CNI)
+    }
+
+    fn with(v1_alone: bool, emptied: &[&str]) -> Self {
         let marker = format!("t{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let _ = built();
         unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET).expect("a host of its own needs root");
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
-        empty_directories();
-        if kind(&program()) == Kind::Crun {
+        empty_directories(emptied);
+        if v1_alone {
             only_v1();
         }
         std::fs::create_dir(FILES).unwrap();
         std::fs::create_dir(ROOT).unwrap();
+        if !emptied.is_empty() {
+            Call::new("ip", Path::new(FILES)).args(["link", "set", "lo", "up"]).run().ok();
+        }
         let runtime = Runtime::new(Path::new(ROOT), Path::new(FILES), &marker);
         let before = Snapshot::take(&marker);
         Self { marker, runtime, before, next: AtomicU32::new(0) }
@@ -175,13 +198,13 @@ pub(crate) fn payload() -> PathBuf {
 
 /// Puts an empty file system on each directory that runtimes leave things in; what the test needs below one of them
 /// (a checkout in /tmp) stays where it is.
-fn empty_directories() {
+fn empty_directories(more: &[&str]) {
     let program = program();
     let checkout = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
     let needed = [checkout, built(), program.parent().unwrap().into()];
     let kept: Vec<(PathBuf, File)> =
         needed.into_iter().filter_map(|path| File::open(&path).ok().map(|file| (path, file))).collect();
-    for directory in ["/run", "/tmp", "/dev/shm"] {
+    for directory in ["/run", "/tmp", "/dev/shm"].iter().chain(more).copied() {
         mount(Some("test"), directory, Some("tmpfs"), MsFlags::empty(), Some("mode=1777")).unwrap();
     }
     for (path, file) in kept {

@@ -1,0 +1,36 @@
+//! Engines: Podman and containerd with the runtime and the plugins under test, and an image for them.
+//!
+//! An engine works on a [`Host`] made by [`Host::for_engines`]: its state lies below the test's own files, and dropping it
+//! removes what it keeps elsewhere. What a runtime or a plugin leaves is still found by the host.
+
+mod containerd;
+mod image;
+mod podman;
+
+pub use containerd::Containerd;
+pub use image::{Image, NAME};
+pub use podman::Podman;
+
+use std::path::Path;
+
+use crate::Host;
+
+/// Removes the networks of the engine, which are bridges, and what it keeps outside of its own directories.
+fn leave(host: &Host, paths: &[&str]) {
+    let bridges = host.tool(&["ip", "-o", "link", "show", "type", "bridge"]).out;
+    for name in bridges.lines().filter_map(|line| line.split(": ").nth(1)) {
+        host.tool(&["ip", "link", "delete", name]);
+    }
+    // Namespaces by name lie on a mount of their own.
+    let _ = nix::mount::umount2("/run/netns", nix::mount::MntFlags::MNT_DETACH);
+    // The runtime's own root, when the engine names none: empty, or it holds somebody's leak.
+    let _ = std::fs::remove_dir("/run/tare");
+    forget(paths);
+}
+
+/// Removes what an engine keeps outside of its own directories; what is not there is as good.
+fn forget(paths: &[&str]) {
+    for path in paths.iter().map(Path::new) {
+        let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    }
+}

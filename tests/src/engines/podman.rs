@@ -1,0 +1,99 @@
+//! Podman as root, with its network by CNI plugins.
+
+use std::path::{Path, PathBuf};
+
+use crate::engines::{Image, NAME, leave};
+use crate::{Call, Host, Output};
+
+/// A podman of its own: storage, state and networks lie below the host's files.
+#[derive(Debug)]
+pub struct Podman<'a> {
+    host: &'a Host,
+    directory: PathBuf,
+}
+
+/// What podman keeps elsewhere.
+const ELSEWHERE: &[&str] =
+    &["/run/libpod", "/run/lock", "/run/netns", "/dev/shm/libpod_lock", "/run/containers", "/run/cni"];
+
+impl<'a> Podman<'a> {
+    /// Starts with an empty storage into which the image is loaded. Plugins are looked for along the path.
+    ///
+    /// # Panics
+    /// Podman is not installed, or refuses.
+    #[must_use]
+    pub fn start(host: &'a Host, plugins: &[PathBuf], image: &Image) -> Self {
+        let directory = host.files().join("podman");
+        std::fs::create_dir_all(directory.join("networks")).unwrap();
+        let podman = Self { host, directory };
+        std::fs::write(podman.directory.join("containers.conf"), podman.configuration(plugins)).unwrap();
+        podman.run(&["load", "-q", "-i", image.archive().to_str().unwrap()]).ok();
+        podman
+    }
+
+    /// Limits are stated since the engine would ask for more than a container of a test machine may have.
+    fn configuration(&self, plugins: &[PathBuf]) -> String {
+        let quoted: Vec<String> =
+            plugins.iter().map(|path| format!("{:?}", path.display().to_string())).collect();
+        let program = self.host.runtime().program();
+        let name = program.file_name().unwrap().to_str().unwrap();
+        format!(
+            "[containers]\ndefault_ulimits = [\"nofile=20000:20000\", \"nproc=32768:32768\"]\n\
+             [engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\nruntime = \"{name}\"\n\
+             runtime_supports_json = [\"{name}\"]\nruntime_supports_nocgroup = [\"{name}\"]\n\
+             [engine.runtimes]\n{name} = [\"{}\"]\n\
+             [network]\nnetwork_backend = \"cni\"\ncni_plugin_dirs = [{}]\nnetwork_config_dir = \"{}\"\n",
+            program.display(),
+            quoted.join(", "),
+            self.networks().display(),
+        )
+    }
+
+    /// Where its networks' configurations lie.
+    #[must_use]
+    pub fn networks(&self) -> PathBuf {
+        self.directory.join("networks")
+    }
+
+    /// A call of podman.
+    #[must_use]
+    pub fn call(&self, words: &[&str]) -> Call {
+        let place = |name: &str| self.directory.join(name);
+        Call::new("podman", self.host.files())
+            .with(|command| {
+                command.env("CONTAINERS_CONF", self.directory.join("containers.conf"));
+                command.env("TARE_TEST", self.host.marker()).env_remove("XDG_RUNTIME_DIR");
+                command.arg("--root").arg(place("root")).arg("--runroot").arg(place("runroot"));
+                command.arg("--tmpdir").arg(place("tmp")).args(["--storage-driver", "overlay"]);
+            })
+            .args(words)
+    }
+
+    /// Calls and waits.
+    #[must_use]
+    pub fn run(&self, words: &[&str]) -> Output {
+        self.call(words).run()
+    }
+
+    /// `run`s the image with these options, to run these words.
+    #[must_use]
+    pub fn container(&self, options: &[&str], words: &[&str]) -> Output {
+        self.run(&[&["run"], options, &[NAME], words].concat())
+    }
+
+    /// The engine's own files.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+}
+
+impl Drop for Podman<'_> {
+    fn drop(&mut self) {
+        // A test that has failed says why; what it leaves is nobody's any more.
+        let _ = self.run(&["rm", "--all", "--force", "--time", "0"]);
+        let _ = self.run(&["network", "prune", "--force"]);
+        let _ = Call::new("umount", self.host.files()).args([self.directory.join("root/overlay")]).run();
+        leave(self.host, ELSEWHERE);
+    }
+}
