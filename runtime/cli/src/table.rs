@@ -74,7 +74,7 @@ pub(crate) const GLOBAL: &[Flag] = &[
     option("log", "FILE", "write the log here instead of to standard error"),
     option("log-format", "text|json", "the form of the log (text)"),
     option("root", "DIR", "where containers are recorded (/run/tare)"),
-    option("criu", "PATH", "accepted for callers that still give it"),
+    option("criu", "PATH", "the program criu (criu)"),
     switch("systemd-cgroup", "let systemd make the cgroups (not built yet)"),
     option("cgroup-manager", "cgroupfs|systemd|disabled", "who makes the cgroups (cgroupfs)"),
     option("rootless", "auto|true|false", "whether an ordinary user runs this (auto)"),
@@ -92,6 +92,57 @@ const PIDFD: Flag = option("pidfd-socket", "PATH", "the socket that gets a descr
 const FORMAT: &str = "table|json";
 
 const CREATE: &[Flag] = &[BUNDLE, CONSOLE, PIDFD, PID_FILE, NO_PIVOT, NO_KEYRING, PRESERVE];
+const IMAGES: Flag = option("image-path", "DIR", "the directory of the images (checkpoint)");
+const WORK: Flag = option("work-path", "DIR", "the directory of the log (that of the images)");
+const TCP: Flag = switch("tcp-established", "keep connections");
+const SOCKETS: Flag = switch("ext-unix-sk", "allow sockets whose other ends are outside");
+const SHELL: Flag = switch("shell-job", "allow a job of a shell");
+const LOCKS: Flag = switch("file-locks", "keep file locks");
+const CGROUPS: Flag = option("manage-cgroups-mode", "MODE", "soft, full, strict or ignore (soft)");
+const EMPTY: Flag = option("empty-ns", "network", "leave the network namespace empty");
+const DEDUP: Flag = switch("auto-dedup", "punch replaced pages out of earlier images");
+const LAZY: Flag = switch("lazy-pages", "bring pages when they are asked for");
+
+const CHECKPOINT: &[Flag] = &[
+    IMAGES,
+    WORK,
+    option("parent-path", "DIR", "an earlier dump, relative to the images"),
+    switch("leave-running", "let the container go on"),
+    TCP,
+    switch("tcp-skip-in-flight", "leave out packets that are under way"),
+    SOCKETS,
+    SHELL,
+    LAZY,
+    option("status-fd", "N", "where criu tells that it is ready"),
+    option("page-server", "ADDRESS:PORT", "who takes the pages"),
+    LOCKS,
+    switch("pre-dump", "dump memory only, for a later dump"),
+    CGROUPS,
+    EMPTY,
+    DEDUP,
+    switch("link-remap", "give open files without a name one"),
+];
+const RESTORE: &[Flag] = &[
+    BUNDLE,
+    CONSOLE,
+    IMAGES,
+    WORK,
+    TCP,
+    switch("tcp-close", "close connections"),
+    SOCKETS,
+    SHELL,
+    LOCKS,
+    CGROUPS,
+    lettered(switch("detach", "do not wait for the container's end"), 'd'),
+    PID_FILE,
+    switch("no-subreaper", "leave orphans of the container to others"),
+    NO_PIVOT,
+    EMPTY,
+    DEDUP,
+    LAZY,
+    option("lsm-profile", "PROFILE", "another profile of a security module"),
+    option("lsm-mount-context", "CONTEXT", "another context for mounts"),
+];
 const EXEC: &[Flag] = &[
     CONSOLE,
     PIDFD,
@@ -159,6 +210,17 @@ pub(crate) const VERBS: &[Verb] = &[
         rest: Rest::Options,
         failed: FAILED,
         act: verbs::check::check,
+    },
+    Verb {
+        name: "checkpoint",
+        operands: "ID",
+        summary: "dump a container's processes to files, by criu",
+        example: "tare checkpoint --image-path ./images web1",
+        takes: (1, 1),
+        flags: CHECKPOINT,
+        rest: Rest::Options,
+        failed: FAILED,
+        act: verbs::checkpoint::checkpoint,
     },
     Verb {
         name: "completion",
@@ -313,6 +375,17 @@ pub(crate) const VERBS: &[Verb] = &[
         rest: Rest::Operands,
         failed: FAILED,
         act: verbs::ps::ps,
+    },
+    Verb {
+        name: "restore",
+        operands: "ID",
+        summary: "bring a container back from files, by criu",
+        example: "tare restore --image-path ./images --bundle ./web web1",
+        takes: (1, 1),
+        flags: RESTORE,
+        rest: Rest::Options,
+        failed: FAILED,
+        act: verbs::checkpoint::restore,
     },
     Verb {
         name: "resume",

@@ -54,6 +54,8 @@ pub enum Error {
     },
     /// The container's process is gone.
     NotRunning,
+    /// criu is missing, or can't do what it is asked.
+    Criu(String),
     /// The container is not paused.
     NotPaused,
     /// The cgroup that the container is to have was there before, and who enters it stands still.
@@ -111,7 +113,7 @@ impl fmt::Display for Error {
             Self::NotRunning => out.write_str("container not running"),
             Self::NotPaused => out.write_str("container not paused"),
             Self::Frozen => out.write_str("container's cgroup unexpectedly frozen"),
-            Self::Usage(what) => out.write_str(what),
+            Self::Usage(what) | Self::Criu(what) => out.write_str(what),
         }
     }
 }

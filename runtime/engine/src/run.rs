@@ -6,8 +6,10 @@ use crate::delete::discard;
 use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
 use crate::parent::Created;
+use crate::record::Record;
 use crate::relay::Relay;
 use crate::start::{release, release_and_await_notice};
+use crate::store::Entry;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
@@ -66,8 +68,15 @@ pub fn start_detached(created: Created, warn: &mut dyn FnMut(&Error)) -> Result<
 ///
 /// # Errors
 /// As for `start`, and when the wait fails; the container is deleted in both cases.
-pub fn run(mut created: Created, after: AfterEnd, warn: &mut dyn FnMut(&Error)) -> Result<i32> {
-    let ended = start_and_wait(&mut created);
+pub fn run(created: Created, after: AfterEnd, warn: &mut dyn FnMut(&Error)) -> Result<i32> {
+    follow(created, after, warn, release)
+}
+
+/// How a container that is there comes to run.
+type Start = fn(&Entry, &Record) -> Result<()>;
+
+fn follow(mut created: Created, after: AfterEnd, warn: &mut dyn FnMut(&Error), start: Start) -> Result<i32> {
+    let ended = start_and_wait(&mut created, start);
     match created.entry.relock() {
         // Somebody else has deleted it meanwhile.
         Err(Error::NotFound(_)) => return ended,
@@ -97,7 +106,17 @@ pub fn wait_for(executed: Created) -> Result<i32> {
     waited.map_err(|fault| entry.error("wait for the process in", fault))
 }
 
-fn start_and_wait(created: &mut Created) -> Result<i32> {
+/// Waits until a container that `restore` has brought back has ended, and returns its exit code as [`run`] does.
+///
+/// [`hold_signals`] must have been called before.
+///
+/// # Errors
+/// As [`run`].
+pub fn wait_for_restored(created: Created, after: AfterEnd, warn: &mut dyn FnMut(&Error)) -> Result<i32> {
+    follow(created, after, warn, |_, _| Ok(()))
+}
+
+fn start_and_wait(created: &mut Created, start: Start) -> Result<i32> {
     let terminal = created.terminal.take();
     let Created { entry, record, init, .. } = created;
     let relay = terminal
@@ -107,7 +126,7 @@ fn start_and_wait(created: &mut Created) -> Result<i32> {
     let signals =
         signals::receiver(PASSED_ON).during(Call::Wait).map_err(|fault| entry.error("wait for", fault))?;
     let notice = Notice::listen(entry, init.pid.as_raw_nonzero().get())?;
-    release(entry, record)?;
+    start(entry, record)?;
     // Other verbs may change the container while this one waits.
     entry.unlock();
     wait(init, &signals, (relay, notice)).map_err(|fault| entry.error("wait for", fault))

@@ -197,6 +197,20 @@ pub fn late_hooks(checked: &Checked, kind: HookKind) -> Result<Vec<Hook>, Vec<Mi
     if draft.mistakes.is_empty() { Ok(hooks) } else { Err(draft.mistakes) }
 }
 
+/// The hooks that run in the runtime's namespaces while a container is made: those of each kind, in order.
+///
+/// # Errors
+/// A text that can't be a C string, with its place.
+pub fn early_hooks(checked: &Checked) -> Result<Vec<(HookKind, Vec<Hook>)>, Vec<Mistake>> {
+    let mut draft = Draft::default();
+    let all = [
+        (HookKind::Prestart, &checked.hooks.prestart),
+        (HookKind::CreateRuntime, &checked.hooks.create_runtime),
+    ];
+    let all = all.map(|(kind, hooks)| (kind, process::hooks(&mut draft, hooks, kind))).into_iter().collect();
+    if draft.mistakes.is_empty() { Ok(all) } else { Err(draft.mistakes) }
+}
+
 /// The state files of the hooks, and whether any wait for each other.
 struct Moments {
     creating: Option<Slot>,

@@ -119,6 +119,14 @@ fn buildah_leaks_descriptors_that_do_not_reach_the_container() {
 }
 
 #[test]
+fn checkpoint_has_help_and_tells_what_an_option_lacks() {
+    let host = Host::new();
+    let _ = host.runtime().run(&["checkpoint", "--help"]).ok();
+    let output = host.runtime().run(&["restore", "--lsm-mount-context"]).fails();
+    let _ = output.says(&["flag needs an argument"]);
+}
+
+#[test]
 fn a_failed_create_leaves_exactly_one_object_in_the_log() {
     let host = Host::new();
     let config = host

@@ -13,6 +13,7 @@ mod bad_input;
 mod capabilities;
 mod cgroups;
 mod check;
+mod checkpoint;
 mod clients;
 mod debug;
 mod devices;

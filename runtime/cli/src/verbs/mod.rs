@@ -1,6 +1,7 @@
 //! The verbs: one file each, from arguments to the engine and back to an exit code.
 
 pub(crate) mod check;
+pub(crate) mod checkpoint;
 pub(crate) mod completion;
 pub(crate) mod create;
 pub(crate) mod debug;

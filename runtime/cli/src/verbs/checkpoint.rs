@@ -1,0 +1,89 @@
+//! `tare checkpoint` and `tare restore`
+
+use super::create::{open_bundle, request, tell_pid};
+use crate::arguments::Arguments;
+use crate::log::Log;
+use tare_engine::checkpoint::{Afterwards, Asked, Common, page_server};
+use tare_engine::run::{AfterEnd, adopt_orphans, hold_signals, wait_for_restored};
+use tare_engine::terminal::{Stay, check_terminal};
+use tare_engine::{Error, Result, restore as engine};
+
+/// The directory of images that is taken when none is named.
+const IMAGES: &str = "checkpoint";
+
+/// Dumps a container's processes to files.
+pub(crate) fn checkpoint(arguments: &Arguments, log: &mut Log) -> Result<u8> {
+    let leaves = arguments.is_set("leave-running");
+    let asked = Asked {
+        common: common(arguments)?,
+        afterwards: if leaves { Afterwards::Running } else { Afterwards::Deleted },
+        pre_dump: arguments.is_set("pre-dump"),
+        parent: arguments.value("parent-path").filter(|path| !path.is_empty()).map(str::to_owned),
+        page_server: arguments.value("page-server").map(page_server).transpose()?,
+        status_fd: arguments.number("status-fd")?,
+        tcp_skip_in_flight: arguments.is_set("tcp-skip-in-flight"),
+        link_remap: arguments.is_set("link-remap"),
+    };
+    let store = super::store(arguments);
+    let warn = &mut |warning: &Error| log.warn(warning);
+    tare_engine::checkpoint::checkpoint(&store, arguments.id(), &asked, warn).map(|()| 0)
+}
+
+/// Brings a container back from files and, unless detached, waits for its end and takes its exit code.
+pub(crate) fn restore(arguments: &Arguments, log: &mut Log) -> Result<u8> {
+    let stay = if arguments.is_set("detach") { Stay::Detached } else { Stay::Attached };
+    if stay == Stay::Attached {
+        hold_signals();
+        if !arguments.is_set("no-subreaper") {
+            adopt_orphans()?;
+        }
+    }
+    let bundle = open_bundle(arguments)?;
+    let request = request(arguments, &bundle)?;
+    if let Some(process) = &bundle.config.process {
+        check_terminal(process, stay, request.console_socket)?;
+    }
+    let given = |long| arguments.value(long).map(str::to_owned);
+    let asked = engine::Asked {
+        common: common(arguments)?,
+        request,
+        tcp_close: arguments.is_set("tcp-close"),
+        lsm_profile: given("lsm-profile"),
+        lsm_mount_context: given("lsm-mount-context"),
+    };
+    let restored = engine::restore(&super::store(arguments), &bundle, &asked)?;
+    let restored = tell_pid(arguments, restored, log)?;
+    match stay {
+        Stay::Detached => Ok(0),
+        Stay::Attached => {
+            let code = wait_for_restored(restored, AfterEnd::Delete, &mut |warning| log.warn(warning))?;
+            Ok(u8::try_from(code).unwrap_or(u8::MAX))
+        }
+    }
+}
+
+fn common(arguments: &Arguments) -> Result<Common> {
+    let given = |long| arguments.value(long).filter(|text| !text.is_empty()).map(str::to_owned);
+    let empty_network = match arguments.value("empty-ns") {
+        None => false,
+        Some("network") => true,
+        Some(other) => {
+            return Err(Error::Usage(format!(
+                "namespace {other:?} is not supported by --empty-ns: expected network"
+            )));
+        }
+    };
+    Ok(Common {
+        criu: arguments.global("criu").map(str::to_owned),
+        images: given("image-path").unwrap_or_else(|| IMAGES.to_owned()),
+        work: given("work-path"),
+        tcp_established: arguments.is_set("tcp-established"),
+        external_unix_sockets: arguments.is_set("ext-unix-sk"),
+        shell_job: arguments.is_set("shell-job"),
+        file_locks: arguments.is_set("file-locks"),
+        cgroups_mode: given("manage-cgroups-mode"),
+        empty_network,
+        auto_dedup: arguments.is_set("auto-dedup"),
+        lazy_pages: arguments.is_set("lazy-pages"),
+    })
+}

@@ -1,0 +1,360 @@
+//! The verb `restore`: a container from the files that `checkpoint` made of it.
+
+use crate::bundle::Bundle;
+use crate::cgroup;
+use crate::create;
+use crate::criu::images::{self, Missing};
+use crate::criu::message::{CgroupRoot, ExternalMount, Inherited, Kind, Notice, Options, Request};
+use crate::criu::options::Common;
+use crate::criu::{Service, options, success};
+use crate::error::{Error, FailedStep, Result};
+use crate::fault::{Call, During, Fault};
+use crate::hook::{PreparedHook, run_all};
+use crate::inside::{Inside, open_host};
+use crate::parent::Created;
+use crate::process::{self, ProcessId};
+use crate::record::Record;
+use crate::slots::Slots;
+use crate::store::{Entry, Store};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{self, CWD, MemfdFlags, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{
+    MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount_change, move_mount, open_tree,
+};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::ffi::CString;
+use tare_plan::create as planning;
+use tare_plan::host::{CgroupVersion, Host};
+use tare_plan::plan::Plan;
+use tare_plan::step::{ParentStep, Status};
+use tare_sys::clone::Spawned;
+
+/// What is asked of `restore`.
+#[derive(Debug)]
+pub struct Asked<'text> {
+    /// What both verbs take.
+    pub common: Common,
+    /// Who the container becomes.
+    pub request: planning::Request<'text>,
+    /// Connections are closed instead of being brought back.
+    pub tcp_close: bool,
+    /// A security module's profile instead of the one that was dumped.
+    pub lsm_profile: Option<String>,
+    /// A context for mounts instead of the one that was dumped.
+    pub lsm_mount_context: Option<String>,
+}
+
+/// A container on its way back.
+struct Restoring<'a> {
+    bundle: &'a Bundle,
+    asked: &'a Asked<'a>,
+    host: Host,
+    entry: Entry,
+    record: Record,
+    terminal: Option<OwnedFd>,
+}
+
+/// Brings a container back. It runs when this returns; its init is a child of this process.
+///
+/// # Errors
+/// Mistakes in the configuration, an id that is taken, criu that is missing or too old, and what criu itself says; nothing
+/// is left of the container then.
+pub fn restore(store: &Store, bundle: &Bundle, asked: &Asked<'_>) -> Result<Created> {
+    let host = create::host(&asked.request)?;
+    let plan = create::plan(bundle, &host, &asked.request)?;
+    let record = create::record(bundle, &host, &asked.request);
+    let entry = store.reserve(asked.request.id)?;
+    entry.begin(&record)?;
+    entry.keep_config(&bundle.bytes)?;
+    let mut restoring = Restoring { bundle, asked, host, entry, record, terminal: None };
+    match restoring.bring_back(&plan) {
+        Ok(init) => {
+            let Restoring { mut entry, record, terminal, .. } = restoring;
+            entry.keep();
+            Ok(Created { entry, record, init, terminal })
+        }
+        Err(error) => {
+            if cgroup::destroy(&restoring.record.own_cgroups()).is_err() {
+                restoring.entry.keep();
+            }
+            Err(error)
+        }
+    }
+}
+
+impl Restoring<'_> {
+    fn bring_back(&mut self, plan: &Plan) -> Result<Spawned> {
+        let common = &self.asked.common;
+        let images = images::open(&common.images, Missing::Refused)?;
+        let work_path = common.work.clone().unwrap_or_else(|| common.images.clone());
+        let work = images::open(&work_path, Missing::Made)?;
+        let slots = make_cgroups(plan)?;
+        let root = PrivateRoot::mount(self)?;
+        self.make_places(root.directory())?;
+        let namespaces = self.open_namespaces()?;
+        let kept: Vec<BorrowedFd<'_>> = namespaces.iter().map(|(_, fd)| fd.as_fd()).collect();
+        let service = Service::start(common.criu.as_deref(), &kept)?;
+        service.check_version()?;
+        enter_cgroups(plan, &slots, service.pid())?;
+        let options = options::common(common, &self.bundle.config, (images.as_raw_fd(), work.as_raw_fd()))?;
+        let options = self.own_options(options, &root, &namespaces);
+        let request = Request { kind: Kind::Restore.into(), options: Some(options), ..Request::default() };
+        let response = service.serve(&request, &mut |notice, fd| self.notice(notice, fd, &root))?;
+        let response = success(response, "RESTORE", &format!("{work_path}/restore.log"))?;
+        let pid = response.restored.and_then(|restored| Pid::from_raw(restored.pid));
+        let pid =
+            pid.ok_or_else(|| Error::Criu("criu does not say which process it has restored".to_owned()))?;
+        root.leave()?;
+        self.commit(pid)
+    }
+
+    /// Records the container as it now runs.
+    fn commit(&mut self, pid: Pid) -> Result<Spawned> {
+        let act = |fault| Error::act("find the restored process", fault);
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).during(Call::Open).map_err(act)?;
+        self.record.init = Some(ProcessId::of(pid).map_err(act)?);
+        self.record.created = process::now();
+        self.entry.commit(&self.record)?;
+        Ok(Spawned { pid, pidfd })
+    }
+
+    /// The options that only a restore has.
+    fn own_options(
+        &self,
+        options: Options,
+        root: &PrivateRoot,
+        namespaces: &[(&'static str, OwnedFd)],
+    ) -> Options {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let namespaces = namespaces
+            .iter()
+            .map(|(name, fd)| Inherited { key: (*name).to_owned(), descriptor: fd.as_raw_fd() });
+        Options {
+            log_file: Some("restore.log".to_owned()),
+            root: Some(root.path.clone()),
+            restore_sibling: Some(true),
+            external_mounts: self.external_mounts(),
+            cgroup_roots: self.cgroup_roots(),
+            inherited: namespaces.chain(self.streams()).collect(),
+            tcp_close: Some(self.asked.tcp_close),
+            lsm_profile: given(&self.asked.lsm_profile),
+            lsm_mount_context: given(&self.asked.lsm_mount_context),
+            ..options
+        }
+    }
+
+    /// What mounts show now, and what hides files.
+    fn external_mounts(&self) -> Vec<ExternalMount> {
+        let spec = &self.bundle.config;
+        let id = self.asked.request.id;
+        let mounts = options::restored_mounts(spec, &self.host, id, &self.bundle.path).into_iter();
+        let masked = spec.linux.masked_paths.iter().map(|path| (path.clone(), "/dev/null".to_owned()));
+        mounts.chain(masked).map(|(key, value)| ExternalMount { key, value }).collect()
+    }
+
+    /// The container's own directory in each hierarchy, below which its cgroups are brought back.
+    fn cgroup_roots(&self) -> Vec<CgroupRoot> {
+        let hierarchy = |mount: &str| self.host.hierarchies.iter().find(|one| one.mount == mount);
+        let root = |cgroup: &cgroup::Cgroup| {
+            let found = hierarchy(&cgroup.mount)?;
+            let v1 = (found.version == CgroupVersion::V1).then(|| found.controllers.join(","));
+            Some(CgroupRoot { controllers: v1, path: format!("/{}", cgroup.path) })
+        };
+        self.record.cgroups.iter().filter_map(root).collect()
+    }
+
+    /// Pipes that were its standard streams: this process's own take their places.
+    fn streams(&self) -> Vec<Inherited> {
+        let names = images::descriptors(&self.asked.common.images);
+        let pipes = names.into_iter().zip(0..).filter(|(name, _)| name.contains("pipe:"));
+        pipes.map(|(key, descriptor)| Inherited { key, descriptor }).collect()
+    }
+
+    /// Namespaces that somebody else has made, by the names they have in the images.
+    fn open_namespaces(&self) -> Result<Vec<(&'static str, OwnedFd)>> {
+        let open = |(_, name, path): (&str, &'static str, String)| {
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+            let file = fs::openat(CWD, path.as_str(), flags, Mode::empty()).during(Call::Open);
+            let file = file.map_err(|fault| Error::act(format!("open the namespace {path}"), fault))?;
+            Ok((name, file))
+        };
+        options::external_namespaces(&self.bundle.config).into_iter().map(open).collect()
+    }
+
+    /// Places for the mounts that are not criu's to make: the image may lack them, as it did before.
+    fn make_places(&self, root: BorrowedFd<'_>) -> Result<()> {
+        let spec = &self.bundle.config;
+        let mounts = options::restored_mounts(spec, &self.host, self.asked.request.id, &self.bundle.path);
+        for (place, source) in mounts {
+            if !is_on_the_image(spec, &place) {
+                continue;
+            }
+            let inside = Inside::new(root);
+            let path = CString::new(place.trim_start_matches('/')).unwrap_or_default();
+            let made = if std::fs::metadata(&source).is_ok_and(|file| !file.is_dir()) {
+                inside.make_file(&path)
+            } else {
+                inside.make_directory(&path)
+            };
+            made.map_err(|fault| Error::act(format!("make a place for the mount at {place}"), fault))?;
+        }
+        Ok(())
+    }
+
+    /// Does what criu has stopped for.
+    fn notice(&mut self, notice: &Notice, descriptor: Option<OwnedFd>, root: &PrivateRoot) -> Result<()> {
+        match notice.script.as_deref() {
+            Some("setup-namespaces") => root.outside(|| self.run_hooks(notice.pid)),
+            Some("orphan-pts-master") => self.take_terminal(descriptor),
+            _ => Ok(()),
+        }
+    }
+
+    /// Hooks that run when a container's namespaces are there.
+    fn run_hooks(&self, pid: Option<i32>) -> Result<()> {
+        let hooks = planning::early_hooks(&self.bundle.config).map_err(Error::Config)?;
+        let mut record = self.record.clone();
+        record.init = pid.map(|pid| ProcessId { pid, start: 0, boot: String::new() });
+        let text = record.state(Status::Creating).to_string();
+        for (kind, hooks) in hooks.iter().filter(|(_, hooks)| !hooks.is_empty()) {
+            let prepared: Vec<PreparedHook> = hooks.iter().map(PreparedHook::new).collect();
+            let ran = state_file(&text).and_then(|state| run_all(&prepared, state.as_fd(), None));
+            ran.map_err(|fault| {
+                let (act, text) = (format!("run {} hooks", kind.name()), crate::hook::path_of(hooks, &fault));
+                Error::Step(Box::new(FailedStep { act, fault, text, because: kind.place() }))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The terminal that the container had: it goes to the console socket, or stays for the relay.
+    fn take_terminal(&mut self, descriptor: Option<OwnedFd>) -> Result<()> {
+        let act = |fault| Error::act("take the terminal", fault);
+        let master = descriptor.ok_or_else(|| act(Fault::new(Call::Terminal, Errno::BADF)))?;
+        let Some(socket) = self.asked.request.console_socket else {
+            self.terminal = Some(master);
+            return Ok(());
+        };
+        let path = CString::new(socket).unwrap_or_default();
+        let connection = crate::socket::connect(&path).map_err(act)?;
+        crate::channel::send_descriptor(connection.as_fd(), b"terminal", master.as_fd()).map_err(act)
+    }
+}
+
+/// Whether a place lies on the image itself, and not on a mount that criu brings back with all that was on it.
+fn is_on_the_image(spec: &tare_plan::spec::Spec, place: &str) -> bool {
+    let covers = |mount: &str| {
+        let mount = mount.trim_end_matches('/');
+        !mount.is_empty() && place.strip_prefix(mount).is_some_and(|rest| rest.starts_with('/'))
+    };
+    !spec.mounts.iter().any(|mount| covers(&mount.destination))
+}
+
+fn state_file(text: &str) -> std::result::Result<OwnedFd, Fault> {
+    let file = fs::memfd_create(c"state", MemfdFlags::CLOEXEC).during(Call::MakeFile)?;
+    rustix::io::write(&file, text.as_bytes()).during(Call::Write)?;
+    Ok(file)
+}
+
+/// Makes the container's cgroups and writes their limits, as create does.
+fn make_cgroups(plan: &Plan) -> Result<Slots> {
+    let mut slots = Slots::new(plan.slots);
+    for planned in &plan.parent {
+        let done = match &planned.step {
+            ParentStep::MakeCgroup(make) => {
+                cgroup::make(make).and_then(|directory| slots.put(make.slot, directory))
+            }
+            ParentStep::WriteCgroup(write) => {
+                slots.get(write.cgroup).and_then(|directory| cgroup::write_limit(directory, write))
+            }
+            _ => Ok(()),
+        };
+        done.map_err(|fault| {
+            let (act, because) = (planned.step.to_string(), planned.because);
+            Error::Step(Box::new(FailedStep { act, fault, text: String::new(), because }))
+        })?;
+    }
+    Ok(slots)
+}
+
+/// Lets criu enter them, so that what it makes is born there.
+fn enter_cgroups(plan: &Plan, slots: &Slots, pid: u32) -> Result<()> {
+    for planned in &plan.parent {
+        let ParentStep::MakeCgroup(make) = &planned.step else { continue };
+        let text = pid.to_string();
+        let entered = slots
+            .get(make.slot)
+            .and_then(|directory| cgroup::write(directory, c"cgroup.procs", text.as_bytes()));
+        entered.map_err(|fault| Error::act("let criu enter the container's cgroup", fault))?;
+    }
+    Ok(())
+}
+
+/// The root file system as a mount of its own, as criu wants it, in a mount namespace that nobody else sees: it is gone with
+/// this process, however that ends.
+struct PrivateRoot {
+    path: String,
+    directory: OwnedFd,
+    /// The namespace that this process came from.
+    home: OwnedFd,
+}
+
+impl PrivateRoot {
+    fn mount(restoring: &Restoring<'_>) -> Result<Self> {
+        let rootfs = &restoring.record.rootfs;
+        if restoring.bundle.config.annotations.contains_key("org.tare.overlay.lower") {
+            return Err(Error::Criu("a root file system made of layers can't be restored yet".to_owned()));
+        }
+        let act = |fault| Error::act(format!("mount the root file system {rootfs}"), fault);
+        let home = own_namespace().map_err(act)?;
+        let directory = Self::cover(rootfs).map_err(act)?;
+        Ok(Self { path: rootfs.clone(), directory, home })
+    }
+
+    fn cover(rootfs: &str) -> std::result::Result<OwnedFd, Fault> {
+        tare_sys::namespace::unshare(libc::CLONE_NEWNS).during(Call::Unshare)?;
+        let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+        mount_change(c"/", slave).during(Call::Mount)?;
+        let path = CString::new(rootfs).unwrap_or_default();
+        let place = open_host(&path, OFlags::PATH | OFlags::DIRECTORY)?;
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_EMPTY_PATH
+            | OpenTreeFlags::AT_RECURSIVE;
+        let tree = open_tree(&place, c"", flags).during(Call::OpenTree)?;
+        let both = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+        move_mount(&tree, c"", &place, c"", both).during(Call::MoveMount)?;
+        Ok(tree)
+    }
+
+    fn directory(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+
+    /// Does something in the namespace that this process came from.
+    fn outside(&self, act: impl FnOnce() -> Result<()>) -> Result<()> {
+        let go = |namespace: BorrowedFd<'_>| {
+            let kinds = libc::CLONE_NEWNS;
+            let gone = tare_sys::namespace::enter(namespace, kinds).during(Call::SetNamespace);
+            gone.map_err(|fault| Error::act("change the mount namespace", fault))
+        };
+        let here = own_namespace().map_err(|fault| Error::act("change the mount namespace", fault))?;
+        go(self.home.as_fd())?;
+        let done = act();
+        go(here.as_fd())?;
+        done
+    }
+
+    /// Goes back for good.
+    fn leave(self) -> Result<()> {
+        let gone =
+            tare_sys::namespace::enter(self.home.as_fd(), libc::CLONE_NEWNS).during(Call::SetNamespace);
+        gone.map_err(|fault| Error::act("change the mount namespace", fault))
+    }
+}
+
+fn own_namespace() -> std::result::Result<OwnedFd, Fault> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    fs::openat(CWD, c"/proc/self/ns/mnt", flags, Mode::empty()).during(Call::Open)
+}
