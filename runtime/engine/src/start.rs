@@ -15,6 +15,7 @@ use crate::store::{Entry, Store};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{MemfdFlags, memfd_create};
 use tare_plan::create::late_hooks;
+use tare_plan::spec::Mistake;
 use tare_plan::step::{HookKind, Status};
 
 /// Starts the program of a created container. It runs when this returns.
@@ -82,6 +83,10 @@ fn failed(entry: &Entry, failure: &Failure) -> Error {
     };
     match fault.call {
         Call::Execute => Error::Program { name: program(entry), errno: fault.errno },
+        // Create looks programs up: where there is none to execute, there is no process.
+        Call::FindProgram => {
+            Error::Config(vec![Mistake::new("process", "process property must not be empty")])
+        }
         Call::Hook | Call::HookTimeout => step("run startContainer hooks", HookKind::StartContainer.place()),
         Call::Seccomp => step("load the system call filter", tare_plan::place::Place::of("linux.seccomp")),
         _ => step("start the program", tare_plan::place::Place::of("process")),

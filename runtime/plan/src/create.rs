@@ -137,12 +137,14 @@ pub fn examine(bytes: &[u8], host: &Host, request: &Request<'_>) -> Examined {
     examined
 }
 
+/// What init becomes in a container without a process: it waits like any other, and start finds nothing to execute.
+const NO_PROCESS: &[u8] = br#"{ "cwd": "/", "args": [] }"#;
+
 fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mistake>> {
     let mut draft = Draft::default();
     let mut context = Context { spec, host, request, cgroups: Vec::new(), user_namespace: None };
-    let Some(process) = &context.spec.process else {
-        return Err(vec![Mistake::new("process", "a container needs a process to be created")]);
-    };
+    let nothing = spec::load_process(NO_PROCESS)?.process;
+    let process = context.spec.process.as_ref().unwrap_or(&nothing);
     let hooks = Moments::of(&mut draft, context.spec);
 
     draft.init(InitStep::DieWithParent, Place::DEFAULT);

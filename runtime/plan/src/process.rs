@@ -134,7 +134,9 @@ fn capabilities(draft: &mut Draft, context: &Context<'_>, process: &Process) -> 
 fn look_around(draft: &mut Draft, process: &Process, capabilities: Option<Capabilities>) {
     let path = draft.text(&process.cwd, Place::of("process.cwd"));
     draft.init(InitStep::WorkingDirectory { path }, Place::of("process.cwd"));
-    draft.init(InitStep::FindProgram, Place::of("process.args[0]"));
+    if !process.args.is_empty() {
+        draft.init(InitStep::FindProgram, Place::of("process.args[0]"));
+    }
     let verify = Verify {
         uid: process.user.uid.get(),
         gid: process.user.gid.get(),

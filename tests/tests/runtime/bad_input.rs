@@ -61,11 +61,6 @@ fn a_configuration_without_anything() {
 }
 
 #[test]
-fn a_missing_process() {
-    refused_config(|config| config.remove("/process"), &["process"]);
-}
-
-#[test]
 fn missing_arguments() {
     refused_config(|config| config.remove("/process/args"), &["process.args"]);
 }

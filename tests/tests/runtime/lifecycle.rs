@@ -90,6 +90,22 @@ fn start_of_what_does_not_wait_for_it_fails() {
     assert_eq!(container.status(), "stopped");
 }
 
+/// config.md, "Process": "This property is REQUIRED when start is called."
+#[test]
+fn a_container_without_a_process_can_be_created_and_not_started() {
+    tests::skip_for!(Runc, "it refuses it at create");
+    tests::skip_for!(Crun, "it refuses it at create");
+    let host = Host::new();
+    let mut container = host.container(host.config(&[]).remove("/process"));
+    container.create();
+    assert_eq!(container.status(), "created");
+    let _ = container.verb(&["start"]).fails().says(&["process property must not be empty"]);
+    container.becomes("stopped");
+    let _ = container.delete().ok();
+    let _ = container.run().fails().says(&["process property must not be empty"]);
+    let _ = container.verb(&["state"]).fails();
+}
+
 #[test]
 fn changing_the_configuration_after_create_changes_nothing() {
     let host = Host::new();

@@ -72,7 +72,9 @@ pub fn check(loaded: Loaded) -> Result<Checked, Vec<Mistake>> {
     container::check(&spec, &root, &mut report);
     match &spec.process {
         Some(process) => process::check(process, &root.key("process"), &mut report),
-        None => report.wrong(&root.key("process"), "process property must not be empty"),
+        // It is start that needs it (config.md, "Process"): create can do without.
+        None => report
+            .warn(&root.key("process"), "without a process the container can be created, but not started"),
     }
     let linux = root.key("linux");
     namespaces::check(&spec, &linux, &mut report);
