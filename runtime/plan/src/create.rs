@@ -77,6 +77,11 @@ impl Context<'_> {
         self.namespace(kind).is_some_and(|namespace| path_of(namespace).is_none())
     }
 
+    /// Whether the container is to stay in the runtime's mount namespace. Its mounts are then made in one that is thrown away.
+    pub(crate) fn is_guest(&self) -> bool {
+        self.namespace(NamespaceKind::Mount).is_none()
+    }
+
     /// A path of the host; a relative one counts from the bundle.
     pub(crate) fn of_bundle(&self, path: &str) -> String {
         if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.request.bundle) }

@@ -47,6 +47,9 @@ pub(crate) fn enter(draft: &mut Draft, context: &mut Context<'_>) -> Spawn {
     if context.is_new(NamespaceKind::Time) && time.is_none() {
         flags |= u64::from(NamespaceKind::Time.clone_flag().cast_unsigned());
     }
+    if context.is_guest() {
+        flags |= u64::from(NamespaceKind::Mount.clone_flag().cast_unsigned());
+    }
     user_namespace(draft, context, !join.is_empty());
     move_devices(draft, context, network);
     for kind in JOIN_ORDER {

@@ -263,6 +263,9 @@ impl InitStep {
             Self::Mask { path, .. } => write!(out, "hide {}", absolute(path)),
             Self::ReadonlyPath { path } => write!(out, "make {} read-only", absolute(path)),
             Self::EnterRoot(EnterRoot::Pivot) => out.write_str("pivot into the root file system"),
+            Self::TakeRootBack { .. } => {
+                out.write_str("take a copy of the root back to the runtime's mount namespace")
+            }
             Self::EnterRoot(_) => out.write_str("change into the root file system"),
             Self::RootAttributes { attributes, .. } => {
                 write!(out, "change the root's mount{}", Words(*attributes))

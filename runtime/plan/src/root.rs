@@ -138,14 +138,12 @@ fn split(value: &str) -> Vec<String> {
 
 /// Plans how the root comes into the container's mount namespace.
 pub(crate) fn mount(draft: &mut Draft, context: &Context<'_>, source: RootSource) {
-    if context.namespace(NamespaceKind::Mount).is_none() {
-        draft.refuse(
-            Place::of("linux.namespaces"),
-            "a container without a mount namespace is not supported yet",
-        );
-        return;
+    if context.is_guest() && context.has_user_namespace() {
+        // Nobody in it may come back to a mount namespace of the host's.
+        let what = "a container with a user namespace needs a mount namespace as well";
+        return draft.refuse(Place::of("linux.namespaces"), what);
     }
-    if context.is_new(NamespaceKind::Mount) {
+    if context.is_new(NamespaceKind::Mount) || context.is_guest() {
         draft.init(InitStep::DetachPropagation, Place::of("linux.rootfsPropagation"));
     }
     let at = mount_point(draft, context);
@@ -218,7 +216,14 @@ fn null_device(draft: &mut Draft, context: &Context<'_>) -> Slot {
 
 /// Plans how the root is entered, and what it is like from then on.
 pub(crate) fn enter(draft: &mut Draft, context: &Context<'_>) {
-    draft.init(InitStep::EnterRoot(context.request.pivot), Place::of("root.path"));
+    if context.is_guest() {
+        let (slot, place) = (draft.slot(), Place::of("linux.namespaces"));
+        let (kind, path) = (NamespaceKind::Mount, c"/proc/self/ns/mnt".to_owned());
+        draft.before(ParentStep::OpenNamespace { slot, kind, path }, place);
+        draft.init(InitStep::TakeRootBack { namespace: slot }, place);
+    } else {
+        draft.init(InitStep::EnterRoot(context.request.pivot), Place::of("root.path"));
+    }
     let readonly = context.spec.root.as_ref().is_some_and(|root| root.readonly);
     let layered = context.spec.annotations.contains_key(LOWER);
     let sealed = layered && !context.spec.annotations.contains_key(UPPER);

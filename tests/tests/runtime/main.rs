@@ -21,6 +21,7 @@ mod events;
 mod exec;
 mod exit_codes;
 mod hooks;
+mod host_mounts;
 mod id_maps;
 mod kill_delete;
 mod labels;

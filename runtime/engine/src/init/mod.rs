@@ -175,6 +175,7 @@ impl<'plan> Init<'plan> {
                 mount::change(self.root()?, *attributes, *propagation)
             }
             InitStep::EnterRoot(how) => root::enter(self, *how),
+            InitStep::TakeRootBack { namespace } => root::take_back(self, *namespace),
             InitStep::Bind { source, target, content } => {
                 mount::attach(self, crate::tree::clone(source, self.slots)?.as_fd(), target, *content)
             }

@@ -6,11 +6,12 @@ use crate::fault::{Call, During, Fault};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, UnmountFlags,
-    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_change, move_mount,
-    unmount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags,
+    UnmountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_change,
+    move_mount, unmount,
 };
 use std::ffi::CStr;
+use tare_plan::spec::NamespaceKind;
 use tare_plan::step::{EnterRoot, Overlay, Slot};
 
 /// Makes every mount of this namespace a slave: what the host mounts still arrives, nothing goes back.
@@ -77,6 +78,20 @@ pub(super) fn enter(init: &mut Init<'_>, how: EnterRoot) -> Result<(), Fault> {
         EnterRoot::Pivot => pivot()?,
         EnterRoot::Cover => rustix::process::chroot(c".").during(Call::ChangeRoot)?,
     }
+    rustix::process::chdir(c"/").during(Call::ChangeDirectory)
+}
+
+/// Goes back to the mount namespace `namespace` with a detached copy of the root, which becomes this process's root.
+///
+/// The namespace in which the root was built ends here, with everything in it. The copy has no place in any namespace: when its
+/// descriptor is closed the kernel takes it apart for all but those who are in it (UMOUNT_CONNECTED), so that there is nothing
+/// that a kill, or a deletion, could leave on the host.
+pub(super) fn take_back(init: &mut Init<'_>, namespace: Slot) -> Result<(), Fault> {
+    let copy = super::mask::copy_of(init.root()?, OpenTreeFlags::AT_RECURSIVE)?;
+    super::namespace::join(init.slots.get(namespace)?, NamespaceKind::Mount)?;
+    rustix::process::fchdir(&copy).during(Call::ChangeDirectory)?;
+    rustix::process::chroot(c".").during(Call::ChangeRoot)?;
+    init.root = Some(copy);
     rustix::process::chdir(c"/").during(Call::ChangeDirectory)
 }
 

@@ -17,6 +17,10 @@ pub(crate) fn plain_root() {
     every_step(Kind::Plain);
 }
 
+pub(crate) fn guest() {
+    every_step(Kind::Guest);
+}
+
 pub(crate) fn overlay() {
     every_step(Kind::Overlay);
 }

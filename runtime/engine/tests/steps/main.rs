@@ -25,6 +25,7 @@ use tare_sys::clone::{Clone, spawn};
 
 const TESTS: &[(&str, fn())] = &[
     ("failing::any_step_of_a_plain_root_leaves_nothing", failing::plain_root),
+    ("failing::any_step_without_a_mount_namespace_leaves_nothing", failing::guest),
     ("failing::any_step_of_an_overlay_leaves_nothing", failing::overlay),
     ("failing::any_step_in_all_namespaces_leaves_nothing", failing::all_namespaces),
     ("failing::any_step_with_joined_namespaces_leaves_nothing", failing::joined_namespaces),

@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     Overlay,
     /// It has all eight namespaces of its own, and an overlay.
     AllNamespaces,
+    /// It stays in the mount namespace of this process.
+    Guest,
     /// It joins the namespaces of this process, by way of a process in between.
     Joined,
 }
@@ -60,6 +62,7 @@ impl Stage {
         let config = config.cgroup(&format!("/{}", container.id()));
         let config = match kind {
             Kind::Plain => config,
+            Kind::Guest => config.share("mount").remove("/linux/maskedPaths").remove("/linux/readonlyPaths"),
             Kind::Overlay => overlay(&directory, config),
             Kind::AllNamespaces => {
                 let config = overlay(&directory, config).map_users(0, 65_536).namespace("time");

@@ -221,6 +221,9 @@ pub enum InitStep {
     ReadonlyPath { path: CString },
     /// Makes the root file system the only one: nothing of the host can be reached from here on.
     EnterRoot(EnterRoot),
+    /// Goes back to the mount namespace that init comes from, and takes along, as its root, a copy of the root file system with all
+    /// that is mounted in it. Nobody else sees that copy, and it goes with the last process that uses it.
+    TakeRootBack { namespace: Slot },
     /// Changes the mount of the root file system.
     RootAttributes { attributes: Attributes, propagation: u64 },
     /// Writes a kernel parameter of the container's namespaces; the path is below `/proc/sys`.

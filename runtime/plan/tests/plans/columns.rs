@@ -171,6 +171,7 @@ fn used_by_init(step: &InitStep) -> Vec<Slot> {
         | InitStep::RootTree { tree: slot, .. }
         | InitStep::Attach { tree: slot, .. }
         | InitStep::Mask { null: slot, .. }
+        | InitStep::TakeRootBack { namespace: slot }
         | InitStep::WaitForStart { slot } => vec![*slot],
         InitStep::CloseDescriptors { keep, .. } => keep.clone(),
         InitStep::Hooks(hooks) => vec![hooks.state],

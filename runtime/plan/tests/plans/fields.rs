@@ -469,3 +469,30 @@ fn a_cgroup_that_the_container_may_write_to_is_its_users() {
     assert_eq!(given("ro", Cgroups::V2), Vec::<String>::new());
     assert_eq!(given("rw", Cgroups::Hybrid), Vec::<String>::new());
 }
+
+#[test]
+fn a_container_without_a_mount_namespace_brings_its_root_back_from_one() {
+    let changes = json!({ "linux": { "namespaces": [{ "type": "pid" }] }, "root": { "readonly": true } });
+    let plan = plan(&config(&changes), &rich(Cgroups::V2), &request(None)).unwrap();
+    let at = |words: &str| plan.init.iter().position(|planned| planned.step.to_string() == words).unwrap();
+    let back = at("take a copy of the root back to the runtime's mount namespace");
+    assert!(at("keep mounts from reaching the host") < back && back < at("change the root's mount ro"));
+    assert!(plan.init.iter().all(|planned| !planned.step.to_string().contains("pivot")));
+    let told: Vec<String> = plan.parent.iter().map(|planned| planned.step.to_string()).collect();
+    assert!(
+        told.contains(&"make init in new namespaces mount, pid, born in the cgroup".to_owned()),
+        "{told:#?}"
+    );
+}
+
+#[test]
+fn a_user_namespace_needs_a_mount_namespace() {
+    let mapping = json!([{ "containerID": 0, "hostID": 1000, "size": 1 }]);
+    let changes = json!({
+        "linux": { "namespaces": [{ "type": "user" }], "uidMappings": mapping, "gidMappings": mapping }
+    });
+    assert_eq!(
+        mistakes(&changes, &rich(Cgroups::V2)),
+        ["a container with a user namespace needs a mount namespace as well, because of linux.namespaces"]
+    );
+}
