@@ -15,6 +15,9 @@ const PATH_MAX: usize = 4096;
 /// How often a resolution is tried again that a rename elsewhere disturbed (openat2(2), EAGAIN).
 const ATTEMPTS: usize = 128;
 
+/// How many links to what is missing are followed on one way.
+const LINKS: usize = 16;
+
 /// A root file system, seen through a descriptor of its topmost directory.
 #[derive(Clone, Copy)]
 pub(crate) struct Inside<'fd> {
@@ -56,19 +59,32 @@ impl<'fd> Inside<'fd> {
 
     /// Opens the directory `path`, and makes it, and those above it, where they are missing.
     pub(crate) fn make_directory(self, path: &CStr) -> Result<OwnedFd, Fault> {
+        self.make_directory_by(path, LINKS)
+    }
+
+    fn make_directory_by(self, path: &CStr, links: usize) -> Result<OwnedFd, Fault> {
         match self.open(path, OFlags::PATH | OFlags::DIRECTORY) {
-            Err(Fault { errno: Errno::NOENT, .. }) => self.make_missing(path),
+            Err(Fault { errno: Errno::NOENT, .. }) => self.make_missing(path, links),
             answer => answer,
         }
     }
 
-    /// Walks down `path`, one more component at a time, and makes what is missing in the directory above it.
-    fn make_missing(self, path: &CStr) -> Result<OwnedFd, Fault> {
+    /// Walks down `path`, one more component at a time, and makes what is missing in the directory above it. Where a link leads to
+    /// what is missing, that is made: inside the root, as all else.
+    fn make_missing(self, path: &CStr, links: usize) -> Result<OwnedFd, Fault> {
         let mut last = self.open(c".", OFlags::PATH | OFlags::DIRECTORY)?;
         let mut prefix = Prefixes::of(path)?;
         while let Some((above, name)) = prefix.next() {
             last = match self.open(above, OFlags::PATH | OFlags::DIRECTORY) {
-                Err(Fault { errno: Errno::NOENT, .. }) => make_in(last.as_fd(), name)?,
+                Err(Fault { errno: Errno::NOENT, .. }) => {
+                    let mut text = [0; PATH_MAX];
+                    if let Some(link) = link_at(last.as_fd(), name, &mut text)? {
+                        let mut room = [0; PATH_MAX];
+                        let (above, rest) = prefix.around();
+                        return self.make_directory_by(led_to(&mut room, above, link, rest)?, fewer(links)?);
+                    }
+                    make_in(last.as_fd(), name)?
+                }
                 answer => answer?,
             };
         }
@@ -77,11 +93,23 @@ impl<'fd> Inside<'fd> {
 
     /// Opens `path` if it is there, and makes it an empty file, with the directories above it, if it is not.
     pub(crate) fn make_file(self, path: &CStr) -> Result<OwnedFd, Fault> {
+        self.make_file_by(path, LINKS)
+    }
+
+    fn make_file_by(self, path: &CStr, links: usize) -> Result<OwnedFd, Fault> {
         match self.open(path, OFlags::PATH) {
             Err(Fault { errno: Errno::NOENT, .. }) => {}
             answer => return answer,
         }
         let entry = self.entry(path)?;
+        let mut text = [0; PATH_MAX];
+        if let Some(link) = link_at(entry.directory.as_fd(), entry.name, &mut text)? {
+            let bytes = path.to_bytes();
+            let above = bytes.iter().rposition(|byte| *byte == b'/').and_then(|slash| bytes.get(..slash));
+            let mut room = [0; PATH_MAX];
+            let led = led_to(&mut room, above.unwrap_or_default(), link, b"")?;
+            return self.make_file_by(led, fewer(links)?);
+        }
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::WRONLY;
         fs::openat(&entry.directory, entry.name, flags, Mode::from_raw_mode(0o644)).during(Call::MakeFile)?;
         fs::openat(
@@ -104,6 +132,44 @@ impl<'fd> Inside<'fd> {
         let directory = self.make_directory(terminated(&mut room, above)?)?;
         Ok(Entry { directory, name: c_str(name.get(1..).unwrap_or_default())? })
     }
+}
+
+/// Reads the link `name` in `directory`; anything else is none.
+fn link_at<'room>(
+    directory: BorrowedFd<'_>,
+    name: &CStr,
+    room: &'room mut [u8; PATH_MAX],
+) -> Result<Option<&'room [u8]>, Fault> {
+    match fs::readlinkat_raw(directory, name, room.as_mut_slice()) {
+        Ok(length) => Ok(room.get(..length)),
+        Err(Errno::INVAL | Errno::NOENT) => Ok(None),
+        Err(errno) => Err(Fault::new(Call::Open, errno)),
+    }
+}
+
+/// Where a link in the directory `above` leads, with `rest` behind it.
+fn led_to<'room>(
+    room: &'room mut [u8; PATH_MAX],
+    above: &[u8],
+    link: &[u8],
+    rest: &[u8],
+) -> Result<&'room CStr, Fault> {
+    let above = if link.starts_with(b"/") { b"" } else { above };
+    let parts = [above, b"/", link, b"/", rest];
+    let parts = if rest.is_empty() { parts.get(..3).unwrap_or_default() } else { &parts };
+    let mut length = 0;
+    for part in parts {
+        let end = length + part.len();
+        let place = room.get_mut(length..end).filter(|_| end < PATH_MAX);
+        place.ok_or(Fault::new(Call::Open, Errno::NAMETOOLONG))?.copy_from_slice(part);
+        length = end;
+    }
+    c_str(room)
+}
+
+/// One link less that may be followed.
+fn fewer(links: usize) -> Result<usize, Fault> {
+    links.checked_sub(1).ok_or(Fault::new(Call::Open, Errno::LOOP))
 }
 
 /// Makes the directory `name` in `directory` and opens it; a link of that name is refused.
@@ -129,6 +195,13 @@ impl Prefixes {
         let mut room = [0; PATH_MAX];
         let length = terminated(&mut room, path.to_bytes())?.count_bytes();
         Ok(Self { path: room, name: [0; 256], length, end: 0 })
+    }
+
+    /// What is before the part that was given last, and what after it.
+    fn around(&self) -> (&[u8], &[u8]) {
+        let part = self.path.get(..self.end).unwrap_or_default();
+        let above = part.iter().rposition(|byte| *byte == b'/').and_then(|slash| part.get(..slash));
+        (above.unwrap_or_default(), self.path.get(self.end + 1..self.length).unwrap_or_default())
     }
 
     /// The next longer part, and its last component.
@@ -233,12 +306,29 @@ mod tests {
     }
 
     #[test]
-    fn a_dangling_link_is_refused() {
+    fn what_a_dangling_link_leads_to_is_made_inside_the_root() {
         let scratch = Scratch::new("dangling");
-        std::os::unix::fs::symlink("/nowhere", scratch.0.join("link")).unwrap();
+        std::os::unix::fs::symlink("/nowhere/tare", scratch.0.join("link")).unwrap();
+        std::os::unix::fs::symlink("../up", scratch.0.join("relative")).unwrap();
         let root = scratch.open();
-        assert!(Inside::new(root.as_fd()).make_directory(c"link/below").is_err());
-        assert!(!scratch.0.join("nowhere").exists());
+        let inside = Inside::new(root.as_fd());
+        inside.make_directory(c"link/below").unwrap();
+        assert!(scratch.0.join("nowhere/tare/below").is_dir());
+        assert!(!std::path::Path::new("/nowhere").exists());
+        inside.make_directory(c"relative").unwrap();
+        assert!(scratch.0.join("up").is_dir());
+        std::os::unix::fs::symlink("missing/file", scratch.0.join("nowhere/to")).unwrap();
+        inside.make_file(c"nowhere/to").unwrap();
+        assert!(scratch.0.join("nowhere/missing/file").is_file());
+    }
+
+    #[test]
+    fn links_that_lead_to_each_other_are_refused() {
+        let scratch = Scratch::new("round");
+        std::os::unix::fs::symlink("two/x", scratch.0.join("one")).unwrap();
+        std::os::unix::fs::symlink("one/x", scratch.0.join("two")).unwrap();
+        let root = scratch.open();
+        assert!(Inside::new(root.as_fd()).make_directory(c"one/below").is_err());
     }
 
     #[test]

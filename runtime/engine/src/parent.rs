@@ -20,6 +20,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tare_plan::plan::Plan;
+use tare_plan::spec::SchedulerPolicy;
 use tare_plan::step::{
     HookKind, InitStep, MakeResctrlGroup, MoveNetDevice, ParentStep, Planned, Signal, Slot, Status,
 };
@@ -240,6 +241,9 @@ impl<'plan> Parent<'plan> {
             ParentStep::OpenNamespace { slot, kind, path } => (*slot, tree::open_namespace(path, *kind)?),
             ParentStep::MakeIdMap { slot, maps } => (*slot, id_map::make(maps)?),
             ParentStep::CloneTree { slot, source } => (*slot, tree::clone(source, &self.slots)?),
+            ParentStep::MakeNode { slot, device, attributes } => {
+                (*slot, tree::make_node(device, *attributes)?)
+            }
             ParentStep::CloneCgroup { slot, cgroup, attributes } => {
                 (*slot, tree::clone_directory(self.slots.get(*cgroup)?, *attributes)?)
             }
@@ -452,12 +456,20 @@ fn failed(planned: &Planned<ParentStep>, fault: Fault) -> Error {
     let because = planned.because;
     let text = match &planned.step {
         ParentStep::Hooks(hooks) => hook::path_of(&hooks.hooks, &fault),
+        ParentStep::Scheduler(scheduler) if fault.errno == Errno::PERM && is_real_time(scheduler.policy) => {
+            "the cgroup has no real-time share, which linux.resources.cpu.realtimeRuntime gives it".to_owned()
+        }
         ParentStep::MakeResctrlGroup(group) if fault.call == Call::Write => {
             resctrl::last_status(&group.mount)
         }
         _ => String::new(),
     };
     Error::Step(Box::new(FailedStep { act: planned.step.to_string(), fault, text, because }))
+}
+
+/// Whether a policy needs a real-time share of the cgroup, where the kernel has such.
+fn is_real_time(policy: SchedulerPolicy) -> bool {
+    matches!(policy, SchedulerPolicy::Fifo | SchedulerPolicy::RoundRobin)
 }
 
 /// Sets the score by which the kernel chooses whom to kill when memory is short (proc_pid_oom_score_adj(5)).

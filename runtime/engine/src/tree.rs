@@ -6,11 +6,13 @@ use crate::init::namespace::PROCFS;
 use crate::inside;
 use crate::slots::Slots;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{self, CWD, FileType, OFlags};
+use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
-use rustix::mount::{OpenTreeFlags, open_tree};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, fsconfig_create, fsmount, fsopen, open_tree,
+};
 use tare_plan::spec::NamespaceKind;
-use tare_plan::step::{Attributes, Expect, IdMap, Reach, Source};
+use tare_plan::step::{Attributes, Device, Expect, IdMap, Locks, Owner, Reach, Source};
 use tare_sys::mount_attr::Depth;
 
 /// Copies a tree. The path is looked up once; what is checked is what is copied.
@@ -23,15 +25,68 @@ pub(crate) fn clone(step: &Source, slots: &Slots) -> Result<OwnedFd, Fault> {
     for flags in &step.propagation {
         propagate(tree.as_fd(), *flags)?;
     }
-    change(tree.as_fd(), step.attributes, 0)?;
+    change(tree.as_fd(), unlocked(tree.as_fd(), step.attributes, step.locks)?, 0)?;
     if let Some(map) = step.id_map {
         map_ids(tree.as_fd(), map, slots.get(map.namespace)?)?;
     }
     Ok(tree)
 }
 
+/// The changes without those that would undo what the mount is locked to; one that is asked for by name is refused.
+fn unlocked(tree: BorrowedFd<'_>, wanted: Attributes, locks: Locks) -> Result<Attributes, Fault> {
+    let Locks::Kept { named } = locks else { return Ok(wanted) };
+    let now = attributes_of(fs::fstatvfs(tree).during(Call::Stat)?.f_flag);
+    let times = libc::MOUNT_ATTR__ATIME | libc::MOUNT_ATTR_NODIRATIME;
+    let chosen = wanted.clear & libc::MOUNT_ATTR__ATIME != 0 && (wanted.set ^ now) & times != 0;
+    let directories = (wanted.set & !now | named & now) & libc::MOUNT_ATTR_NODIRATIME != 0;
+    if named & now & LOCKED != 0 || chosen || directories {
+        return Err(Fault::new(Call::MountAttributes, Errno::PERM));
+    }
+    Ok(Attributes { clear: wanted.clear & !(now & LOCKED), ..wanted })
+}
+
+/// What a user namespace locks of a mount, but for access times.
+const LOCKED: u64 =
+    libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
+
+/// The attributes of a mount from what statvfs(3) says of it.
+fn attributes_of(flags: StatVfsMountFlags) -> u64 {
+    let pairs = [
+        (StatVfsMountFlags::RDONLY, libc::MOUNT_ATTR_RDONLY),
+        (StatVfsMountFlags::NOSUID, libc::MOUNT_ATTR_NOSUID),
+        (StatVfsMountFlags::NODEV, libc::MOUNT_ATTR_NODEV),
+        (StatVfsMountFlags::NOEXEC, libc::MOUNT_ATTR_NOEXEC),
+        (StatVfsMountFlags::NOATIME, libc::MOUNT_ATTR_NOATIME),
+        (StatVfsMountFlags::NODIRATIME, libc::MOUNT_ATTR_NODIRATIME),
+    ];
+    let named = pairs.iter().filter(|(flag, _)| flags.contains(*flag)).fold(0, |all, (_, bit)| all | bit);
+    let strict = !flags.intersects(StatVfsMountFlags::NOATIME | StatVfsMountFlags::RELATIME);
+    if strict { named | libc::MOUNT_ATTR_STRICTATIME } else { named }
+}
+
+/// Makes a device node where nobody else ever sees it, and a detached copy of it.
+pub(crate) fn make_node(device: &Device, attributes: Attributes) -> Result<OwnedFd, Fault> {
+    const NODE: &std::ffi::CStr = c"node";
+    let context = fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).during(Call::FsOpen)?;
+    fsconfig_create(context.as_fd()).during(Call::FsCreate)?;
+    let place = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+        .during(Call::FsMount)?;
+    let (kind, mode) = (FileType::from_raw_mode(device.mode), Mode::from_raw_mode(device.mode & 0o7777));
+    let number = fs::makedev(device.major, device.minor);
+    fs::mknodat(&place, NODE, kind, mode, number).during(Call::MakeNode)?;
+    fs::chmodat(&place, NODE, mode, AtFlags::empty()).during(Call::Mode)?;
+    if let Some(Owner { uid, gid }) = device.owner {
+        let (uid, gid) = (fs::Uid::from_raw(uid), fs::Gid::from_raw(gid));
+        fs::chownat(&place, NODE, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).during(Call::Owner)?;
+    }
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let tree = open_tree(&place, NODE, flags).during(Call::OpenTree)?;
+    change(tree.as_fd(), attributes, 0)?;
+    Ok(tree)
+}
+
 /// Maps the ids of a detached copy. What a file system that can't do so is, its number says (statfs(2)).
-fn map_ids(tree: BorrowedFd<'_>, map: IdMap, namespace: BorrowedFd<'_>) -> Result<(), Fault> {
+pub(crate) fn map_ids(tree: BorrowedFd<'_>, map: IdMap, namespace: BorrowedFd<'_>) -> Result<(), Fault> {
     let depth = if map.reach == Reach::Recursive { Depth::Recursive } else { Depth::One };
     let kind = fs::fstatfs(tree).map_or(0, |stat| stat.f_type as u32);
     tare_sys::mount_attr::map_ids(tree, depth, namespace)

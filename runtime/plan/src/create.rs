@@ -164,6 +164,7 @@ fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mis
     cgroup::plan(&mut draft, &mut context);
     cgroup::join(&mut draft, &context, Entry::Early);
     resctrl::plan(&mut draft, &context);
+    scheduling::check_hooks(&mut draft, context.spec);
     let spawn = namespaces::enter(&mut draft, &mut context);
     if !hidden_early {
         draft.init(InitStep::HideFromOthers, Place::DEFAULT);

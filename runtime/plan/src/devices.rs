@@ -1,12 +1,15 @@
 //! Devices and links that every container has, and those it asks for (config-linux.md, "Devices").
 
-use crate::create::Context;
+use crate::create::{Context, is_root};
 use crate::draft::{Draft, clean};
 use crate::mounts;
+use crate::namespaces::outside;
 use crate::options;
 use crate::place::Place;
-use crate::spec::{self, DeviceKind};
-use crate::step::{Attributes, Content, Device, Expect, Guard, InitStep, Owner, Reach, Source, Target};
+use crate::spec::{self, DeviceKind, NamespaceKind};
+use crate::step::{
+    Attributes, Content, Device, Expect, Guard, InitStep, Locks, Owner, ParentStep, Reach, Source, Target,
+};
 
 /// The devices that every container has (config-linux.md, "Default Devices"); the console comes with a terminal.
 const DEFAULT: &[(&str, u32, u32)] = &[
@@ -95,10 +98,15 @@ fn asked_node(draft: &mut Draft, context: &Context<'_>, device: &spec::Device, i
         minor: number(device.minor),
         owner: (owner != Owner { uid: 0, gid: 0 }).then_some(owner),
     };
-    node(draft, context, step, place);
+    if makes_for_it(context) && device.kind != DeviceKind::Fifo {
+        made_by_parent(draft, context, step, place);
+    } else {
+        node(draft, context, step, place);
+    }
 }
 
-/// A node is made where that is allowed; in a user namespace the host's own is bound instead, after a look at its numbers.
+/// A node is made where that is allowed. In a user namespace init may make none: the host's own is bound instead, after a look
+/// at its numbers.
 fn node(draft: &mut Draft, context: &Context<'_>, device: Device, place: Place) {
     let fifo = device.mode & libc::S_IFMT == libc::S_IFIFO;
     if !context.has_user_namespace() || fifo {
@@ -108,11 +116,36 @@ fn node(draft: &mut Draft, context: &Context<'_>, device: Device, place: Place) 
     let source = Source {
         path,
         reach: Reach::One,
-        attributes: Attributes::default(),
+        locks: Locks::None,
+        attributes: HARMLESS,
         propagation: vec![libc::MS_PRIVATE],
         expect: Expect::Device { major: device.major, minor: device.minor },
         id_map: None,
     };
     let target = Target { path: device.path, guard: Guard::OutsideProcfs };
     mounts::bind(draft, context, (source, place), (target, Content::Own, place));
+}
+
+/// What the mount of a device gets: a node is neither executed nor anybody's program.
+const HARMLESS: Attributes =
+    Attributes { set: libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC, clear: 0, set_all: 0, clear_all: 0 };
+
+/// Whether the parent may make nodes for a container that may not, whose users' numbers on the host are known.
+fn makes_for_it(context: &Context<'_>) -> bool {
+    context.is_new(NamespaceKind::User) && is_root(context.host) && !context.host.in_user_namespace
+}
+
+/// A node that the parent makes, with the mode and the owner that are asked for, whether the host has such a one or not.
+fn made_by_parent(draft: &mut Draft, context: &Context<'_>, device: Device, place: Place) {
+    let linux = &context.spec.linux;
+    let owner = device.owner.unwrap_or(Owner { uid: 0, gid: 0 });
+    let ids = outside(&linux.uid_mappings, owner.uid).zip(outside(&linux.gid_mappings, owner.gid));
+    let Some((uid, gid)) = ids else {
+        return draft.refuse(place, "the owner of the device has no number in the user namespace");
+    };
+    let (slot, path) = (draft.slot(), device.path.clone());
+    let device = Device { owner: Some(Owner { uid, gid }), ..device };
+    draft.before(ParentStep::MakeNode { slot, device, attributes: HARMLESS }, place);
+    let target = Target { path, guard: Guard::OutsideProcfs };
+    draft.init(InitStep::Attach { tree: slot, target, content: Content::Own }, place);
 }

@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::scheduling::{self, processors};
 use crate::spec::{Checked, CheckedProcess, Mistake, NamespaceKind, Process};
 use crate::step::{Console, EnterRoot, InitStep, OpenCgroup, ParentStep, Signal, Slot, Spawn};
-use crate::{create, labels, process};
+use crate::{create, labels, process, resctrl};
 
 /// What the caller asks for beside the process, and what is known of the container.
 #[derive(Clone, Debug)]
@@ -61,6 +61,7 @@ pub fn exec(
     let init = draft.slot();
     draft.before(ParentStep::OpenInit { slot: init }, Place::DEFAULT);
     open_cgroups(&mut draft, &mut context, request);
+    resctrl::join(&mut draft, &context);
     draft.init(InitStep::DieWithParent, Place::DEFAULT);
     draft.init(InitStep::Umask { mask: 0 }, Place::DEFAULT);
     let spawn = enter(&mut draft, &context, process, (init, request.init));

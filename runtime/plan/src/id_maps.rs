@@ -28,8 +28,8 @@ impl<'spec> IdMaps<'spec> {
             None if own => (Reach::One, place),
             None => return None,
         };
-        if options.bind.is_none() {
-            draft.refuse(place, "only a bind mount can have its ids mapped");
+        if matches!(mount.kind.as_deref(), Some("cgroup" | "cgroup2")) && options.bind.is_none() {
+            draft.refuse(place, "a cgroup mount can't have its ids mapped");
             return None;
         }
         let linux = &context.spec.linux;
@@ -59,7 +59,8 @@ impl<'spec> IdMaps<'spec> {
             return *slot;
         }
         let slot = draft.slot();
-        let maps = MapIds { uids: lines(uids), gids: lines(gids), writer: MapWriter::Privileged };
+        let (uids_text, gids_text) = (lines(draft, uids, place), lines(draft, gids, place));
+        let maps = MapIds { uids: uids_text, gids: gids_text, writer: MapWriter::Privileged };
         draft.before(ParentStep::MakeIdMap { slot, maps }, place);
         self.made.push((uids, gids, slot));
         slot

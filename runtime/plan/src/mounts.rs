@@ -1,15 +1,16 @@
 //! The mounts of a container, in the order of its configuration (config.md, "Mounts").
 
-use crate::create::Context;
+use crate::create::{Context, is_root};
 use crate::draft::{Draft, clean};
 use crate::id_maps::IdMaps;
 use crate::labels;
 use crate::options::{self, Options};
 use crate::place::Place;
+use crate::root::{APPENDS_LAYERS, OPTION_MAX};
 use crate::spec;
 use crate::step::{
-    Attributes, Content, Expect, Guard, IdMap, InitStep, Mount, MountOption, ParentStep, Reach, RootMode,
-    Source, Target,
+    Attributes, Content, Expect, Guard, IdMap, InitStep, Locks, Mount, MountOption, ParentStep, Reach,
+    RootMode, Source, Target,
 };
 use std::ffi::CString;
 
@@ -55,11 +56,6 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
 fn target_of(draft: &mut Draft, index: usize, mount: &spec::Mount) -> Option<Target> {
     let place = Place::at("mounts[#].destination", index);
     let path = clean(&mount.destination);
-    if path.is_empty() {
-        draft
-            .refuse(place, format!("cannot mount over the root file system itself: {:?}", mount.destination));
-        return None;
-    }
     if path.starts_with("proc/") && !COVERABLE.contains(&path.as_str()) {
         draft.refuse(place, format!("{:?} cannot be mounted because it is inside /proc", mount.destination));
         return None;
@@ -99,6 +95,7 @@ impl Planner<'_> {
         let source = Source {
             path,
             reach,
+            locks: locks(context, options.attributes),
             attributes: exact(options.attributes),
             propagation,
             expect,
@@ -111,6 +108,10 @@ impl Planner<'_> {
     fn file_system(self, draft: &mut Draft, context: &Context<'_>, (kind, mut options): (&str, Options)) {
         let source = self.mount.source.as_deref().unwrap_or(kind);
         options.own.extend(labels::of_mount(draft, context, (kind, &options.own)));
+        if kind == "overlay" && context.host.kernel >= APPENDS_LAYERS {
+            options.own = options.own.into_iter().flat_map(layers).collect();
+        }
+        self.refuse_long(draft, &options.own);
         let step = Mount {
             kind: draft.text(kind, Place::at("mounts[#].type", self.index)),
             source: draft.text(source, Place::at("mounts[#].source", self.index)),
@@ -120,8 +121,49 @@ impl Planner<'_> {
             target: self.target,
             content: options.content,
             mode: mode_of(kind, self.mount),
+            id_map: self.id_map,
         };
         draft.init(InitStep::Mount(step), self.place);
+    }
+}
+
+/// The layers of an overlay one by one, where all together are longer than an option may be.
+fn layers(option: MountOption) -> Vec<MountOption> {
+    let text = option.value.as_ref().map(|value| value.to_string_lossy().into_owned()).unwrap_or_default();
+    if option.key.as_bytes() != b"lowerdir" || text.len() <= OPTION_MAX {
+        return vec![option];
+    }
+    let one = |layer: String| MountOption {
+        key: c"lowerdir+".to_owned(),
+        value: CString::new(layer).ok(),
+        index: option.index,
+    };
+    crate::root::split(&text).into_iter().map(one).collect()
+}
+
+/// In a user namespace of its own nobody may undo what the source's mount forbids: what the options name must fit, and what they
+/// only imply gives way (mount_namespaces(7), "Restrictions on mount namespaces").
+fn locks(context: &Context<'_>, named: Attributes) -> Locks {
+    if context.has_user_namespace() && is_root(context.host) {
+        Locks::Kept { named: named.clear | named.clear_all }
+    } else {
+        Locks::None
+    }
+}
+
+impl Planner<'_> {
+    fn refuse_long(&self, draft: &mut Draft, options: &[MountOption]) {
+        let long = |option: &&MountOption| {
+            option.value.as_ref().is_some_and(|value| value.count_bytes() > OPTION_MAX)
+        };
+        for option in options.iter().filter(long) {
+            let place = Place::within("mounts[#].options[#]", self.index, option.index);
+            let what = format!(
+                "option {:?} is longer than the {OPTION_MAX} bytes that the kernel takes",
+                option.key
+            );
+            draft.refuse(place, what);
+        }
     }
 }
 
@@ -147,19 +189,20 @@ pub(crate) fn bind(
     draft.init(InitStep::Attach { tree: slot, target, content }, because);
 }
 
-/// What runc makes of the options of a bind: none at all keep the source's attributes; any one sets the whole.
+/// What runc makes of the options of a bind: none at all keep the source's attributes; any one sets the whole. How access times
+/// are kept stays what it is unless an option chooses it.
 fn exact(attributes: Attributes) -> Attributes {
-    /// Every attribute that an option can name, and the access time.
+    /// Every attribute that an option can name, but for access times.
     const ALL: u64 = libc::MOUNT_ATTR_RDONLY
         | libc::MOUNT_ATTR_NOSUID
         | libc::MOUNT_ATTR_NODEV
         | libc::MOUNT_ATTR_NOEXEC
-        | libc::MOUNT_ATTR_NODIRATIME
         | libc::MOUNT_ATTR_NOSYMFOLLOW;
     if attributes.set | attributes.clear == 0 {
         return attributes;
     }
-    Attributes { clear: attributes.clear | (ALL & !attributes.set), ..attributes }
+    let times = if attributes.clear & libc::MOUNT_ATTR__ATIME == 0 { 0 } else { libc::MOUNT_ATTR_NODIRATIME };
+    Attributes { clear: attributes.clear | ((ALL | times) & !attributes.set), ..attributes }
 }
 
 /// A new tmpfs without anything special, for the places that other mounts need.
@@ -174,5 +217,6 @@ pub(crate) fn tmpfs(target: Target, attributes: u64, mode: CString) -> Mount {
         target,
         content: Content::Own,
         mode: RootMode::Own,
+        id_map: None,
     }
 }

@@ -80,7 +80,9 @@ fn user_namespace(draft: &mut Draft, context: &Context<'_>, joined: bool) {
         } else {
             writer_of(&linux.uid_mappings, &linux.gid_mappings)
         };
-        let step = MapIds { uids: lines(&linux.uid_mappings), gids: lines(&linux.gid_mappings), writer };
+        let uids = lines(draft, &linux.uid_mappings, place);
+        let gids = lines(draft, &linux.gid_mappings, Place::of("linux.gidMappings"));
+        let step = MapIds { uids, gids, writer };
         draft.after(ParentStep::MapIds(step), place);
         draft.after(ParentStep::Send(Signal::Mapped), place);
         draft.init(InitStep::Await(Signal::Mapped), place);
@@ -107,12 +109,31 @@ fn writer_of(uids: &[IdMapping], gids: &[IdMapping]) -> MapWriter {
     if single(uids) && single(gids) { MapWriter::OwnIds } else { MapWriter::Delegated }
 }
 
-/// Mappings as the kernel's files take them (user_namespaces(7)).
-pub(crate) fn lines(mappings: &[IdMapping]) -> String {
+/// The number that an id of the container has on the host.
+pub(crate) fn outside(mappings: &[IdMapping], id: u32) -> Option<u32> {
+    mappings.iter().find_map(|mapping| {
+        let offset = id.checked_sub(mapping.container_id).filter(|offset| *offset < mapping.size)?;
+        mapping.host_id.checked_add(offset)
+    })
+}
+
+/// What the kernel's files take in the one write that they take (user_namespaces(7)): less than a page.
+const MAPPINGS_MAX: usize = 4095;
+
+/// Mappings as the kernel's files take them; more than they take is a mistake.
+pub(crate) fn lines(draft: &mut Draft, mappings: &[IdMapping], place: Place) -> String {
     let mut text = String::new();
     for mapping in mappings {
         // Writing to a string can't fail.
         let _ = writeln!(text, "{} {} {}", mapping.container_id, mapping.host_id, mapping.size);
+    }
+    if text.len() > MAPPINGS_MAX {
+        let what = format!(
+            "{} id mappings take {} bytes, more than the kernel takes, {MAPPINGS_MAX}",
+            mappings.len(),
+            text.len()
+        );
+        draft.refuse(place, what);
     }
     text
 }

@@ -20,6 +20,10 @@ pub enum Effect {
     AccessTime(u64),
     /// The same for the mount and all below it.
     AccessTimeAll(u64),
+    /// Undoes `noatime`.
+    NotWithoutAccessTime,
+    /// The same for the mount and all below it.
+    NotWithoutAccessTimeAll,
     /// Changes propagation (`MS_*`).
     Propagate(u64),
     /// Binds the source instead of mounting a file system.
@@ -50,7 +54,7 @@ const REC: u64 = libc::MS_REC;
 pub const OPTIONS: &[(&str, Effect)] = &[
     ("acl", Effect::Nothing),
     ("async", Effect::FileSystem),
-    ("atime", Effect::Clear(NOATIME)),
+    ("atime", Effect::NotWithoutAccessTime),
     ("bind", Effect::Bind(Reach::One)),
     ("defaults", Effect::Nothing),
     ("dev", Effect::Clear(NODEV)),
@@ -75,7 +79,7 @@ pub const OPTIONS: &[(&str, Effect)] = &[
     ("nosuid", Effect::Set(NOSUID)),
     ("nosymfollow", Effect::Set(NOSYMFOLLOW)),
     ("private", Effect::Propagate(libc::MS_PRIVATE)),
-    ("ratime", Effect::ClearAll(NOATIME)),
+    ("ratime", Effect::NotWithoutAccessTimeAll),
     ("rbind", Effect::Bind(Reach::Recursive)),
     ("rdev", Effect::ClearAll(NODEV)),
     ("rdiratime", Effect::ClearAll(NODIRATIME)),
@@ -172,13 +176,17 @@ impl Options {
             Effect::Clear(bits) => change(&mut attributes.clear, &mut attributes.set, bits),
             Effect::SetAll(bits) => change(&mut attributes.set_all, &mut attributes.clear_all, bits),
             Effect::ClearAll(bits) => change(&mut attributes.clear_all, &mut attributes.set_all, bits),
-            Effect::AccessTime(bits) => {
-                attributes.set = attributes.set & !ATIME | bits;
-                attributes.clear |= ATIME;
-            }
+            Effect::AccessTime(bits) => keep_times(&mut attributes.set, &mut attributes.clear, bits),
             Effect::AccessTimeAll(bits) => {
-                attributes.set_all = attributes.set_all & !ATIME | bits;
-                attributes.clear_all |= ATIME;
+                keep_times(&mut attributes.set_all, &mut attributes.clear_all, bits);
+            }
+            Effect::NotWithoutAccessTime => {
+                let bits = attributes.set & STRICTATIME | RELATIME;
+                keep_times(&mut attributes.set, &mut attributes.clear, bits);
+            }
+            Effect::NotWithoutAccessTimeAll => {
+                let bits = attributes.set_all & STRICTATIME | RELATIME;
+                keep_times(&mut attributes.set_all, &mut attributes.clear_all, bits);
             }
             Effect::Propagate(flags) => self.propagation.push(flags),
             Effect::Bind(reach) => self.bind = Some(reach),
@@ -198,6 +206,12 @@ impl Options {
         let value = value.map(|value| draft.text(value, option.place));
         self.own.push(MountOption { key, value, index: option.at });
     }
+}
+
+/// Chooses how access times are kept: the kernel takes a new choice only with all of the old one cleared.
+fn keep_times(set: &mut u64, clear: &mut u64, bits: u64) {
+    *set = *set & !ATIME | bits;
+    *clear |= ATIME;
 }
 
 /// Adds bits to one side and takes them from the other: the last word counts.

@@ -59,6 +59,14 @@ impl fmt::Display for ParentStep {
                 write!(out, "map users {} and groups {} of mounts", Lines(&maps.uids), Lines(&maps.gids))
             }
             Self::CloneTree { source, .. } => write!(out, "copy {source}"),
+            Self::MakeNode { device, .. } => write!(
+                out,
+                "make a node for /{} {}:{} mode {:o}",
+                text(&device.path),
+                device.major,
+                device.minor,
+                device.mode & 0o7777
+            ),
             Self::CloneCgroup { attributes, .. } => {
                 write!(out, "copy the mount of the container's cgroup{}", Words(*attributes))
             }
@@ -344,12 +352,21 @@ impl fmt::Display for Words {
     }
 }
 
-/// Lines of a mapping, on one line.
+/// Lines of a mapping, on one line; of many only the first.
 struct Lines<'text>(&'text str);
+
+/// How many lines are named.
+const NAMED: usize = 8;
 
 impl fmt::Display for Lines<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0.trim_end().replace('\n', "; "))
+        for (at, line) in self.0.lines().take(NAMED).enumerate() {
+            write!(out, "{}{line}", if at == 0 { "" } else { "; " })?;
+        }
+        match self.0.lines().count().saturating_sub(NAMED) {
+            0 => Ok(()),
+            more => write!(out, "; and {more} more"),
+        }
     }
 }
 

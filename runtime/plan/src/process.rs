@@ -118,14 +118,15 @@ fn capabilities(draft: &mut Draft, context: &Context<'_>, process: &Process) -> 
     }
     let [bounding, effective, permitted, inheritable, ambient] = wanted.map(|set| set & grantable);
     let raisable = ambient & permitted & inheritable;
-    if ambient != raisable {
-        let names = CapabilitySet::from_bits(ambient & !raisable);
-        draft.warn(
-            place,
-            format!(
-                "can't raise ambient capabilities that are not both permitted and inheritable: {names:?}"
-            ),
-        );
+    for capability in Capability::ALL {
+        if (ambient & !raisable) & 1 << capability.number() != 0 {
+            let place = Place::of("process.capabilities.ambient");
+            let name = capability.name();
+            // The first words are runc's.
+            let what =
+                format!("can't raise ambient capability {name}: it is not both permitted and inheritable");
+            draft.warn(place, what);
+        }
     }
     (bounding, Capabilities { effective: effective & permitted, permitted, inheritable, ambient: raisable })
 }

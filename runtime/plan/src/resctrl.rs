@@ -27,6 +27,19 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
     }
 }
 
+/// Plans how one more process comes into the groups that the container is in.
+pub(crate) fn join(draft: &mut Draft, context: &Context<'_>) {
+    let Some((rdt, mount)) = context.spec.linux.intel_rdt.as_ref().zip(context.host.resctrl.as_ref()) else {
+        return;
+    };
+    let class = class_of(rdt, context.request.id);
+    let monitoring = rdt.enable_monitoring.then(|| monitoring_group(class, context.request.id));
+    for path in std::iter::once(class.to_owned()).chain(monitoring) {
+        let group = Group { path, presence: Presence::Required, ..Group::default() };
+        make(draft, (mount, group), Place::of("linux.intelRdt"));
+    }
+}
+
 /// The directories that go with the container, in the order in which they are removed. A class that the configuration names may
 /// serve other containers: it stays.
 pub fn own_groups(spec: &Spec, host: &Host, id: &str) -> Vec<String> {

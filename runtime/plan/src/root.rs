@@ -15,7 +15,7 @@ use crate::draft::Draft;
 use crate::host::Kernel;
 use crate::place::Place;
 use crate::spec::{NamespaceKind, Propagation};
-use crate::step::{Attributes, Expect, InitStep, Overlay, ParentStep, Reach, Slot, Source};
+use crate::step::{Attributes, Expect, InitStep, Locks, Overlay, ParentStep, Reach, Slot, Source};
 use std::ffi::CString;
 
 const LOWER: &str = "org.tare.overlay.lower";
@@ -23,10 +23,10 @@ const UPPER: &str = "org.tare.overlay.upper";
 const WORK: &str = "org.tare.overlay.work";
 
 /// From Linux 6.7 on, layers are given one by one, of any number and length.
-const APPENDS_LAYERS: Kernel = Kernel { major: 6, minor: 7 };
+pub(crate) const APPENDS_LAYERS: Kernel = Kernel { major: 6, minor: 7 };
 
 /// What one option of a file system may hold, as fsconfig(2) takes it.
-const OPTION_MAX: usize = 255;
+pub(crate) const OPTION_MAX: usize = 255;
 
 /// Where the root file system comes from.
 pub(crate) enum RootSource {
@@ -74,6 +74,7 @@ fn tree(draft: &mut Draft, context: &Context<'_>, path: &str, place: Place) -> S
     let source = Source {
         path: draft.text(&context.of_bundle(path), place),
         reach: Reach::Recursive,
+        locks: Locks::None,
         attributes: Attributes::default(),
         propagation: vec![propagation],
         expect: Expect::Directory,
@@ -116,7 +117,7 @@ fn joined(layers: &[String]) -> String {
 }
 
 /// Splits at colons that are not escaped.
-fn split(value: &str) -> Vec<String> {
+pub(crate) fn split(value: &str) -> Vec<String> {
     let mut layers = vec![String::new()];
     let mut letters = value.chars();
     while let Some(letter) = letters.next() {
@@ -205,6 +206,7 @@ fn null_device(draft: &mut Draft, context: &Context<'_>) -> Slot {
     let source = Source {
         path: c"/dev/null".to_owned(),
         reach: Reach::One,
+        locks: Locks::None,
         attributes: Attributes::default(),
         propagation: vec![libc::MS_PRIVATE],
         expect: Expect::Device { major: 1, minor: 3 },

@@ -5,7 +5,7 @@ use crate::create::Context;
 use crate::draft::Draft;
 use crate::place::Place;
 use crate::spec::{
-    IoPriorityClass, MemoryPolicyFlag, MemoryPolicyMode, Process, SchedulerFlag, SchedulerPolicy,
+    IoPriorityClass, MemoryPolicyFlag, MemoryPolicyMode, Process, SchedulerFlag, SchedulerPolicy, Spec,
 };
 use crate::step::{InitStep, IoPriority, MemoryPolicy, ParentStep, Processors, Scheduler};
 
@@ -28,6 +28,19 @@ pub(crate) fn plan(draft: &mut Draft, process: &Process) {
         let level = u16::try_from(asked.priority.unwrap_or(0)).unwrap_or(0);
         let step = IoPriority { class: asked.class, number: class_number(asked.class), level };
         draft.after(ParentStep::IoPriority(step), Place::of("process.ioPriority"));
+    }
+}
+
+/// A process under a deadline may make no other, unless it gives that up for them (sched(7)): no hook could be started.
+pub(crate) fn check_hooks(draft: &mut Draft, spec: &Spec) {
+    let asked = spec.process.as_ref().and_then(|process| process.scheduler.as_ref());
+    let Some(asked) = asked.filter(|_| !spec.hooks.start_container.is_empty()) else { return };
+    if asked.policy == SchedulerPolicy::Deadline && !asked.flags.contains(&SchedulerFlag::ResetOnFork) {
+        let place = Place::of("process.scheduler.flags");
+        draft.refuse(
+            place,
+            "under SCHED_DEADLINE no startContainer hook can be started without SCHED_FLAG_RESET_ON_FORK",
+        );
     }
 }
 

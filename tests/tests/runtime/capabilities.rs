@@ -103,6 +103,8 @@ fn an_ambient_capability_that_is_not_inheritable_is_left_out() {
     skip_for!(Crun, "it fails");
     let wanted = json!({"bounding": ["CAP_KILL"], "permitted": ["CAP_KILL"], "ambient": ["CAP_KILL"]});
     assert_eq!(held(&host, &wanted, 1000)["ambient"], json!([]));
+    let output = host.run(host.config(&["true"]).set("/process/capabilities", wanted)).ok();
+    assert!(output.err.contains("can't raise ambient capability CAP_KILL: "), "{output:#?}");
 }
 
 #[test]

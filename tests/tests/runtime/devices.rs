@@ -157,3 +157,37 @@ fn a_device_that_is_fully_open_is_allowed_in_a_privileged_container() {
     let config = host.config(&[]).set("/linux/resources/devices", rules).set("/linux/devices", devices);
     assert_eq!(host.report(config, &["/dev/kmsg"])["paths"]["/dev/kmsg"]["write"], "ok");
 }
+
+#[test]
+fn a_device_in_a_user_namespace_has_the_mode_and_the_owner_that_are_asked_for() {
+    skip_for!(Runc, "it binds the host's, with its mode and owner");
+    skip_for!(Crun, "Debian's binds the host's, with its mode and owner");
+    let host = Host::new();
+    // The host has no such node, and need not.
+    let devices = json!([
+        {"path": "/dev/mine", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640, "uid": 7, "gid": 8},
+        {"path": "/dev/deep/er", "type": "c", "major": 1, "minor": 5},
+    ]);
+    let config = host.config(&[]).map_users(100_000, 65_536).set("/linux/devices", devices);
+    let report = host.report(config, &["/dev/deep/er"]);
+    let mine = device(&report, "/dev/mine");
+    assert_eq!(
+        (&mine["kind"], &mine["mode"], &mine["uid"], &mine["gid"]),
+        (&json!("char"), &json!(0o640), &json!(7), &json!(8))
+    );
+    assert_eq!(report["paths"]["/dev/deep/er"]["kind"], "char");
+    let null =
+        report["mounts"].as_array().unwrap().iter().find(|mount| mount["point"] == "/dev/null").unwrap();
+    let options = null["options"].as_str().unwrap();
+    assert!(options.contains("nosuid") && options.contains("noexec"), "{options}");
+}
+
+#[test]
+fn a_path_of_a_device_that_ends_with_a_slash_is_that_devices() {
+    let host = Host::new();
+    skip_for!(Runc, "it makes a directory of it");
+    skip_for!(Crun, "Debian's fails");
+    let devices = json!([{"path": "/dev/mine/", "type": "c", "major": 1, "minor": 3}]);
+    let report = host.report(host.config(&[]).set("/linux/devices", devices), &[]);
+    assert_eq!(device(&report, "/dev/mine")["kind"], "char");
+}

@@ -227,5 +227,63 @@ fn what_can_not_be_mapped_is_told_with_the_file_system_and_the_place() {
     let config = host.config(&["true"]).bind("/etc", "/tmp/mnt", &["idmap"]);
     let _ = host.run(config).fails().says(&["mounts[7].options[1]", "uidMappings", "user namespace"]);
     let config = host.config(&["true"]).tmpfs("/tmp/mnt", &["idmap"]);
-    let _ = host.run(config).fails().says(&["mounts[7].options[0]", "bind"]);
+    let _ = host.run(config).fails().says(&["mounts[7].options[0]", "user namespace"]);
+}
+
+#[test]
+fn a_new_file_system_can_map_ids_too() {
+    skip_for!(Runc, "it maps ids of binds alone");
+    skip_for!(Crun, "its mappings are the other way round");
+    let host = Host::new();
+    let map = json!([{"containerID": 0, "hostID": FIRST, "size": 65_536}]);
+    let config = host.config(&[]).mount(json!({"destination": "/mine", "type": "tmpfs", "source": "tmpfs",
+        "options": ["mode=755"], "uidMappings": map, "gidMappings": map}));
+    assert_eq!(owners(&host, config, &["/mine"]), ["100000:100000"]);
+}
+
+#[test]
+fn who_is_not_mapped_can_not_write() {
+    skip_for!(Runc, "Debian's is older than that");
+    skip_for!(Crun, "its mappings are the other way round");
+    let host = Host::new();
+    let tree = source(&host);
+    std::fs::set_permissions(&tree.0, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let text = tree.text();
+    let map = json!([{"containerID": 0, "hostID": FIRST, "size": 1}]);
+    let config = host.config(&["write", "/tmp/mnt/new", "x"]).map_users(FIRST, 65_536).tmpfs("/tmp", &[]);
+    let config = config
+        .mount(json!({"destination": "/tmp/mnt", "type": "bind", "source": text, "options": ["bind"],
+            "uidMappings": map, "gidMappings": map}))
+        .set("/process/user", json!({"uid": 1000, "gid": 1000}));
+    let output = host.run(config);
+    assert!(output.err.contains("too large for defined data type"), "{output:#?}");
+}
+
+#[test]
+fn many_ranges_map_each_id_to_its_own() {
+    skip_for!(Runc, "Debian's is older than that");
+    skip_for!(Crun, "its mappings are the other way round");
+    let host = Host::new();
+    let tree = source(&host);
+    let text = tree.text();
+    let ranges: Vec<Value> = (0..300)
+        .map(|number| json!({"containerID": number, "hostID": 10_000 + 3 * number, "size": 1}))
+        .collect();
+    let config = host.config(&[]).mount(json!({"destination": "/mnt", "type": "bind", "source": text,
+        "options": ["bind"], "uidMappings": ranges, "gidMappings": ranges}));
+    assert_eq!(owners(&host, config, &["/mnt/file", "/mnt/other"]), ["10000:10000", "10021:10021"]);
+}
+
+#[test]
+fn a_mapped_mount_can_be_shared() {
+    skip_for!(Runc, "Debian's is older than that");
+    skip_for!(Crun, "its mappings are the other way round");
+    let host = Host::new();
+    let tree = source(&host);
+    let config = mapped(host.config(&[]), &tree.text(), "/mnt", (&["bind", "shared"], FIRST));
+    let report = host.report(config, &["/mnt/file"]);
+    let mounts = report["mounts"].as_array().unwrap();
+    let mount = mounts.iter().find(|mount| mount["point"] == "/mnt").unwrap();
+    assert!(mount["propagation"].as_str().unwrap().contains("shared:"), "{mount}");
+    assert_eq!(report["paths"]["/mnt/file"]["uid"], FIRST);
 }

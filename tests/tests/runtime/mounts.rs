@@ -421,3 +421,214 @@ fn many_mounts_need_few_descriptors() {
     let _ = host.tool(&["sh", "-c", &line]);
     let _ = container.force_delete();
 }
+
+#[test]
+fn a_bind_over_the_root_itself_is_the_root() {
+    skip_for!(Runc, "it refuses it");
+    let host = Host::new();
+    let mut container = host.container(host.config(&[]).remove("/mounts"));
+    let source = container.bundle().join("other");
+    let _ = host.tool(&["cp", "-a", &container.rootfs().to_string_lossy(), &source.to_string_lossy()]);
+    std::fs::write(source.join("mark"), "").unwrap();
+    let bundle = tare_bundle::bundle::Bundle::create(container.bundle()).unwrap();
+    let config = host.config(&["list", "/mark"]).remove("/mounts").set("/linux/maskedPaths", json!([]));
+    let config =
+        config.set("/linux/readonlyPaths", json!([])).bind(&source.to_string_lossy(), "/", &["rbind"]);
+    bundle
+        .write(&config.args(&["/bin/payload", "list", "/"]).cgroup(&format!("/{}", container.id())))
+        .unwrap();
+    let output = container.run().ok();
+    container.deleted_already();
+    assert!(output.out.lines().any(|line| line == "mark"), "{output:#?}");
+}
+
+#[test]
+fn a_tmpfs_over_the_root_itself_can_start_with_its_content() {
+    skip_for!(Runc, "it refuses it");
+    let host = Host::new();
+    let root = json!([{"destination": "/", "type": "tmpfs", "source": "tmpfs", "options": ["tmpcopyup"]}]);
+    let config = host.config(&["write", "/new", "x"]).set("/mounts", root);
+    let config = config.set("/linux/maskedPaths", json!([])).set("/linux/readonlyPaths", json!([]));
+    let mut container = host.container(config);
+    let _ = container.run().ok();
+    container.deleted_already();
+    assert!(!container.rootfs().join("new").exists(), "it was written to the bundle");
+}
+
+#[test]
+fn a_destination_may_have_double_slashes_and_be_relative() {
+    let host = Host::new();
+    skip_for!(Crun, "Debian's takes no relative ones");
+    let source = source(&host).to_string_lossy().into_owned();
+    let config = host.config(&["cat", "/a/b/file", "/rel/file"]);
+    let config = config.bind(&source, "//a///b/", &[]).bind(&source, "rel", &[]);
+    assert_eq!(host.run(config).ok().out, "of the host\nof the host\n");
+}
+
+#[test]
+fn a_mount_over_a_link_goes_where_it_leads_whether_that_is_there_or_not() {
+    let host = Host::new();
+    let source = source(&host).to_string_lossy().into_owned();
+    let config = host.config(&["cat", "/there/file", "/missing/deep/file", "/to/file"]);
+    let config = config.bind(&source, "/link", &[]).bind(&source, "/dangling", &[]).bind(
+        &format!("{source}/file"),
+        "/file",
+        &[],
+    );
+    let mut container = host.container(config);
+    let root = container.rootfs();
+    std::fs::create_dir(root.join("there")).unwrap();
+    for (to, link) in [("/there", "link"), ("/missing/deep", "dangling"), ("to/file", "file")] {
+        std::os::unix::fs::symlink(to, root.join(link)).unwrap();
+    }
+    let output = container.run().ok();
+    container.deleted_already();
+    assert_eq!(output.out, "of the host\n".repeat(3));
+    assert!(!std::path::Path::new("/missing").exists());
+}
+
+#[test]
+fn a_device_a_fifo_and_a_socket_are_bound_read_only_too() {
+    skip_for!(Runc, "Debian's is older than recursive attributes");
+    let host = Host::new();
+    let fifo = host.files().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let socket = host.files().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let mut config = host.config(&[]).bind("/dev/zero", "/zero", &["rro"]);
+    config = config.bind(&fifo.to_string_lossy(), "/fifo", &["rro"]);
+    config = config.bind(&socket.to_string_lossy(), "/socket", &["rro"]);
+    let report = host.report(config, &["/zero", "/fifo", "/socket"]);
+    for (path, kind) in [("/zero", "char"), ("/fifo", "fifo"), ("/socket", "socket")] {
+        assert_eq!(report["paths"][path]["kind"], kind);
+        assert!(has(&mount_of(&report, path), "ro"), "{path}");
+    }
+    std::fs::remove_file(socket).unwrap();
+}
+
+/// Podman's volumes of the kind `:O`.
+#[test]
+fn an_overlay_is_mounted_with_its_layers() {
+    let host = Host::new();
+    let source = source(&host);
+    let (upper, work) = (host.files().join("upper"), host.files().join("work"));
+    std::fs::create_dir(&upper).unwrap();
+    std::fs::create_dir(&work).unwrap();
+    let option = |key: &str, path: &std::path::Path| format!("{key}={}", path.display());
+    let options =
+        json!([option("lowerdir", &source), option("upperdir", &upper), option("workdir", &work), "private"]);
+    let config = host.config(&["write", "/o/file", "of the container"]);
+    let config = config
+        .mount(json!({"destination": "/o", "type": "overlay", "source": "overlay", "options": options}));
+    let _ = host.run(config).ok();
+    assert_eq!(std::fs::read_to_string(source.join("file")).unwrap(), "of the host\n");
+    assert_eq!(std::fs::read_to_string(upper.join("file")).unwrap(), "of the container");
+}
+
+#[test]
+fn every_recursive_attribute_reaches_the_mounts_below() {
+    skip_for!(Runc, "Debian's is older than that");
+    skip_for!(Crun, "Debian's knows a few of them");
+    let host = Host::new();
+    let source = source(&host);
+    let inner = source.join("inner").to_string_lossy().into_owned();
+    let _ = host.tool(&["mount", "-t", "tmpfs", "below", &inner]);
+    let text = source.to_string_lossy().into_owned();
+    for option in
+        ["rro", "rnosuid", "rnodev", "rnoexec", "rnoatime", "rnodiratime", "rrelatime", "rnosymfollow"]
+    {
+        let report = host.report(host.config(&[]).bind(&text, "/data", &["rbind", option]), &[]);
+        for point in ["/data", "/data/inner"] {
+            let mount = mount_of(&report, point);
+            assert!(
+                has(&mount, option.trim_start_matches('r').trim_start_matches("elatime"))
+                    || has(&mount, &option[1..]),
+                "{option}: {mount}"
+            );
+        }
+    }
+    let _ = host.tool(&["umount", &inner]);
+}
+
+/// The options of a bind of a tmpfs with these options, or why there is none.
+fn bound(host: &Host, (of_source, of_bind): (&str, &[&str]), mapped: bool) -> Result<Value, String> {
+    let text = source(host).to_string_lossy().into_owned();
+    let _ = host.tool(&["mount", "-t", "tmpfs", "-o", of_source, "source", &text]);
+    let config = host.config(&["report"]).tmpfs("/tmp", &[]).bind(&text, "/tmp/data", of_bind);
+    let output = host.run(if mapped { config.map_users(100_000, 65_536) } else { config });
+    let _ = host.tool(&["umount", &text]);
+    if output.code == 0 { Ok(mount_of(&output.json(), "/tmp/data")) } else { Err(output.err) }
+}
+
+/// What runc makes of the options of a bind, without a user namespace and in one.
+#[test]
+fn options_of_a_bind_give_way_to_what_a_user_namespace_locks() {
+    skip_for!(Runc, "Debian's is older than these rules");
+    skip_for!(Crun, "its rules are others");
+    let host = Host::new();
+    let all = "ro,nosuid,nodev,noexec,noatime";
+    // The source's options, those of the bind, what must be there and what must not, without a user namespace and in one.
+    type Outcome<'a> = Option<(&'a [&'a str], &'a [&'a str])>;
+    let table: &[(&str, &[&str], Outcome<'_>, Outcome<'_>)] = &[
+        (
+            all,
+            &[],
+            Some((&["ro", "nosuid", "nodev", "noexec", "noatime"], &[])),
+            Some((&["ro", "noatime"], &[])),
+        ),
+        (
+            all,
+            &["nosuid"],
+            Some((&["nosuid", "noatime"], &["ro", "nodev", "noexec"])),
+            Some((&["ro", "nodev", "noexec", "noatime"], &[])),
+        ),
+        ("ro", &["rw"], Some((&[], &["ro"])), None),
+        ("nodev,nosuid,noexec", &["dev"], Some((&[], &["nodev", "nosuid", "noexec"])), None),
+        (
+            "nodev,nosuid,noexec,noatime",
+            &["dev", "exec", "suid", "atime"],
+            Some((&["relatime"], &["nodev", "noatime"])),
+            None,
+        ),
+        (
+            "nodev,nosuid,noexec",
+            &["ro"],
+            Some((&["ro"], &["nodev"])),
+            Some((&["ro", "nodev", "nosuid", "noexec"], &[])),
+        ),
+        (
+            "rw,nodev,nosymfollow",
+            &["ro", "symfollow"],
+            Some((&["ro"], &["nosymfollow"])),
+            Some((&["ro", "nodev"], &["nosymfollow"])),
+        ),
+        (
+            "nodev,nosuid,noatime",
+            &["ro", "exec"],
+            Some((&["ro", "noatime"], &["nodev"])),
+            Some((&["ro", "nodev", "nosuid", "noatime"], &[])),
+        ),
+        ("noatime", &["strictatime"], Some((&[], &["noatime", "relatime"])), None),
+        ("noatime", &["relatime"], Some((&["relatime"], &["noatime"])), None),
+        ("noatime", &["noatime"], Some((&["noatime"], &[])), Some((&["noatime"], &[]))),
+        ("relatime", &["relatime"], Some((&["relatime"], &[])), Some((&["relatime"], &[]))),
+        ("strictatime", &["noatime"], Some((&["noatime"], &[])), None),
+        ("nodiratime", &["noatime"], Some((&["noatime"], &["nodiratime"])), None),
+        ("nodiratime", &["ro"], Some((&["ro", "nodiratime"], &[])), Some((&["ro", "nodiratime"], &[]))),
+        ("relatime", &["nodiratime"], Some((&["nodiratime"], &[])), None),
+    ];
+    for (of_source, of_bind, free, mapped) in table {
+        for (is_mapped, wanted) in [(false, free), (true, mapped)] {
+            let what = format!("{of_bind:?} of {of_source}, user namespace: {is_mapped}");
+            match (bound(&host, (of_source, of_bind), is_mapped), wanted) {
+                (Ok(mount), Some((there, absent))) => {
+                    let options: Vec<&str> = mount["options"].as_str().unwrap().split(',').collect();
+                    assert!(there.iter().all(|option| options.contains(option)), "{what}: {mount}");
+                    assert!(!absent.iter().any(|option| options.contains(option)), "{what}: {mount}");
+                }
+                (Err(said), None) => assert!(said.contains("EPERM"), "{what}: {said}"),
+                (outcome, _) => panic!("{what}: {outcome:?}"),
+            }
+        }
+    }
+}

@@ -306,3 +306,22 @@ fn a_personality_is_applied() {
     let report = host.report(host.config(&[]).set("/linux/personality", json!({"domain": "LINUX32"})), &[]);
     assert_eq!(report["personality"], 8);
 }
+
+#[test]
+fn the_affinity_is_that_of_the_cpuset_however_the_caller_was_bound() {
+    let host = Host::new();
+    let many = std::thread::available_parallelism().unwrap().get() > 1;
+    if !many || !std::path::Path::new("/sys/fs/cgroup/cpuset/cpuset.cpus").exists() {
+        tests::skip!("there is one processor only, or no v1 controller cpuset");
+    }
+    skip_for!(Runc, "Debian's is older than that");
+    skip_for!(Crun, "it keeps the caller's");
+    let mut container = host
+        .container(host.config(&["report"]).set("/linux/resources/cpu", json!({"cpus": "1", "mems": "0"})));
+    let bundle = container.bundle().to_string_lossy().into_owned();
+    let program = host.runtime().program().to_string_lossy().into_owned();
+    let root = host.runtime().root().to_string_lossy().into_owned();
+    let words = ["taskset", "-c", "0", &program, "--root", &root, "run", "--bundle", &bundle, container.id()];
+    assert_eq!(host.tool(&words).json()["affinity"], "1");
+    let _ = container.force_delete();
+}

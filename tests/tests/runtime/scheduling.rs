@@ -132,3 +132,17 @@ fn memory_nodes_that_are_not_there_are_told_with_their_place() {
     let config = host.config(&["true"]).set("/linux/memoryPolicy", policy("1024"));
     let _ = host.run(config).fails().says(&["linux.memoryPolicy.nodes", "1023"]);
 }
+
+#[test]
+fn a_real_time_policy_without_a_share_says_which_property_gives_one() {
+    if !std::path::Path::new("/sys/fs/cgroup/cpu/cpu.rt_runtime_us").exists() {
+        tests::skip!("this kernel has no real-time groups");
+    }
+    skip_for!(Runc, "Debian's is older than that");
+    skip_for!(Crun, "Debian's is older than that");
+    let host = Host::new();
+    let config =
+        host.config(&["true"]).set("/process/scheduler", json!({"policy": "SCHED_FIFO", "priority": 7}));
+    let words = ["linux.resources.cpu.realtimeRuntime", "EPERM", "process.scheduler"];
+    let _ = host.run(config).fails().says(&words);
+}

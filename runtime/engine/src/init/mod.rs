@@ -181,7 +181,8 @@ impl<'plan> Init<'plan> {
             }
             InitStep::Mount(mount) => mount::mount(self, mount),
             InitStep::Attach { tree, target, content } => {
-                mount::attach(self, self.slots.get(*tree)?, target, *content)
+                let tree = self.slots.copy_of(*tree)?;
+                mount::attach(self, tree.as_fd(), target, *content)
             }
             InitStep::Remount { target, attributes, propagation } => {
                 mount::remount(self.inside()?, target, *attributes, *propagation)

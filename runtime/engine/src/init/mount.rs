@@ -19,10 +19,22 @@ use tare_sys::mount_attr::{Change, Depth, mount_setattr};
 pub(super) fn mount(init: &mut Init<'_>, mount: &Mount) -> Result<(), Fault> {
     let place = make_target(init.inside()?, &mount.target, FileType::Directory)?;
     let tree = new_file_system(init, mount, place.as_fd())?;
+    if let Some(map) = mount.id_map {
+        crate::tree::map_ids(tree.as_fd(), map, init.slots.get(map.namespace)?)?;
+    }
     for flags in &mount.propagation {
         propagate(tree.as_fd(), *flags)?;
     }
-    fill_and_attach(tree.as_fd(), place.as_fd(), mount.content)
+    fill_and_attach(tree.as_fd(), place.as_fd(), mount.content)?;
+    cover_root(init, tree.as_fd(), &mount.target)
+}
+
+/// What is mounted over the root file system itself is the root from then on.
+fn cover_root(init: &mut Init<'_>, tree: BorrowedFd<'_>, target: &Target) -> Result<(), Fault> {
+    if target.path.is_empty() {
+        init.root = Some(rustix::io::fcntl_dupfd_cloexec(tree, 3).during(Call::Duplicate)?);
+    }
+    Ok(())
 }
 
 fn new_file_system(init: &mut Init<'_>, mount: &Mount, place: BorrowedFd<'_>) -> Result<OwnedFd, Fault> {
@@ -64,14 +76,15 @@ fn set_option(context: BorrowedFd<'_>, option: &MountOption) -> rustix::io::Resu
 
 /// Moves a detached tree to its target, which is made like it where it is missing.
 pub(super) fn attach(
-    init: &Init<'_>,
+    init: &mut Init<'_>,
     tree: BorrowedFd<'_>,
     target: &Target,
     content: Content,
 ) -> Result<(), Fault> {
     let kind = FileType::from_raw_mode(inside::stat(tree)?.st_mode);
     let place = make_target(init.inside()?, target, kind)?;
-    fill_and_attach(tree, place.as_fd(), content)
+    fill_and_attach(tree, place.as_fd(), content)?;
+    cover_root(init, tree, target)
 }
 
 fn fill_and_attach(tree: BorrowedFd<'_>, place: BorrowedFd<'_>, content: Content) -> Result<(), Fault> {

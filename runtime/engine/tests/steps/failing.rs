@@ -115,6 +115,7 @@ fn with_failing_init(stage: &Stage, at: usize) -> Plan {
         target: Target { path: c"x".to_owned(), guard: Guard::OutsideProcfs },
         content: Content::Own,
         mode: RootMode::Own,
+        id_map: None,
     };
     plan.init.insert(at, Planned { step: InitStep::Mount(mount), because: PLACE });
     plan

@@ -10,6 +10,7 @@ mod memory;
 use crate::create::{Context, is_root};
 use crate::draft::{Draft, clean};
 use crate::host::{CgroupVersion, Hierarchy, Host, Privilege};
+use crate::namespaces::outside;
 use crate::place::Place;
 use crate::spec::{NamespaceKind, Spec};
 use crate::step::{InitStep, MakeCgroup, ParentStep, PrepareCgroup, Slot, WriteCgroup};
@@ -68,11 +69,7 @@ fn give(draft: &mut Draft, context: &Context<'_>) {
         return;
     }
     let user = context.spec.process.as_ref().map_or(0, |process| process.user.uid.get());
-    let outside = linux.uid_mappings.iter().find_map(|mapping| {
-        let offset = user.checked_sub(mapping.container_id).filter(|offset| *offset < mapping.size)?;
-        mapping.host_id.checked_add(offset)
-    });
-    if let Some((uid, cgroup)) = outside.zip(unified(context)) {
+    if let Some((uid, cgroup)) = outside(&linux.uid_mappings, user).zip(unified(context)) {
         draft.before(ParentStep::GiveCgroup { cgroup, uid }, Place::of("linux.uidMappings"));
     }
 }

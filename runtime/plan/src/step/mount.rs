@@ -34,12 +34,26 @@ pub struct Source {
     pub reach: Reach,
     /// Changes to the copy.
     pub attributes: Attributes,
+    /// What of the source's mount they may not undo.
+    pub locks: Locks,
     /// Propagation of the copy, as `MS_*` flags, each applied in turn; those with `MS_REC` reach all below.
     pub propagation: Vec<u64>,
     /// What the source must be.
     pub expect: Expect,
     /// How the copy maps ids, where it does.
     pub id_map: Option<IdMap>,
+}
+
+/// What of a mount may not be undone in a copy of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Locks {
+    /// Anything may.
+    None,
+    /// What a user namespace would lock: read-only, nosuid, nodev, noexec, and how access times are kept.
+    Kept {
+        /// Attributes that are to be cleared by name, and not only because they are not named. Those are refused.
+        named: u64,
+    },
 }
 
 /// How a mount maps ids (mount_setattr(2), `MOUNT_ATTR_IDMAP`).
@@ -99,6 +113,8 @@ pub struct Mount {
     pub content: Content,
     /// What its topmost directory's mode is.
     pub mode: RootMode,
+    /// How it maps ids, where it does.
+    pub id_map: Option<IdMap>,
 }
 
 /// The mode of a new file system's topmost directory.

@@ -81,6 +81,7 @@ impl<'plan> Walk<'plan> {
             ParentStep::MakeCgroup(make) => self.opens(make.slot),
             ParentStep::OpenNamespace { slot, .. }
             | ParentStep::CloneTree { slot, .. }
+            | ParentStep::MakeNode { slot, .. }
             | ParentStep::Listen { slot }
             | ParentStep::MakeState { slot } => self.opens(*slot),
             ParentStep::CloneCgroup { slot, cgroup, .. } => {

@@ -496,3 +496,111 @@ fn a_user_namespace_needs_a_mount_namespace() {
         ["a container with a user namespace needs a mount namespace as well, because of linux.namespaces"]
     );
 }
+
+#[test]
+fn a_deadline_and_hooks_before_the_program_need_a_flag() {
+    let changes = |flags: Value| {
+        json!({
+            "process": { "scheduler": {
+                "policy": "SCHED_DEADLINE", "runtime": 2000, "deadline": 3000, "period": 4000, "flags": flags
+            } },
+            "hooks": { "startContainer": [{ "path": "/bin/true" }] },
+        })
+    };
+    let told = mistakes(&changes(json!([])), &rich(Cgroups::V2));
+    assert!(
+        told[0].ends_with("without SCHED_FLAG_RESET_ON_FORK, because of process.scheduler.flags"),
+        "{told:?}"
+    );
+    let flag = json!(["SCHED_FLAG_RESET_ON_FORK"]);
+    assert_eq!(steps(&changes(flag), &rich(Cgroups::V2), "schedule as").len(), 1);
+}
+
+#[test]
+fn an_ambient_capability_that_can_not_be_raised_is_warned_of_by_name() {
+    let sets = json!({ "permitted": ["CAP_CHOWN", "CAP_KILL"], "inheritable": ["CAP_KILL"], "ambient": ["CAP_CHOWN", "CAP_KILL"] });
+    let told = warnings(&json!({ "process": { "capabilities": sets } }), &rich(Cgroups::V2));
+    assert_eq!(told.len(), 1);
+    assert!(told[0].starts_with("can't raise ambient capability CAP_CHOWN: "), "{told:?}");
+}
+
+#[test]
+fn more_mappings_than_the_kernel_takes_are_refused() {
+    let mappings: Vec<Value> = (0..6000)
+        .map(|number| json!({ "containerID": number, "hostID": 2 * number + 1000, "size": 1 }))
+        .collect();
+    let changes = json!({
+        "linux": {
+            "namespaces": [{ "type": "user" }, { "type": "mount" }], "uidMappings": mappings, "gidMappings": mappings
+        }
+    });
+    let told = mistakes(&changes, &rich(Cgroups::V2));
+    assert_eq!(told[0], "6000 id mappings are more than the kernel takes, 340, because of linux.uidMappings");
+}
+
+#[test]
+fn a_device_in_a_user_namespace_is_made_by_the_parent_with_its_owner() {
+    let mapping = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);
+    let device = json!([{ "path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 384, "uid": 7, "gid": 8 }]);
+    let changes = json!({
+        "linux": {
+            "namespaces": [{ "type": "user" }, { "type": "mount" }], "uidMappings": mapping, "gidMappings": mapping,
+            "devices": device
+        }
+    });
+    assert_eq!(
+        steps(&changes, &rich(Cgroups::V2), "linux.devices[0]"),
+        [
+            "make a node for /dev/fuse 10:229 mode 600 <- linux.devices[0]",
+            "mount a copy at /dev/fuse <- linux.devices[0]",
+        ]
+    );
+    let mut nested = rich(Cgroups::V2);
+    nested.in_user_namespace = true;
+    assert_eq!(
+        steps(&changes, &nested, "linux.devices[0]")[0],
+        "copy the mount of /dev/fuse nosuid noexec <- linux.devices[0]"
+    );
+}
+
+#[test]
+fn layers_that_are_too_long_together_are_given_one_by_one() {
+    let long = "x".repeat(200);
+    let mount = |lower: String| {
+        json!({ "mounts": [{ "destination": "/o", "type": "overlay", "source": "overlay",
+            "options": [format!("lowerdir={lower}"), "upperdir=/u", "workdir=/w", "private"] }] })
+    };
+    let mut host = rich(Cgroups::V2);
+    let changes = mount(format!("/a{long}:/b{long}"));
+    assert!(mistakes(&changes, &host)[0].ends_with("because of mounts[0].options[0]"));
+    host.kernel.minor = 7;
+    assert_eq!(
+        steps(&changes, &host, "mounts[0]"),
+        [format!(
+            "mount overlay at /o lowerdir+=/a{long} lowerdir+=/b{long} upperdir=/u workdir=/w <- mounts[0]"
+        )]
+    );
+    assert_eq!(
+        steps(&mount("/a:/b".to_owned()), &host, "mounts[0]"),
+        ["mount overlay at /o lowerdir=/a:/b upperdir=/u workdir=/w <- mounts[0]"]
+    );
+}
+
+#[test]
+fn mappings_that_do_not_fit_into_one_write_are_refused() {
+    let mappings: Vec<Value> = (0..340)
+        .map(|number| json!({ "containerID": number, "hostID": 2 * number + 100_000, "size": 1 }))
+        .collect();
+    let changes = json!({
+        "linux": {
+            "namespaces": [{ "type": "user" }, { "type": "mount" }], "uidMappings": mappings, "gidMappings": mappings
+        }
+    });
+    let told = mistakes(&changes, &rich(Cgroups::V2));
+    assert_eq!(
+        told,
+        ["uid", "gid"].map(|ids| format!(
+            "340 id mappings take 4310 bytes, more than the kernel takes, 4095, because of linux.{ids}Mappings"
+        ))
+    );
+}
