@@ -38,7 +38,7 @@ mod tests {
     use rustix::fd::OwnedFd;
     use rustix::process::{WaitId, WaitIdOptions, waitid};
     use std::path::{Path, PathBuf};
-    use tare_plan::create::{CgroupManager, Keyring, Request, create};
+    use tare_plan::create::{Keyring, Request, create};
     use tare_plan::host::{CgroupVersion, Hierarchy, Host};
     use tare_plan::step::{EnterRoot, ParentStep, ProgramInstruction, Slot};
     use tare_sys::clone::{Clone, spawn};
@@ -61,7 +61,6 @@ mod tests {
             console_socket: None,
             pidfd_socket: None,
             pivot: EnterRoot::Pivot,
-            cgroup_manager: CgroupManager::Cgroupfs,
             keyring: Keyring::Inherited,
             preserve_fds: 0,
             cgroup_manager: tare_plan::create::CgroupManager::Cgroupfs,

@@ -7,7 +7,7 @@ use crate::labels;
 use crate::options::{self, Options};
 use crate::place::Place;
 use crate::root::{APPENDS_LAYERS, OPTION_MAX};
-use crate::spec;
+use crate::spec::{self, NamespaceKind};
 use crate::step::{
     Attributes, Content, Expect, Guard, IdMap, InitStep, Locks, Mount, MountOption, ParentStep, Reach,
     RootMode, Source, Target,
@@ -44,6 +44,9 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
             (None, Some("cgroup" | "cgroup2")) => {
                 crate::cgroup_mounts::plan(draft, context, (planner.target, options), place)
             }
+            (None, Some("sysfs")) if is_sysfs_the_hosts(context) => {
+                planner.bind_sysfs(draft, context, &options)
+            }
             (None, Some(kind)) => planner.file_system(draft, context, (kind, options)),
             (None, None) => {
                 draft.refuse(Place::at("mounts[#].type", index), "a mount that is no bind needs a type")
@@ -70,6 +73,11 @@ fn guard_of(path: &str, kind: Option<&str>) -> Guard {
         _ if COVERABLE.contains(&path) || path == "proc" => Guard::Anywhere,
         _ => Guard::OutsideProcfs,
     }
+}
+
+/// A sysfs shows a network: only who owns one may mount it (sysfs is mounted by whom its network namespace belongs to).
+fn is_sysfs_the_hosts(context: &Context<'_>) -> bool {
+    context.has_user_namespace() && context.namespace(NamespaceKind::Network).is_none()
 }
 
 /// One mount that is being planned.
@@ -102,6 +110,21 @@ impl Planner<'_> {
             id_map: self.id_map,
         };
         bind(draft, context, (source, place), (self.target, options.content, self.place));
+    }
+
+    /// The host's sysfs, where the kernel lets init mount none.
+    fn bind_sysfs(self, draft: &mut Draft, context: &Context<'_>, options: &Options) {
+        let set_all = options.attributes.set | options.attributes.set_all;
+        let source = Source {
+            path: c"/sys".to_owned(),
+            reach: Reach::Recursive,
+            locks: Locks::None,
+            attributes: Attributes { set_all, ..Attributes::default() },
+            propagation: vec![libc::MS_SLAVE | libc::MS_REC],
+            expect: Expect::Directory,
+            id_map: None,
+        };
+        bind(draft, context, (source, self.place), (self.target, Content::Own, self.place));
     }
 
     /// A new file system.

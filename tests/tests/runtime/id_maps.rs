@@ -258,32 +258,3 @@ fn who_is_not_mapped_can_not_write() {
     let output = host.run(config);
     assert!(output.err.contains("too large for defined data type"), "{output:#?}");
 }
-
-#[test]
-fn many_ranges_map_each_id_to_its_own() {
-    skip_for!(Runc, "Debian's is older than that");
-    skip_for!(Crun, "its mappings are the other way round");
-    let host = Host::new();
-    let tree = source(&host);
-    let text = tree.text();
-    let ranges: Vec<Value> = (0..300)
-        .map(|number| json!({"containerID": number, "hostID": 10_000 + 3 * number, "size": 1}))
-        .collect();
-    let config = host.config(&[]).mount(json!({"destination": "/mnt", "type": "bind", "source": text,
-        "options": ["bind"], "uidMappings": ranges, "gidMappings": ranges}));
-    assert_eq!(owners(&host, config, &["/mnt/file", "/mnt/other"]), ["10000:10000", "10021:10021"]);
-}
-
-#[test]
-fn a_mapped_mount_can_be_shared() {
-    skip_for!(Runc, "Debian's is older than that");
-    skip_for!(Crun, "its mappings are the other way round");
-    let host = Host::new();
-    let tree = source(&host);
-    let config = mapped(host.config(&[]), &tree.text(), "/mnt", (&["bind", "shared"], FIRST));
-    let report = host.report(config, &["/mnt/file"]);
-    let mounts = report["mounts"].as_array().unwrap();
-    let mount = mounts.iter().find(|mount| mount["point"] == "/mnt").unwrap();
-    assert!(mount["propagation"].as_str().unwrap().contains("shared:"), "{mount}");
-    assert_eq!(report["paths"]["/mnt/file"]["uid"], FIRST);
-}

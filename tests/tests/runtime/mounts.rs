@@ -207,18 +207,6 @@ fn a_destination_may_have_several_slashes() {
 }
 
 #[test]
-fn nothing_is_mounted_over_the_root() {
-    skip_for!(Crun, "it lets both");
-    let host = Host::new();
-    for mount in [
-        json!({"destination": "/", "type": "tmpfs", "source": "tmpfs"}),
-        json!({"destination": "/", "type": "bind", "source": "/etc", "options": ["bind"]}),
-    ] {
-        let _ = host.run(host.config(&["true"]).mount(mount)).fails();
-    }
-}
-
-#[test]
 fn a_tmpfs_may_begin_with_what_it_covers() {
     let host = Host::new();
     let config = host.config(&[]).tmpfs("/etc", &["tmpcopyup"]);
@@ -456,16 +444,6 @@ fn a_tmpfs_over_the_root_itself_can_start_with_its_content() {
 }
 
 #[test]
-fn a_destination_may_have_double_slashes_and_be_relative() {
-    let host = Host::new();
-    skip_for!(Crun, "Debian's takes no relative ones");
-    let source = source(&host).to_string_lossy().into_owned();
-    let config = host.config(&["cat", "/a/b/file", "/rel/file"]);
-    let config = config.bind(&source, "//a///b/", &[]).bind(&source, "rel", &[]);
-    assert_eq!(host.run(config).ok().out, "of the host\nof the host\n");
-}
-
-#[test]
 fn a_mount_over_a_link_goes_where_it_leads_whether_that_is_there_or_not() {
     let host = Host::new();
     let source = source(&host).to_string_lossy().into_owned();
@@ -504,25 +482,6 @@ fn a_device_a_fifo_and_a_socket_are_bound_read_only_too() {
         assert!(has(&mount_of(&report, path), "ro"), "{path}");
     }
     std::fs::remove_file(socket).unwrap();
-}
-
-/// Podman's volumes of the kind `:O`.
-#[test]
-fn an_overlay_is_mounted_with_its_layers() {
-    let host = Host::new();
-    let source = source(&host);
-    let (upper, work) = (host.files().join("upper"), host.files().join("work"));
-    std::fs::create_dir(&upper).unwrap();
-    std::fs::create_dir(&work).unwrap();
-    let option = |key: &str, path: &std::path::Path| format!("{key}={}", path.display());
-    let options =
-        json!([option("lowerdir", &source), option("upperdir", &upper), option("workdir", &work), "private"]);
-    let config = host.config(&["write", "/o/file", "of the container"]);
-    let config = config
-        .mount(json!({"destination": "/o", "type": "overlay", "source": "overlay", "options": options}));
-    let _ = host.run(config).ok();
-    assert_eq!(std::fs::read_to_string(source.join("file")).unwrap(), "of the host\n");
-    assert_eq!(std::fs::read_to_string(upper.join("file")).unwrap(), "of the container");
 }
 
 #[test]
@@ -631,4 +590,20 @@ fn options_of_a_bind_give_way_to_what_a_user_namespace_locks() {
             }
         }
     }
+}
+
+#[test]
+fn a_container_of_the_hosts_network_and_a_user_namespace_sees_the_hosts_sysfs() {
+    skip_for!(Runc, "the kernel lets it mount none");
+    let host = Host::new();
+    let config = host.config(&[]).map_users(100_000, 65_536).share("network");
+    let report = host.report(config, &["/sys/kernel", "/sys/fs/cgroup"]);
+    let mount = mount_of(&report, "/sys");
+    assert_eq!(mount["type"], "sysfs");
+    assert!(has(&mount, "ro"), "{mount}");
+    assert_eq!(report["paths"]["/sys/kernel"]["exists"], true);
+    // The container's groups are mounted over the host's.
+    let groups =
+        report["mounts"].as_array().unwrap().iter().filter(|mount| mount["point"] == "/sys/fs/cgroup");
+    assert!(groups.count() > 0);
 }

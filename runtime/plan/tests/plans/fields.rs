@@ -604,3 +604,24 @@ fn mappings_that_do_not_fit_into_one_write_are_refused() {
         ))
     );
 }
+
+#[test]
+fn the_hosts_sysfs_is_bound_where_the_kernel_lets_none_be_mounted() {
+    let mapping = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);
+    let changes = |network: Value| {
+        json!({
+            "mounts": [{ "destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["ro", "nosuid"] }],
+            "linux": { "namespaces": network, "uidMappings": mapping, "gidMappings": mapping }
+        })
+    };
+    let shared = changes(json!([{ "type": "mount" }, { "type": "user" }]));
+    assert_eq!(
+        steps(&shared, &rich(Cgroups::V2), "mounts[0]"),
+        [
+            "copy the mount of /sys and all below it rro rnosuid <- mounts[0]",
+            "mount a copy at /sys <- mounts[0]"
+        ]
+    );
+    let own = changes(json!([{ "type": "mount" }, { "type": "user" }, { "type": "network" }]));
+    assert_eq!(steps(&own, &rich(Cgroups::V2), "mounts[0]"), ["mount sysfs at /sys ro nosuid <- mounts[0]"]);
+}
