@@ -61,6 +61,8 @@ engines() {
     program podman podman
     program conmon conmon
     program ctr containerd
+    file /usr/sbin/dockerd docker.io
+    file /usr/bin/docker docker.io
     file /etc/containers/policy.json golang-github-containers-common
 }
 

@@ -29,5 +29,5 @@ pub use console::Console;
 pub use container::Container;
 pub use host::Host;
 pub use leaks::Snapshot;
-pub use process::{Call, Output, Running, eventually};
+pub use process::{Call, Output, Running, eventually, eventually_within};
 pub use runtime::{Kind, Runtime, built, plugins, under_test};

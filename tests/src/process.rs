@@ -143,6 +143,12 @@ impl Running {
         read(&self.files.with_extension("out"))
     }
 
+    /// What it has written to standard error so far.
+    #[must_use]
+    pub fn complaints(&self) -> String {
+        read(&self.files.with_extension("err"))
+    }
+
     fn output(&self, code: i32) -> Output {
         Output {
             code,
@@ -246,7 +252,16 @@ pub(crate) fn until<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> O
 /// # Panics
 /// It does not hold in time.
 #[track_caller]
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let held = until(Duration::from_secs(5), || holds().then_some(()));
-    assert!(held.is_some(), "not within five seconds: {what}");
+pub fn eventually(what: &str, holds: impl FnMut() -> bool) {
+    eventually_within(Duration::from_secs(5), what, holds);
+}
+
+/// Waits until something holds that takes longer.
+///
+/// # Panics
+/// It does not hold in time.
+#[track_caller]
+pub fn eventually_within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let held = until(limit, || holds().then_some(()));
+    assert!(held.is_some(), "not within {limit:?}: {what}");
 }

@@ -53,9 +53,10 @@ pub fn plugins() -> Vec<PathBuf> {
     std::env::var_os("PLUGINS").map_or_else(|| vec![built()], |named| std::env::split_paths(&named).collect())
 }
 
-/// The program that `RUNTIME` names, or ours.
+/// The program that `ENGINE_RUNTIME` or `RUNTIME` names, or ours.
 pub(crate) fn program() -> PathBuf {
-    let Some(named) = std::env::var_os("RUNTIME") else { return built().join("tare") };
+    let named = std::env::var_os("ENGINE_RUNTIME").or_else(|| std::env::var_os("RUNTIME"));
+    let Some(named) = named else { return built().join("tare") };
     let named = PathBuf::from(named);
     if named.is_absolute() {
         return named;

@@ -13,7 +13,7 @@ pub struct Containerd<'a> {
     host: &'a Host,
     directory: PathBuf,
     _plugins: Installed,
-    daemon: Running,
+    daemon: Option<Running>,
 }
 
 /// Where `ctr` looks for networks.
@@ -82,17 +82,36 @@ impl<'a> Containerd<'a> {
         );
         let file = directory.join("config.toml");
         std::fs::write(&file, configuration).unwrap();
-        let daemon = Call::new("containerd", host.files())
-            .args(["--config".as_ref(), file.as_os_str()])
-            .with(|command| {
-                command.env("TARE_TEST", host.marker());
-            })
-            .spawn();
         let installed = Installed::from(&directory, plugins);
-        let containerd = Self { host, directory, _plugins: installed, daemon };
-        eventually("containerd answers", || containerd.run(&["version"]).code == 0);
+        let mut containerd = Self { host, directory, _plugins: installed, daemon: None };
+        containerd.boot();
         containerd.run(&["image", "import", image.archive().to_str().unwrap()]).ok();
         containerd
+    }
+
+    /// Starts the daemon, which must answer soon.
+    ///
+    /// # Panics
+    /// It does not.
+    pub fn boot(&mut self) {
+        let file = self.directory.join("config.toml");
+        let marker = self.host.marker();
+        let call = Call::new("containerd", self.host.files()).args(["--config".as_ref(), file.as_os_str()]);
+        let call = call.with(|command| {
+            command.env("TARE_TEST", marker);
+        });
+        self.daemon = Some(call.spawn());
+        eventually("containerd answers", || self.run(&["version"]).code == 0);
+    }
+
+    /// Kills the daemon, as a crash would.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn crash(&mut self) {
+        let mut daemon = self.daemon.take().unwrap();
+        daemon.signal(nix::sys::signal::Signal::SIGKILL);
+        let _ = daemon.wait();
     }
 
     /// Writes a network's list, the only one that `ctr run --cni` will use.
@@ -131,7 +150,7 @@ impl<'a> Containerd<'a> {
     /// What the daemon has printed so far.
     #[must_use]
     pub fn log(&self) -> String {
-        self.daemon.printed()
+        self.daemon.as_ref().map(Running::printed).unwrap_or_default()
     }
 }
 
@@ -145,8 +164,10 @@ impl Drop for Containerd<'_> {
                 let _ = self.run(&[&[verb, "delete"], force, &[id]].concat());
             }
         }
-        self.daemon.signal(nix::sys::signal::Signal::SIGTERM);
-        let _ = self.daemon.wait();
+        if let Some(mut daemon) = self.daemon.take() {
+            daemon.signal(nix::sys::signal::Signal::SIGTERM);
+            let _ = daemon.wait();
+        }
         let _ = std::fs::remove_dir_all(NETWORKS);
         leave(self.host, ELSEWHERE);
     }

@@ -1,4 +1,4 @@
-//! The image that engines run: a static busybox and the payload, as an archive that Podman and containerd both load.
+//! The image that engines run: a static busybox and the payload, as an archive that all of them load.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ pub const NAME: &str = "docker.io/library/tare-test:1";
 /// The programs of busybox that tests use.
 const APPLETS: &[&str] = &[
     "cat", "chmod", "echo", "env", "false", "grep", "head", "hostname", "httpd", "id", "ip", "kill", "ls",
-    "mkdir", "mount", "nc", "ping", "ps", "rm", "sh", "sleep", "stat", "sysctl", "test", "touch", "true",
-    "umount", "wget",
+    "mkdir", "mount", "nc", "nslookup", "ping", "ps", "rm", "sh", "sleep", "stat", "sysctl", "test", "touch",
+    "true", "umount", "wget",
 ];
 
 /// An image archive in the layout of OCI.
@@ -55,6 +55,10 @@ impl Image {
         let index = json!({"schemaVersion": 2, "manifests": [listed]});
         std::fs::write(layout.join("index.json"), index.to_string()).unwrap();
         std::fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+        // What Docker of these days reads instead.
+        let blob = |digest: &str| digest.replacen("sha256:", "blobs/sha256/", 1);
+        let docker = json!([{"Config": blob(&config), "RepoTags": [NAME], "Layers": [blob(&layer)]}]);
+        std::fs::write(layout.join("manifest.json"), docker.to_string()).unwrap();
         let archive = directory.join("image.tar");
         host.tool(&["tar", "-C", show(&layout), "-cf", show(&archive), "."]);
         Self { archive }

@@ -1,13 +1,15 @@
-//! Engines: Podman and containerd with the runtime and the plugins under test, and an image for them.
+//! Engines: Podman, containerd and Docker with the runtime and the plugins under test, and an image for them.
 //!
 //! An engine works on a [`Host`] made by [`Host::for_engines`]: its state lies below the test's own files, and dropping it
 //! removes what it keeps elsewhere. What a runtime or a plugin leaves is still found by the host.
 
 mod containerd;
+mod docker;
 mod image;
 mod podman;
 
 pub use containerd::Containerd;
+pub use docker::{Docker, Node};
 pub use image::{Image, NAME};
 pub use podman::Podman;
 

@@ -8,4 +8,8 @@
     reason = "all of it is test code"
 )]
 
+mod containerd;
+mod docker;
 mod networks;
+mod podman;
+mod swarm;

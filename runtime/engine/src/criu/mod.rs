@@ -48,8 +48,8 @@ impl Service {
         let (socket, theirs) = pair.during(Call::Socket).map_err(act)?;
         let number = theirs.as_raw_fd().to_string();
         let hand_on = |flags| {
-            let all = kept.iter().copied().chain([theirs.as_fd()]);
-            all.map(|fd| fcntl_setfd(fd, flags)).collect::<rustix::io::Result<()>>().during(Call::Duplicate)
+            let mut all = kept.iter().copied().chain([theirs.as_fd()]);
+            all.try_for_each(|fd| fcntl_setfd(fd, flags)).during(Call::Duplicate)
         };
         hand_on(FdFlags::empty()).map_err(act)?;
         let named = std::env::var("PATH").ok().filter(|path| !path.is_empty());

@@ -1,0 +1,104 @@
+//! A cluster: two Docker daemons on two machines of this one, joined to a swarm.
+
+use std::os::fd::AsRawFd as _;
+
+use tare_bundle::network::{inside, new_namespace};
+use tests::engines::{Docker, Image, NAME, Node};
+use tests::{Host, eventually, eventually_within};
+
+/// How long a task may take to come up: each waits for a registry that is not there.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+fn tasks(manager: &Docker<'_>, service: &str) -> Vec<String> {
+    let format = "{{.Node}} {{.CurrentState}}";
+    let listed =
+        manager.run(&["service", "ps", "--filter", "desired-state=running", "--format", format, service]).out;
+    listed.lines().filter(|line| line.contains("Running")).map(str::to_string).collect()
+}
+
+fn runs(manager: &Docker<'_>, service: &str, count: usize) {
+    eventually_within(PATIENCE, "all tasks run", || tasks(manager, service).len() == count);
+}
+
+#[test]
+fn a_service_is_spread_scaled_updated_and_survives_a_node() {
+    let host = Host::for_engines();
+    let image = Image::make(&host);
+    let other = new_namespace().unwrap();
+    let path = format!("/proc/{}/fd/{}", std::process::id(), other.as_raw_fd());
+    host.tool(&["ip", "link", "add", "node0", "type", "veth", "peer", "name", "node1", "netns", &path]);
+    host.tool(&["ip", "addr", "add", "192.0.2.1/24", "dev", "node0"]);
+    host.tool(&["ip", "link", "set", "node0", "up"]);
+    inside(Some(&other), || {
+        host.tool(&["ip", "link", "set", "lo", "up"]);
+        host.tool(&["ip", "addr", "add", "192.0.2.2/24", "dev", "node1"]);
+        host.tool(&["ip", "link", "set", "node1", "up"]);
+    })
+    .unwrap();
+    let options = &["--bip", "172.31.0.1/24"];
+    let manager = Docker::start(&host, Node { name: "manager", network: None, options }, &image);
+    let options = &["--bip", "172.31.1.1/24"];
+    let mut worker = Docker::start(&host, Node { name: "worker", network: Some(other), options }, &image);
+    // A name under an address that refuses at once: nobody waits for a registry.
+    let name = "127.0.0.1:5000/tare-test:1";
+    for docker in [&manager, &worker] {
+        docker.ok(&["tag", NAME, name]);
+    }
+    manager.ok(&["swarm", "init", "--advertise-addr", "192.0.2.1", "--listen-addr", "192.0.2.1:2377"]);
+    let token = manager.ok(&["swarm", "join-token", "-q", "worker"]);
+    worker.ok(&["swarm", "join", "--advertise-addr", "192.0.2.2", "--token", &token, "192.0.2.1:2377"]);
+    let nodes = || manager.ok(&["node", "ls", "--format", "{{.Status}}"]);
+    eventually_within(PATIENCE, "both nodes are ready", || nodes() == "Ready\nReady");
+    manager.ok(&["network", "create", "-d", "overlay", "over"]);
+    let create = [
+        "service",
+        "create",
+        "-d",
+        "--name",
+        "web",
+        "--network",
+        "over",
+        "--endpoint-mode",
+        "dnsrr",
+        "--replicas",
+        "6",
+        name,
+        "httpd",
+        "-f",
+        "-p",
+        "80",
+        "-h",
+        "/www",
+    ];
+    manager.ok(&create);
+    runs(&manager, "web", 6);
+    // Both daemons have the machine's host name; each counts its own.
+    let own =
+        |docker: &Docker<'_>| docker.ok(&["ps", "-q", "--filter", "label=com.docker.swarm.service.name=web"]);
+    assert_eq!(own(&manager).lines().count() + own(&worker).lines().count(), 6);
+    let told = || manager.ok(&["service", "ps", "--no-trunc", "web"]);
+    assert!(!own(&manager).is_empty() && !own(&worker).is_empty(), "{}", told());
+    let first = own(&manager).lines().next().unwrap().to_string();
+    let resolved = || manager.run(&["exec", &first, "nslookup", "tasks.web"]).out;
+    eventually("the name resolves to all", || resolved().matches("Address").count() >= 6);
+    let answers = || manager.run(&["exec", &first, "wget", "-qO-", "http://tasks.web/"]).out;
+    for _ in 0..4 {
+        eventually("a task answers over the overlay", || answers().contains("hello from a container"));
+    }
+    manager.ok(&["service", "scale", "-d", "web=3"]);
+    runs(&manager, "web", 3);
+    manager.ok(&["service", "update", "-d", "--env-add", "ROUND=2", "--update-delay", "0s", "web"]);
+    runs(&manager, "web", 3);
+    // The node is lost: its tasks come up on the other one.
+    worker.crash();
+    eventually_within(PATIENCE, "all tasks run on what is left", || own(&manager).lines().count() == 3);
+    manager.ok(&["service", "rm", "web"]);
+    eventually_within(PATIENCE, "the tasks are gone", || own(&manager).is_empty());
+    worker.boot();
+    for docker in [&worker, &manager] {
+        docker.run(&["swarm", "leave", "--force"]).ok();
+    }
+    drop(worker);
+    drop(manager);
+    host.tool(&["ip", "link", "delete", "node0"]);
+}
