@@ -39,6 +39,10 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
         let options = options::read(draft, index, mount);
         let id_map = id_maps.plan(draft, context, (mount, &options, place));
         let planner = Planner { index, mount, target, place, id_map };
+        if let Some(because) = options.remount {
+            planner.remount(draft, options, because);
+            continue;
+        }
         match (options.bind, mount.kind.as_deref()) {
             (Some(reach), _) => planner.bind(draft, context, (options, reach)),
             (None, Some("cgroup" | "cgroup2")) => {
@@ -90,6 +94,21 @@ struct Planner<'spec> {
 }
 
 impl Planner<'_> {
+    /// No mount: what an earlier entry has mounted is changed in what is named (mount(8), "remount"). Options of the file
+    /// system itself would change it for everybody who has it mounted.
+    fn remount(self, draft: &mut Draft, options: Options, because: Place) {
+        for option in &options.own {
+            let place = Place::within("mounts[#].options[#]", self.index, option.index);
+            draft.refuse(
+                place,
+                format!("{:?} belongs to the file system, which remount does not change", option.key),
+            );
+        }
+        let propagation = options.propagation.last().copied().unwrap_or_default();
+        let (target, attributes) = (self.target, options.attributes);
+        draft.init(InitStep::Remount { target, attributes, propagation }, because);
+    }
+
     /// A bind: a copy of the source's mount, at the destination.
     fn bind(self, draft: &mut Draft, context: &Context<'_>, (options, reach): (Options, Reach)) {
         let place = Place::at("mounts[#].source", self.index);

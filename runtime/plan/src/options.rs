@@ -34,6 +34,8 @@ pub enum Effect {
     CopyUp,
     /// Maps ids of the source.
     IdMap(Reach),
+    /// Changes the mount that is there already.
+    Remount,
     /// Changes nothing: the default, or about messages.
     Nothing,
 }
@@ -84,6 +86,7 @@ pub const OPTIONS: &[(&str, Effect)] = &[
     ("rdev", Effect::ClearAll(NODEV)),
     ("rdiratime", Effect::ClearAll(NODIRATIME)),
     ("relatime", Effect::AccessTime(RELATIME)),
+    ("remount", Effect::Remount),
     ("rexec", Effect::ClearAll(NOEXEC)),
     ("ridmap", Effect::IdMap(Reach::Recursive)),
     ("rnoatime", Effect::AccessTimeAll(NOATIME)),
@@ -135,6 +138,8 @@ pub(crate) struct Options {
     pub(crate) content: Content,
     /// Whether ids are mapped, how far, and which option says so.
     pub(crate) id_map: Option<(Reach, Place)>,
+    /// The option that says that nothing is mounted, but what is there changed.
+    pub(crate) remount: Option<Place>,
     /// What goes to the file system.
     pub(crate) own: Vec<MountOption>,
 }
@@ -147,6 +152,7 @@ pub(crate) fn read(draft: &mut Draft, index: usize, mount: &Mount) -> Options {
         bind: (mount.kind.as_deref() == Some("bind")).then_some(Reach::One),
         content: Content::Own,
         id_map: None,
+        remount: None,
         own: Vec::new(),
     };
     for (at, text) in mount.options.iter().enumerate() {
@@ -193,6 +199,7 @@ impl Options {
             Effect::FileSystem => self.add_own(draft, option),
             Effect::CopyUp => self.content = Content::CopyUp,
             Effect::IdMap(reach) => self.id_map = Some((reach, option.place)),
+            Effect::Remount => self.remount = Some(option.place),
             Effect::Nothing => {}
         }
     }

@@ -170,6 +170,21 @@ fn mounts_are_made_in_the_order_of_the_list() {
 }
 
 #[test]
+fn a_later_entry_may_change_an_earlier_mount() {
+    let host = Host::new();
+    let config = host.config(&[]).tmpfs("/tmp", &["size=64k", "nosuid"]).tmpfs("/tmp", &["remount", "ro"]);
+    let report = host.report(config, &["/tmp"]);
+    assert_eq!(report["paths"]["/tmp"]["write"], "EROFS");
+    let all = report["mounts"].as_array().unwrap();
+    assert_eq!(all.iter().filter(|mount| mount["point"] == "/tmp").count(), 1, "nothing more is mounted");
+    if tests::under_test() == tests::Kind::Tare {
+        assert!(has(&mount_of(&report, "/tmp"), "nosuid"), "what is not named stays");
+        let config = host.config(&["true"]).tmpfs("/tmp", &[]).tmpfs("/tmp", &["remount", "size=1m"]);
+        let _ = host.run(config).fails().says(&["mounts[8].options[1]", "remount"]);
+    }
+}
+
+#[test]
 fn a_missing_destination_is_made() {
     let host = Host::new();
     let source = source(&host).to_string_lossy().into_owned();
