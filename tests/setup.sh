@@ -60,6 +60,7 @@ engines() {
     peers
     program podman podman
     program conmon conmon
+    program buildah buildah
     program ctr containerd
     file /usr/sbin/dockerd docker.io
     file /usr/bin/docker docker.io

@@ -10,6 +10,7 @@
 
 mod containerd;
 mod docker;
+mod documentation;
 mod networks;
 mod podman;
 mod swarm;

@@ -1,0 +1,110 @@
+//! The pages about engines: what they say to write is written, word by word, and works.
+
+use std::path::{Path, PathBuf};
+
+use tests::engines::{Containerd, Image, NAME, Podman};
+use tests::{Call, Host};
+
+/// The blocks of one language on a page, with the places that a test has.
+fn blocks(page: &str, language: &str, host: &Host) -> Vec<String> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../runtime/docs").join(page);
+    let text = std::fs::read_to_string(path).unwrap();
+    let program = host.runtime().program().display().to_string();
+    let plugins = tests::plugins()[0].display().to_string();
+    let fence = format!("```{language}\n");
+    let found: Vec<String> = text
+        .split(&fence)
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .map(|block| {
+            block.replace("/usr/local/bin/tare", &program).replace("/usr/local/libexec/cni", &plugins)
+        })
+        .collect();
+    assert!(!found.is_empty(), "{page} has no {language}");
+    found
+}
+
+#[test]
+fn containerd_knows_the_runtime_as_its_page_says() {
+    let host = Host::for_engines();
+    let file = host.files().join("config.toml");
+    std::fs::write(&file, &blocks("containerd.md", "toml", &host)[0]).unwrap();
+    let dumped = host.tool(&["containerd", "--config", &file.to_string_lossy(), "config", "dump"]).out;
+    let program = host.runtime().program().display().to_string();
+    assert!(dumped.contains(&format!("BinaryName = \"{program}\"")), "{dumped}");
+    assert!(dumped.contains("default_runtime_name = \"tare\""), "{dumped}");
+    let image = Image::make(&host);
+    let engine = Containerd::start(&host, &tests::plugins(), &image);
+    let line = blocks("containerd.md", "sh", &host)[0].replace("docker.io/library/busybox:latest", NAME);
+    let words: Vec<&str> = line.split_whitespace().skip(1).collect();
+    assert_eq!(engine.run(&words).ok().out, "hello\n");
+}
+
+#[test]
+fn docker_takes_its_page_as_its_configuration() {
+    let host = Host::for_engines();
+    let file = host.files().join("daemon.json");
+    std::fs::write(&file, &blocks("docker.md", "json", &host)[0]).unwrap();
+    let words = ["--validate", "--config-file", &file.to_string_lossy()];
+    let output = Call::new("dockerd", host.files()).args(words).run();
+    // Docker 20.10 can't validate alone: it says so, and reads the file all the same.
+    assert!(output.code == 0 || output.err.contains("unknown flag: --validate"), "{output:?}");
+    let written: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let path = written["runtimes"]["tare"]["path"].as_str().unwrap();
+    assert_eq!(Path::new(path), host.runtime().program());
+    assert_eq!(written["default-runtime"], "tare");
+}
+
+#[test]
+fn podman_runs_by_its_page() {
+    let host = Host::for_engines();
+    let image = Image::make(&host);
+    let podman = Podman::start(&host, &tests::plugins(), &image);
+    let page = blocks("podman.md", "toml", &host).join("\n");
+    let networks = podman.networks();
+    // Only what a test machine needs besides: places of its own, and limits that it may set.
+    let own = format!(
+        "{page}\nnetwork_config_dir = \"{}\"\n[containers]\ndefault_ulimits = [\"nofile=20000:20000\", \"nproc=32768:32768\"]\n",
+        networks.display()
+    );
+    let own = own.replace("runtime_supports_nocgroups", "runtime_supports_nocgroup");
+    std::fs::write(podman.directory().join("containers.conf"), own).unwrap();
+    assert_eq!(podman.container(&["--rm", "--network", "none"], &["echo", "hello"]).ok().out, "hello\n");
+    assert!(podman.container(&["--rm"], &["ip", "-o", "link"]).ok().out.contains("eth0"));
+    let _ = podman.container(&["--rm", "--network", "none", "--cgroups", "disabled"], &["true"]).ok();
+}
+
+#[test]
+fn buildah_builds_by_the_variable_that_the_page_names() {
+    let host = Host::for_engines();
+    let image = Image::make(&host);
+    let place = |name: &str| host.files().join(name).to_string_lossy().into_owned();
+    let buildah = |words: &[&str]| {
+        let call = Call::new("buildah", host.files()).with(|command| {
+            command.env("BUILDAH_RUNTIME", host.runtime().program()).env("TARE_TEST", host.marker());
+            command.args([
+                "--root",
+                &place("root"),
+                "--runroot",
+                &place("runroot"),
+                "--storage-driver",
+                "vfs",
+            ]);
+        });
+        call.args(words).run()
+    };
+    let archive = format!("oci-archive:{}", image.archive().display());
+    buildah(&["from", "--name", "work", &archive]).ok();
+    let run = |words: &[&str]| {
+        buildah(&[&["run", "--network", "none", "--isolation", "oci", "work"], words].concat())
+    };
+    assert_eq!(run(&["sh", "-c", "echo built > /b; cat /b"]).ok().out, "built\n");
+    assert_eq!(run(&["sh", "-c", "exit 5"]).code, 5);
+    assert_eq!(run(&["cat", "/b"]).ok().out, "built\n");
+    buildah(&["rm", "work"]).ok();
+    // The default root of the runtime: empty, or it holds somebody's leak.
+    let _ = std::fs::remove_dir("/run/tare");
+    for path in ["/run/lock", "/run/containers", "/run/libpod"] {
+        let _ = std::fs::remove_dir_all(path);
+    }
+}
