@@ -25,7 +25,7 @@ pub(crate) fn make(maps: &MapIds) -> Result<OwnedFd, Fault> {
 }
 
 /// In the holder: lives until it is killed, or its maker is gone and with it the channel's other end.
-fn hold(channel: OwnedFd, other_end: u32) -> i32 {
+pub(crate) fn hold(channel: OwnedFd, other_end: u32) -> i32 {
     let gone = init::die_with_parent().is_err() || close_range(other_end, other_end).is_err();
     if !gone {
         // Whatever ends the wait, there is nothing left to hold.
@@ -34,8 +34,19 @@ fn hold(channel: OwnedFd, other_end: u32) -> i32 {
     1
 }
 
-/// The process that keeps the namespace until it is open.
-struct Holder(Spawned);
+/// A process that is killed, and waited for, when this value goes.
+pub(crate) struct Holder(Spawned);
+
+impl Holder {
+    /// A process that ends with this value.
+    pub(crate) fn of(process: Spawned) -> Self {
+        Self(process)
+    }
+
+    pub(crate) fn pid(&self) -> rustix::process::Pid {
+        self.0.pid
+    }
+}
 
 impl Drop for Holder {
     fn drop(&mut self) {

@@ -51,5 +51,6 @@ pub mod terminal;
 pub mod time;
 mod tree;
 pub mod update;
+mod view;
 
 pub use error::{Error, Result};

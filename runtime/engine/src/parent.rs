@@ -13,6 +13,7 @@ use crate::slots::Slots;
 use crate::spawn::{self, Birth, Init};
 use crate::start::run_hooks;
 use crate::store::Entry;
+use crate::view::{self, View};
 use crate::{cgroup, device_program, id_map, netdev, resctrl, tree};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use rustix::fs::{self, MemfdFlags, Mode};
@@ -22,7 +23,8 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tare_plan::plan::Plan;
 use tare_plan::spec::SchedulerPolicy;
 use tare_plan::step::{
-    HookKind, InitStep, MakeResctrlGroup, MoveNetDevice, ParentStep, Planned, Signal, Slot, Status,
+    HookKind, InitStep, Locks, MakeResctrlGroup, MoveNetDevice, ParentStep, Planned, Signal, Slot, Source,
+    Status,
 };
 use tare_sys::clone::Spawned;
 use tare_sys::exec::Strings;
@@ -65,6 +67,8 @@ struct Parent<'plan> {
     kit: Option<Kit>,
     channel: OwnedFd,
     terminal: Option<OwnedFd>,
+    /// The host's mounts as they are copied for a user namespace.
+    view: Option<View>,
     /// How long init may be silent, in milliseconds.
     limit_ms: Option<u64>,
 }
@@ -160,7 +164,19 @@ impl<'plan> Parent<'plan> {
         let kit = Some(kit(plan, theirs, channel.as_raw_fd())?);
         let slots = Slots::new(plan.slots);
         let limit_ms = limit_ms(plan);
-        Ok(Self { plan, init: None, made, entry, record, slots, kit, channel, terminal: None, limit_ms })
+        Ok(Self {
+            plan,
+            init: None,
+            made,
+            entry,
+            record,
+            slots,
+            kit,
+            channel,
+            terminal: None,
+            view: None,
+            limit_ms,
+        })
     }
 
     /// Carries out all steps of the parent's column.
@@ -240,7 +256,11 @@ impl<'plan> Parent<'plan> {
             }
             ParentStep::OpenNamespace { slot, kind, path } => (*slot, tree::open_namespace(path, *kind)?),
             ParentStep::MakeIdMap { slot, maps } => (*slot, id_map::make(maps)?),
-            ParentStep::CloneTree { slot, source } => (*slot, tree::clone(source, &self.slots)?),
+            ParentStep::MakeView => {
+                self.view = Some(view::make()?);
+                return Ok(());
+            }
+            ParentStep::CloneTree { slot, source } => (*slot, self.clone_tree(source)?),
             ParentStep::MakeNode { slot, device, attributes } => {
                 (*slot, tree::make_node(device, *attributes)?)
             }
@@ -272,6 +292,13 @@ impl<'plan> Parent<'plan> {
         if init.is_alive() { Ok(root) } else { Err(gone) }
     }
 
+    fn clone_tree(&self, source: &Source) -> std::result::Result<OwnedFd, Fault> {
+        match (&self.view, source.locks) {
+            (Some(view), Locks::Kept { .. }) => tree::clone_locked(source, &self.slots, view),
+            _ => tree::clone(source, &self.slots),
+        }
+    }
+
     fn make_resctrl_group(&mut self, step: &MakeResctrlGroup) -> std::result::Result<(), Fault> {
         let group = resctrl::make(step)?;
         if group.made {
@@ -296,6 +323,8 @@ impl<'plan> Parent<'plan> {
     }
 
     fn spawn(&mut self, step: &tare_plan::step::Spawn) -> std::result::Result<(), Fault> {
+        // Init is born without a way to who still sees the host.
+        drop(self.view.take());
         let kit = self.kit.take().ok_or(Fault::new(Call::Slot, Errno::EXIST))?;
         let birth = Birth { column: &self.plan.init, kit, slots: &mut self.slots };
         self.init = Some(spawn::init(step, birth)?);

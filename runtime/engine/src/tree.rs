@@ -5,6 +5,7 @@ use crate::init::mount::{change, propagate};
 use crate::init::namespace::PROCFS;
 use crate::inside;
 use crate::slots::Slots;
+use crate::view::View;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
@@ -20,7 +21,20 @@ pub(crate) fn clone(step: &Source, slots: &Slots) -> Result<OwnedFd, Fault> {
     let recursive =
         if step.reach == Reach::Recursive { OpenTreeFlags::AT_RECURSIVE } else { OpenTreeFlags::empty() };
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | recursive;
-    let tree = open_tree(CWD, step.path.as_c_str(), flags).during(Call::OpenTree)?;
+    finish(open_tree(CWD, step.path.as_c_str(), flags).during(Call::OpenTree)?, step, slots)
+}
+
+/// Copies a tree with the locks of a view. A mount alone, without what is mounted below it, can be copied there only where nothing
+/// is: what is below a mount is locked too. It is then copied as it is.
+pub(crate) fn clone_locked(step: &Source, slots: &Slots, view: &View) -> Result<OwnedFd, Fault> {
+    match view.copy(&step.path, step.reach) {
+        Err(Fault { errno: Errno::INVAL, .. }) if step.reach == Reach::One => clone(step, slots),
+        tree => finish(tree?, step, slots),
+    }
+}
+
+/// Looks at what was copied, and changes it as it is to be.
+fn finish(tree: OwnedFd, step: &Source, slots: &Slots) -> Result<OwnedFd, Fault> {
     expect(tree.as_fd(), step.expect)?;
     for flags in &step.propagation {
         propagate(tree.as_fd(), *flags)?;

@@ -97,6 +97,11 @@ impl Context<'_> {
         self.is_shared() || (self.has_user_namespace() && is_root(self.host))
     }
 
+    /// Whether copies of the host's mounts keep what the host has locked, for a user namespace of the container's own.
+    pub(crate) fn locks_copies(&self) -> bool {
+        self.has_user_namespace() && is_root(self.host)
+    }
+
     /// The propagation that copies of the host's mounts start with: as far from the host as the root file system is.
     /// Init's own namespace is a slave of the host's already.
     pub(crate) fn copies_propagation(&self) -> Option<u64> {
@@ -159,6 +164,10 @@ fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mis
     let hidden_early = is_root(host);
     if hidden_early {
         draft.init(InitStep::HideFromOthers, Place::DEFAULT);
+    }
+    // A copy whose mounts are to reach the host must be one of the host's own.
+    if context.locks_copies() && !context.is_shared() {
+        draft.before(ParentStep::MakeView, Place::of("linux.namespaces"));
     }
     let tree = root::prepare(&mut draft, &context);
     cgroup::plan(&mut draft, &mut context);

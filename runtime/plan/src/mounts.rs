@@ -1,6 +1,6 @@
 //! The mounts of a container, in the order of its configuration (config.md, "Mounts").
 
-use crate::create::{Context, is_root};
+use crate::create::Context;
 use crate::draft::{Draft, clean};
 use crate::id_maps::IdMaps;
 use crate::labels;
@@ -137,7 +137,7 @@ impl Planner<'_> {
         let source = Source {
             path: c"/sys".to_owned(),
             reach: Reach::Recursive,
-            locks: Locks::None,
+            locks: locks(context, Attributes::default()),
             attributes: Attributes { set_all, ..Attributes::default() },
             propagation: vec![libc::MS_SLAVE | libc::MS_REC],
             expect: Expect::Directory,
@@ -185,12 +185,8 @@ fn layers(option: MountOption) -> Vec<MountOption> {
 
 /// In a user namespace of its own nobody may undo what the source's mount forbids: what the options name must fit, and what they
 /// only imply gives way (mount_namespaces(7), "Restrictions on mount namespaces").
-fn locks(context: &Context<'_>, named: Attributes) -> Locks {
-    if context.has_user_namespace() && is_root(context.host) {
-        Locks::Kept { named: named.clear | named.clear_all }
-    } else {
-        Locks::None
-    }
+pub(crate) fn locks(context: &Context<'_>, named: Attributes) -> Locks {
+    if context.locks_copies() { Locks::Kept { named: named.clear | named.clear_all } } else { Locks::None }
 }
 
 impl Planner<'_> {

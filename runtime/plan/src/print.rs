@@ -59,6 +59,7 @@ impl fmt::Display for ParentStep {
                 write!(out, "map users {} and groups {} of mounts", Lines(&maps.uids), Lines(&maps.gids))
             }
             Self::CloneTree { source, .. } => write!(out, "copy {source}"),
+            Self::MakeView => out.write_str("see the host's mounts as a user namespace does"),
             Self::MakeNode { device, .. } => write!(
                 out,
                 "make a node for /{} {}:{} mode {:o}",

@@ -74,7 +74,7 @@ fn tree(draft: &mut Draft, context: &Context<'_>, path: &str, place: Place) -> S
     let source = Source {
         path: draft.text(&context.of_bundle(path), place),
         reach: Reach::Recursive,
-        locks: Locks::None,
+        locks: crate::mounts::locks(context, Attributes::default()),
         attributes: Attributes::default(),
         propagation: vec![propagation],
         expect: Expect::Directory,

@@ -107,6 +107,8 @@ pub enum ParentStep {
     OpenNamespace { slot: Slot, kind: NamespaceKind, path: CString },
     /// Makes a user namespace for its mappings alone.
     MakeIdMap { slot: Slot, maps: MapIds },
+    /// Makes a view of the host's mounts as a user namespace has it, in which copies are made that stay locked.
+    MakeView,
     /// Makes a detached copy of a mount of the host, or of a directory or file in it.
     CloneTree { slot: Slot, source: Source },
     /// Makes a device node in a file system of its own that is mounted nowhere, and a detached copy of it.
