@@ -9,6 +9,7 @@ mod plot;
 mod plugins;
 mod report;
 mod runtimes;
+mod side;
 mod stats;
 mod trace;
 mod usage;
@@ -17,7 +18,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use report::Report;
 
@@ -42,17 +43,33 @@ struct Options {
     /// Where the figures and the plot go.
     #[arg(long, default_value = "tests/bench/results")]
     results: PathBuf,
-    /// The directory of the plugins that others are compared with.
+    /// The directory of the plugins that others are compared with; CNI_PEERS names more, parted by colons.
     #[arg(long, default_value = "/usr/lib/cni")]
     peer_plugins: PathBuf,
+    /// Measure only these.
+    #[arg(long)]
+    only: Option<Subjects>,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Subjects {
+    /// Container runtimes.
+    Runtimes,
+    /// CNI plugins.
+    Plugins,
 }
 
 fn main() -> Result<()> {
     let options = Options::parse();
     let place = place::Place::enter()?;
     let mut report = Report::new(&options.base);
-    runtimes::measure(&place, &options, &mut report)?;
-    plugins::measure(&place, &options, &mut report)?;
+    if options.only != Some(Subjects::Plugins) {
+        runtimes::measure(&place, &options, &mut report)?;
+    }
+    if options.only != Some(Subjects::Runtimes) {
+        plugins::measure(&place, &options, &mut report)?;
+    }
     writeln!(std::io::stdout(), "{}", report.table())?;
     write_results(&options, &report)
 }

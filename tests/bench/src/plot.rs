@@ -14,7 +14,10 @@ const SHOWN: &[(&str, &str)] = &[
     ("run, plain", "peak RSS KiB"),
     ("run, plain", "system calls"),
     ("bridge+host-local ADD", "CPU ms"),
-    ("bridge+host-local+portmap ADD", "CPU ms"),
+    ("bridge+host-local, ipMasq ADD", "CPU ms"),
+    ("portmap, nftables ADD", "CPU ms"),
+    ("portmap, iptables ADD", "CPU ms"),
+    ("bridge+host-local, 1000 attached ADD", "CPU ms"),
 ];
 /// The colours of ours and of all others.
 const OURS: &str = "#2a6f97";

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -19,10 +20,17 @@ pub(crate) struct Trace {
     pub(crate) calls: f64,
     /// The largest resident memory of any one process of the runtime, in KiB; the payload's own is not counted.
     pub(crate) peak_kib: f64,
+    /// Programs that were executed, the first among them.
+    pub(crate) programs: f64,
 }
 
 /// Runs the command, which must succeed, and follows every process it starts.
 pub(crate) fn trace(words: &[String]) -> Result<Trace> {
+    trace_from(words, None)
+}
+
+/// The same; what happens before the first process becomes the program is not counted.
+pub(crate) fn trace_from(words: &[String], program: Option<&Path>) -> Result<Trace> {
     let first = spawn_stopped(words)?;
     let options = Options::PTRACE_O_TRACESYSGOOD
         | Options::PTRACE_O_TRACEFORK
@@ -32,8 +40,14 @@ pub(crate) fn trace(words: &[String]) -> Result<Trace> {
         | Options::PTRACE_O_TRACEEXIT;
     ptrace::seize(first, options)?;
     kill(first, Signal::SIGCONT)?;
-    let mut tracer =
-        Tracer { first, executed: false, inside: HashSet::new(), trace: Trace::default(), code: None };
+    let mut tracer = Tracer {
+        first,
+        program,
+        executed: false,
+        inside: HashSet::new(),
+        trace: Trace::default(),
+        code: None,
+    };
     while tracer.step()? {}
     ensure!(tracer.code == Some(0), "{}: it ended with {:?}", words.join(" "), tracer.code);
     Ok(tracer.trace)
@@ -49,15 +63,16 @@ fn spawn_stopped(words: &[String]) -> Result<Pid> {
     Ok(pid)
 }
 
-struct Tracer {
+struct Tracer<'a> {
     first: Pid,
+    program: Option<&'a Path>,
     executed: bool,
     inside: HashSet<Pid>,
     trace: Trace,
     code: Option<i32>,
 }
 
-impl Tracer {
+impl Tracer<'_> {
     /// Handles the next event; whether there will be another.
     fn step(&mut self) -> Result<bool> {
         let status = match waitpid(None, Some(WaitPidFlag::__WALL)) {
@@ -70,7 +85,9 @@ impl Tracer {
             WaitStatus::Exited(pid, code) if pid == self.first => self.code = Some(code),
             WaitStatus::PtraceSyscall(pid) => self.call(pid),
             WaitStatus::PtraceEvent(pid, _, event) => {
-                self.executed |= event == libc::PTRACE_EVENT_EXEC && pid == self.first;
+                if event == libc::PTRACE_EVENT_EXEC {
+                    self.execute(pid);
+                }
                 if event == libc::PTRACE_EVENT_EXIT {
                     self.peak(pid);
                 }
@@ -80,6 +97,14 @@ impl Tracer {
             _ => {}
         }
         Ok(true)
+    }
+
+    fn execute(&mut self, pid: Pid) {
+        let found = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+        self.executed |= pid == self.first && self.program.is_none_or(|program| found == program);
+        if self.executed {
+            self.trace.programs += 1.0;
+        }
     }
 
     fn call(&mut self, pid: Pid) {
