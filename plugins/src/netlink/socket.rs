@@ -2,6 +2,7 @@
 
 use super::message::{Message, Writer, find_text, messages, read_u32};
 use crate::error::{Error, Result};
+use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
@@ -71,7 +72,7 @@ impl Socket {
             // Only the words of errors depend on these.
             let _ = enable(&descriptor, option);
         }
-        Ok(Socket { descriptor, next: 1, buffer: vec![0; BUFFER] })
+        Ok(Socket { descriptor, next: 1, buffer: Vec::with_capacity(BUFFER) })
     }
 
     /// A writer whose messages this socket will send.
@@ -117,9 +118,11 @@ impl Socket {
 
     fn receive(&mut self, pending: &mut Pending) -> Result<()> {
         let failed = |why| Error::kernel("receive from the kernel over netlink", why);
-        let (_, length) = match recv(&self.descriptor, self.buffer.as_mut_slice(), RecvFlags::TRUNC) {
+        self.buffer.clear();
+        // Not filled with zeroes before: most answers are small, and what is not touched takes no memory.
+        let length = match recv(&self.descriptor, spare_capacity(&mut self.buffer), RecvFlags::TRUNC) {
             Err(Errno::INTR) => return Ok(()),
-            other => other.map_err(failed)?,
+            other => other.map_err(failed)?.1,
         };
         let datagram = self.buffer.get(..length).ok_or_else(|| failed(Errno::MSGSIZE))?;
         messages(datagram).for_each(|message| pending.take(&message));
