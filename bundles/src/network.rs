@@ -5,12 +5,18 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Read, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use nix::sched::{CloneFlags, setns};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use serde_json::{Map, Value, json};
 
 /// A network configuration list: a name, a version and the plugins' configurations in the order of ADD.
@@ -24,6 +30,8 @@ pub struct List {
     pub disable_check: bool,
     /// Each plugin's own configuration.
     pub plugins: Vec<Map<String, Value>>,
+    /// The list as it was written, to be kept beside results.
+    pub source: Vec<u8>,
 }
 
 /// What is to be connected: one interface of one container.
@@ -50,7 +58,12 @@ pub struct Plugins {
     pub cache: PathBuf,
     /// The network namespace that plugins take for the host's; without it, the caller's own.
     pub host: Option<File>,
+    /// How long one plugin may take before it is killed, with whatever it has started.
+    pub limit: Duration,
 }
+
+/// The limit that callers take who know nothing better: a plugin that waits for an answer of the network waits less.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 impl List {
     /// Reads a list.
@@ -75,6 +88,7 @@ impl List {
             disable_check: matches!(value.get("disableCheck"), Some(Value::Bool(true)))
                 || text("disableCheck").is_some_and(|word| word.eq_ignore_ascii_case("true")),
             plugins,
+            source: bytes.to_vec(),
         })
     }
 
@@ -187,13 +201,20 @@ impl Plugins {
     fn keep(&self, list: &List, attachment: &Attachment, result: &Value) -> Result<()> {
         let record = json!({
             "kind": "cniCacheV1", "containerId": attachment.container, "ifName": attachment.interface,
-            "networkName": list.name, "netns": attachment.namespace, "capabilityArgs": attachment.capabilities,
+            "config": base64(&list.source), "networkName": list.name, "netns": attachment.namespace, "capabilityArgs": attachment.capabilities,
             "cniArgs": attachment.args.iter().collect::<Vec<_>>(), "result": result,
         });
         let file = self.file(list, attachment);
-        std::fs::create_dir_all(&self.cache)
+        // A configuration may hold what is not for everybody.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.cache)
             .with_context(|| format!("cannot make {}", self.cache.display()))?;
-        std::fs::write(&file, record.to_string()).with_context(|| format!("cannot write {}", file.display()))
+        let mut options = std::fs::OpenOptions::new();
+        let open = options.write(true).create(true).truncate(true).mode(0o600).open(&file);
+        open.and_then(|mut open| open.write_all(record.to_string().as_bytes()))
+            .with_context(|| format!("cannot write {}", file.display()))
     }
 
     /// Runs one plugin; what it prints when it succeeds.
@@ -214,8 +235,9 @@ impl Plugins {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let (succeeded, said, grumbled) = inside(self.host.as_ref(), || converse(command, request))?
-            .with_context(|| format!("cannot run {}", program.display()))?;
+        let (succeeded, said, grumbled) =
+            inside(self.host.as_ref(), || converse(command, request, self.limit))?
+                .with_context(|| format!("cannot run {}", program.display()))?;
         let answer: Option<Value> = serde_json::from_slice(&said).ok();
         if succeeded {
             return Ok(answer);
@@ -245,14 +267,57 @@ fn shown(path: &[PathBuf]) -> String {
 /// Whether it succeeded, standard output, standard error.
 type Said = (bool, Vec<u8>, Vec<u8>);
 
-fn converse(mut command: Command, request: &Value) -> Result<Said> {
-    let mut child = command.spawn()?;
-    if let Some(mut input) = child.stdin.take() {
-        // A plugin may end without having read it all; what it then prints says why.
-        let _ = input.write_all(request.to_string().as_bytes());
+fn converse(mut command: Command, request: &Value, limit: Duration) -> Result<Said> {
+    let mut child = command.process_group(0).spawn()?;
+    let (input, said, grumbled) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let group = Pid::from_raw(i32::try_from(child.id())?);
+    std::thread::scope(|scope| {
+        let (done, ended) = channel::<()>();
+        // Until the child has been waited for, its number is nobody else's.
+        let watchdog = scope.spawn(move || {
+            let overdue = matches!(ended.recv_timeout(limit), Err(RecvTimeoutError::Timeout));
+            if overdue {
+                // It may have ended in this very moment.
+                let _ = killpg(group, Signal::SIGKILL);
+            }
+            overdue
+        });
+        scope.spawn(move || {
+            // A plugin may end without having read it all; what it then prints says why.
+            input.map(|mut input| input.write_all(request.to_string().as_bytes()))
+        });
+        let grumbled = scope.spawn(move || read_all(grumbled));
+        let said = read_all(said);
+        let grumbled = grumbled.join().unwrap_or_else(|_| Ok(Vec::new()));
+        drop(done);
+        let overdue = watchdog.join().unwrap_or(false);
+        let status = child.wait()?;
+        if overdue {
+            bail!("it was not done after {} seconds", limit.as_secs());
+        }
+        Ok((status.success(), said?, grumbled?))
+    })
+}
+
+fn read_all(stream: Option<impl Read>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(mut stream) = stream {
+        stream.read_to_end(&mut bytes)?;
     }
-    let output = child.wait_with_output()?;
-    Ok((output.status.success(), output.stdout, output.stderr))
+    Ok(bytes)
+}
+
+/// Base 64 with padding, as the Go library keeps configurations.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digit = |number: u32| DIGITS.get(number as usize & 63).map_or('=', |digit| char::from(*digit));
+    let group = |chunk: &[u8]| {
+        let number =
+            (0..3).fold(0, |number, place| number << 8 | u32::from(chunk.get(place).copied().unwrap_or(0)));
+        let digits = [18, 12, 6, 0].map(|shift| digit(number >> shift));
+        digits.into_iter().take(chunk.len() + 1).chain("==".chars().skip(chunk.len() - 1)).collect::<String>()
+    };
+    bytes.chunks(3).map(group).collect()
 }
 
 /// Does something with the network namespace as one's own, and is back afterwards: it is done by a thread of its own,
@@ -281,4 +346,16 @@ pub fn new_namespace() -> Result<File> {
         Ok(File::open("/proc/thread-self/ns/net")?)
     });
     thread.join().map_err(|_| anyhow::anyhow!("the thread that makes the namespace panicked"))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base64;
+
+    #[test]
+    fn base_64_is_padded_to_four() {
+        let all = ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(|text| base64(text.as_bytes()));
+        assert_eq!(all, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]);
+        assert_eq!(base64(&[0xff, 0xfe]), "//4=");
+    }
 }

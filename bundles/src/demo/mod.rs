@@ -14,7 +14,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use tare_bundle::bundle::{Bundle, Layers, PAYLOAD};
 use tare_bundle::config::Config;
-use tare_bundle::network::{Attachment, List, Plugins};
+use tare_bundle::network::{Attachment, List, PATIENCE, Plugins};
 
 use container::Container;
 use host::Host;
@@ -144,6 +144,7 @@ impl Stage {
             path: vec![self.plugins.clone()],
             cache: self.state.join("results"),
             host: Some(host.namespace()?),
+            limit: PATIENCE,
         };
         let network = network(&self.state)?;
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use tare_bundle::network::{Attachment, List, Plugins, inside, new_namespace};
+use tare_bundle::network::{Attachment, List, PATIENCE, Plugins, inside, new_namespace};
 use tests::Host;
 
 /// A plugin that notes what it is given, in the order of the calls, and answers with its own name added.
@@ -31,7 +31,12 @@ fn noting(host: &Host, names: &[&str]) -> Plugins {
         std::fs::write(directory.join(name), NOTING).unwrap();
         std::fs::set_permissions(directory.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
-    Plugins { path: vec!["/nonexistent".into(), directory], cache: host.files().join("results"), host: None }
+    Plugins {
+        path: vec!["/nonexistent".into(), directory],
+        cache: host.files().join("results"),
+        host: None,
+        limit: PATIENCE,
+    }
 }
 
 fn list(plugins: &Value) -> List {
@@ -121,6 +126,33 @@ fn a_plugin_that_is_missing_or_has_a_path_is_an_error() {
 }
 
 #[test]
+fn a_plugin_that_hangs_is_killed_with_what_it_has_started() {
+    let host = Host::new();
+    let mut plugins = noting(&host, &["first"]);
+    plugins.limit = std::time::Duration::from_millis(300);
+    let script = "#!/bin/sh\nsleep 77 &\nexec sleep 77\n";
+    std::fs::write(host.files().join("plugins/first"), script).unwrap();
+    let error =
+        format!("{:#}", plugins.add(&list(&json!([{"type": "first"}])), &attachment("/n")).unwrap_err());
+    assert!(error.contains("it was not done after 0 seconds"), "{error}");
+}
+
+#[test]
+fn what_is_kept_is_what_the_go_library_keeps() {
+    let host = Host::new();
+    let plugins = noting(&host, &["first"]);
+    let list = list(&json!([{"type": "first"}]));
+    plugins.add(&list, &attachment("/n")).unwrap();
+    let file = host.files().join("results/net-one-eth0");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let kept: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!((&kept["kind"], &kept["networkName"]), (&json!("cniCacheV1"), &json!("net")));
+    let config = kept["config"].as_str().unwrap();
+    let decoded = host.tool(&["sh", "-c", &format!("echo {config} | base64 -d")]).out;
+    assert_eq!(decoded.as_bytes(), list.source);
+}
+
+#[test]
 fn a_list_that_is_wrong_is_an_error_that_says_what() {
     for (text, said) in [
         ("{", "not JSON"),
@@ -150,7 +182,8 @@ fn check_does_nothing_when_the_list_says_so_and_fails_for_old_versions() {
 
 /// The plugins under test, and a container's namespace.
 fn real(host: &Host) -> (Plugins, File) {
-    let plugins = Plugins { path: tests::plugins(), cache: host.files().join("results"), host: None };
+    let plugins =
+        Plugins { path: tests::plugins(), cache: host.files().join("results"), host: None, limit: PATIENCE };
     (plugins, new_namespace().unwrap())
 }
 
