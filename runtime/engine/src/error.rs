@@ -211,6 +211,7 @@ impl fmt::Display for Reason<'_> {
             Call::Verify => out.write_str("what was set is not what the kernel has"),
             Call::MapIds if errno == Errno::INVAL => write_unmappable(out, self.0.detail),
             Call::Slot => out.write_str("the plan uses a descriptor that no step has opened"),
+            Call::Freeze if errno == Errno::NODEV => out.write_str("it has no cgroup that could be frozen"),
             Call::Peer if errno == Errno::TIMEDOUT => out.write_str("the other side does not answer"),
             Call::Peer => out.write_str("the other side is gone"),
             call => write!(out, "{}: {} ({})", call.text(), words(errno), name(errno)),

@@ -277,6 +277,9 @@ fn run_create_hooks(draft: &mut Draft, moments: Moments) {
 fn become_ready(draft: &mut Draft, context: &Context<'_>, started: &process::Started) {
     let listener = started.listener;
     draft.before(ParentStep::Listen { slot: listener }, Place::DEFAULT);
+    if !is_root(context.host) {
+        draft.init(InitStep::ShowToUser, Place::DEFAULT);
+    }
     draft.init(InitStep::Send(Signal::Ready), Place::DEFAULT);
     draft.init(InitStep::Await(Signal::Committed), Place::DEFAULT);
     draft.init(InitStep::OutliveParent, Place::DEFAULT);

@@ -209,6 +209,7 @@ impl fmt::Display for InitStep {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DieWithParent => out.write_str("die when the parent dies"),
+            Self::ShowToUser => out.write_str("let its user look into it"),
             Self::HideFromOthers => out.write_str("hide from other processes of its user"),
             Self::CloneTree { source, .. } => write!(out, "copy {source}"),
             Self::JoinCgroup { .. } => out.write_str("enter a cgroup"),

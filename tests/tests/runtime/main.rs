@@ -32,6 +32,7 @@ mod mounts;
 mod namespaces;
 mod net_devices;
 mod options;
+mod ordinary_user;
 mod pause;
 mod plan;
 mod process;

@@ -22,6 +22,11 @@ pub(crate) fn hide() -> Result<(), Fault> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).during(Call::Prctl)
 }
 
+/// Undoes [`hide`]: nothing of the host is left in this process by now.
+pub(super) fn show() -> Result<(), Fault> {
+    set_dumpable_behavior(DumpableBehavior::Dumpable).during(Call::Prctl)
+}
+
 /// Lets this process run on every processor that its cgroup allows.
 pub(super) fn every_processor() -> Result<(), Fault> {
     let mut all = thread::CpuSet::new();

@@ -117,6 +117,7 @@ impl<'plan> Init<'plan> {
     fn set_up(&mut self, step: &InitStep) -> Result<(), Fault> {
         match step {
             InitStep::HideFromOthers => identity::hide(),
+            InitStep::ShowToUser => identity::show(),
             InitStep::CloneTree { slot, source } => {
                 let tree = crate::tree::clone(source, self.slots)?;
                 self.slots.put(*slot, tree)

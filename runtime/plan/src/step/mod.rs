@@ -157,6 +157,8 @@ pub enum InitStep {
     DieWithParent,
     /// Keeps other processes of its user from tracing it and from looking into its `/proc` directory, until exec.
     HideFromOthers,
+    /// Lets its user look into it again, who has no other right to enter the namespaces of a container that waits.
+    ShowToUser,
     /// Makes a detached copy of a mount, where the parent has no right to.
     CloneTree { slot: Slot, source: Source },
     /// Enters a cgroup v1 hierarchy.

@@ -1,0 +1,96 @@
+//! Containers of an ordinary user: in a user namespace, and without a cgroup where none may be made.
+
+use std::path::PathBuf;
+
+use tare_bundle::config::Config;
+use tests::{Host, Output, eventually};
+
+/// Somebody without rights, and without a name.
+const UID: &str = "4711";
+
+struct User {
+    host: Host,
+    bundle: PathBuf,
+    id: String,
+}
+
+impl User {
+    fn new(change: impl FnOnce(Config) -> Config) -> Self {
+        let host = Host::new();
+        // The terminals' group is not mapped.
+        let terminals = serde_json::json!(["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]);
+        let config = host.config(&["sleep", "60"]).map_users(4711, 1).set("/mounts/2/options", terminals);
+        let config = change(config);
+        let mut container = host.container(config);
+        // The harness gives each container a cgroup of its own, for which an ordinary user has no right.
+        container.deleted_already();
+        let (bundle, id) = (container.bundle().to_path_buf(), container.id().to_string());
+        let path = bundle.join("config.json");
+        let mut config: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let asked = config["annotations"]["cgroup"].as_str().map(str::to_string);
+        match asked {
+            Some(cgroup) => config["linux"]["cgroupsPath"] = cgroup.into(),
+            None => drop(config["linux"].as_object_mut().unwrap().remove("cgroupsPath")),
+        }
+        std::fs::write(&path, config.to_string()).unwrap();
+        let run = host.files().join("run");
+        std::fs::create_dir(&run).unwrap();
+        let places = [bundle.to_string_lossy().into_owned(), run.to_string_lossy().into_owned()];
+        host.tool(&["chown", "-R", UID, &places[0], &places[1]]);
+        Self { host, bundle, id }
+    }
+
+    fn call(&self, words: &[&str]) -> Output {
+        let program = self.host.runtime().program().to_string_lossy().into_owned();
+        let run = format!("XDG_RUNTIME_DIR={}", self.host.files().join("run").display());
+        let marker = format!("TARE_TEST={}", self.host.marker());
+        let user =
+            ["--reuid", UID, "--regid", UID, "--clear-groups", "env", "-u", "NOTIFY_SOCKET", &run, &marker];
+        let call =
+            tests::Call::new("setpriv", self.host.files()).args(user).args([program.as_str()]).args(words);
+        call.within(&self.bundle).spawn().wait()
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        let output = self.call(&["delete", "--force", &self.id]);
+        assert!(std::thread::panicking() || output.code == 0, "{output:?}");
+    }
+}
+
+#[test]
+fn every_verb_takes_no_cgroup_for_no_cgroup() {
+    let user = User::new(|config| config);
+    let id = user.id.as_str();
+    let _ = user.call(&["create", id]).ok();
+    assert_eq!(user.call(&["exec", id, "/bin/payload", "echo", "in"]).ok().out, "in\n");
+    let _ = user.call(&["start", id]).ok();
+    let report = user.call(&["exec", id, "/bin/payload", "report"]).ok().json();
+    assert_eq!(report["uid"], 0);
+    let maps = user.call(&["exec", id, "/bin/payload", "cat", "/proc/self/setgroups"]).ok();
+    assert_eq!(maps.out, "deny\n");
+    let pids: Vec<i32> = serde_json::from_value(user.call(&["ps", "-f", "json", id]).ok().json()).unwrap();
+    assert_eq!(pids.len(), 1);
+    let _ = user.call(&["events", "--stats", id]).ok();
+    let _ = user.call(&["debug", id]).ok();
+    let _ = user.call(&["pause", id]).fails().says(&["it has no cgroup"]);
+    let _ = user.call(&["update", "--pids-limit", "5", id]).fails().says(&["linux.resources.pids.limit"]);
+    let state = || user.call(&["state", id]).ok().json()["status"].clone();
+    assert_eq!(state(), "running");
+    let _ = user.call(&["kill", "--all", id, "KILL"]).ok();
+    eventually("it has stopped", || state() == "stopped");
+}
+
+#[test]
+fn a_limit_without_the_right_to_it_is_told() {
+    let user = User::new(|config| config.pids(5));
+    let _ = user.call(&["create", &user.id]).fails().says(&["linux.resources.pids.limit"]);
+}
+
+#[test]
+fn a_cgroup_without_the_right_to_it_is_told() {
+    let user = User::new(|config| config.annotation("cgroup", "/asked-for"));
+    let _ = user.call(&["create", &user.id]).fails().says(&["linux.cgroupsPath", "permission denied"]);
+}
