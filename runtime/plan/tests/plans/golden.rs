@@ -1,5 +1,6 @@
 //! Golden plans: four containers on three kinds of hosts, word by word. `RENEW=1` writes them anew, for a person to read.
 
+use crate::fields::rich;
 use crate::{Cgroups, host, lines, plan, request};
 use std::path::{Path, PathBuf};
 use tare_plan::host::{Host, Privilege};
@@ -23,16 +24,36 @@ fn told(bytes: &[u8], host: &Host) -> String {
 
 fn is_as_written(name: &str, bytes: &[u8], privilege: Privilege) {
     for cgroups in Cgroups::ALL {
-        let file = format!("{name}-{}.txt", format!("{cgroups:?}").to_lowercase());
-        let path = directory("golden").join(&file);
-        let told = told(bytes, &host(cgroups, privilege));
-        if std::env::var_os("RENEW").is_some() {
-            std::fs::write(&path, &told).unwrap();
-        }
-        let written = std::fs::read_to_string(&path).unwrap_or_default();
-        let differs = told.lines().zip(written.lines()).find(|(told, written)| told != written);
-        assert!(told == written, "{file}: {differs:#?} (told, written); RENEW=1 writes it anew");
+        compare(
+            &format!("{name}-{}", format!("{cgroups:?}").to_lowercase()),
+            bytes,
+            &host(cgroups, privilege),
+        );
     }
+}
+
+fn compare(name: &str, bytes: &[u8], host: &Host) {
+    let path = directory("golden").join(format!("{name}.txt"));
+    let told = told(bytes, host);
+    if std::env::var_os("RENEW").is_some() {
+        std::fs::write(&path, &told).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    let differs = told.lines().zip(written.lines()).find(|(told, written)| told != written);
+    assert!(told == written, "{name}.txt: {differs:#?} (told, written); RENEW=1 writes it anew");
+}
+
+/// A configuration with each property of the specification, on a host that has all that it takes.
+#[test]
+fn a_container_of_every_field() {
+    let text = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/every-field.json")).unwrap();
+    let mut config: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    // Calls that an agent decides have tests of their own.
+    let seccomp = &mut config["linux"]["seccomp"];
+    seccomp["syscalls"].as_array_mut().unwrap().retain(|rule| rule["action"] != "SCMP_ACT_NOTIFY");
+    compare("every-field-v2", config.to_string().as_bytes(), &rich(Cgroups::V2));
+    config["linux"]["resources"].as_object_mut().unwrap().remove("unified");
+    compare("every-field-v1", config.to_string().as_bytes(), &rich(Cgroups::V1));
 }
 
 #[test]
