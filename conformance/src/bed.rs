@@ -9,6 +9,7 @@
 
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
@@ -28,6 +30,9 @@ use crate::subject::Subject;
 const FILES: &str = "/tmp/bed";
 /// Where control groups are mounted.
 const CGROUPS: &str = "/sys/fs/cgroup";
+/// The devices that every container has, and their numbers.
+const DEVICES: &[(&str, u64, u64)] =
+    &[("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
 /// With what markers begin; the runner's process id and a number follow.
 const MARK: &str = "conformance-";
 
@@ -128,7 +133,23 @@ fn lay_out(own: &Path, subject: &Path) -> Result<()> {
         attach(Some(&source), &path, None, MsFlags::MS_BIND | MsFlags::MS_REC)?;
     }
     std::fs::create_dir(FILES)?;
+    own_devices()?;
     hide_unified()
+}
+
+/// Puts nodes of the bed's own over the devices that containers are given: a runtime may change their owner or mode, and
+/// the machine's would stay changed.
+fn own_devices() -> Result<()> {
+    let directory = Path::new("/tmp/devices");
+    std::fs::create_dir(directory)?;
+    for (name, major, minor) in DEVICES {
+        let (node, place) = (directory.join(name), Path::new("/dev").join(name));
+        mknod(&node, SFlag::S_IFCHR, Mode::empty(), makedev(*major, *minor))
+            .context("a device of the bed's own")?;
+        std::fs::set_permissions(&node, std::fs::Permissions::from_mode(0o666))?;
+        attach(node.to_str(), &place, None, MsFlags::MS_BIND)?;
+    }
+    Ok(())
 }
 
 /// Leaves the v1 hierarchies alone in sight on a machine with both kinds, since not every runtime takes such a

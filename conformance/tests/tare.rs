@@ -84,3 +84,23 @@ fn a_run_that_is_killed_leaves_nothing_that_the_next_does_not_remove() {
     let next = conformance().args(["--runtime", "tare", "--only", "state-needs-an-id"]).output().unwrap();
     assert!(next.status.success() && groups(&marker).is_empty(), "{:?}", groups(&marker));
 }
+
+/// Crun gives the null device to a container's user: the machine's must not be within its reach.
+#[test]
+fn the_machines_devices_are_out_of_reach() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+    let owner = || std::fs::metadata("/dev/null").unwrap().uid();
+    let before = owner();
+    let directory = std::env::temp_dir().join(format!("grasping-{}", std::process::id()));
+    std::fs::create_dir(&directory).unwrap();
+    let script = directory.join("runtime");
+    std::fs::write(&script, "#!/bin/sh\nchown 4711 /dev/null; exit 1\n").unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let words = ["--runtime", &script.to_string_lossy(), "--only", "state-needs-an-id"];
+    let run = conformance().args(words).output().unwrap();
+    std::fs::remove_dir_all(directory).unwrap();
+    let after = owner();
+    chown("/dev/null", Some(before), None).unwrap();
+    assert!(run.status.success(), "{}", text(&run));
+    assert_eq!(after, before);
+}
