@@ -242,3 +242,51 @@ fn the_iptables_backend_killed_anywhere_leaves_nothing_after_del() {
         assert_eq!(it.state(), bare);
     }
 }
+
+#[test]
+fn what_a_killed_add_has_left_goes_by_garbage_collection_once_the_container_is_gone() {
+    if !can_inject() {
+        return;
+    }
+    for backend in ["nftables", "iptables"] {
+        let (stage, first) = (Stage::new(), Namespace::new());
+        let mut bridge = config(&stage);
+        bridge["cniVersion"] = json!("1.1.0");
+        bridge["ipMasqBackend"] = json!(backend);
+        let result = stage.add(&bridge, "c1", &first);
+        let mappings = json!([{"hostPort": 8080, "containerPort": 80}]);
+        let ports = json!({"cniVersion": "1.1.0", "name": "net", "type": "portmap", "backend": backend,
+            "runtimeConfig": {"portMappings": mappings}, "prevResult": result});
+        stage.add(&ports, "c1", &first);
+        stage.del(&ports, "c1", &first);
+        stage.del(&bridge, "c1", &first);
+        let before = stage.host.state();
+        let clean = |when: &str| {
+            for config in [&ports, &bridge] {
+                let mut gc = config.clone();
+                gc["cni.dev/valid-attachments"] = json!([]);
+                gc.as_object_mut().unwrap().remove("prevResult");
+                stage.call("GC", &gc).succeed();
+            }
+            // The kernel takes a namespace's interfaces away in its own time.
+            let begun = std::time::Instant::now();
+            while stage.host.state() != before && begun.elapsed() < std::time::Duration::from_secs(3) {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            assert_eq!(stage.host.state(), before, "{when}");
+            assert_eq!(stage.leases("net"), Vec::<String>::new(), "{when}");
+        };
+        for config in [&bridge, &ports] {
+            let container = Namespace::new();
+            let points = points(&stage, &stage.call("ADD", config).netns(&container));
+            drop(container);
+            clean("after it got through");
+            for point in points {
+                let container = Namespace::new();
+                stage.call("ADD", config).netns(&container).wrapped(&strace("signal=KILL", &point));
+                drop(container);
+                clean(&format!("{backend}, killed at {point:?}"));
+            }
+        }
+    }
+}
