@@ -184,6 +184,7 @@ fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mis
     devices::plan(&mut draft, &context);
     process::oom_score(&mut draft, process);
     run_create_hooks(&mut draft, hooks);
+    process::streams(&mut draft, &context);
     process::terminal(&mut draft, process, Console::Named);
     root::hide(&mut draft, &context);
     namespaces::sysctls(&mut draft, &context);

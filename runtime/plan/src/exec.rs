@@ -129,6 +129,7 @@ fn set_up(draft: &mut Draft, context: &Context<'_>, process: &Process) {
         let name = draft.text(&format!("_ses.{}", context.request.id), Place::DEFAULT);
         draft.init(InitStep::NewKeyring { name }, Place::DEFAULT);
     }
+    process::streams(draft, context);
     process::terminal(draft, process, Console::Unnamed);
     labels::program(draft, context, process);
 }

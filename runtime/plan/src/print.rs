@@ -265,6 +265,7 @@ impl InitStep {
                 let (path, mode) = (absolute(&device.path), device.mode & 0o7777);
                 write!(out, "make the {kind} {path} {}:{} mode {mode:o}", device.major, device.minor)
             }
+            Self::OwnNull => out.write_str("take the container's null device for the host's"),
             Self::Symlink { path, target } => write!(out, "link {} to {}", absolute(path), text(target)),
             Self::OpenTerminal { console: Console::Named, .. } => {
                 out.write_str("open a terminal at /dev/console")

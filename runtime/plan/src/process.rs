@@ -5,7 +5,7 @@ use crate::draft::Draft;
 use crate::place::Place;
 use crate::plan::Program;
 use crate::seccomp::{self, Filter};
-use crate::spec::{self, Process};
+use crate::spec::{self, NamespaceKind, Process};
 use crate::step::{
     Capabilities, Console, Hook, HookEnvironment, HookKind, Hooks, Identity, InitStep, NoNewPrivileges,
     ParentStep, Rlimit, Slot, Verify, WindowSize,
@@ -179,6 +179,13 @@ pub(crate) fn seal(draft: &mut Draft, sealed: Sealed) {
     }
     if let Some(sets) = sealed.capabilities {
         draft.init(InitStep::SetCapabilities(sets), Place::of("process.capabilities"));
+    }
+}
+
+/// Plans the standard streams: a null device of the host's would be a file that the container's root does not reach.
+pub(crate) fn streams(draft: &mut Draft, context: &Context<'_>) {
+    if context.namespace(NamespaceKind::Mount).is_some() {
+        draft.init(InitStep::OwnNull, Place::DEFAULT);
     }
 }
 

@@ -191,3 +191,19 @@ fn a_path_of_a_device_that_ends_with_a_slash_is_that_devices() {
     let report = host.report(host.config(&[]).set("/linux/devices", devices), &[]);
     assert_eq!(device(&report, "/dev/mine")["kind"], "char");
 }
+
+#[test]
+fn the_hosts_null_device_as_a_standard_stream_becomes_the_containers() {
+    let host = Host::new();
+    let mut container = host.container(host.config(&["sleep", "60"]));
+    container.create();
+    container.start();
+    // The harness gives the null device as the input; the outputs are files.
+    let of = |path: String| {
+        let stat = std::fs::metadata(path).unwrap();
+        std::os::unix::fs::MetadataExt::dev(&stat)
+    };
+    let pid = container.pid();
+    assert_eq!(of(format!("/proc/{pid}/fd/0")), of(format!("/proc/{pid}/root/dev/null")));
+    assert_ne!(of(format!("/proc/{pid}/fd/0")), of("/dev/null".to_string()));
+}

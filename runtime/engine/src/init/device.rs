@@ -2,9 +2,10 @@
 
 use crate::fault::{Call, During, Fault};
 use crate::inside::{self, Entry, Inside};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
+use rustix::stdio;
 use std::ffi::CStr;
 use tare_plan::step::{Device, Owner};
 
@@ -43,6 +44,33 @@ pub(super) fn symlink(inside: Inside<'_>, path: &CStr, target: &CStr) -> Result<
         Ok(()) | Err(Errno::EXIST) => Ok(()),
         Err(errno) => Err(Fault::new(Call::Symlink, errno)),
     }
+}
+
+/// Puts the container's null device in the place of the host's on the standard streams. A container without one keeps the
+/// host's.
+pub(super) fn own_null(inside: Inside<'_>) -> Result<(), Fault> {
+    let is_null = |fd: BorrowedFd<'_>| {
+        fs::fstat(fd).is_ok_and(|stat| {
+            FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
+                && stat.st_rdev == fs::makedev(1, 3)
+        })
+    };
+    let streams = [stdio::stdin(), stdio::stdout(), stdio::stderr()].map(is_null);
+    if streams == [false; 3] {
+        return Ok(());
+    }
+    let Ok(place) = inside.open(c"dev/null", OFlags::PATH) else { return Ok(()) };
+    if !is_null(place.as_fd()) {
+        return Ok(());
+    }
+    let null = inside.open(c"dev/null", OFlags::RDWR)?;
+    let [input, output, error] = streams;
+    let over = |wanted: bool, dup: fn(&OwnedFd) -> rustix::io::Result<()>| {
+        if wanted { dup(&null).during(Call::Duplicate) } else { Ok(()) }
+    };
+    over(input, |null| stdio::dup2_stdin(null))?;
+    over(output, |null| stdio::dup2_stdout(null))?;
+    over(error, |null| stdio::dup2_stderr(null))
 }
 
 /// Opens a character device of the file system `magic` inside the root.

@@ -198,6 +198,7 @@ impl<'plan> Init<'plan> {
                 }
                 terminal::control(&terminal)
             }
+            InitStep::OwnNull => device::own_null(self.inside()?),
             InitStep::Mask { path, null } => mask::mask(self, path, *null),
             InitStep::ReadonlyPath { path } => mask::readonly(self.inside()?, path),
             _ => Err(Fault::new(Call::Unexpected, Errno::NOSYS)),

@@ -217,6 +217,8 @@ pub enum InitStep {
     MakeDevice(Device),
     /// Makes a symbolic link.
     Symlink { path: CString, target: CString },
+    /// Puts the container's null device in the place of the host's, where that is a standard stream.
+    OwnNull,
     /// Opens a terminal on the container's devpts; its other end goes to the parent with the next signal.
     OpenTerminal { size: Option<WindowSize>, owner: u32, console: Console },
     /// Runs hooks in the container's namespaces, one after the other.
