@@ -1,5 +1,6 @@
 //! A cluster: two Docker daemons on two machines of this one, joined to a swarm.
 
+use std::fs::File;
 use std::os::fd::AsRawFd as _;
 
 use tare_bundle::network::{inside, new_namespace};
@@ -20,10 +21,8 @@ fn runs(manager: &Docker<'_>, service: &str, count: usize) {
     eventually_within(PATIENCE, "all tasks run", || tasks(manager, service).len() == count);
 }
 
-#[test]
-fn a_service_is_spread_scaled_updated_and_survives_a_node() {
-    let host = Host::for_engines();
-    let image = Image::make(&host);
+/// The network namespace of another machine, 192.0.2.2 to the host's 192.0.2.1.
+fn second_machine(host: &Host) -> File {
     let other = new_namespace().unwrap();
     let path = format!("/proc/{}/fd/{}", std::process::id(), other.as_raw_fd());
     host.tool(&["ip", "link", "add", "node0", "type", "veth", "peer", "name", "node1", "netns", &path]);
@@ -35,6 +34,14 @@ fn a_service_is_spread_scaled_updated_and_survives_a_node() {
         host.tool(&["ip", "link", "set", "node1", "up"]);
     })
     .unwrap();
+    other
+}
+
+#[test]
+fn a_service_is_spread_scaled_updated_and_survives_a_node() {
+    let host = Host::for_engines();
+    let image = Image::make(&host);
+    let other = second_machine(&host);
     let options = &["--bip", "172.31.0.1/24"];
     let manager = Docker::start(&host, Node { name: "manager", network: None, options }, &image);
     let options = &["--bip", "172.31.1.1/24"];
