@@ -27,7 +27,8 @@ fn statistics_are_told_once_when_asked_so() {
     let data = &event["data"];
     assert_eq!(data["memory"]["usage"]["limit"], 64 << 20);
     assert!(data["memory"]["usage"]["usage"].as_u64().unwrap() > 0, "{data}");
-    assert!(data["memory"]["raw"]["pgfault"].as_u64().unwrap() > 0, "{data}");
+    // The kernel sums this one up every two seconds only.
+    assert!(data["memory"]["raw"]["pgfault"].is_u64(), "{data}");
     assert_eq!(data["pids"]["current"], 1);
     assert!(data["cpu"]["usage"]["percpu"].is_array(), "{data}");
 }
