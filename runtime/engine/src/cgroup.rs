@@ -35,7 +35,7 @@ pub(crate) fn make(step: &MakeCgroup) -> Result<OwnedFd, Fault> {
         directory = below;
     }
     if !made && !processes(directory.as_fd())?.is_empty() {
-        return Err(Fault::new(Call::Unexpected, Errno::BUSY));
+        return Err(Fault::new(Call::Occupied, Errno::BUSY));
     }
     Ok(directory)
 }

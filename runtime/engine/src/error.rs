@@ -201,6 +201,7 @@ impl fmt::Display for Reason<'_> {
         match self.0.call {
             Call::InsideProcfs => out.write_str("it is inside /proc"),
             Call::Unexpected => out.write_str("it is not what it should be"),
+            Call::Occupied => out.write_str("container's cgroup is not empty"),
             Call::OutsideRoot => {
                 out.write_str("it is outside of the container's root, possible container breakout detected")
             }

@@ -139,6 +139,8 @@ calls! {
     Execute = "exec",
     /// A path that is, or lies in, a procfs where none may be.
     InsideProcfs = "check that the target is outside /proc",
+    /// A cgroup that was there before holds processes.
+    Occupied = "check of the cgroup",
     /// Something that is not what the plan expects.
     Unexpected = "check of the kind of file",
     /// A value read back differs from the one set.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
-use crate::engines::{Image, NAME, leave};
+use crate::engines::{Image, NAME, leave, remove_cgroup};
 use crate::{Call, Host, Output, Running, eventually};
 
 /// A daemon of its own: its state lies below the host's files, and it ends with this.
@@ -129,7 +129,8 @@ impl<'a> Containerd<'a> {
         Call::new("ctr", self.host.files())
             .with(|command| {
                 command.env("CONTAINERD_ADDRESS", self.directory.join("socket"));
-                command.env("CONTAINERD_NAMESPACE", "tests");
+                // Its cgroups bear this name, on a machine that all tests share.
+                command.env("CONTAINERD_NAMESPACE", self.host.marker());
             })
             .args(words)
     }
@@ -169,6 +170,7 @@ impl Drop for Containerd<'_> {
             let _ = daemon.wait();
         }
         let _ = std::fs::remove_dir_all(NETWORKS);
+        remove_cgroup(self.host.marker());
         leave(self.host, ELSEWHERE);
     }
 }

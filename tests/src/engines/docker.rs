@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
 
-use crate::engines::{Image, NAME, leave};
-use crate::process::until;
+use crate::engines::{Image, NAME, leave, remove_cgroup};
 use crate::{Call, Host, Output, Running, eventually};
 
 /// A daemon of its own: its state lies below the host's files, and it ends with this.
@@ -208,15 +207,4 @@ fn containerd(host: &Host, directory: &Path) -> Running {
     let running = call.spawn();
     eventually("containerd listens", || directory.join("containerd.sock").exists());
     running
-}
-
-/// Removes the cgroup that a daemon had for all its containers, from every hierarchy.
-fn remove_cgroup(name: &str) {
-    for hierarchy in std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
-        let directory: &Path = &hierarchy.path().join(name);
-        if directory.exists() {
-            // What is not empty is found as a leak by the host.
-            let _ = until(std::time::Duration::from_secs(3), || std::fs::remove_dir(directory).ok());
-        }
-    }
 }

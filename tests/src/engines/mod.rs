@@ -16,6 +16,7 @@ pub use podman::Podman;
 use std::path::Path;
 
 use crate::Host;
+use crate::process::until;
 
 /// Removes the networks of the engine, which are bridges, and what it keeps outside of its own directories.
 fn leave(host: &Host, paths: &[&str]) {
@@ -34,5 +35,16 @@ fn leave(host: &Host, paths: &[&str]) {
 fn forget(paths: &[&str]) {
     for path in paths.iter().map(Path::new) {
         let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    }
+}
+
+/// Removes the cgroup that an engine had for all its containers, from every hierarchy.
+fn remove_cgroup(name: &str) {
+    for hierarchy in std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
+        let directory: &Path = &hierarchy.path().join(name);
+        if directory.exists() {
+            // What is not empty is found as a leak by the host.
+            let _ = until(std::time::Duration::from_secs(3), || std::fs::remove_dir(directory).ok());
+        }
     }
 }

@@ -402,3 +402,19 @@ fn a_controller_that_is_not_there_is_told() {
     let config = host.config(&["true"]).set("/linux/resources/rdma", rdma);
     let _ = host.run(config).fails().says(&["rdma controller is not there", "linux.resources.rdma.mlx5_1"]);
 }
+
+#[test]
+fn a_group_in_which_somebody_is_is_refused() {
+    skip_for!(Runc, "Debian's joins it");
+    let host = Host::new();
+    let mut container = host.container(host.config(&["sleep", "60"]));
+    let group = container.cgroup("pids");
+    std::fs::create_dir(&group).unwrap();
+    let mut stranger = tests::Call::new("sleep", host.files()).args(["60"]).spawn();
+    std::fs::write(group.join("cgroup.procs"), stranger.pid().to_string()).unwrap();
+    let _ = container.create_with(&[]).fails().says(&["container's cgroup is not empty"]);
+    assert!(!stranger.ended());
+    container.deleted_already();
+    drop(stranger);
+    tests::eventually("the group is empty", || std::fs::remove_dir(&group).is_ok());
+}
