@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use tare_engine::{Error, Result};
 
 fn main() -> ExitCode {
+    tare_engine::inherited::note();
     let words: Vec<String> =
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     match arguments::parse(&words) {

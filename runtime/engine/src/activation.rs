@@ -7,7 +7,7 @@ use crate::fault::{Call, During, Fault};
 use crate::store::Entry;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{self, CWD, Mode};
+use rustix::fs::{self, Mode};
 use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 use serde_json::{Value, json};
 use std::os::unix::ffi::OsStrExt;
@@ -129,7 +129,10 @@ fn bind(path: &str) -> std::result::Result<OwnedFd, Fault> {
         .during(Call::Socket)?;
     // An earlier start that was interrupted has left its own.
     let _ = fs::unlink(path);
-    rustix::net::bind(&socket, &SocketAddrUnix::new(path).during(Call::Socket)?).during(Call::Socket)?;
-    fs::chmodat(CWD, path, Mode::from_raw_mode(0o777), fs::AtFlags::empty()).during(Call::Mode)?;
-    Ok(socket)
+    let address = SocketAddrUnix::new(path).during(Call::Socket)?;
+    // The mask decides who may write to it: no path is followed a second time, which the container could have exchanged.
+    let mask = rustix::process::umask(Mode::empty());
+    let bound = rustix::net::bind(&socket, &address).during(Call::Socket);
+    rustix::process::umask(mask);
+    bound.map(|()| socket)
 }

@@ -44,6 +44,7 @@ fn create_with(
     (bundle, request): (&Bundle, &Request<'_>),
     warn: &mut dyn FnMut(&Mistake),
 ) -> Result<Created> {
+    crate::inherited::check(request.preserve_fds)?;
     let host = host(request)?;
     let plan = plan(bundle, &host, request)?;
     bundle.config.warnings().iter().chain(&plan.warnings).for_each(&mut *warn);

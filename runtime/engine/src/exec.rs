@@ -85,6 +85,7 @@ pub fn prepare(
     request: Request<'_>,
     warn: &mut dyn FnMut(&Mistake),
 ) -> Result<Prepared> {
+    crate::inherited::check(request.preserve_fds)?;
     let entry = store.look(id)?;
     let record = entry.record()?;
     refuse(status(&entry, &record), request.paused)?;

@@ -21,6 +21,7 @@ pub mod fault;
 mod freezer;
 mod hook;
 mod id_map;
+pub mod inherited;
 mod init;
 mod inside;
 pub mod kill;

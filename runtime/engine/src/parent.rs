@@ -121,7 +121,7 @@ pub(crate) fn execute(plan: &Plan, record: Record, entry: Entry, paused: Paused)
         parent.limit_ms = None;
     }
     let parent = parent.walk()?;
-    match channel::receive_failure(&parent.channel, None) {
+    match channel::receive_failure(&parent.channel, parent.limit_ms) {
         Ok(None) => parent.keep(),
         Ok(Some(failure)) => {
             let error = parent.failed_in_init(&failure);

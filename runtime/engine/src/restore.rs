@@ -7,6 +7,7 @@ use crate::criu::images::{self, Missing};
 use crate::criu::message::{CgroupRoot, ExternalMount, Inherited, Kind, Notice, Options, Request};
 use crate::criu::options::Common;
 use crate::criu::{Service, options, success};
+use crate::device_program;
 use crate::error::{Error, FailedStep, Result};
 use crate::fault::{Call, During, Fault};
 use crate::hook::{PreparedHook, run_all};
@@ -15,6 +16,7 @@ use crate::parent::Created;
 use crate::process::{self, ProcessId};
 use crate::record::Record;
 use crate::slots::Slots;
+use crate::spawn::Init;
 use crate::store::{Entry, Store};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, CWD, MemfdFlags, Mode, OFlags};
@@ -105,18 +107,21 @@ impl Restoring<'_> {
         let pid = response.restored.and_then(|restored| Pid::from_raw(restored.pid));
         let pid =
             pid.ok_or_else(|| Error::Criu("criu does not say which process it has restored".to_owned()))?;
+        let act = |fault| Error::act("find the restored process", fault);
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).during(Call::Open).map_err(act)?;
+        // Until it is recorded, it goes with this value.
+        let init = Init::of(Spawned { pid, pidfd });
         root.leave()?;
-        self.commit(pid)
+        self.commit(pid)?;
+        init.keep().ok_or_else(|| Error::Criu("the restored process is gone".to_owned()))
     }
 
     /// Records the container as it now runs.
-    fn commit(&mut self, pid: Pid) -> Result<Spawned> {
+    fn commit(&mut self, pid: Pid) -> Result<()> {
         let act = |fault| Error::act("find the restored process", fault);
-        let pidfd = pidfd_open(pid, PidfdFlags::empty()).during(Call::Open).map_err(act)?;
         self.record.init = Some(ProcessId::of(pid).map_err(act)?);
         self.record.created = process::now();
-        self.entry.commit(&self.record)?;
-        Ok(Spawned { pid, pidfd })
+        self.entry.commit(&self.record)
     }
 
     /// The options that only a restore has.
@@ -267,6 +272,18 @@ fn make_cgroups(plan: &Plan) -> Result<Slots> {
             }
             ParentStep::WriteCgroup(write) => {
                 slots.get(write.cgroup).and_then(|directory| cgroup::write_limit(directory, write))
+            }
+            ParentStep::WriteCgroupOr { first, or } => slots.get(first.cgroup).and_then(|directory| {
+                cgroup::write_limit(directory, cgroup::present_of(directory, first, or))
+            }),
+            ParentStep::CheckUse(check) => {
+                slots.get(check.cgroup).and_then(|directory| cgroup::check_use(directory, check))
+            }
+            ParentStep::DeviceProgram(program) => {
+                slots.get(program.cgroup).and_then(|directory| device_program::attach(directory, program))
+            }
+            ParentStep::GiveCgroup { cgroup, uid } => {
+                slots.get(*cgroup).and_then(|directory| cgroup::give(directory, *uid))
             }
             _ => Ok(()),
         };

@@ -19,6 +19,13 @@ impl Slots {
         Ok(())
     }
 
+    /// Every slot that is filled.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Slot, BorrowedFd<'_>)> {
+        let filled = |(number, fd): (u16, &'_ Option<OwnedFd>)| fd.is_some().then_some(Slot(number));
+        let slots = (0..).zip(&self.0).filter_map(filled);
+        slots.filter_map(|slot| Some((slot, self.get(slot).ok()?)))
+    }
+
     /// Another descriptor of the same file.
     pub(crate) fn copy_of(&self, slot: Slot) -> Result<OwnedFd, Fault> {
         rustix::io::fcntl_dupfd_cloexec(self.get(slot)?, 3).during(Call::Duplicate)

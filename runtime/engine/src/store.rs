@@ -283,7 +283,7 @@ impl Entry {
 
     fn remove_files(&self) -> std::result::Result<(), Fault> {
         if let Ok(notify) = open_directory(self.directory.as_fd(), NOTIFY) {
-            remove_plain_files(&notify)?;
+            remove_below(&notify)?;
             present(fs::unlinkat(&self.directory, NOTIFY, AtFlags::REMOVEDIR))?;
         }
         let names: Vec<_> = Dir::read_from(&self.directory)
@@ -323,12 +323,21 @@ fn present(removed: rustix::io::Result<()>) -> std::result::Result<(), Fault> {
     }
 }
 
-/// Removes what is in a directory of one level.
-fn remove_plain_files(directory: &OwnedFd) -> std::result::Result<(), Fault> {
+/// Removes all that is in a directory to which a container may have written: no link is followed.
+fn remove_below(directory: &OwnedFd) -> std::result::Result<(), Fault> {
     for entry in Dir::read_from(directory).during(Call::Read)?.filter_map(std::result::Result::ok) {
-        if entry.file_type() != FileType::Directory {
-            present(fs::unlinkat(directory, entry.file_name(), AtFlags::empty()))?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
         }
+        if entry.file_type() != FileType::Directory {
+            present(fs::unlinkat(directory, name, AtFlags::empty()))?;
+            continue;
+        }
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let below = fs::openat(directory, name, flags, Mode::empty()).during(Call::Open)?;
+        remove_below(&below)?;
+        present(fs::unlinkat(directory, name, AtFlags::REMOVEDIR))?;
     }
     Ok(())
 }

@@ -148,7 +148,8 @@ fn restore(slots: &Slots, written: &[Written<'_>]) {
 }
 
 fn former(cgroup: BorrowedFd<'_>, file: &CStr, written: &CStr) -> Vec<String> {
-    let text = cgroup::read(cgroup, file).unwrap_or_default();
+    // What can't be read can't be given back either.
+    let Ok(text) = cgroup::read(cgroup, file) else { return Vec::new() };
     let text = String::from_utf8_lossy(&text);
     inverse(&file.to_string_lossy(), &written.to_string_lossy(), &text)
 }
@@ -162,6 +163,7 @@ fn inverse(file: &str, written: &str, before: &str) -> Vec<String> {
         let line = before.lines().find(|line| line.split(' ').next() == Some(first));
         let nothing = match file {
             "io.max" => format!("{first} rbps=max wbps=max riops=max wiops=max"),
+            "io.weight" => format!("{first} default"),
             "rdma.max" => format!("{first} hca_handle=max hca_object=max"),
             _ => format!("{first} 0"),
         };
@@ -172,6 +174,8 @@ fn inverse(file: &str, written: &str, before: &str) -> Vec<String> {
             let disabled = crate::stats::keyed(before, "oom_kill_disable").unwrap_or(0);
             vec![disabled.to_string()]
         }
+        // The kernel does nothing at all for a write of no bytes.
+        _ if before.trim().is_empty() => vec!["\n".to_owned()],
         _ => vec![before.trim().to_owned()],
     }
 }
@@ -197,6 +201,8 @@ mod tests {
         let throttle = "blkio.throttle.read_bps_device";
         assert_eq!(inverse(throttle, "8:0 100", "8:0 50\n8:16 7\n"), ["8:0 50"]);
         assert_eq!(inverse(throttle, "8:0 100", ""), ["8:0 0"]);
+        assert_eq!(inverse("io.weight", "8:0 100", "default 100\n"), ["8:0 default"]);
+        assert_eq!(inverse("cpuset.cpus", "0", "\n"), ["\n"]);
         assert_eq!(inverse("memory.oom_control", "1", "oom_kill_disable 0\nunder_oom 0\n"), ["0"]);
     }
 }

@@ -3,6 +3,13 @@
 use crate::answer;
 use rustix::io::Result;
 
+/// Whether this number is a descriptor of this process.
+pub fn is_open(number: u32) -> bool {
+    let Ok(number) = i32::try_from(number) else { return false };
+    // SAFETY: F_GETFD takes a number, whatever it stands for, and changes nothing.
+    unsafe { libc::fcntl(number, libc::F_GETFD) >= 0 }
+}
+
 /// Closes every descriptor from `first` to `last`, both included; numbers that are not open are passed over.
 ///
 /// The caller must own what it closes. In this workspace only a process that is about to execute another program

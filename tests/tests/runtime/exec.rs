@@ -481,3 +481,18 @@ fn help_says_what_it_takes() {
     let output = host.runtime().run(&["exec", "--help"]).ok();
     assert!(output.out.contains("NAME:") && output.out.contains("--process"), "{output:?}");
 }
+
+#[test]
+fn descriptors_that_the_caller_has_not_got_are_not_the_runtimes() {
+    let host = Host::new();
+    let container = sleeping(&host);
+    // A program whose path leads through a descriptor of the runtime's own, if it had one there.
+    std::os::unix::fs::symlink("/proc/self/fd/6/../etc/hostname", container.rootfs().join("out")).unwrap();
+    for count in ["1", "20", "4294967295"] {
+        let output = container.exec(&["--preserve-fds", count], &["/out"]).fails();
+        let _ = output.says(&["preserved-fd 3"]);
+    }
+    let mut other = host.container(host.config(&["true"]));
+    let _ = other.run_with(&["--preserve-fds", "5"]).fails().says(&["preserved-fd 3"]);
+    other.deleted_already();
+}

@@ -111,15 +111,17 @@ impl Service {
     /// Sends a request and returns its answer; notices on the way are answered as `answer` says.
     pub(crate) fn serve(&self, request: &Request, answer: Answer<'_>) -> Result<Response> {
         self.send(request)?;
+        // criu takes back what it has done when a notice is refused, and says so in the end.
+        let mut refused = Ok(());
         loop {
             let (response, descriptor) = self.receive()?;
             if response.kind != i32::from(Kind::Notify) {
-                return Ok(response);
+                return refused.map(|()| response);
             }
             let told = answer(&response.notice.unwrap_or_default(), descriptor);
             let kind = Kind::Notify.into();
             self.send(&Request { kind, notify_success: Some(told.is_ok()), ..Request::default() })?;
-            told?;
+            refused = refused.and(told);
         }
     }
 

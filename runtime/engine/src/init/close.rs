@@ -14,7 +14,8 @@ const KEPT: usize = 8;
 ///
 /// Whatever else the caller had leaked into this process is closed here too, or at the latest by exec.
 pub(super) fn close_descriptors(init: &Init<'_>, preserve: u32, keep: &[Slot]) -> Result<(), Fault> {
-    let first = 3 + preserve;
+    let first = preserve.saturating_add(3);
+    close_own(init, first, keep)?;
     close_range_on_exec(first, u32::MAX).during(Call::Close)?;
     let mut kept = [u32::MAX; KEPT];
     let later = keep.iter().filter_map(|slot| init.slots.get(*slot).ok()).map(|fd| fd.as_raw_fd());
@@ -25,6 +26,17 @@ pub(super) fn close_descriptors(init: &Init<'_>, preserve: u32, keep: &[Slot]) -
     }
     kept.sort_unstable();
     close_between(first, kept.into_iter().take_while(|number| *number != u32::MAX))
+}
+
+/// Closes what is this program's own and not needed any more, even where its number is below `first`: that range is the
+/// caller's, and nothing of ours may pass for it.
+fn close_own(init: &Init<'_>, first: u32, keep: &[Slot]) -> Result<(), Fault> {
+    let slots = init.slots.all().filter(|(slot, _)| !keep.contains(slot)).map(|(_, fd)| fd.as_raw_fd());
+    let own = std::iter::once(init.kit.host_proc.as_raw_fd()).chain(slots).map(i32::cast_unsigned);
+    for number in own.filter(|number| *number < first) {
+        close_range(number, number).during(Call::Close)?;
+    }
+    Ok(())
 }
 
 /// Closes from `first` on everything but `kept`, which is in order.

@@ -63,7 +63,11 @@ pub(super) fn own_null(inside: Inside<'_>) -> Result<(), Fault> {
     if !is_null(place.as_fd()) {
         return Ok(());
     }
-    let null = inside.open(c"dev/null", OFlags::RDWR)?;
+    let null = inside.open(c"dev/null", OFlags::RDWR | OFlags::NOCTTY)?;
+    // It may have been exchanged meanwhile.
+    if !is_null(null.as_fd()) {
+        return Err(Fault::new(Call::Unexpected, Errno::NODEV));
+    }
     let [input, output, error] = streams;
     let over = |wanted: bool, dup: fn(&OwnedFd) -> rustix::io::Result<()>| {
         if wanted { dup(&null).during(Call::Duplicate) } else { Ok(()) }
