@@ -7,7 +7,7 @@ use crate::probe;
 use crate::record::Record;
 use crate::slots::Slots;
 use crate::state::status;
-use crate::store::{Entry, Store};
+use crate::store::Store;
 use rustix::fd::BorrowedFd;
 use std::fs;
 use tare_plan::spec::Spec;
@@ -204,10 +204,4 @@ fn descriptors(pid: i32) -> Section {
     all.sort();
     let lines = all.into_iter().map(|(number, target)| line(number.to_string(), target)).collect();
     Section { title: "open files", lines }
-}
-
-/// Notes how a container's init has ended, for one that stays.
-pub(crate) fn keep_exit(entry: &Entry, record: &mut Record, code: i32) -> Result<()> {
-    record.exit = Some(code);
-    entry.commit(record)
 }

@@ -81,6 +81,11 @@ pub struct FailedStep {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// An error of a step, in its own words, of which the kernel says nothing more.
+    pub(crate) fn step(act: &impl fmt::Display, fault: Fault, because: Place) -> Self {
+        Self::Step(Box::new(FailedStep { act: act.to_string(), fault, text: String::new(), because }))
+    }
+
     /// Whether a hook failed, or took longer than it may.
     pub(crate) fn is_of_a_hook(&self) -> bool {
         let Self::Step(step) = self else { return false };

@@ -3,7 +3,7 @@
 use crate::channel::retry;
 use crate::fault::{Call, During, Fault};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -44,6 +44,13 @@ pub(crate) fn own_environment() -> Vec<CString> {
         CString::new([name.into_vec(), value.into_vec()].join(&b'=')).unwrap_or_default()
     };
     std::env::vars_os().map(variable).collect()
+}
+
+/// A container's state as a file in memory, from which hooks read it.
+pub(crate) fn state_file(text: &str) -> std::result::Result<OwnedFd, Fault> {
+    let file = rustix::fs::memfd_create(c"state", rustix::fs::MemfdFlags::CLOEXEC).during(Call::MakeFile)?;
+    rustix::io::write(&file, text.as_bytes()).during(Call::Write)?;
+    Ok(file)
 }
 
 /// The path of the hook that a fault is about.

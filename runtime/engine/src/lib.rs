@@ -6,6 +6,7 @@
 pub mod activation;
 mod bundle;
 mod cgroup;
+mod cgroup_steps;
 mod channel;
 pub mod checkpoint;
 mod copy_up;
@@ -55,3 +56,6 @@ pub mod update;
 mod view;
 
 pub use error::{Error, Result};
+
+/// Where programs are looked for when the caller has no PATH, as Podman has none.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -14,7 +14,7 @@ use crate::spawn::{self, Birth, Init};
 use crate::start::run_hooks;
 use crate::store::Entry;
 use crate::view::{self, View};
-use crate::{cgroup, device_program, id_map, netdev, resctrl, tree};
+use crate::{cgroup, cgroup_steps, id_map, netdev, resctrl, tree};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use rustix::fs::{self, MemfdFlags, Mode};
 use rustix::io::Errno;
@@ -236,24 +236,8 @@ impl<'plan> Parent<'plan> {
     /// Carries out a step that opens or makes something for later ones.
     fn open(&mut self, step: &ParentStep) -> std::result::Result<(), Fault> {
         let (slot, fd) = match step {
-            ParentStep::MakeCgroup(make) => (make.slot, cgroup::make(make)?),
-            ParentStep::OpenCgroup(open) => (open.slot, cgroup::open(open)?),
             ParentStep::OpenInit { slot } => (*slot, self.open_init()?),
             ParentStep::OpenRoot { slot } => (*slot, self.open_root()?),
-            ParentStep::WriteCgroupOr { first, or } => {
-                let cgroup = self.slots.get(first.cgroup)?;
-                return cgroup::write_limit(cgroup, cgroup::present_of(cgroup, first, or));
-            }
-            ParentStep::CheckUse(check) => return cgroup::check_use(self.slots.get(check.cgroup)?, check),
-            ParentStep::DeviceProgram(program) => {
-                return device_program::attach(self.slots.get(program.cgroup)?, program);
-            }
-            ParentStep::GiveCgroup { cgroup, uid } => {
-                return cgroup::give(self.slots.get(*cgroup)?, *uid);
-            }
-            ParentStep::WriteCgroup(write) => {
-                return cgroup::write_limit(self.slots.get(write.cgroup)?, write);
-            }
             ParentStep::OpenNamespace { slot, kind, path } => (*slot, tree::open_namespace(path, *kind)?),
             ParentStep::MakeIdMap { slot, maps } => (*slot, id_map::make(maps)?),
             ParentStep::MakeView => {
@@ -271,7 +255,10 @@ impl<'plan> Parent<'plan> {
             ParentStep::MakeState { slot } => {
                 (*slot, fs::memfd_create(c"state", MemfdFlags::CLOEXEC).during(Call::MakeFile)?)
             }
-            _ => return Err(Fault::new(Call::Unexpected, Errno::NOSYS)),
+            step => {
+                let unknown = Err(Fault::new(Call::Unexpected, Errno::NOSYS));
+                return cgroup_steps::act(step, &mut self.slots).unwrap_or(unknown);
+            }
         };
         self.slots.put(slot, fd)
     }

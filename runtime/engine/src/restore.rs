@@ -2,15 +2,15 @@
 
 use crate::bundle::Bundle;
 use crate::cgroup;
+use crate::cgroup_steps;
 use crate::create;
 use crate::criu::images::{self, Missing};
 use crate::criu::message::{CgroupRoot, ExternalMount, Inherited, Kind, Notice, Options, Request};
 use crate::criu::options::Common;
 use crate::criu::{Service, options, success};
-use crate::device_program;
 use crate::error::{Error, FailedStep, Result};
 use crate::fault::{Call, During, Fault};
-use crate::hook::{PreparedHook, run_all};
+use crate::hook::{self, PreparedHook, run_all};
 use crate::inside::{Inside, open_host};
 use crate::parent::Created;
 use crate::process::{self, ProcessId};
@@ -19,7 +19,7 @@ use crate::slots::Slots;
 use crate::spawn::Init;
 use crate::store::{Entry, Store};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{self, CWD, MemfdFlags, Mode, OFlags};
+use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
     MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount_change, move_mount, open_tree,
@@ -224,9 +224,9 @@ impl Restoring<'_> {
         let text = record.state(Status::Creating).to_string();
         for (kind, hooks) in hooks.iter().filter(|(_, hooks)| !hooks.is_empty()) {
             let prepared: Vec<PreparedHook> = hooks.iter().map(PreparedHook::new).collect();
-            let ran = state_file(&text).and_then(|state| run_all(&prepared, state.as_fd(), None));
+            let ran = hook::state_file(&text).and_then(|state| run_all(&prepared, state.as_fd(), None));
             ran.map_err(|fault| {
-                let (act, text) = (format!("run {} hooks", kind.name()), crate::hook::path_of(hooks, &fault));
+                let (act, text) = (format!("run {} hooks", kind.name()), hook::path_of(hooks, &fault));
                 Error::Step(Box::new(FailedStep { act, fault, text, because: kind.place() }))
             })?;
         }
@@ -256,41 +256,12 @@ fn is_on_the_image(spec: &tare_plan::spec::Spec, place: &str) -> bool {
     !spec.mounts.iter().any(|mount| covers(&mount.destination))
 }
 
-fn state_file(text: &str) -> std::result::Result<OwnedFd, Fault> {
-    let file = fs::memfd_create(c"state", MemfdFlags::CLOEXEC).during(Call::MakeFile)?;
-    rustix::io::write(&file, text.as_bytes()).during(Call::Write)?;
-    Ok(file)
-}
-
 /// Makes the container's cgroups and writes their limits, as create does.
 fn make_cgroups(plan: &Plan) -> Result<Slots> {
     let mut slots = Slots::new(plan.slots);
     for planned in &plan.parent {
-        let done = match &planned.step {
-            ParentStep::MakeCgroup(make) => {
-                cgroup::make(make).and_then(|directory| slots.put(make.slot, directory))
-            }
-            ParentStep::WriteCgroup(write) => {
-                slots.get(write.cgroup).and_then(|directory| cgroup::write_limit(directory, write))
-            }
-            ParentStep::WriteCgroupOr { first, or } => slots.get(first.cgroup).and_then(|directory| {
-                cgroup::write_limit(directory, cgroup::present_of(directory, first, or))
-            }),
-            ParentStep::CheckUse(check) => {
-                slots.get(check.cgroup).and_then(|directory| cgroup::check_use(directory, check))
-            }
-            ParentStep::DeviceProgram(program) => {
-                slots.get(program.cgroup).and_then(|directory| device_program::attach(directory, program))
-            }
-            ParentStep::GiveCgroup { cgroup, uid } => {
-                slots.get(*cgroup).and_then(|directory| cgroup::give(directory, *uid))
-            }
-            _ => Ok(()),
-        };
-        done.map_err(|fault| {
-            let (act, because) = (planned.step.to_string(), planned.because);
-            Error::Step(Box::new(FailedStep { act, fault, text: String::new(), because }))
-        })?;
+        let done = cgroup_steps::act(&planned.step, &mut slots).unwrap_or(Ok(()));
+        done.map_err(|fault| Error::step(&planned.step, fault, planned.because))?;
     }
     Ok(slots)
 }

@@ -1,7 +1,6 @@
 //! The verb `run`: create, start, and, unless detached, wait for the end.
 
 use crate::activation::Notice;
-use crate::debug::keep_exit;
 use crate::delete::discard;
 use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
@@ -88,6 +87,12 @@ fn follow(mut created: Created, after: AfterEnd, warn: &mut dyn FnMut(&Error), s
         keep_exit(&created.entry, &mut created.record, code)?;
     }
     ended
+}
+
+/// Notes how a container's init has ended, for one that stays.
+fn keep_exit(entry: &Entry, record: &mut Record, code: i32) -> Result<()> {
+    record.exit = Some(code);
+    entry.commit(record)
 }
 
 /// Waits until a process that `exec` has made has ended, and returns its exit code as [`run`] does.

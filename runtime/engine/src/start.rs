@@ -5,7 +5,7 @@ use crate::bundle;
 use crate::channel::{self, Failure};
 use crate::delete::stop;
 use crate::error::{Error, FailedStep, Result};
-use crate::fault::{Call, During, Fault};
+use crate::fault::{Call, Fault};
 use crate::hook::{self, PreparedHook};
 use crate::process::ProcessId;
 use crate::record::Record;
@@ -13,7 +13,6 @@ use crate::socket::connect_datagram;
 use crate::state::status;
 use crate::store::{Entry, Store};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{MemfdFlags, memfd_create};
 use tare_plan::create::late_hooks;
 use tare_plan::spec::Mistake;
 use tare_plan::step::{HookKind, Status};
@@ -112,7 +111,7 @@ fn try_hooks(entry: &Entry, record: &Record, kind: HookKind) -> Result<Vec<Error
     let config = bundle::check(&entry.config()?)?;
     let hooks = late_hooks(&config, kind).map_err(Error::Config)?;
     let status = if kind == HookKind::Poststop { Status::Stopped } else { Status::Running };
-    let state = state_file(&record.state(status).to_string());
+    let state = hook::state_file(&record.state(status).to_string());
     let state = state.map_err(|fault| entry.error("write the state of", fault))?;
     let mut failed = Vec::new();
     for (index, planned) in hooks.iter().enumerate() {
@@ -126,11 +125,4 @@ fn try_hooks(entry: &Entry, record: &Record, kind: HookKind) -> Result<Vec<Error
         }
     }
     Ok(failed)
-}
-
-/// The state as a file in memory.
-fn state_file(text: &str) -> std::result::Result<OwnedFd, Fault> {
-    let file = memfd_create(c"state", MemfdFlags::CLOEXEC).during(Call::MakeFile)?;
-    rustix::io::write(&file, text.as_bytes()).during(Call::Write)?;
-    Ok(file)
 }

@@ -1,7 +1,7 @@
 //! The verb `update`: other limits for a container that exists, all of them or none.
 
 use crate::cgroup::{self, write};
-use crate::error::{Error, FailedStep, Result};
+use crate::error::{Error, Result};
 use crate::fault::Fault;
 use crate::probe;
 use crate::resctrl;
@@ -71,10 +71,12 @@ fn carry_out(update: &Update, group: Option<&MakeResctrlGroup>) -> Result<()> {
         match &planned.step {
             ParentStep::OpenCgroup(open) => cgroup::open(open)
                 .and_then(|directory| slots.put(open.slot, directory))
-                .map_err(|fault| failed(planned, fault))?,
+                .map_err(|fault| Error::step(&planned.step, fault, planned.because))?,
             ParentStep::WriteCgroup(write) => writes.push((planned, write)),
             ParentStep::WriteCgroupOr { first, or } => {
-                let cgroup = slots.get(first.cgroup).map_err(|fault| failed(planned, fault))?;
+                let cgroup = slots
+                    .get(first.cgroup)
+                    .map_err(|fault| Error::step(&planned.step, fault, planned.because))?;
                 writes.push((planned, cgroup::present_of(cgroup, first, or)));
             }
             _ => {}
@@ -88,10 +90,7 @@ fn carry_out(update: &Update, group: Option<&MakeResctrlGroup>) -> Result<()> {
 
 /// Writes other shares of caches and memory bandwidth.
 fn share(group: &MakeResctrlGroup) -> Result<()> {
-    let step = |fault| {
-        let (act, because) = ("change the shares of resctrl".to_owned(), Place::of("linux.intelRdt"));
-        Error::Step(Box::new(FailedStep { act, fault, text: String::new(), because }))
-    };
+    let step = |fault| Error::step(&"change the shares of resctrl", fault, Place::of("linux.intelRdt"));
     resctrl::make(group).map(drop).map_err(step)
 }
 
@@ -116,7 +115,7 @@ fn write_all<'plan>(
             match write_one(slots, step) {
                 Ok(before) => written.push(Written { step, before }),
                 Err(fault) => {
-                    first.get_or_insert_with(|| failed(planned, fault));
+                    first.get_or_insert_with(|| Error::step(&planned.step, fault, planned.because));
                     refused.push((planned, step));
                 }
             }
@@ -178,12 +177,6 @@ fn inverse(file: &str, written: &str, before: &str) -> Vec<String> {
         _ if before.trim().is_empty() => vec!["\n".to_owned()],
         _ => vec![before.trim().to_owned()],
     }
-}
-
-fn failed(planned: &Planned<ParentStep>, fault: Fault) -> Error {
-    let because: Place = planned.because;
-    let act = planned.step.to_string();
-    Error::Step(Box::new(FailedStep { act, fault, text: String::new(), because }))
 }
 
 #[cfg(test)]

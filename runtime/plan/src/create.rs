@@ -274,6 +274,18 @@ fn run_create_hooks(draft: &mut Draft, moments: Moments) {
     }
 }
 
+/// The caller gets what it asked for of the process, now that there is one.
+pub(crate) fn hand_over(draft: &mut Draft, request: &Request<'_>) {
+    if let Some(socket) = request.console_socket {
+        let socket = draft.text(socket, Place::of("process.terminal"));
+        draft.after(ParentStep::SendConsole { socket }, Place::of("process.terminal"));
+    }
+    if let Some(socket) = request.pidfd_socket {
+        let socket = draft.text(socket, Place::of("--pidfd-socket"));
+        draft.after(ParentStep::SendPidfd { socket }, Place::of("--pidfd-socket"));
+    }
+}
+
 /// Init is ready, the parent records it, init lives on alone and waits.
 fn become_ready(draft: &mut Draft, context: &Context<'_>, started: &process::Started) {
     let listener = started.listener;
@@ -287,14 +299,7 @@ fn become_ready(draft: &mut Draft, context: &Context<'_>, started: &process::Sta
     draft.init(InitStep::Send(Signal::Released), Place::DEFAULT);
     draft.init(InitStep::WaitForStart { slot: listener }, Place::DEFAULT);
     draft.after(ParentStep::Await(Signal::Ready), Place::DEFAULT);
-    if let Some(socket) = context.request.console_socket {
-        let socket = draft.text(socket, Place::of("process.terminal"));
-        draft.after(ParentStep::SendConsole { socket }, Place::of("process.terminal"));
-    }
-    if let Some(socket) = context.request.pidfd_socket {
-        let socket = draft.text(socket, Place::of("--pidfd-socket"));
-        draft.after(ParentStep::SendPidfd { socket }, Place::of("--pidfd-socket"));
-    }
+    hand_over(draft, context.request);
     if let Some(process) = &context.spec.process {
         process::limits_by_parent(draft, context, process);
         scheduling::plan(draft, process);

@@ -67,7 +67,7 @@ pub fn exec(
     let spawn = enter(&mut draft, &context, process, (init, request.init));
     set_up(&mut draft, &context, process);
     let sealed = process::prepare(&mut draft, &context, process, Vec::new());
-    become_ready(&mut draft, &context, process, request);
+    become_ready(&mut draft, &context, process);
     process::seal(&mut draft, sealed);
     draft.init(InitStep::Execute, Place::of("process.args"));
     let program = process::program(&mut draft, process);
@@ -145,7 +145,7 @@ fn confine(draft: &mut Draft, list: Option<&str>) {
 }
 
 /// The process is ready, the caller gets what it asked for, and the process lives on alone.
-fn become_ready(draft: &mut Draft, context: &Context<'_>, process: &Process, request: &Request<'_>) {
+fn become_ready(draft: &mut Draft, context: &Context<'_>, process: &Process) {
     for step in [
         InitStep::Send(Signal::Ready),
         InitStep::Await(Signal::Committed),
@@ -156,14 +156,7 @@ fn become_ready(draft: &mut Draft, context: &Context<'_>, process: &Process, req
     }
     process::oom_score(draft, process);
     draft.after(ParentStep::Await(Signal::Ready), Place::DEFAULT);
-    if let Some(socket) = request.console_socket {
-        let socket = draft.text(socket, Place::of("process.terminal"));
-        draft.after(ParentStep::SendConsole { socket }, Place::of("process.terminal"));
-    }
-    if let Some(socket) = request.pidfd_socket {
-        let socket = draft.text(socket, Place::of("--pidfd-socket"));
-        draft.after(ParentStep::SendPidfd { socket }, Place::of("--pidfd-socket"));
-    }
+    create::hand_over(draft, context.request);
     process::limits_by_parent(draft, context, process);
     scheduling::plan(draft, process);
     draft.after(ParentStep::Send(Signal::Committed), Place::DEFAULT);

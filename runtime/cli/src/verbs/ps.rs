@@ -5,10 +5,7 @@ use crate::log::Log;
 use crate::output;
 use serde_json::{Value, json};
 use std::process::Command;
-use tare_engine::{Error, Result};
-
-/// Where the program `ps` is looked for when the caller has no PATH, as Podman has none.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+use tare_engine::{Error, PATH, Result};
 
 /// Lists the processes of a container: as pids, or as the program `ps` shows them.
 pub(crate) fn ps(arguments: &Arguments, _: &mut Log) -> Result<u8> {

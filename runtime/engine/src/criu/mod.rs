@@ -4,6 +4,7 @@ pub(crate) mod images;
 pub(crate) mod message;
 pub(crate) mod options;
 
+use crate::PATH;
 use crate::channel;
 use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
@@ -16,9 +17,6 @@ use std::process::{Child, Command, Stdio};
 
 /// The oldest version that speaks of all that is asked here: the notice about terminals, and external namespaces.
 const OLDEST: (i32, i32) = (3, 11);
-
-/// Where criu is looked for when the caller has no PATH, as Podman has none.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The longest message that criu sends.
 const ROOM: usize = 16 * 1024;
