@@ -38,6 +38,13 @@ pub struct Host {
     next: AtomicU32,
 }
 
+/// Whether the loopback device can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loopback {
+    Up,
+    Down,
+}
+
 impl Host {
     /// Moves this thread to a new host. Needs root.
     ///
@@ -46,7 +53,7 @@ impl Host {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it changes the thread: no default of anything")]
     pub fn new() -> Self {
-        Self::with(kind(&program()) == Kind::Crun, &[])
+        Self::with(kind(&program()) == Kind::Crun, &[], Loopback::Down)
     }
 
     /// Moves this thread to a new host on which engines run: with the v1 hierarchies alone where there are both, since
@@ -60,10 +67,19 @@ impl Host {
         for directory in CNI {
             std::fs::create_dir_all(directory).unwrap();
         }
-        Self::with(Path::new("/sys/fs/cgroup/memory").is_dir(), &CNI)
+        Self::with(Path::new("/sys/fs/cgroup/memory").is_dir(), &CNI, Loopback::Up)
     }
 
-    fn with(v1_alone: bool, emptied: &[&str]) -> Self {
+    /// Moves this thread to a new host whose loopback is up.
+    ///
+    /// # Panics
+    /// The kernel refuses.
+    #[must_use]
+    pub fn with_loopback() -> Self {
+        Self::with(kind(&program()) == Kind::Crun, &[], Loopback::Up)
+    }
+
+    fn with(v1_alone: bool, emptied: &[&str], loopback: Loopback) -> Self {
         let marker = format!("t{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let _ = built();
         unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET).expect("a host of its own needs root");
@@ -74,7 +90,7 @@ impl Host {
         }
         std::fs::create_dir(FILES).unwrap();
         std::fs::create_dir(ROOT).unwrap();
-        if !emptied.is_empty() {
+        if loopback == Loopback::Up {
             Call::new("ip", Path::new(FILES)).args(["link", "set", "lo", "up"]).run().ok();
         }
         let runtime = Runtime::new(Path::new(ROOT), Path::new(FILES), &marker);

@@ -22,6 +22,14 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 pub struct Call {
     command: Command,
     files: PathBuf,
+    streams: Streams,
+}
+
+/// Where output goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Streams {
+    Files,
+    Nowhere,
 }
 
 /// A command that runs. Dropping it kills its process group.
@@ -53,7 +61,7 @@ impl Call {
         let files = directory.join(format!("call-{number}"));
         let mut command = Command::new(program);
         command.stdin(Stdio::null()).process_group(0);
-        Self { command, files }
+        Self { command, files, streams: Streams::Files }
     }
 
     /// Adds arguments.
@@ -87,12 +95,22 @@ impl Call {
         self
     }
 
+    /// Lets it, and a container that keeps its streams, write to nowhere.
+    #[must_use]
+    pub fn silent(mut self) -> Self {
+        self.streams = Streams::Nowhere;
+        self
+    }
+
     /// Starts it.
     #[must_use]
     pub fn spawn(mut self) -> Running {
         let out = File::create(self.files.with_extension("out")).unwrap();
         let err = File::create(self.files.with_extension("err")).unwrap();
-        self.command.stdout(out).stderr(err);
+        match self.streams {
+            Streams::Files => self.command.stdout(out).stderr(err),
+            Streams::Nowhere => self.command.stdout(Stdio::null()).stderr(Stdio::null()),
+        };
         let shown = format!("{:?}", self.command);
         let child = self.command.spawn().unwrap_or_else(|error| panic!("cannot run {shown}: {error}"));
         Running { child, files: self.files, shown, done: false }

@@ -15,6 +15,9 @@ use nix::unistd::Pid;
 
 use crate::behaviour::signal;
 
+/// How long `trap` waits for one more.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Blocks the signals and gives the descriptor that tells of them.
 pub(crate) fn listen(signals: &[Signal]) -> Result<SignalFd> {
     let mut set = SigSet::empty();
@@ -25,7 +28,7 @@ pub(crate) fn listen(signals: &[Signal]) -> Result<SignalFd> {
     Ok(SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)
 }
 
-/// The next of the signals, or nothing when the time is over.
+/// The next of the signals; nothing when the time is over, or this process has been stopped meanwhile.
 fn next(signals: &SignalFd, wait: Duration) -> Result<Option<Signal>> {
     let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
     match poll(&mut [PollFd::new(signals.as_fd(), PollFlags::POLLIN)], timeout) {
@@ -82,7 +85,10 @@ pub(crate) fn trap(arguments: &[String]) -> Result<ExitCode> {
     let wanted = arguments.iter().map(|name| signal(name)).collect::<Result<Vec<_>>>()?;
     let signals = listen(&wanted)?;
     writeln!(std::io::stdout(), "ready")?;
-    while let Some(signal) = next(&signals, Duration::from_secs(60))? {
+    let mut end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        let Some(signal) = next(&signals, end.saturating_duration_since(Instant::now()))? else { continue };
+        end = Instant::now() + PATIENCE;
         let size = match signal {
             Signal::SIGWINCH => crate::report::window().map(|(rows, columns)| format!(" {rows}x{columns}")),
             _ => None,

@@ -6,11 +6,14 @@ pub use crate::criu::options::{Common, page_server};
 use crate::criu::{Service, options, success};
 use crate::delete::destroy;
 use crate::error::{Error, Result};
+use crate::inside::open_host;
 use crate::probe;
 use crate::record::Record;
 use crate::state::status;
 use crate::store::{Entry, Store};
-use rustix::fd::AsRawFd;
+use rustix::fd::{AsFd, AsRawFd};
+use rustix::fs::OFlags;
+use std::ffi::CString;
 use std::path::Path;
 use tare_plan::spec::Checked;
 use tare_plan::step::Status;
@@ -96,14 +99,22 @@ fn own_options(
     (config, asked): (&Checked, &Asked),
 ) -> Result<Options> {
     let host = probe::host()?;
-    let mounts =
-        if asked.pre_dump { Vec::new() } else { options::external_mounts(config, &host, entry.id()) };
+    let init = record.init.as_ref().map(|init| init.pid);
+    let mounts = match init {
+        Some(pid) if !asked.pre_dump => {
+            let mounted = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
+            let root = CString::new(format!("/proc/{pid}/root")).unwrap_or_default();
+            let root = open_host(&root, OFlags::PATH).ok();
+            options::external_mounts(config, (&host, entry.id()), root.as_ref().map(AsFd::as_fd), &mounted)
+        }
+        _ => Vec::new(),
+    };
     let external = options::external_namespaces(config).into_iter();
     let external: Vec<String> =
         external.map(|(kind, name, path)| format!("{kind}[{}]:{name}", inode(&path))).collect();
     let freezer = record.cgroups.iter().find(|cgroup| cgroup.has("freezer")).or(record.cgroups.first());
     Ok(Options {
-        pid: record.init.as_ref().map(|init| init.pid),
+        pid: init,
         log_file: Some("dump.log".to_owned()),
         root: Some(record.rootfs.clone()),
         leave_running: Some(asked.afterwards == Afterwards::Running),

@@ -5,7 +5,7 @@ use crate::cgroup;
 use crate::cgroup_steps;
 use crate::create;
 use crate::criu::images::{self, Missing};
-use crate::criu::message::{CgroupRoot, ExternalMount, Inherited, Kind, Notice, Options, Request};
+use crate::criu::message::{CgroupRoot, Inherited, Kind, Notice, Options, Request};
 use crate::criu::options::Common;
 use crate::criu::{Service, options, success};
 use crate::error::{Error, FailedStep, Result};
@@ -13,6 +13,7 @@ use crate::fault::{Call, During, Fault};
 use crate::hook::{self, PreparedHook, run_all};
 use crate::inside::{Inside, open_host};
 use crate::parent::Created;
+use crate::private_root::PrivateRoot;
 use crate::process::{self, ProcessId};
 use crate::record::Record;
 use crate::slots::Slots;
@@ -21,14 +22,12 @@ use crate::store::{Entry, Store};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{
-    MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount_change, move_mount, open_tree,
-};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::ffi::CString;
 use tare_plan::create as planning;
 use tare_plan::host::{CgroupVersion, Host};
 use tare_plan::plan::Plan;
+use tare_plan::spec::{Mount, Spec};
 use tare_plan::step::{ParentStep, Status};
 use tare_sys::clone::Spawned;
 
@@ -88,11 +87,12 @@ pub fn restore(store: &Store, bundle: &Bundle, asked: &Asked<'_>) -> Result<Crea
 impl Restoring<'_> {
     fn bring_back(&mut self, plan: &Plan) -> Result<Spawned> {
         let common = &self.asked.common;
+        let slots = make_cgroups(plan)?;
+        let root = PrivateRoot::mount(plan, &self.entry.path())?;
+        // criu mounts below them, which the kernel allows in their own mount namespace alone.
         let images = images::open(&common.images, Missing::Refused)?;
         let work_path = common.work.clone().unwrap_or_else(|| common.images.clone());
         let work = images::open(&work_path, Missing::Made)?;
-        let slots = make_cgroups(plan)?;
-        let root = PrivateRoot::mount(self)?;
         self.make_places(root.directory())?;
         let namespaces = self.open_namespaces()?;
         let kept: Vec<BorrowedFd<'_>> = namespaces.iter().map(|(_, fd)| fd.as_fd()).collect();
@@ -139,7 +139,12 @@ impl Restoring<'_> {
             log_file: Some("restore.log".to_owned()),
             root: Some(root.path.clone()),
             restore_sibling: Some(true),
-            external_mounts: self.external_mounts(),
+            external_mounts: options::restored_external_mounts(
+                &self.bundle.config,
+                &self.host,
+                self.asked.request.id,
+                &self.bundle.path,
+            ),
             cgroup_roots: self.cgroup_roots(),
             inherited: namespaces.chain(self.streams()).collect(),
             tcp_close: Some(self.asked.tcp_close),
@@ -147,15 +152,6 @@ impl Restoring<'_> {
             lsm_mount_context: given(&self.asked.lsm_mount_context),
             ..options
         }
-    }
-
-    /// What mounts show now, and what hides files.
-    fn external_mounts(&self) -> Vec<ExternalMount> {
-        let spec = &self.bundle.config;
-        let id = self.asked.request.id;
-        let mounts = options::restored_mounts(spec, &self.host, id, &self.bundle.path).into_iter();
-        let masked = spec.linux.masked_paths.iter().map(|path| (path.clone(), "/dev/null".to_owned()));
-        mounts.chain(masked).map(|(key, value)| ExternalMount { key, value }).collect()
     }
 
     /// The container's own directory in each hierarchy, below which its cgroups are brought back.
@@ -187,20 +183,18 @@ impl Restoring<'_> {
         options::external_namespaces(&self.bundle.config).into_iter().map(open).collect()
     }
 
-    /// Places for the mounts that are not criu's to make: the image may lack them, as it did before.
+    /// Places for the mounts that are not criu's to make: what they are in may lack them, as it did before.
     fn make_places(&self, root: BorrowedFd<'_>) -> Result<()> {
-        let spec = &self.bundle.config;
-        let mounts = options::restored_mounts(spec, &self.host, self.asked.request.id, &self.bundle.path);
-        for (place, source) in mounts {
-            if !is_on_the_image(spec, &place) {
-                continue;
-            }
-            let inside = Inside::new(root);
-            let path = CString::new(place.trim_start_matches('/')).unwrap_or_default();
-            let made = if std::fs::metadata(&source).is_ok_and(|file| !file.is_dir()) {
-                inside.make_file(&path)
-            } else {
-                inside.make_directory(&path)
+        let (spec, bundle) = (&self.bundle.config, &self.bundle.path);
+        for (place, source) in options::restored_mounts(spec, &self.host, self.asked.request.id, bundle) {
+            let made = match ground(spec, &place) {
+                Ground::Image => make_place(root, &place, &source),
+                Ground::Bind(mount, rest) => {
+                    let shown = CString::new(options::source(mount, bundle)).unwrap_or_default();
+                    let shown = open_host(&shown, OFlags::PATH | OFlags::DIRECTORY);
+                    shown.and_then(|directory| make_place(directory.as_fd(), rest, &source))
+                }
+                Ground::Dumped => Ok(()),
             };
             made.map_err(|fault| Error::act(format!("make a place for the mount at {place}"), fault))?;
         }
@@ -247,13 +241,35 @@ impl Restoring<'_> {
     }
 }
 
-/// Whether a place lies on the image itself, and not on a mount that criu brings back with all that was on it.
-fn is_on_the_image(spec: &tare_plan::spec::Spec, place: &str) -> bool {
-    let covers = |mount: &str| {
-        let mount = mount.trim_end_matches('/');
-        !mount.is_empty() && place.strip_prefix(mount).is_some_and(|rest| rest.starts_with('/'))
+/// What a place lies on.
+enum Ground<'spec> {
+    /// The image itself.
+    Image,
+    /// What a bind shows, and the path in it.
+    Bind(&'spec Mount, &'spec str),
+    /// A mount that criu brings back with all that was on it.
+    Dumped,
+}
+
+/// What a place lies on: the last mount that covers it.
+fn ground<'spec>(spec: &'spec Spec, place: &'spec str) -> Ground<'spec> {
+    let covers = |mount: &'spec Mount| {
+        let rest = place.strip_prefix(mount.destination.trim_end_matches('/'))?;
+        rest.starts_with('/').then_some((mount, rest))
     };
-    !spec.mounts.iter().any(|mount| covers(&mount.destination))
+    match spec.mounts.iter().filter_map(covers).next_back() {
+        None => Ground::Image,
+        Some((mount, rest)) if options::is_bind(mount) => Ground::Bind(mount, rest),
+        Some(_) => Ground::Dumped,
+    }
+}
+
+/// Makes a place for what `source` is: a directory or a file.
+fn make_place(ground: BorrowedFd<'_>, place: &str, source: &str) -> std::result::Result<(), Fault> {
+    let inside = Inside::new(ground);
+    let path = CString::new(place.trim_start_matches('/')).unwrap_or_default();
+    let is_file = std::fs::metadata(source).is_ok_and(|file| !file.is_dir());
+    if is_file { inside.make_file(&path) } else { inside.make_directory(&path) }.map(drop)
 }
 
 /// Makes the container's cgroups and writes their limits, as create does.
@@ -277,72 +293,4 @@ fn enter_cgroups(plan: &Plan, slots: &Slots, pid: u32) -> Result<()> {
         entered.map_err(|fault| Error::act("let criu enter the container's cgroup", fault))?;
     }
     Ok(())
-}
-
-/// The root file system as a mount of its own, as criu wants it, in a mount namespace that nobody else sees: it is gone with
-/// this process, however that ends.
-struct PrivateRoot {
-    path: String,
-    directory: OwnedFd,
-    /// The namespace that this process came from.
-    home: OwnedFd,
-}
-
-impl PrivateRoot {
-    fn mount(restoring: &Restoring<'_>) -> Result<Self> {
-        let rootfs = &restoring.record.rootfs;
-        if restoring.bundle.config.annotations.contains_key("org.tare.overlay.lower") {
-            return Err(Error::Criu("a root file system made of layers can't be restored yet".to_owned()));
-        }
-        let act = |fault| Error::act(format!("mount the root file system {rootfs}"), fault);
-        let home = own_namespace().map_err(act)?;
-        let directory = Self::cover(rootfs).map_err(act)?;
-        Ok(Self { path: rootfs.clone(), directory, home })
-    }
-
-    fn cover(rootfs: &str) -> std::result::Result<OwnedFd, Fault> {
-        tare_sys::namespace::unshare(libc::CLONE_NEWNS).during(Call::Unshare)?;
-        let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
-        mount_change(c"/", slave).during(Call::Mount)?;
-        let path = CString::new(rootfs).unwrap_or_default();
-        let place = open_host(&path, OFlags::PATH | OFlags::DIRECTORY)?;
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE
-            | OpenTreeFlags::OPEN_TREE_CLOEXEC
-            | OpenTreeFlags::AT_EMPTY_PATH
-            | OpenTreeFlags::AT_RECURSIVE;
-        let tree = open_tree(&place, c"", flags).during(Call::OpenTree)?;
-        let both = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-        move_mount(&tree, c"", &place, c"", both).during(Call::MoveMount)?;
-        Ok(tree)
-    }
-
-    fn directory(&self) -> BorrowedFd<'_> {
-        self.directory.as_fd()
-    }
-
-    /// Does something in the namespace that this process came from.
-    fn outside(&self, act: impl FnOnce() -> Result<()>) -> Result<()> {
-        let go = |namespace: BorrowedFd<'_>| {
-            let kinds = libc::CLONE_NEWNS;
-            let gone = tare_sys::namespace::enter(namespace, kinds).during(Call::SetNamespace);
-            gone.map_err(|fault| Error::act("change the mount namespace", fault))
-        };
-        let here = own_namespace().map_err(|fault| Error::act("change the mount namespace", fault))?;
-        go(self.home.as_fd())?;
-        let done = act();
-        go(here.as_fd())?;
-        done
-    }
-
-    /// Goes back for good.
-    fn leave(self) -> Result<()> {
-        let gone =
-            tare_sys::namespace::enter(self.home.as_fd(), libc::CLONE_NEWNS).during(Call::SetNamespace);
-        gone.map_err(|fault| Error::act("change the mount namespace", fault))
-    }
-}
-
-fn own_namespace() -> std::result::Result<OwnedFd, Fault> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    fs::openat(CWD, c"/proc/self/ns/mnt", flags, Mode::empty()).during(Call::Open)
 }

@@ -148,6 +148,11 @@ impl Entry {
         &self.id
     }
 
+    /// The path of this directory.
+    pub(crate) fn path(&self) -> String {
+        format!("{}/{}", self.store, self.id)
+    }
+
     /// The path at which a socket in this directory can be bound or reached, however long the directory's own is.
     pub(crate) fn socket_path(&self) -> String {
         format!("/proc/self/fd/{}/{START}", self.directory.as_raw_fd())

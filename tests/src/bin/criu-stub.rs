@@ -83,6 +83,7 @@ fn restore(socket: RawFd, options: &Fields) {
         return answer(socket, 2, false, &[]);
     }
     assert_eq!(one(options, 26), 1, "the process has to be a sibling");
+    mount_in_work(one(options, 17));
     let how = Clone { flags: nix::libc::CLONE_PARENT as u64, cgroup: None };
     let restored = spawn(how, || {
         loop {
@@ -96,6 +97,16 @@ fn restore(socket: RawFd, options: &Fields) {
     let mut message = vec![0x08];
     varint(&mut message, u64::try_from(pid).unwrap());
     answer(socket, 2, true, &[(4, &message)]);
+}
+
+/// criu mounts its own things in the directory of its work, which has to be in its own mount namespace for that.
+fn mount_in_work(number: u64) {
+    let yard = format!("/proc/{}/fd/{number}/yard", getppid());
+    std::fs::create_dir(&yard).unwrap();
+    let nothing = None::<&str>;
+    nix::mount::mount(nothing, yard.as_str(), Some("tmpfs"), nix::mount::MsFlags::empty(), nothing).unwrap();
+    nix::mount::umount(yard.as_str()).unwrap();
+    std::fs::remove_dir(&yard).unwrap();
 }
 
 /// Tells how far it has come, and waits until that is heard.

@@ -162,6 +162,20 @@ fn mounts_that_show_other_places_are_not_crius_to_make() {
 }
 
 #[test]
+fn files_that_are_hidden_are_known_by_the_null_device() {
+    let mut stage =
+        Stage::new(|config| config.set("/linux/maskedPaths", json!(["/proc/keys", "/sys/firmware"])));
+    let _ = stage.checkpoint(&[]).ok();
+    let dumped = stage.asked(DUMP)["23"].as_array().unwrap().clone();
+    assert!(dumped.contains(&json!(["/proc/keys", "/dev/null"])), "{dumped:?}");
+    assert!(!dumped.iter().any(|pair| pair[0] == "/sys/firmware"), "a tmpfs is criu's to make: {dumped:?}");
+    let _ = stage.restore(&["-d"]).ok();
+    let restored = stage.asked(RESTORE)["23"].as_array().unwrap().clone();
+    assert!(restored.contains(&json!(["/dev/null", "/dev/null"])), "{restored:?}");
+    let _ = stage.container.force_delete().ok();
+}
+
+#[test]
 fn a_first_dump_of_memory_is_found_by_a_later_one() {
     let mut stage = Stage::new(|config| config);
     let first = stage.host.files().join("first").to_string_lossy().into_owned();

@@ -15,6 +15,7 @@ mod cgroups;
 mod check;
 mod checkpoint;
 mod clients;
+mod criu;
 mod debug;
 mod devices;
 mod events;

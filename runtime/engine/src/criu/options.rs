@@ -2,6 +2,10 @@
 
 use super::message::{ExternalMount, Options, PageServer};
 use crate::error::{Error, Result};
+use crate::inside::Inside;
+use rustix::fd::{AsRawFd, BorrowedFd};
+use rustix::fs::OFlags;
+use std::ffi::CString;
 use tare_plan::cgroup_path;
 use tare_plan::host::{CgroupVersion, Host};
 use tare_plan::spec::{Mount, NamespaceKind, Spec};
@@ -90,17 +94,55 @@ pub(crate) fn page_server_message((address, port): (String, i32)) -> PageServer 
 }
 
 /// Whether a mount shows what lies elsewhere, so that criu neither keeps nor makes it.
-fn is_bind(mount: &Mount) -> bool {
+pub(crate) fn is_bind(mount: &Mount) -> bool {
     mount.kind.as_deref() == Some("bind")
         || mount.options.iter().any(|option| option == "bind" || option == "rbind")
 }
 
-/// The mounts that are not criu's to make: by their places when dumped, which are the values too.
-pub(crate) fn external_mounts(spec: &Spec, host: &Host, id: &str) -> Vec<ExternalMount> {
+/// What hides a file, in the images and on the host.
+const NULL: &str = "/dev/null";
+
+/// The mounts that are not criu's to make, by where they really are below `root`; the images know them by the values.
+/// `mounted` is what init has mounted, as in its `mountinfo`: a directory is hidden by a tmpfs, which is criu's to make.
+pub(crate) fn external_mounts(
+    spec: &Spec,
+    (host, id): (&Host, &str),
+    root: Option<BorrowedFd<'_>>,
+    mounted: &str,
+) -> Vec<ExternalMount> {
     let places = restored_mounts(spec, host, id, "").into_iter();
-    let masked = spec.linux.masked_paths.iter().map(|path| (path.clone(), "/dev/null".to_owned()));
-    let dumped = places.map(|(place, _)| (place.clone(), place)).chain(masked);
-    dumped.map(|(key, value)| ExternalMount { key, value }).collect()
+    let places = places.map(|(place, _)| (root.and_then(|root| real(root, &place)), place));
+    let places = places.map(|(real, place)| (real.unwrap_or_else(|| place.clone()), place));
+    let hidden = spec.linux.masked_paths.iter().filter(|path| shows_null(mounted, path));
+    let hidden = hidden.map(|path| (path.clone(), NULL.to_owned()));
+    places.chain(hidden).map(|(key, value)| ExternalMount { key, value }).collect()
+}
+
+/// Where a place with symbolic links on the way really is.
+fn real(root: BorrowedFd<'_>, place: &str) -> Option<String> {
+    let file = Inside::new(root).open(&CString::new(place).ok()?, OFlags::PATH).ok()?;
+    let path = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+    path.into_os_string().into_string().ok()
+}
+
+/// Whether the null device is mounted at a place (proc_pid_mountinfo(5): the fourth field is what is shown, the fifth where).
+fn shows_null(mounted: &str, place: &str) -> bool {
+    mounted.lines().any(|line| {
+        let mut fields = line.split(' ').skip(3);
+        fields.next().is_some_and(|shown| shown.ends_with("/null")) && fields.next() == Some(place)
+    })
+}
+
+/// What those of the images show now, by the names they have there; relative sources count from `bundle`.
+pub(crate) fn restored_external_mounts(
+    spec: &Spec,
+    host: &Host,
+    id: &str,
+    bundle: &str,
+) -> Vec<ExternalMount> {
+    let hidden = (!spec.linux.masked_paths.is_empty()).then(|| (NULL.to_owned(), NULL.to_owned()));
+    let all = restored_mounts(spec, host, id, bundle).into_iter().chain(hidden);
+    all.map(|(key, value)| ExternalMount { key, value }).collect()
 }
 
 /// The same mounts with what they show on the host; relative sources count from `bundle`.
@@ -109,13 +151,17 @@ pub(crate) fn restored_mounts(spec: &Spec, host: &Host, id: &str, bundle: &str) 
     for mount in &spec.mounts {
         let place = absolute(&mount.destination, "");
         if is_bind(mount) {
-            let source = mount.source.as_deref().unwrap_or_default();
-            all.push((place, absolute(source, bundle)));
+            all.push((place, source(mount, bundle)));
         } else if matches!(mount.kind.as_deref(), Some("cgroup" | "cgroup2")) {
             all.extend(cgroup_mounts(spec, host, id, &place));
         }
     }
     all
+}
+
+/// What a bind shows; a relative path counts from `bundle`.
+pub(crate) fn source(mount: &Mount, bundle: &str) -> String {
+    absolute(mount.source.as_deref().unwrap_or_default(), bundle)
 }
 
 /// The copies of the container's own directories: one on v2, one for each hierarchy on v1.
@@ -163,6 +209,14 @@ mod tests {
         for wrong in ["localhost", ":27", "localhost:", "localhost:0", "localhost:x"] {
             assert!(page_server(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_file_is_hidden_by_the_null_device() {
+        let mounted = "90 78 0:6 /null /proc/keys rw - devtmpfs devtmpfs rw\n\
+                       92 83 0:46 / /sys/firmware ro - tmpfs tmpfs ro\n";
+        assert!(shows_null(mounted, "/proc/keys"));
+        assert!(!shows_null(mounted, "/sys/firmware") && !shows_null(mounted, "/proc/kcore"));
     }
 
     #[test]

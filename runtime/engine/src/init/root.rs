@@ -1,14 +1,11 @@
 //! The root file system: mounted over the old root, and entered.
 
 use super::Init;
-use crate::channel::KernelText;
 use crate::fault::{Call, During, Fault};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags,
-    UnmountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_change,
-    move_mount, unmount,
+    MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_change, move_mount, unmount,
 };
 use std::ffi::CStr;
 use tare_plan::spec::NamespaceKind;
@@ -21,40 +18,8 @@ pub(super) fn detach_propagation() -> Result<(), Fault> {
 
 /// Mounts an overlay. It exists in this namespace alone and goes with it.
 pub(super) fn overlay(init: &mut Init<'_>, overlay: &Overlay, at: &CStr) -> Result<(), Fault> {
-    let context = fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC).during(Call::FsOpen)?;
-    let mounted = configure_overlay(context.as_fd(), overlay);
-    if mounted.is_err() {
-        init.text = KernelText::read(context.as_fd());
-    }
-    put(init, mounted?, at)
-}
-
-fn configure_overlay(context: BorrowedFd<'_>, overlay: &Overlay) -> Result<OwnedFd, Fault> {
-    fsconfig_set_string(context, c"source", c"overlay").during(Call::FsOption)?;
-    for (index, layer) in overlay.lower.iter().enumerate() {
-        set_layer(context, index, layer, overlay.lower.len())?;
-    }
-    if let Some((upper, work)) = &overlay.upper {
-        fsconfig_set_string(context, c"upperdir", upper.as_c_str()).during(Call::FsOption)?;
-        fsconfig_set_string(context, c"workdir", work.as_c_str()).during(Call::FsOption)?;
-    }
-    for (key, value) in &overlay.options {
-        match value {
-            Some(value) => fsconfig_set_string(context, key.as_c_str(), value.as_c_str()),
-            None => fsconfig_set_flag(context, key.as_c_str()),
-        }
-        .during(Call::FsOption)?;
-    }
-    fsconfig_create(context).during(Call::FsCreate)?;
-    fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).during(Call::FsMount)
-}
-
-/// Gives one lower layer: a single one by the option that every kernel has, several one by one (Linux 6.7 on).
-fn set_layer(context: BorrowedFd<'_>, index: usize, layer: &CStr, count: usize) -> Result<(), Fault> {
-    let key = if count == 1 { c"lowerdir" } else { c"lowerdir+" };
-    fsconfig_set_string(context, key, layer)
-        .during(Call::FsOption)
-        .map_err(|fault| fault.detail(index as u32))
+    let mounted = crate::overlay::make(overlay, &mut init.text)?;
+    put(init, mounted, at)
 }
 
 /// Mounts the detached tree that the parent made.

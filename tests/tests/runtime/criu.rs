@@ -1,0 +1,313 @@
+//! checkpoint and restore by criu itself, where there is one that can dump on this kernel: what comes back, and how it is then.
+//!
+//! `CRIU` names it; without that it is looked for in PATH. Debian 12's own can't dump on kernels of Linux 6.11 and newer.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use tare_bundle::bundle::PAYLOAD;
+use tare_bundle::config::Config;
+use tests::{Call, Console, Container, Host, Kind, Output, eventually, skip, under_test};
+
+/// criu, if it says of itself that it works here.
+fn usable() -> Option<PathBuf> {
+    let named = std::env::var_os("CRIU").map_or_else(|| PathBuf::from("criu"), PathBuf::from);
+    let checked = Command::new(&named).arg("check").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    checked.is_ok_and(|status| status.success()).then_some(named)
+}
+
+macro_rules! criu {
+    () => {
+        match usable() {
+            Some(criu) if under_test() == Kind::Tare => criu,
+            Some(_) => skip!("this test is of our own runtime"),
+            None => skip!("there is no criu here that works on this kernel (CRIU names one)"),
+        }
+    };
+}
+
+/// A container that is frozen and brought back again. It goes before its host, which looks for what is left.
+struct Stage {
+    container: Container,
+    host: Host,
+    criu: PathBuf,
+}
+
+impl Stage {
+    /// A container that runs, and whose streams lead nowhere: criu can't bring back files of the test's.
+    fn new(criu: PathBuf, change: impl FnOnce(&Host, Config) -> Config) -> Self {
+        let host = Host::with_loopback();
+        let config = host.config(&["sleep", "600"]).tmpfs("/kept", &["size=1m"]);
+        let container = host.container(change(&host, config));
+        Self { container, host, criu }.started(&[])
+    }
+
+    #[track_caller]
+    fn started(self, options: &[&str]) -> Self {
+        let bundle = self.bundle();
+        let words = [&["create", "--bundle", &bundle], options, &[self.container.id()]].concat();
+        assert_eq!(self.host.runtime().call(&words).silent().run().code, 0);
+        self.container.start();
+        self
+    }
+
+    fn bundle(&self) -> String {
+        self.container.bundle().to_string_lossy().into_owned()
+    }
+
+    fn images(&self) -> PathBuf {
+        self.host.files().join("images")
+    }
+
+    fn call(&self, verb: &str, options: &[&str]) -> Call {
+        let (criu, images) = (self.criu.to_string_lossy(), self.images());
+        let images = images.to_string_lossy();
+        let words = [&["--criu", &criu, verb, "--image-path", &images], options, &[self.container.id()]];
+        self.host.runtime().call(&words.concat())
+    }
+
+    #[track_caller]
+    fn frozen(&self) {
+        let output = self.call("checkpoint", &[]).run();
+        assert_eq!(output.code, 0, "{output:#?}\n{}", self.complaints("dump.log"));
+    }
+
+    #[track_caller]
+    fn back(&self, options: &[&str]) {
+        let bundle = self.bundle();
+        let words = [&["--bundle", &bundle, "--detach"], options].concat();
+        let output = self.call("restore", &words).silent().run();
+        assert_eq!(output.code, 0, "{}", self.complaints("restore.log"));
+        assert_eq!(self.container.status(), "running");
+    }
+
+    fn complaints(&self, log: &str) -> String {
+        let text = std::fs::read_to_string(self.images().join(log)).unwrap_or_default();
+        text.lines().filter(|line| line.contains("Error")).collect::<Vec<_>>().join("\n")
+    }
+
+    fn payload(&self, words: &[&str]) -> Output {
+        self.container.exec(&[], &[&[PAYLOAD], words].concat())
+    }
+
+    fn processes(&self) -> usize {
+        let list = self.container.verb(&["ps", "--format", "json"]).ok().json();
+        list.as_array().unwrap().len()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = self.container.force_delete();
+        // What criu found out of this kernel.
+        let _ = std::fs::remove_file("/run/criu.kdat");
+    }
+}
+
+#[test]
+fn a_container_comes_back_twice_as_it_was() {
+    let stage = Stage::new(criu!(), |_, config| {
+        let masked = json!(["/proc/keys", "/proc/timer_list", "/proc/acpi", "/sys/firmware"]);
+        config.pids(20).set("/linux/maskedPaths", masked)
+    });
+    // What an exec has left behind is a child of init's, and comes back as well.
+    let _ = stage.payload(&["leave", "600"]).ok();
+    let _ = stage.payload(&["write", "/kept/file", "kept"]).ok();
+    let before = stage.processes();
+    for _ in 0..2 {
+        stage.frozen();
+        let _ = stage.container.verb(&["state"]).fails().says(&["does not exist"]);
+        stage.back(&[]);
+        assert_eq!(stage.payload(&["cat", "/kept/file"]).ok().out, "kept");
+        assert_eq!(stage.processes(), before);
+        assert_eq!(stage.container.limit("pids", "pids.max"), "20");
+        let report = stage.container.exec_report(&[]);
+        assert_eq!(report["cgroup"], stage.container.exec_report(&[])["cgroup"]);
+    }
+    let _ = stage.container.kill("KILL").ok();
+    stage.container.becomes("stopped");
+}
+
+#[test]
+fn dockers_profile_and_capabilities_come_back() {
+    let criu = criu!();
+    let host = Host::with_loopback();
+    let config = Config::docker()
+        .unwrap()
+        .env(&format!("TARE_TEST={}", host.marker()))
+        .args(&[PAYLOAD, "sleep", "600"])
+        .set("/process/terminal", false);
+    let container = host.container(config.remove("/linux/cgroupsPath"));
+    let stage = Stage { container, host, criu }.started(&[]);
+    let status = |field: &str| {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", stage.container.pid())).unwrap();
+        text.lines().find(|line| line.starts_with(field)).unwrap_or_default().to_owned()
+    };
+    let before = ["Cap", "Seccomp:", "NoNewPrivs:"].map(status);
+    stage.frozen();
+    stage.back(&[]);
+    assert_eq!(["Cap", "Seccomp:", "NoNewPrivs:"].map(status), before);
+}
+
+#[test]
+fn the_terminal_goes_to_the_console_socket_of_the_restore() {
+    let criu = criu!();
+    let host = Host::with_loopback();
+    let console = Console::listen(host.files());
+    let config = host.config(&["trap", "WINCH"]).set("/process/terminal", true);
+    let container = host.container(config);
+    let stage = Stage { container, host, criu };
+    let stage = stage.started(&["--console-socket", &console.path()]);
+    let mut master = console.accept();
+    master.expect("ready");
+    stage.frozen();
+    drop(master);
+    stage.back(&["--console-socket", &console.path()]);
+    let mut master = console.accept();
+    master.resize(50, 132);
+    master.expect("SIGWINCH 50x132");
+    drop(console);
+}
+
+#[test]
+fn pipes_that_were_its_streams_are_those_of_the_restore() {
+    let criu = criu!();
+    let host = Host::with_loopback();
+    let container = host.container(host.config(&["trap", "USR1"]));
+    let stage = Stage { container, host, criu };
+    let mut command = Command::new(stage.host.runtime().program());
+    let root = stage.host.runtime().root().to_string_lossy().into_owned();
+    let bundle = stage.bundle();
+    let words = ["--root", &root, "create", "--bundle", &bundle, stage.container.id()];
+    let mut first = command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    assert!(first.wait().unwrap().success());
+    stage.container.start();
+    expect(first.stdout.as_mut().unwrap(), "ready");
+    stage.frozen();
+    let (criu, images) = (stage.criu.to_string_lossy(), stage.images());
+    let mut command = Command::new(stage.host.runtime().program());
+    command.args(["--root", &root, "--criu", &criu, "restore", "--detach", "--bundle", &bundle]);
+    command.arg("--image-path").arg(images).arg(stage.container.id());
+    let mut second = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    assert!(second.wait().unwrap().success(), "{}", stage.complaints("restore.log"));
+    let _ = stage.container.kill("USR1").ok();
+    expect(second.stdout.as_mut().unwrap(), "SIGUSR1");
+}
+
+/// Reads until the text has come.
+#[track_caller]
+fn expect(stream: &mut impl std::io::Read, text: &str) {
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains(text) {
+        let mut byte = [0];
+        assert_eq!(stream.by_ref().read(&mut byte).unwrap(), 1, "{:?}", String::from_utf8_lossy(&read));
+        read.push(byte[0]);
+    }
+}
+
+#[test]
+fn a_joined_network_namespace_and_its_devices_stay_as_they_are() {
+    let criu = criu!();
+    let host = Host::with_loopback();
+    let mut holder = host.container(host.config(&["sleep", "600"]));
+    holder.create();
+    let path = format!("/proc/{}/ns/net", holder.pid());
+    host.tool(&["ip", "link", "add", "move0", "mtu", "1400", "type", "veth", "peer", "move0p"]);
+    host.tool(&["ip", "address", "add", "10.9.8.7/24", "dev", "move0"]);
+    let config = host.config(&["sleep", "600"]).join("network", &path);
+    let container = host.container(config.set("/linux/netDevices", json!({"move0": {}})));
+    let stage = Stage { container, host, criu }.started(&[]);
+    let namespace = std::fs::read_link(&path).unwrap();
+    for _ in 0..2 {
+        stage.frozen();
+        stage.back(&[]);
+        let own = std::fs::read_link(format!("/proc/{}/ns/net", stage.container.pid())).unwrap();
+        assert_eq!(own, namespace);
+        let link = format!("--net={path}");
+        let words = ["nsenter", &link, "ip", "-j", "address", "show", "dev", "move0"];
+        let device: Value = stage.host.tool(&words).json()[0].clone();
+        assert_eq!((&device["mtu"], &device["addr_info"][0]["local"]), (&json!(1400), &json!("10.9.8.7")));
+    }
+    let _ = stage.container.verb(&["delete", "--force"]).ok();
+    let _ = holder.force_delete().ok();
+    eventually("the pair is gone", || !Path::new("/sys/class/net/move0p").exists());
+}
+
+#[test]
+fn binds_within_binds_come_back_when_their_places_are_gone() {
+    let stage = Stage::new(criu!(), |host, config| {
+        let (outer, inner) = (host.files().join("outer"), host.files().join("inner"));
+        std::fs::create_dir_all(outer.join("deep")).unwrap();
+        std::fs::create_dir(&inner).unwrap();
+        std::fs::write(inner.join("file"), "of the inner one").unwrap();
+        let config = config.bind(&outer.to_string_lossy(), "/data/one", &["rbind", "rw"]);
+        config.bind(&inner.to_string_lossy(), "/data/one/deep", &["rbind", "ro"])
+    });
+    stage.frozen();
+    std::fs::remove_dir_all(stage.container.rootfs().join("data")).unwrap();
+    std::fs::remove_dir(stage.host.files().join("outer/deep")).unwrap();
+    stage.back(&[]);
+    assert_eq!(stage.payload(&["cat", "/data/one/deep/file"]).ok().out, "of the inner one");
+    let report = stage.container.exec(&[], &[PAYLOAD, "report", "/data/one/deep"]).ok().json();
+    assert_eq!(report["paths"]["/data/one/deep"]["write"], "EROFS");
+}
+
+#[test]
+fn a_bind_whose_place_is_a_link_comes_back() {
+    let criu = criu!();
+    let host = Host::with_loopback();
+    let source = host.files().join("source");
+    std::fs::create_dir(&source).unwrap();
+    std::fs::write(source.join("file"), "shown").unwrap();
+    let config = host.config(&["sleep", "600"]).bind(&source.to_string_lossy(), "/link/place", &["rbind"]);
+    let container = host.container(config);
+    std::fs::create_dir(container.rootfs().join("real")).unwrap();
+    std::os::unix::fs::symlink("/real", container.rootfs().join("link")).unwrap();
+    let stage = Stage { container, host, criu }.started(&[]);
+    stage.frozen();
+    stage.back(&[]);
+    assert_eq!(stage.payload(&["cat", "/real/place/file"]).ok().out, "shown");
+}
+
+#[test]
+fn a_root_made_of_layers_comes_back() {
+    let criu = criu!();
+    let host = Host::with_loopback();
+    let container = host.container(host.config(&["sleep", "600"]));
+    let base = container.bundle().join("base");
+    std::fs::rename(container.rootfs(), &base).unwrap();
+    for name in ["site", "upper", "work"] {
+        std::fs::create_dir(container.bundle().join(name)).unwrap();
+    }
+    std::fs::write(container.bundle().join("site/new"), "of a layer").unwrap();
+    let layers = ["site".to_owned(), "base".to_owned()];
+    let config = host.config(&["sleep", "600"]).cgroup(&format!("/{}", container.id()));
+    let config = config.overlay(&layers, Some(("upper", "work")));
+    std::fs::write(container.bundle().join("config.json"), config.value().to_string()).unwrap();
+    let stage = Stage { container, host, criu }.started(&[]);
+    let _ = stage.payload(&["write", "/written", "above"]).ok();
+    let mounts = std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+    stage.frozen();
+    stage.back(&[]);
+    assert_eq!(stage.payload(&["cat", "/new", "/written"]).ok().out, "of a layerabove");
+    assert_eq!(std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap(), mounts);
+}
+
+#[test]
+fn the_cgroup_can_be_another_one() {
+    let mut stage = Stage::new(criu!(), |_, config| config);
+    stage.frozen();
+    let old = stage.container.cgroup("pids");
+    assert!(!old.exists());
+    let path = stage.container.bundle().join("config.json");
+    let mut config: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let other = format!("/{}-other", stage.container.id());
+    config["linux"]["cgroupsPath"] = json!(other);
+    std::fs::write(&path, config.to_string()).unwrap();
+    stage.back(&["--manage-cgroups-mode", "ignore"]);
+    let text = std::fs::read_to_string(format!("/proc/{}/cgroup", stage.container.pid())).unwrap();
+    assert!(text.contains(&format!("pids:{other}")), "{text}");
+    assert!(!old.exists());
+    let _ = stage.container.force_delete().ok();
+}
