@@ -11,6 +11,7 @@ const SHOWN: &[(&str, &str)] = &[
     ("run, plain, after", "wall ms"),
     ("run, Docker's profile, after", "wall ms"),
     ("create+start+delete, plain", "CPU ms"),
+    ("exec, plain", "CPU ms"),
     ("run, plain", "peak RSS KiB"),
     ("run, plain", "system calls"),
     ("bridge+host-local ADD", "CPU ms"),

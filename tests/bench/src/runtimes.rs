@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use nix::sys::prctl;
 use tare_bundle::bundle::{Bundle, PAYLOAD};
 use tare_bundle::config::Config;
 
@@ -27,6 +28,9 @@ type Life = fn(&Runtime, &Path) -> Result<()>;
 const LIVES: [(&str, Life); 2] =
     [("run", Runtime::run), ("create+start+delete", Runtime::create_start_delete)];
 
+/// What is done to a container that runs.
+const VISITS: [(&str, Life); 2] = [("exec", Runtime::exec), ("state", Runtime::state)];
+
 /// Measures every runtime there is and adds the figures.
 pub(crate) fn measure(place: &Place, options: &Options, report: &mut Report) -> Result<()> {
     let runtimes = find(place)?;
@@ -47,9 +51,37 @@ pub(crate) fn measure(place: &Place, options: &Options, report: &mut Report) -> 
             report.add((&case, "peak RSS KiB"), &runtime.name, traced.peak_kib);
         }
     }
+    measure_visits(place, &runtimes, options, report)?;
     for runtime in &runtimes {
         let smallest = smallest_limit(place, runtime).with_context(|| runtime.name.clone())?;
         report.add(("run, plain", "least memory KiB"), &runtime.name, smallest);
+    }
+    Ok(())
+}
+
+/// Measures what is done to containers that run: each runtime has one of its own.
+fn measure_visits(place: &Place, runtimes: &[Runtime], options: &Options, report: &mut Report) -> Result<()> {
+    for (variant, config) in configs()? {
+        let start = |runtime: &Runtime| {
+            let directory = place.directory.join(format!("visited-{}", runtime.name));
+            let config = config.clone().args(&[PAYLOAD, "sleep", "600"]);
+            let cgroup = format!("/tare-bench-{}", runtime.name);
+            let bundle = bundle(place, &directory, config.cgroup(&cgroup))?;
+            runtime.call(&["create", "--bundle", &bundle.to_string_lossy(), "bench"])?;
+            runtime.call(&["start", "bench"])
+        };
+        // Nobody waits for them when a sample is over: they are not this process's children.
+        prctl::set_child_subreaper(false)?;
+        let started = runtimes.iter().try_for_each(start);
+        prctl::set_child_subreaper(true)?;
+        let measured = started.and_then(|()| {
+            VISITS.iter().try_for_each(|(name, visit)| {
+                let case = format!("{name}, {variant}");
+                time(runtimes, (&case, &place.directory, *visit), (options.samples, None), report)
+            })
+        });
+        let ended = runtimes.iter().try_for_each(|runtime| runtime.call(&["delete", "--force", "bench"]));
+        measured.and(ended)?;
     }
     Ok(())
 }
@@ -114,12 +146,18 @@ fn program(place: &Place, name: &str) -> Result<Option<PathBuf>> {
     Ok(std::env::split_paths(&path).map(|directory| directory.join(name)).find(|program| program.is_file()))
 }
 
-/// The same root file system twice: with the least configuration, and as Docker has it, with limits.
-fn bundles(place: &Place) -> Result<Vec<(&'static str, PathBuf)>> {
+/// The least configuration, and the one that Docker makes, with limits.
+fn configs() -> Result<[(&'static str, Config); 2]> {
     let docker = Config::docker()?.memory(512 << 20).pids(512);
+    Ok([("plain", Config::plain()?), ("Docker's profile", docker)])
+}
+
+/// The same root file system with each configuration, to run the trivial program.
+fn bundles(place: &Place) -> Result<Vec<(&'static str, PathBuf)>> {
     let mut all = Vec::new();
-    for (variant, config) in [("plain", Config::plain()?), ("Docker's profile", docker)] {
+    for (variant, config) in configs()? {
         let directory = place.directory.join(variant.replace([' ', '\''], "-"));
+        let config = config.args(&[PAYLOAD, "true"]).cgroup("/tare-bench");
         all.push((variant, bundle(place, &directory, config)?));
     }
     Ok(all)
@@ -130,7 +168,7 @@ fn bundle(place: &Place, directory: &Path, config: Config) -> Result<PathBuf> {
     let bundle = Bundle::create(directory)?;
     bundle.payload_root("rootfs", &payload)?;
     // Older peers refuse newer versions of the specification.
-    bundle.write(&config.set("/ociVersion", "1.0.2").args(&[PAYLOAD, "true"]).cgroup("/tare-bench"))?;
+    bundle.write(&config.set("/ociVersion", "1.0.2"))?;
     Ok(bundle.path().to_path_buf())
 }
 
@@ -162,6 +200,14 @@ impl Runtime {
         self.call(&["run", "--bundle", &bundle.to_string_lossy(), "bench"])
     }
 
+    fn exec(&self, _: &Path) -> Result<()> {
+        self.call(&["exec", "bench", PAYLOAD, "true"])
+    }
+
+    fn state(&self, _: &Path) -> Result<()> {
+        self.call(&["state", "bench"])
+    }
+
     fn create_start_delete(&self, bundle: &Path) -> Result<()> {
         self.call(&["create", "--bundle", &bundle.to_string_lossy(), "bench"])?;
         self.call(&["start", "bench"])?;
@@ -175,6 +221,7 @@ fn smallest_limit(place: &Place, runtime: &Runtime) -> Result<f64> {
     while works - fails > 16 {
         let middle = fails.midpoint(works);
         let config = Config::plain()?.memory(i64::from(middle) * 1024);
+        let config = config.args(&[PAYLOAD, "true"]).cgroup("/tare-bench");
         let bundle = bundle(place, &place.directory.join(format!("limit-{}", runtime.name)), config)?;
         // It has to work thrice: what is on the brink does so now and then.
         let succeeds = (0..3).all(|_| runtime.run(&bundle).is_ok());
