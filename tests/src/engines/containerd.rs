@@ -12,7 +12,8 @@ use crate::{Call, Host, Output, Running, eventually};
 pub struct Containerd<'a> {
     host: &'a Host,
     directory: PathBuf,
-    _plugins: Installed,
+    namespace: String,
+    _plugins: Option<Installed>,
     daemon: Option<Running>,
 }
 
@@ -71,22 +72,47 @@ impl<'a> Containerd<'a> {
     pub fn start(host: &'a Host, plugins: &[PathBuf], image: &Image) -> Self {
         let directory = host.files().join("containerd");
         std::fs::create_dir_all(&directory).unwrap();
+        let installed = Installed::from(&directory, plugins);
+        let without = "disabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n";
+        // Its cgroups bear the namespace's name, on a machine that all tests share.
+        let mut containerd = Self::launch(host, without, host.marker());
+        containerd._plugins = Some(installed);
+        containerd.import(image);
+        containerd
+    }
+
+    /// Starts the daemon with further lines in its configuration; `ctr` will act in the namespace of that name.
+    pub(crate) fn launch(host: &'a Host, further: &str, namespace: &str) -> Self {
+        let directory = host.files().join("containerd");
+        std::fs::create_dir_all(&directory).unwrap();
         let place = |name: &str| directory.join(name).display().to_string();
         let configuration = format!(
-            "version = 2\nroot = \"{}\"\nstate = \"{}\"\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n\
+            "version = 2\nroot = \"{}\"\nstate = \"{}\"\n{further}\
              [grpc]\naddress = \"{}\"\n[plugins.\"io.containerd.internal.v1.opt\"]\npath = \"{}\"\n",
             place("root"),
             place("state"),
             place("socket"),
             place("opt"),
         );
-        let file = directory.join("config.toml");
-        std::fs::write(&file, configuration).unwrap();
-        let installed = Installed::from(&directory, plugins);
-        let mut containerd = Self { host, directory, _plugins: installed, daemon: None };
+        std::fs::write(directory.join("config.toml"), configuration).unwrap();
+        let namespace = namespace.to_string();
+        let mut containerd = Self { host, directory, namespace, _plugins: None, daemon: None };
         containerd.boot();
-        containerd.run(&["image", "import", image.archive().to_str().unwrap()]).ok();
         containerd
+    }
+
+    /// Loads an image.
+    ///
+    /// # Panics
+    /// It is refused.
+    pub fn import(&self, image: &Image) {
+        self.run(&["image", "import", image.archive().to_str().unwrap()]).ok();
+    }
+
+    /// Where the daemon listens.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.directory.join("socket")
     }
 
     /// Starts the daemon, which must answer soon.
@@ -128,9 +154,8 @@ impl<'a> Containerd<'a> {
     pub fn call(&self, words: &[&str]) -> Call {
         Call::new("ctr", self.host.files())
             .with(|command| {
-                command.env("CONTAINERD_ADDRESS", self.directory.join("socket"));
-                // Its cgroups bear this name, on a machine that all tests share.
-                command.env("CONTAINERD_NAMESPACE", self.host.marker());
+                command.env("CONTAINERD_ADDRESS", self.socket());
+                command.env("CONTAINERD_NAMESPACE", &self.namespace);
             })
             .args(words)
     }
@@ -148,10 +173,10 @@ impl<'a> Containerd<'a> {
         self.call(&[&["run", "--runc-binary", program], options, &[NAME, id], words].concat())
     }
 
-    /// What the daemon has printed so far.
+    /// What the daemon has complained of.
     #[must_use]
     pub fn log(&self) -> String {
-        self.daemon.as_ref().map(Running::printed).unwrap_or_default()
+        self.daemon.as_ref().map(Running::complaints).unwrap_or_default()
     }
 }
 

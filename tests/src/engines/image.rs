@@ -10,12 +10,14 @@ use crate::host::payload;
 
 /// What engines call the image.
 pub const NAME: &str = "docker.io/library/tare-test:1";
+/// What the image is called whose container holds a pod's namespaces.
+pub const PAUSE: &str = "docker.io/library/tare-pause:1";
 
 /// The programs of busybox that tests use.
 const APPLETS: &[&str] = &[
     "cat", "chmod", "echo", "env", "false", "grep", "head", "hostname", "httpd", "id", "ip", "kill", "ls",
-    "mkdir", "mount", "nc", "nslookup", "ping", "ps", "rm", "sh", "sleep", "stat", "sysctl", "test", "touch",
-    "true", "umount", "wget",
+    "mkdir", "mount", "nc", "nslookup", "ping", "ps", "readlink", "rm", "sh", "sleep", "stat", "sysctl",
+    "test", "touch", "true", "umount", "wget",
 ];
 
 /// An image archive in the layout of OCI.
@@ -31,7 +33,20 @@ impl Image {
     /// There is no static busybox (`busybox-static`), or no tar.
     #[must_use]
     pub fn make(host: &Host) -> Self {
-        let directory = host.files().join("image");
+        Self::called(host, NAME, &["/bin/sh"])
+    }
+
+    /// The same with a program that only sleeps: of pods.
+    ///
+    /// # Panics
+    /// As [`Image::make`].
+    #[must_use]
+    pub fn pause(host: &Host) -> Self {
+        Self::called(host, PAUSE, &["/bin/payload", "sleep", "86400"])
+    }
+
+    fn called(host: &Host, name: &str, command: &[&str]) -> Self {
+        let directory = host.files().join(format!("image-{}", name.replace(['/', ':'], "-")));
         let (root, layout) = (directory.join("root"), directory.join("layout"));
         fill(&root);
         std::fs::create_dir_all(layout.join("blobs/sha256")).unwrap();
@@ -40,7 +55,7 @@ impl Image {
         let (layer, size) = keep(host, &layout, &std::fs::read(&layer).unwrap());
         let config = json!({
             "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer]},
-            "config": {"Cmd": ["/bin/sh"], "Env": ["PATH=/bin"]},
+            "config": {"Cmd": command, "Env": ["PATH=/bin"]},
         });
         let (config, config_size) = keep(host, &layout, config.to_string().as_bytes());
         let manifest = json!({
@@ -51,13 +66,13 @@ impl Image {
         let (manifest, manifest_size) = keep(host, &layout, manifest.to_string().as_bytes());
         let mut listed = descriptor("manifest.v1+json", &manifest, manifest_size);
         listed["annotations"] =
-            json!({"org.opencontainers.image.ref.name": NAME, "io.containerd.image.name": NAME});
+            json!({"org.opencontainers.image.ref.name": name, "io.containerd.image.name": name});
         let index = json!({"schemaVersion": 2, "manifests": [listed]});
         std::fs::write(layout.join("index.json"), index.to_string()).unwrap();
         std::fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
         // What Docker of these days reads instead.
         let blob = |digest: &str| digest.replacen("sha256:", "blobs/sha256/", 1);
-        let docker = json!([{"Config": blob(&config), "RepoTags": [NAME], "Layers": [blob(&layer)]}]);
+        let docker = json!([{"Config": blob(&config), "RepoTags": [name], "Layers": [blob(&layer)]}]);
         std::fs::write(layout.join("manifest.json"), docker.to_string()).unwrap();
         let archive = directory.join("image.tar");
         host.tool(&["tar", "-C", show(&layout), "-cf", show(&archive), "."]);

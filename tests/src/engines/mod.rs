@@ -4,13 +4,15 @@
 //! removes what it keeps elsewhere. What a runtime or a plugin leaves is still found by the host.
 
 mod containerd;
+pub mod cri;
 mod docker;
 mod image;
 mod podman;
 
 pub use containerd::Containerd;
+pub use cri::Cri;
 pub use docker::{Docker, Node};
-pub use image::{Image, NAME};
+pub use image::{Image, NAME, PAUSE};
 pub use podman::Podman;
 
 use std::path::Path;

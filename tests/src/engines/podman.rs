@@ -67,6 +67,8 @@ impl<'a> Podman<'a> {
                 command.arg("--tmpdir").arg(place("tmp")).args(["--storage-driver", "overlay"]);
             })
             .args(words)
+            // Its monitor writes down where it stands that a container was short of memory.
+            .within(&self.directory)
     }
 
     /// Calls and waits.

@@ -30,7 +30,7 @@ fn path(order: &[Whose]) -> Vec<PathBuf> {
 }
 
 /// A directory in which the named plugins are ours and all others the Go ones.
-fn mixed(host: &Host, ours: &[&str]) -> Vec<PathBuf> {
+pub(crate) fn mixed(host: &Host, ours: &[&str]) -> Vec<PathBuf> {
     let directory = host.files().join(format!("mixed-{}", ours.join("-")));
     std::fs::create_dir_all(&directory).unwrap();
     for entry in std::fs::read_dir("/usr/lib/cni").unwrap().flatten() {
@@ -43,10 +43,10 @@ fn mixed(host: &Host, ours: &[&str]) -> Vec<PathBuf> {
 }
 
 /// A machine outside, 192.0.2.2 to the host's 192.0.2.1.
-struct Outside(File);
+pub(crate) struct Outside(File);
 
 impl Outside {
-    fn of(host: &Host) -> Self {
+    pub(crate) fn of(host: &Host) -> Self {
         let namespace = new_namespace().unwrap();
         let path = format!("/proc/{}/fd/{}", std::process::id(), namespace.as_raw_fd());
         host.tool(&["ip", "link", "add", "out", "type", "veth", "peer", "name", "in", "netns", &path]);
@@ -60,12 +60,12 @@ impl Outside {
         Self(namespace)
     }
 
-    fn fetches(&self, address: &str) -> bool {
+    pub(crate) fn fetches(&self, address: &str) -> bool {
         inside(Some(&self.0), || fetches(address)).unwrap()
     }
 
     /// A server that answers each connection with the address that it came from; it ends with the test.
-    fn serve(&self) {
+    pub(crate) fn serve(&self) {
         let listener =
             inside(Some(&self.0), || std::net::TcpListener::bind("192.0.2.2:90").unwrap()).unwrap();
         std::thread::spawn(move || {
@@ -75,13 +75,13 @@ impl Outside {
         });
     }
 
-    fn leave(self, host: &Host) {
+    pub(crate) fn leave(self, host: &Host) {
         host.tool(&["ip", "link", "delete", "out"]);
     }
 }
 
 /// Whether a web server of a container answers.
-fn fetches(address: &str) -> bool {
+pub(crate) fn fetches(address: &str) -> bool {
     let ask = || -> std::io::Result<String> {
         let address: SocketAddr = address.parse().unwrap();
         let mut stream = TcpStream::connect_timeout(&address, Duration::from_millis(700))?;
@@ -94,10 +94,10 @@ fn fetches(address: &str) -> bool {
     ask().is_ok_and(|answer| answer.contains("hello from a container"))
 }
 
-const SERVER: &[&str] = &["httpd", "-f", "-p", "80", "-h", "/www"];
+pub(crate) const SERVER: &[&str] = &["httpd", "-f", "-p", "80", "-h", "/www"];
 
 /// Whether nothing of any container is left in the tables of the kernel, nor a lease.
-fn is_clean(host: &Host) {
+pub(crate) fn is_clean(host: &Host) {
     let rules = host.tool(&["nft", "list", "ruleset"]).out;
     assert!(!rules.contains("10.8") && !rules.contains("dport"), "{rules}");
     let leases = host.tool(&["find", "/var/lib/cni/networks", "-name", "10.*"]);

@@ -1,0 +1,14 @@
+//! containerd's Container Runtime Interface on the runtime and the plugins under test: what a kubelet does.
+
+mod confinement;
+mod life;
+mod network;
+mod streaming;
+
+use tests::engines::{Cri, Image};
+use tests::{Host, plugins};
+
+/// A server with our plugins, and no network.
+fn start(host: &Host) -> Cri<'_> {
+    Cri::start(host, &plugins()[0], &Image::make(host))
+}
