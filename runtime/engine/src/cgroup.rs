@@ -171,7 +171,11 @@ pub(crate) fn read(cgroup: BorrowedFd<'_>, file: &CStr) -> Result<Vec<u8>, Fault
 
 /// The processes in a cgroup and in all below it.
 fn processes(cgroup: BorrowedFd<'_>) -> Result<Vec<Pid>, Fault> {
-    let text = read(cgroup, c"cgroup.procs")?;
+    let text = match read(cgroup, c"cgroup.procs") {
+        // What is in a threaded cgroup of v2 is told by the one above it (cgroups(7), "Threaded mode").
+        Err(Fault { errno: Errno::NOTSUP, .. }) => Vec::new(),
+        answer => answer?,
+    };
     let ids = std::str::from_utf8(&text).unwrap_or_default().lines().filter_map(|line| line.parse().ok());
     let mut found: Vec<Pid> = ids.filter_map(Pid::from_raw).collect();
     for name in below(cgroup)? {

@@ -37,7 +37,13 @@ pub fn events(
     let mut next = Instant::now() + interval;
     loop {
         match wait(&init, watch.as_ref(), next).map_err(|fault| entry.error("watch", fault))? {
-            Came::End => return Ok(()),
+            Came::End => {
+                // v2 tells of a change some time after it.
+                if watch.as_ref().is_some_and(Watch::has_killed_since) {
+                    tell(&json!({ "type": "oom", "id": id }));
+                }
+                return Ok(());
+            }
             Came::Memory => {
                 let killed = watch.as_ref().is_some_and(Watch::has_killed);
                 if killed && !tell(&json!({ "type": "oom", "id": id })) {
@@ -128,6 +134,11 @@ impl Watch {
         let before = self.killed.replace(self.count());
         // v1 counts kills only since Linux 4.13; a notice there means one.
         self.killed.get() > before || self.file(c"memory.events").is_none()
+    }
+
+    /// Whether anything was killed since the last notice.
+    fn has_killed_since(&self) -> bool {
+        self.count() > self.killed.get()
     }
 
     fn count(&self) -> u64 {

@@ -245,8 +245,8 @@ impl<'plan> Parent<'plan> {
                 return Ok(());
             }
             ParentStep::CloneTree { slot, source } => (*slot, self.clone_tree(source)?),
-            ParentStep::MakeNode { slot, device, attributes } => {
-                (*slot, tree::make_node(device, *attributes)?)
+            ParentStep::MakeNode { slot, device, attributes, nursery } => {
+                (*slot, tree::make_node(device, *attributes, *nursery)?)
             }
             ParentStep::CloneCgroup { slot, cgroup, attributes } => {
                 (*slot, tree::clone_directory(self.slots.get(*cgroup)?, *attributes)?)

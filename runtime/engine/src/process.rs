@@ -41,7 +41,8 @@ impl ProcessId {
         match pidfd_open(pid, PidfdFlags::empty()) {
             // The pid may have gone to another process before it was opened, but not after.
             Ok(process) => Ok(self.is_alive().then_some(process)),
-            Err(Errno::SRCH) => Ok(None),
+            // Of a process that is being reaped kernels before 6.13 say that it leads no threads.
+            Err(Errno::SRCH | Errno::INVAL) => Ok(None),
             Err(errno) => Err(Fault::new(Call::Open, errno)),
         }
     }

@@ -1,6 +1,9 @@
 //! Detached copies of what the host has mounted, made before init is, with the runtime's own eyes and rights.
 
+use crate::channel::{self, MESSAGE};
 use crate::fault::{Call, During, Fault};
+use crate::id_map::Holder;
+use crate::init;
 use crate::init::mount::{change, propagate};
 use crate::init::namespace::PROCFS;
 use crate::inside;
@@ -10,10 +13,12 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, fsconfig_create, fsmount, fsopen, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags,
+    fsconfig_create, fsmount, fsopen, mount_change, move_mount, open_tree,
 };
 use tare_plan::spec::NamespaceKind;
-use tare_plan::step::{Attributes, Device, Expect, IdMap, Locks, Owner, Reach, Source};
+use tare_plan::step::{Attributes, Device, Expect, IdMap, Locks, Nursery, Owner, Reach, Source};
+use tare_sys::clone::{Clone, spawn};
 use tare_sys::mount_attr::Depth;
 
 /// Copies a tree. The path is looked up once; what is checked is what is copied.
@@ -79,8 +84,7 @@ fn attributes_of(flags: StatVfsMountFlags) -> u64 {
 }
 
 /// Makes a device node where nobody else ever sees it, and a detached copy of it.
-pub(crate) fn make_node(device: &Device, attributes: Attributes) -> Result<OwnedFd, Fault> {
-    const NODE: &std::ffi::CStr = c"node";
+pub(crate) fn make_node(device: &Device, attributes: Attributes, nursery: Nursery) -> Result<OwnedFd, Fault> {
     let context = fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).during(Call::FsOpen)?;
     fsconfig_create(context.as_fd()).during(Call::FsCreate)?;
     let place = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
@@ -93,10 +97,49 @@ pub(crate) fn make_node(device: &Device, attributes: Attributes) -> Result<Owned
         let (uid, gid) = (fs::Uid::from_raw(uid), fs::Gid::from_raw(gid));
         fs::chownat(&place, NODE, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).during(Call::Owner)?;
     }
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    let tree = open_tree(&place, NODE, flags).during(Call::OpenTree)?;
+    let tree = match nursery {
+        Nursery::Detached => copy_node(place.as_fd())?,
+        Nursery::Namespace => copy_in_namespace(place)?,
+    };
     change(tree.as_fd(), attributes, 0)?;
     Ok(tree)
+}
+
+/// The name of a node in the file system that is made for it.
+const NODE: &std::ffi::CStr = c"node";
+
+fn copy_node(place: BorrowedFd<'_>) -> Result<OwnedFd, Fault> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    open_tree(place, NODE, flags).during(Call::OpenTree)
+}
+
+/// Copies a node by way of a process whose mount namespace has the file system.
+fn copy_in_namespace(place: OwnedFd) -> Result<OwnedFd, Fault> {
+    let (here, there) = channel::pair()?;
+    let flags = u64::from(NamespaceKind::Mount.clone_flag().cast_unsigned());
+    let copier = spawn(Clone { flags, cgroup: None }, move || {
+        let told = match attach_and_copy(place.as_fd()) {
+            Ok(tree) => channel::send_descriptor(there.as_fd(), b"tree", tree.as_fd()),
+            Err(fault) => {
+                let text = channel::KernelText::EMPTY;
+                channel::send_failed(there.as_fd(), &channel::Failure { step: 0, fault, text });
+                Ok(())
+            }
+        };
+        i32::from(told.is_err())
+    });
+    let _copier = Holder::of(copier.during(Call::Clone)?);
+    let mut bytes = [0; MESSAGE];
+    let (got, tree) = channel::receive_bytes(here.as_fd(), &mut bytes)?;
+    let failure = channel::failure_in(&bytes).filter(|_| got == MESSAGE);
+    tree.ok_or(failure.map_or(Fault::new(Call::Peer, Errno::PIPE), |failure| failure.fault))
+}
+
+fn attach_and_copy(place: BorrowedFd<'_>) -> Result<OwnedFd, Fault> {
+    init::die_with_parent()?;
+    mount_change(c"/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).during(Call::Mount)?;
+    move_mount(place, c"", CWD, c"/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).during(Call::MoveMount)?;
+    copy_node(place)
 }
 
 /// Maps the ids of a detached copy. What a file system that can't do so is, its number says (statfs(2)).

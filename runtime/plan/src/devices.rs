@@ -2,13 +2,15 @@
 
 use crate::create::{Context, is_root};
 use crate::draft::{Draft, clean};
+use crate::host::Kernel;
 use crate::mounts;
 use crate::namespaces::outside;
 use crate::options;
 use crate::place::Place;
 use crate::spec::{self, DeviceKind, NamespaceKind};
 use crate::step::{
-    Attributes, Content, Device, Expect, Guard, InitStep, Locks, Owner, ParentStep, Reach, Source, Target,
+    Attributes, Content, Device, Expect, Guard, InitStep, Locks, Nursery, Owner, ParentStep, Reach, Source,
+    Target,
 };
 
 /// The devices that every container has (config-linux.md, "Default Devices"); the console comes with a terminal.
@@ -135,6 +137,9 @@ fn makes_for_it(context: &Context<'_>) -> bool {
     context.is_new(NamespaceKind::User) && is_root(context.host) && !context.host.in_user_namespace
 }
 
+/// From here on the kernel copies what lies in a mount that is attached nowhere (open_tree(2)).
+const COPIES_DETACHED: Kernel = Kernel { major: 6, minor: 15 };
+
 /// A node that the parent makes, with the mode and the owner that are asked for, whether the host has such a one or not.
 fn made_by_parent(draft: &mut Draft, context: &Context<'_>, device: Device, place: Place) {
     let linux = &context.spec.linux;
@@ -145,7 +150,8 @@ fn made_by_parent(draft: &mut Draft, context: &Context<'_>, device: Device, plac
     };
     let (slot, path) = (draft.slot(), device.path.clone());
     let device = Device { owner: Some(Owner { uid, gid }), ..device };
-    draft.before(ParentStep::MakeNode { slot, device, attributes: HARMLESS }, place);
+    let nursery = if context.host.kernel >= COPIES_DETACHED { Nursery::Detached } else { Nursery::Namespace };
+    draft.before(ParentStep::MakeNode { slot, device, attributes: HARMLESS, nursery }, place);
     let target = Target { path, guard: Guard::OutsideProcfs };
     draft.init(InitStep::Attach { tree: slot, target, content: Content::Own }, place);
 }

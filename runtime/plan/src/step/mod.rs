@@ -14,8 +14,8 @@ pub use cgroup::{
 };
 pub use hook::{Hook, HookEnvironment, HookKind, Hooks};
 pub use mount::{
-    Attributes, Content, Device, EnterRoot, Expect, Guard, IdMap, Locks, Mount, MountOption, Overlay, Owner,
-    Reach, RootMode, Source, Target,
+    Attributes, Content, Device, EnterRoot, Expect, Guard, IdMap, Locks, Mount, MountOption, Nursery,
+    Overlay, Owner, Reach, RootMode, Source, Target,
 };
 pub use process::{
     Capabilities, Console, Identity, IoPriority, Label, Labelled, MapIds, MapWriter, MemoryPolicy,
@@ -111,8 +111,8 @@ pub enum ParentStep {
     MakeView,
     /// Makes a detached copy of a mount of the host, or of a directory or file in it.
     CloneTree { slot: Slot, source: Source },
-    /// Makes a device node in a file system of its own that is mounted nowhere, and a detached copy of it.
-    MakeNode { slot: Slot, device: Device, attributes: Attributes },
+    /// Makes a device node in a file system of its own that nobody else sees, and a detached copy of it.
+    MakeNode { slot: Slot, device: Device, attributes: Attributes, nursery: Nursery },
     /// Makes a detached copy of the container's own directory in a cgroup hierarchy.
     CloneCgroup { slot: Slot, cgroup: Slot, attributes: Attributes },
     /// Makes the socket on which init waits to be started.

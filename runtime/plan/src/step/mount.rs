@@ -166,6 +166,15 @@ pub enum Guard {
     NoSymlinks,
 }
 
+/// Where the file system is mounted in which the parent makes a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nursery {
+    /// Nowhere.
+    Detached,
+    /// In a mount namespace of its own, which goes with it: before Linux 6.15 nothing can be copied from what is mounted nowhere.
+    Namespace,
+}
+
 /// A device node to be made.
 #[derive(Debug)]
 pub struct Device {
