@@ -75,10 +75,8 @@ fn files(directory: &Path, all: &mut BTreeSet<String>) {
 }
 
 fn cgroups(marker: &str, all: &mut BTreeSet<String>) {
-    let Ok(hierarchies) = std::fs::read_dir("/sys/fs/cgroup") else { return };
-    for hierarchy in hierarchies.flatten() {
-        groups(&hierarchy.path(), marker, all);
-    }
+    // Below it lie the hierarchies, or, where version 2 is alone, the groups themselves.
+    groups(Path::new("/sys/fs/cgroup"), marker, all);
 }
 
 fn groups(directory: &Path, marker: &str, all: &mut BTreeSet<String>) {
@@ -131,7 +129,7 @@ pub(crate) fn sweep(marker: &str) {
     let groups: Vec<&Path> =
         all.iter().filter_map(|line| line.strip_prefix("cgroup ")).map(Path::new).collect();
     for group in &groups {
-        // Only one hierarchy has this file, and a frozen process does not die.
+        // Only one hierarchy of v1 has this file, and a process that it holds does not die.
         let _ = std::fs::write(group.join("freezer.state"), "THAWED");
         for pid in std::fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default().lines() {
             let pid = Pid::from_raw(pid.parse().unwrap());

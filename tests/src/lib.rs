@@ -30,4 +30,4 @@ pub use container::Container;
 pub use host::Host;
 pub use leaks::Snapshot;
 pub use process::{Call, Output, Running, eventually, eventually_within};
-pub use runtime::{Kind, Runtime, built, plugins, under_test};
+pub use runtime::{Kind, Runtime, built, only_version_2, plugins, under_test};

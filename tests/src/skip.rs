@@ -40,3 +40,13 @@ macro_rules! skip_for {
         }
     };
 }
+
+/// Ends the test where version 2 of the control groups is the only one, which a test of its own is about.
+#[macro_export]
+macro_rules! only_version_1 {
+    () => {
+        if $crate::only_version_2() {
+            $crate::skip!("the machine has version 2 of the control groups alone");
+        }
+    };
+}

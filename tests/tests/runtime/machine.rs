@@ -1,0 +1,53 @@
+//! A machine with version 2 of the control groups alone: a user-mode Linux on this machine's files, in which the tests about
+//! groups are run again where this machine has version 1.
+
+use std::path::Path;
+use std::process::Command;
+
+/// The modules whose tests are run there.
+const MODULES: &[&str] = &[
+    "version_2::",
+    "cgroups::",
+    "pause::",
+    "events::",
+    "update::",
+    "devices::",
+    "kill_delete::delete",
+    "kill_delete::kill_all",
+    "exec::it_is_in_every_namespace_and_cgroup_of_init",
+    "lifecycle::a_container_goes_from_created",
+];
+
+#[test]
+fn groups_of_version_2_alone_do_all_that_is_tested_of_groups() {
+    if tests::only_version_2() {
+        tests::skip!("this machine has version 2 alone: the tests have run already");
+    }
+    if !Path::new("/usr/bin/linux.uml").exists() {
+        tests::skip!("user-mode-linux is not installed");
+    }
+    let disk = tests::built().join("version-2.disk");
+    std::fs::File::create(&disk).unwrap().set_len(1 << 20).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("version-2.sh").canonicalize().unwrap();
+    let program = std::env::current_exe().unwrap();
+    let output = Command::new("timeout")
+        .args([
+            "600",
+            "linux.uml",
+            "mem=768M",
+            "rootfstype=hostfs",
+            "rootflags=/",
+            "ro",
+            "con=null",
+            "con0=null,fd:1",
+        ])
+        .args(["quiet", &format!("init={}", script.display()), &format!("TESTS={}", program.display())])
+        .arg(format!("MODULES={}", MODULES.join(",")))
+        .arg(format!("ubd0r={}", disk.display()))
+        .env_remove("RUNTIME")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    eprintln!("{text}");
+    assert!(text.contains("\nGROUPS WORK"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}
