@@ -80,6 +80,11 @@ impl Cidr {
         self.contains(other.network().address) || other.contains(self.network().address)
     }
 
+    /// All bits of the network set, and all of the host clear.
+    pub fn netmask(self) -> IpAddr {
+        from_number(self.mask(), self.family())
+    }
+
     fn all_ones(self) -> u128 {
         match self.family() {
             Family::V4 => u128::from(u32::MAX),

@@ -1,10 +1,12 @@
 //! The chains of one attachment in the nat table of one protocol, and the scripts that make, check and remove them.
 
-use super::program::{Restore, save};
+use super::nat;
+use super::program::{Restore, Tables, save};
+use super::rule::{Match, Rule, Target};
 use crate::address::Family;
 use crate::error::{Code, Error, Result};
 use crate::netlink::Socket;
-use crate::nft::has_chain;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Where among the rules of a chain another one goes.
@@ -24,21 +26,24 @@ pub struct Way {
     /// Where in it.
     pub place: Place,
     /// What it matches.
-    pub matches: String,
+    pub matches: Vec<Match>,
     /// The chain that it leads to.
     pub to: String,
 }
 
 impl Way {
-    fn rule(&self) -> String {
-        let Way { from, matches, to, .. } = self;
-        let matches = if matches.is_empty() { String::new() } else { format!(" {matches}") };
-        format!("{from}{matches} -j {to}")
+    /// The rule, without the chain that it is in.
+    pub(super) fn rule(&self) -> Rule {
+        Rule::new(self.matches.clone(), Target::Chain(self.to.clone()))
+    }
+
+    fn words(&self) -> String {
+        format!("{} {}", self.from, self.rule())
     }
 
     fn line(&self) -> String {
         let verb = if self.place == Place::First { "-I" } else { "-A" };
-        format!("{verb} {}", self.rule())
+        format!("{verb} {}", self.words())
     }
 }
 
@@ -48,7 +53,7 @@ pub struct Chains {
     /// The protocol.
     pub family: Family,
     /// Shared chains whose content is the same for all: each with its rules.
-    pub refilled: Vec<(String, Vec<String>)>,
+    pub refilled: Vec<(String, Vec<Rule>)>,
     /// Shared chains in which each attachment has its own rules.
     pub gathering: Vec<String>,
     /// The rules that lead to shared chains, each to be there once.
@@ -56,7 +61,7 @@ pub struct Chains {
     /// The attachment's own chain.
     pub own: String,
     /// Its rules.
-    pub rules: Vec<String>,
+    pub rules: Vec<Rule>,
     /// What leads to it.
     pub entries: Vec<Way>,
 }
@@ -66,13 +71,13 @@ impl Chains {
     ///
     /// # Errors
     /// What `iptables-restore` says.
-    pub fn make(&self, netfilter: &mut Socket) -> Result<()> {
+    pub(super) fn make(&self, netfilter: &mut Socket) -> Result<()> {
         let restore = Restore::of(self.family)?;
         if self.ways_in.is_empty() {
             return restore.run(&self.script(&[], &[]));
         }
-        let checks: Vec<String> = self.ways_in.iter().map(|way| format!("-C {}", way.rule())).collect();
-        let may_be_there = restore.is_legacy() || self.is_gathered(netfilter)?;
+        let checks: Vec<String> = self.ways_in.iter().map(|way| format!("-C {}", way.words())).collect();
+        let may_be_there = restore.tables() == Tables::Own || self.is_gathered(netfilter)?;
         if may_be_there && restore.run(&self.script(&[], &checks)).is_ok() {
             return Ok(());
         }
@@ -84,13 +89,34 @@ impl Chains {
         restore.run(&self.script(&missing, &ways.collect::<Vec<_>>()))
     }
 
+    /// Whether all of it is known here, so that it can be made without the programs of iptables.
+    pub(super) fn is_known(&self) -> bool {
+        let ways = self.ways_in.iter().chain(&self.entries).flat_map(|way| &way.matches);
+        !ways.chain(self.rules.iter().flat_map(|rule| &rule.matches)).any(|it| matches!(it, Match::Words(_)))
+    }
+
+    /// The chains from which its own chain is led to, each as often as it is.
+    pub(super) fn sources(&self) -> Vec<&str> {
+        self.entries.iter().map(|way| way.from.as_str()).collect()
+    }
+
+    /// The chains of somebody else's that its rules lead to.
+    pub(super) fn others(&self) -> BTreeSet<&str> {
+        let ours = |name: &str| self.refilled.iter().any(|(refilled, _)| refilled == name);
+        let named = self.rules.iter().filter_map(|rule| match &rule.target {
+            Target::Chain(name) => Some(name.as_str()),
+            _ => None,
+        });
+        named.filter(|name| !ours(name)).collect()
+    }
+
     /// Whether it is all there.
     ///
     /// # Errors
     /// Code 100: it is not.
     pub fn check(&self) -> Result<()> {
         let own = self.rules.iter().map(|rule| format!("{} {rule}", self.own));
-        let ways = self.ways_in.iter().chain(&self.entries).map(Way::rule);
+        let ways = self.ways_in.iter().chain(&self.entries).map(Way::words);
         let lines: Vec<String> = own.chain(ways).map(|rule| format!("-C {rule}")).collect();
         Restore::of(self.family)?.run(&table(&lines)).map_err(|error| {
             Error::new(Code::Differs, format!("a rule of chain {} is missing", self.own)).about(error.msg)
@@ -99,7 +125,7 @@ impl Chains {
 
     /// The lines that take the attachment's own rules out again; what is shared stays.
     pub fn undo(&self) -> Vec<String> {
-        let entries = self.entries.iter().map(|way| format!("-D {}", way.rule()));
+        let entries = self.entries.iter().map(|way| format!("-D {}", way.words()));
         entries.chain([format!("-F {}", self.own), format!("-X {}", self.own)]).collect()
     }
 
@@ -119,7 +145,7 @@ impl Chains {
     /// iptables-nft keeps its chains where they can be asked for.
     fn is_gathered(&self, netfilter: &mut Socket) -> Result<bool> {
         for chain in &self.gathering {
-            if !has_chain(netfilter, self.family, chain)? {
+            if !nat::has_chain(netfilter, self.family, chain)? {
                 return Ok(false);
             }
         }
@@ -145,20 +171,27 @@ fn table(lines: &[String]) -> String {
 /// already, or was never made, all that lead to its chain are looked for.
 ///
 /// # Errors
-/// What `iptables-restore` says.
-pub(super) fn take_out(family: Family, lines: &[String]) -> Result<()> {
+/// What `iptables-restore` says; the kernel's.
+pub(super) fn take_out(netfilter: &mut Socket, family: Family, lines: &[String]) -> Result<()> {
+    let own = lines.iter().find_map(|line| line.strip_prefix("-X ")).unwrap_or_default();
+    let from: Vec<&str> =
+        lines.iter().filter_map(|line| line.strip_prefix("-D ")?.split(' ').next()).collect();
+    if nat::has_chain(netfilter, family, own)? {
+        return nat::take_out(netfilter, (family, own), &from);
+    }
     let restore = Restore::of(family)?;
+    if restore.tables() == Tables::Nftables {
+        return Ok(());
+    }
     if restore.run(&table(lines)).is_ok() {
         return Ok(());
     }
     let saved = save(family)?;
-    let own: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("-X ")).collect();
-    let leads_to_own =
-        |line: &&String| own.iter().any(|chain| line.trim_end().ends_with(&format!("-j {chain}")));
+    let leads_to_own = |line: &&String| line.trim_end().ends_with(&format!("-j {own}"));
     let entries = saved.iter().filter(leads_to_own).filter_map(|line| line.strip_prefix("-A "));
     let mut present: Vec<String> = entries.map(|rule| format!("-D {rule}")).collect();
-    for chain in own.iter().filter(|chain| saved.iter().any(|line| line.starts_with(&format!(":{chain} ")))) {
-        present.extend([format!("-F {chain}"), format!("-X {chain}")]);
+    if saved.iter().any(|line| line.starts_with(&format!(":{own} "))) {
+        present.extend([format!("-F {own}"), format!("-X {own}")]);
     }
     if present.is_empty() { Ok(()) } else { restore.run(&table(&present)) }
 }
@@ -171,27 +204,27 @@ mod tests {
         let way = |from: &str, place, to: &str| Way {
             from: from.into(),
             place,
-            matches: "-m x".into(),
+            matches: vec![Match::ToThisHost],
             to: to.into(),
         };
         Chains {
             family: Family::V4,
-            refilled: vec![("MASQ".into(), vec!["-j MASQUERADE".into()])],
+            refilled: vec![("MASQ".into(), vec![Rule::new(Vec::new(), Target::Masquerade)])],
             gathering: vec!["DNAT".into()],
             ways_in: vec![way("PREROUTING", Place::Last, "DNAT")],
             own: "OWN".into(),
-            rules: vec!["-j ACCEPT".into()],
+            rules: vec![Rule::new(Vec::new(), Target::Accept)],
             entries: vec![way("DNAT", Place::First, "OWN")],
         }
     }
 
     #[test]
     fn scripts_make_all_of_it_in_one_go_and_undo_lines_take_the_own_part_out() {
-        let made = "*nat\n:DNAT - [0:0]\n:MASQ - [0:0]\n:OWN - [0:0]\n-A PREROUTING -m x -j DNAT\n\
-                    -A MASQ -j MASQUERADE\n-A OWN -j ACCEPT\n-I DNAT -m x -j OWN\nCOMMIT\n";
+        let made = "*nat\n:DNAT - [0:0]\n:MASQ - [0:0]\n:OWN - [0:0]\n-A PREROUTING -m addrtype --dst-type LOCAL \
+                    -j DNAT\n-A MASQ -j MASQUERADE\n-A OWN -j ACCEPT\n-I DNAT -m addrtype --dst-type LOCAL -j OWN\nCOMMIT\n";
         let ways = [chains().ways_in[0].line()];
         assert_eq!(chains().script(&[":DNAT - [0:0]".into()], &ways), made);
-        assert_eq!(chains().undo(), ["-D DNAT -m x -j OWN", "-F OWN", "-X OWN"]);
+        assert_eq!(chains().undo(), ["-D DNAT -m addrtype --dst-type LOCAL -j OWN", "-F OWN", "-X OWN"]);
     }
 
     #[test]

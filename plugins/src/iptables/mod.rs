@@ -4,33 +4,49 @@
 //! go by that note, and need neither the configuration nor a search among everybody's rules.
 
 mod chains;
+mod expression;
+mod nat;
 mod note;
 mod program;
+mod rule;
 
 pub use chains::{Chains, Place, Way};
 pub use note::{Owned, Taken};
-pub use program::Lock;
+pub use program::{Lock, is_installed};
+pub use rule::{Match, Rule, Target};
 
 use crate::attachment::Attachment;
 use crate::hash::fnv;
+use crate::sha512::sha512;
 
 /// The longest that iptables takes.
 const LONGEST_COMMENT: usize = 255;
 const LONGEST_CHAIN: usize = 28;
 
-/// The name of an attachment's own chain: unlike the Go plugins' it tells two interfaces of one container apart.
+/// The name of an attachment's own chain. An interface called `eth0` has the one that the Go plugins give the container,
+/// so that they find what ours have made, and ours what theirs have; any other has one of its own, since by that name
+/// two interfaces of one container on one network would be one.
 pub fn own_chain(prefix: &str, attachment: &Attachment) -> String {
-    let key = attachment.to_string();
-    let hash = format!("{:016x}{:016x}", fnv(&key), fnv(&format!("{key}/")));
+    let Attachment { network, container, interface } = attachment;
+    let hash = match interface.as_str() {
+        "eth0" => hexadecimal(&sha512(&format!("{network}{container}"))),
+        _ => {
+            let key = attachment.to_string();
+            format!("{:016x}{:016x}", fnv(&key), fnv(&format!("{key}/")))
+        }
+    };
     format!("CNI-{prefix}{hash}").chars().take(LONGEST_CHAIN).collect()
 }
 
-/// A comment as the rules of the Go plugins have it, quoted for `iptables-restore`.
-pub fn comment(words: &str, attachment: &Attachment) -> String {
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A comment as the rules of the Go plugins have it.
+pub fn comment(words: &str, attachment: &Attachment) -> Match {
     let Attachment { network, container, .. } = attachment;
-    let text: String =
-        format!("{words}name: \"{network}\" id: \"{container}\"").chars().take(LONGEST_COMMENT).collect();
-    format!("-m comment --comment {}", quote(&text))
+    let text = format!("{words}name: \"{network}\" id: \"{container}\"");
+    Match::Comment(text.chars().take(LONGEST_COMMENT).collect())
 }
 
 /// One word of a line of `iptables-restore`.
@@ -52,6 +68,9 @@ mod tests {
         let chain = own_chain("DN-", &attachment("eth0"));
         assert!(chain.starts_with("CNI-DN-") && chain.len() == LONGEST_CHAIN);
         assert_ne!(chain, own_chain("DN-", &attachment("eth1")));
-        assert_eq!(comment("", &attachment("eth0")), r#"-m comment --comment "name: \"net\" id: \"c1\"""#);
+        assert_eq!(
+            comment("", &attachment("eth0")).to_string(),
+            r#"-m comment --comment "name: \"net\" id: \"c1\"""#
+        );
     }
 }

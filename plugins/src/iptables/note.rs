@@ -2,11 +2,14 @@
 
 use super::Lock;
 use super::chains::{Chains, take_out};
+use super::nat::{self, Work};
+use super::program::changes_nf_tables;
 use crate::address::Family;
 use crate::attachment::Attachment;
 use crate::error::{Error, Result};
 use crate::host::Host;
-use crate::nft::{Added, Ledger, Schema};
+use crate::netlink::Socket;
+use crate::nft::{Added, Batch, Beside, Ledger, Schema};
 use std::marker::PhantomData;
 
 /// What attachments have in iptables, by the notes in the table of a schema. The schema may know more facts than the
@@ -48,30 +51,66 @@ impl<'a, S: Schema> Owned<'a, S> {
         let _lock = Lock::take()?;
         let noted = [facts, &notes(chains)].concat();
         let socket = host.netfilter()?;
+        if chains.iter().all(Chains::is_known) && changes_nf_tables()? {
+            return self.add_together(socket, &noted, chains);
+        }
         if let Added::Taken { fact, owner } = Ledger::<S>::of(socket, self.attachment).add(&noted)? {
             return Ok(Err(Taken { fact, owner }));
         }
         match chains.iter().try_for_each(|chains| chains.make(socket)) {
             Ok(()) => Ok(Ok(())),
-            Err(error) => {
-                take_out_noted(Ledger::<S>::of(socket, self.attachment))?;
-                Err(error)
-            }
+            Err(error) => take_out_noted::<S>(socket, self.attachment.table_name()).and(Err(error)),
         }
     }
 
-    /// Takes out all that the attachment has; returns the facts of its note.
+    /// Note and chains in one transaction.
+    fn add_together(
+        &self,
+        socket: &mut Socket,
+        noted: &[String],
+        chains: &[Chains],
+    ) -> Result<std::result::Result<(), Taken>> {
+        let mut work = Vec::new();
+        for chains in chains {
+            self.clear(socket, chains)?;
+            work.push(Work::prepare(socket, chains)?);
+        }
+        let foundation = |batch: &mut Batch| work.iter().for_each(|work| work.lay(batch));
+        let additions = |batch: &mut Batch| work.iter().for_each(|work| work.put(batch));
+        let beside = Beside { foundation: &foundation, additions: &additions };
+        Ok(match Ledger::<S>::of(socket, self.attachment).add_beside(noted, beside)? {
+            Added::Taken { fact, owner } => Err(Taken { fact, owner }),
+            Added::Done => Ok(()),
+        })
+    }
+
+    /// Removes what is there without a note, as the Go plugins leave it when nobody told them `DEL`.
+    fn clear(&self, socket: &mut Socket, chains: &Chains) -> Result<()> {
+        let is_left = nat::has_chain(socket, chains.family, &chains.own)?
+            && Ledger::<S>::of(socket, self.attachment).facts()?.is_empty();
+        match is_left {
+            false => Ok(()),
+            true => nat::take_out(socket, (chains.family, &chains.own), &chains.sources()),
+        }
+    }
+
+    /// Takes out all that the attachment has; returns the facts of its note. What the Go plugins have made has none: it
+    /// is found by the name of its chain and the one that leads to it.
     ///
     /// # Errors
     /// What `iptables-restore` says; then the note stays.
-    pub fn remove(&self, host: &mut Host) -> Result<Vec<String>> {
+    pub fn remove(&self, host: &mut Host, (own, from): (&str, &str)) -> Result<Vec<String>> {
         let Some(socket) = host.netfilter_if_any()? else { return Ok(Vec::new()) };
         let mut ledger = Ledger::<S>::of(socket, self.attachment);
         if ledger.facts()?.is_empty() {
-            return ledger.remove();
+            let facts = ledger.remove()?;
+            for family in [Family::V4, Family::V6] {
+                nat::take_out(socket, (family, own), &[from])?;
+            }
+            return Ok(facts);
         }
         let _lock = Lock::take()?;
-        take_out_noted(Ledger::<S>::of(socket, self.attachment))
+        take_out_noted::<S>(socket, self.attachment.table_name())
     }
 
     /// Takes out what attachments of a network have that are not in the list.
@@ -87,20 +126,20 @@ impl<'a, S: Schema> Owned<'a, S> {
         let _lock = Lock::take()?;
         let mut errors = Vec::new();
         for name in strangers {
-            errors.extend(take_out_noted(Ledger::<S>::named(socket, name)).err());
+            errors.extend(take_out_noted::<S>(socket, name).err());
         }
         Error::joined(errors).map_or(Ok(()), Err)
     }
 }
 
-fn take_out_noted<S: Schema>(mut ledger: Ledger<'_, S>) -> Result<Vec<String>> {
-    let facts = ledger.facts()?;
+fn take_out_noted<S: Schema>(socket: &mut Socket, name: String) -> Result<Vec<String>> {
+    let facts = Ledger::<S>::named(socket, name.clone()).facts()?;
     for (family, lines) in [Family::V4, Family::V6].into_iter().zip(lines_of(&facts)) {
         if !lines.is_empty() {
-            take_out(family, &lines)?;
+            take_out(socket, family, &lines)?;
         }
     }
-    ledger.remove()
+    Ledger::<S>::named(socket, name).remove()
 }
 
 /// The way back, in pieces that fit a record each.
@@ -177,7 +216,7 @@ mod tests {
             entries: vec![super::super::Way {
                 from: "FROM".into(),
                 place: super::super::Place::Last,
-                matches: format!("-m comment --comment \"a \\\"b\\\", 100% ü {long}\""),
+                matches: vec![super::super::Match::Comment(format!("a \"b\", 100% ü {long}"))],
                 to: "OWN".into(),
             }],
         };

@@ -2,7 +2,7 @@
 
 use crate::address::Family;
 use crate::error::{Code, Error, Result};
-use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
+use rustix::fs::{Access, CWD, FlockOperation, Mode, OFlags, access, flock, openat};
 use rustix::io::Errno;
 use std::io::Write;
 use std::os::fd::OwnedFd;
@@ -37,6 +37,15 @@ impl Lock {
     }
 }
 
+/// Which of the kernel's tables the programs of a host change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tables {
+    /// Those of nf_tables: iptables-nft.
+    Nftables,
+    /// Those of legacy iptables; or it can't be told, as with a script.
+    Own,
+}
+
 /// The program that changes a protocol's tables, all at once or not at all.
 #[derive(Debug)]
 pub(super) struct Restore {
@@ -49,10 +58,14 @@ impl Restore {
         find(&format!("{}-restore", name(family))).map(|program| Restore { program })
     }
 
-    /// Whether it is that of the old tables, which nf_tables knows nothing of.
-    pub(super) fn is_legacy(&self) -> bool {
+    /// Which tables it changes.
+    pub(super) fn tables(&self) -> Tables {
         let real = std::fs::canonicalize(&self.program).unwrap_or_default();
-        real.file_name().is_some_and(|name| name.to_string_lossy().contains("legacy"))
+        let name = real.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match name.contains("nft") {
+            true => Tables::Nftables,
+            false => Tables::Own,
+        }
     }
 
     /// Runs a script.
@@ -99,7 +112,20 @@ fn find(name: &str) -> Result<PathBuf> {
     let given = std::env::var("PATH").unwrap_or_default();
     let places = given.split(':').chain(PATH.split(':')).filter(|place| place.starts_with('/'));
     let mut candidates = places.map(|place| Path::new(place).join(name));
-    candidates.find(|candidate| candidate.is_file()).ok_or_else(|| {
+    candidates.find(|candidate| access(candidate, Access::EXEC_OK).is_ok()).ok_or_else(|| {
         Error::new(Code::Unsupported, format!("the iptables backend needs {name}, which is not installed"))
     })
+}
+
+/// Whether the host has iptables: `iptables-restore` is in `PATH` or where the system's programs are.
+pub fn is_installed() -> bool {
+    Restore::of(Family::V4).is_ok()
+}
+
+/// Whether the host's iptables keeps its rules in nf_tables.
+///
+/// # Errors
+/// Code 2: the host has no iptables.
+pub(super) fn changes_nf_tables() -> Result<bool> {
+    Ok(Restore::of(Family::V4)?.tables() == Tables::Nftables)
 }

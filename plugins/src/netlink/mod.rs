@@ -12,7 +12,6 @@ mod route;
 mod socket;
 mod vlan;
 
-pub(crate) use address::family_number;
 pub use address::{Assigned, Detection};
 pub use conntrack::forget_connections;
 pub use link::{Link, Move, NewBridge, NewVeth, PortChange, UP};

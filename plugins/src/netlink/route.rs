@@ -78,17 +78,17 @@ impl Route {
         Ok(replies.iter().filter_map(|body| read(body)).collect())
     }
 
-    /// The number of the link by which an address is reached.
+    /// The number of the link by which an address is reached; `None` when it can't be.
     ///
     /// # Errors
-    /// The kernel's: there is no route.
+    /// The kernel's.
     pub fn link_towards(&mut self, address: IpAddr) -> Result<Option<u32>> {
         let family = Family::of(address);
         let head = [family_number(family), family.bits(), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        let replies = self.ask(&format!("find the route to {address}"), |w| {
-            w.message(Op(GET, ACK), &head, |w| w.bytes(DESTINATION, &octets(address)));
-        })?;
-        Ok(replies.first().and_then(|body| find_u32(body.get(12..)?, OUT_LINK)))
+        let answers =
+            self.ask_each(|w| w.message(Op(GET, ACK), &head, |w| w.bytes(DESTINATION, &octets(address))))?;
+        let replies = answers.into_iter().filter_map(|answer| answer.outcome.ok()).flatten();
+        Ok(replies.filter_map(|body| find_u32(body.get(12..)?, OUT_LINK)).next())
     }
 }
 

@@ -4,6 +4,7 @@ use super::message::{Message, Writer, find_text, messages, read_u32};
 use crate::error::{Error, Result};
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
+use rustix::net::sockopt::{set_socket_recv_buffer_size_force, set_socket_send_buffer_size_force};
 use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
 };
@@ -12,6 +13,9 @@ use tare_sys::netlink::{NetlinkOption, enable};
 
 /// Large enough for what the kernel puts into one datagram of a dump.
 const BUFFER: usize = 32 * 1024;
+/// So many refusals a socket holds in any case, and so many bytes each takes.
+const REFUSALS_AT_ONCE: usize = 200;
+const REFUSAL: usize = 1024;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
 /// `NLM_F_MULTI`: this message is one of several, of which the last is `NLMSG_DONE`.
@@ -95,12 +99,36 @@ impl Socket {
         Ok(pending.answers)
     }
 
+    /// Sends a message that is a dump, and reads its replies until one is as wanted. The socket goes with it: the rest of
+    /// the dump is not read.
+    ///
+    /// # Errors
+    /// The socket fails.
+    pub fn search(mut self, writer: Writer, wanted: impl Fn(&[u8]) -> bool) -> Result<bool> {
+        let sequences = writer.sequences();
+        self.send(&writer)?;
+        loop {
+            let mut pending = Pending::new(sequences.clone());
+            self.receive(&mut pending)?;
+            let finished = pending.is_finished(sequences.start);
+            let answer = pending.answers.pop();
+            let replies = answer.and_then(|answer| answer.outcome.ok()).unwrap_or_default();
+            if replies.iter().any(|body| wanted(body)) {
+                return Ok(true);
+            }
+            if finished {
+                return Ok(false);
+            }
+        }
+    }
+
     /// Sends a batch, whose messages are not acknowledged but for the last, and waits until it is decided.
     ///
     /// # Errors
     /// The socket fails; refusals are in the answers, in the order of the messages, and only for those refused.
     pub fn transact(&mut self, writer: Writer, acknowledged: u32) -> Result<Vec<Answer>> {
         let sequences = writer.sequences();
+        self.make_room(sequences.len())?;
         self.send(&writer)?;
         let mut pending = Pending::new(sequences.clone());
         while !pending.is_finished(acknowledged) && !pending.is_refused(sequences.start) {
@@ -111,9 +139,24 @@ impl Socket {
 
     fn send(&mut self, writer: &Writer) -> Result<()> {
         self.next = writer.sequences().end;
-        send(&self.descriptor, writer.as_bytes(), SendFlags::empty())
-            .map_err(|why| Error::kernel("send to the kernel over netlink", why))?;
-        Ok(())
+        let failed = |why| Error::kernel("send to the kernel over netlink", why);
+        let mut sent = send(&self.descriptor, writer.as_bytes(), SendFlags::empty());
+        if sent == Err(Errno::MSGSIZE) {
+            // Hundreds of ports are more than a socket takes at once unless it is told.
+            let room = writer.as_bytes().len().saturating_mul(2);
+            set_socket_send_buffer_size_force(&self.descriptor, room).map_err(failed)?;
+            sent = send(&self.descriptor, writer.as_bytes(), SendFlags::empty());
+        }
+        sent.map(drop).map_err(failed)
+    }
+
+    /// Each message of a batch may be refused, and the refusals all wait to be read.
+    fn make_room(&self, refusals: usize) -> Result<()> {
+        if refusals <= REFUSALS_AT_ONCE {
+            return Ok(());
+        }
+        set_socket_recv_buffer_size_force(&self.descriptor, refusals.saturating_mul(REFUSAL))
+            .map_err(|why| Error::kernel("make room for the answers of the kernel", why))
     }
 
     fn receive(&mut self, pending: &mut Pending) -> Result<()> {

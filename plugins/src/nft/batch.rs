@@ -8,6 +8,10 @@ pub(super) const SUBSYSTEM: u16 = 10 << 8;
 /// Which packets a table sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packets {
+    /// `NFPROTO_IPV4`
+    Ipv4 = 2,
+    /// `NFPROTO_IPV6`
+    Ipv6 = 10,
     /// `NFPROTO_INET`: those of both protocols.
     Inet = 1,
     /// `NFPROTO_BRIDGE`: frames that a bridge passes on.
@@ -19,7 +23,9 @@ const END: u16 = 0x11;
 const NEW_TABLE: u16 = SUBSYSTEM;
 const DELETE_TABLE: u16 = SUBSYSTEM | 2;
 const NEW_CHAIN: u16 = SUBSYSTEM | 3;
+const DELETE_CHAIN: u16 = SUBSYSTEM | 5;
 const NEW_RULE: u16 = SUBSYSTEM | 6;
+const DELETE_RULE: u16 = SUBSYSTEM | 8;
 const NEW_SET: u16 = SUBSYSTEM | 9;
 const NEW_ELEMENT: u16 = SUBSYSTEM | 12;
 const DELETE_ELEMENT: u16 = SUBSYSTEM | 14;
@@ -38,6 +44,8 @@ const APPEND: u16 = 0x800;
 pub enum Hook {
     /// As it arrives, before it is routed.
     Prerouting = 0,
+    /// As it is routed to a program of the host.
+    Input = 1,
     /// As a program of the host sends it.
     Output = 3,
     /// As it leaves.
@@ -46,13 +54,22 @@ pub enum Hook {
 
 /// A chain; without a hook it is only called by other chains.
 #[derive(Clone, Copy, Debug)]
-pub struct Chain {
+pub struct Chain<'a> {
     /// Its name.
-    pub name: &'static str,
+    pub name: &'a str,
     /// Where it is called, and in which order among others there.
     pub hook: Option<(Hook, i32)>,
     /// What its rules do.
     pub kind: Kind,
+}
+
+/// Where in a chain a rule is added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Before all others.
+    First,
+    /// After all others.
+    Last,
 }
 
 /// What the rules of a chain with a hook do.
@@ -102,13 +119,22 @@ impl Batch {
     /// Begins a transaction on a table. With a generation it is refused (`ERESTART`) if anything of nf_tables has
     /// changed since that was read.
     pub(super) fn begin<S: Schema>(socket: &Socket, generation: Option<u32>) -> Batch {
+        Batch::on(socket, (S::PACKETS, S::TABLE), generation)
+    }
+
+    /// The same on any table.
+    pub(super) fn on(
+        socket: &Socket,
+        (packets, table): (Packets, &'static str),
+        generation: Option<u32>,
+    ) -> Batch {
         let mut writer = socket.writer();
         writer.message(Op(BEGIN, 0), &[0, 0, 0, 10], |w| {
             if let Some(generation) = generation {
                 w.number_be(1, generation);
             }
         });
-        Batch { writer, packets: S::PACKETS, table: S::TABLE, sets: 0 }
+        Batch { writer, packets, table, sets: 0 }
     }
 
     /// Ends it. The number is that of the message whose acknowledgement means that all is done.
@@ -131,7 +157,7 @@ impl Batch {
     }
 
     /// Makes a chain.
-    pub fn chain(&mut self, chain: Chain) {
+    pub fn chain(&mut self, chain: Chain<'_>) {
         let table = self.table;
         self.writer.message(Op(NEW_CHAIN, CREATE), &head(self.packets as u8), |w| {
             w.text(1, table);
@@ -167,12 +193,51 @@ impl Batch {
 
     /// Adds a rule to the end of a chain.
     pub fn rule(&mut self, chain: &str, rule: &Rule) {
-        let table = self.table;
-        self.writer.message(Op(NEW_RULE, CREATE | APPEND), &head(self.packets as u8), |w| {
+        self.put_rule(chain, End::Last, |w| w.nest(4, |w| rule.write(w)));
+    }
+
+    /// Adds a rule whose attributes are given to one end of a chain.
+    pub(crate) fn put_rule(&mut self, chain: &str, end: End, rule: impl FnOnce(&mut Attributes)) {
+        let (table, place) = (self.table, if end == End::Last { APPEND } else { 0 });
+        self.writer.message(Op(NEW_RULE, CREATE | place), &head(self.packets as u8), |w| {
             w.text(1, table);
             w.text(2, chain);
-            w.nest(4, |w| rule.write(w));
+            rule(w);
         });
+    }
+
+    /// Removes a rule of a chain, or with no number all of them.
+    pub(crate) fn delete_rules(&mut self, chain: &str, handle: Option<u64>) {
+        let table = self.table;
+        self.writer.message(Op(DELETE_RULE, 0), &head(self.packets as u8), |w| {
+            w.text(1, table);
+            w.text(2, chain);
+            if let Some(handle) = handle {
+                w.bytes(3, &handle.to_be_bytes());
+            }
+        });
+    }
+
+    /// Removes a chain with its rules; refused with `EBUSY` while others lead to it.
+    pub(crate) fn delete_chain(&mut self, chain: &str) {
+        let table = self.table;
+        self.writer.message(Op(DELETE_CHAIN, 0), &head(self.packets as u8), |w| {
+            w.text(1, table);
+            w.text(3, chain);
+        });
+    }
+
+    /// Messages about another table, in the same transaction.
+    pub(crate) fn elsewhere(
+        &mut self,
+        packets: Packets,
+        table: &'static str,
+        messages: impl FnOnce(&mut Batch),
+    ) {
+        let here = (self.packets, self.table);
+        (self.packets, self.table) = (packets, table);
+        messages(self);
+        (self.packets, self.table) = here;
     }
 
     /// Adds an element; refused with `EEXIST` if there is one with its key.

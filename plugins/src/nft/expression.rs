@@ -1,7 +1,7 @@
 //! Rules of nf_tables, put together from the few expressions that plugins need.
 
 use crate::address::{Cidr, Family, octets};
-use crate::netlink::Attributes;
+use crate::netlink::{Attributes, attributes, find, find_text};
 
 /// A rule under construction: expressions run in order until one does not match.
 #[derive(Clone, Debug, Default)]
@@ -116,8 +116,7 @@ impl Rule {
     }
 
     fn network(self, place: Place, network: Cidr, different: bool) -> Rule {
-        let ones = Cidr { address: crate::address::from_number(u128::MAX, network.family()), ..network };
-        let mask = octets(ones.network().address);
+        let mask = octets(network.netmask());
         self.and(load(network.family(), place, 0))
             .and(Expression::Mask { bytes: mask })
             .and(Expression::Compare { different, bytes: octets(network.network().address) })
@@ -200,6 +199,7 @@ const DESTINATION_NAT: u32 = 1;
 const RETURN: i32 = -5;
 const JUMP: i32 = -3;
 const DROP: i32 = 0;
+const ACCEPT: i32 = 1;
 
 impl Expression {
     fn write(&self, w: &mut Attributes) {
@@ -209,8 +209,7 @@ impl Expression {
                 compare(w, false, &[if *family == Family::V4 { 2 } else { 10 }]);
             }
             Expression::Load { base, offset, length, register } => {
-                let register = FIRST_REGISTER + register;
-                put(w, "payload", |w| numbers(w, &[(1, register), (2, *base), (3, *offset), (4, *length)]));
+                load_bytes(w, FIRST_REGISTER + register, [*base, *offset, *length]);
             }
             Expression::Transport { register } => {
                 let register = FIRST_REGISTER + register;
@@ -247,25 +246,42 @@ impl Expression {
 }
 
 /// An expression: its name and its attributes, as an element of the rule's list.
-fn put(w: &mut Attributes, name: &str, attributes: impl FnOnce(&mut Attributes)) {
+pub(crate) fn put(w: &mut Attributes, name: &str, attributes: impl FnOnce(&mut Attributes)) {
     w.nest(1, |w| {
         w.text(1, name);
         w.nest(2, attributes);
     });
 }
 
-fn numbers(w: &mut Attributes, numbers: &[(u16, u32)]) {
+fn load_bytes(w: &mut Attributes, register: u32, [base, offset, length]: [u32; 3]) {
+    put(w, "payload", |w| numbers(w, &[(1, register), (2, base), (3, offset), (4, length)]));
+}
+
+/// Loads bytes of the network protocol's header into the first register.
+pub(crate) fn load_network(w: &mut Attributes, offset: u32, length: u32) {
+    load_bytes(w, FIRST_REGISTER, [NETWORK, offset, length]);
+}
+
+/// Loads the number of the transport protocol into the first register.
+pub(crate) fn load_transport(w: &mut Attributes) {
+    put(w, "meta", |w| numbers(w, &[(1, FIRST_REGISTER), (2, META_TRANSPORT)]));
+}
+
+/// Attributes that are numbers.
+pub(crate) fn numbers(w: &mut Attributes, numbers: &[(u16, u32)]) {
     numbers.iter().for_each(|(kind, number)| w.number_be(*kind, *number));
 }
 
-fn compare(w: &mut Attributes, different: bool, bytes: &[u8]) {
+/// The first register holds these bytes, or does not.
+pub(crate) fn compare(w: &mut Attributes, different: bool, bytes: &[u8]) {
     put(w, "cmp", |w| {
         numbers(w, &[(1, FIRST_REGISTER), (2, u32::from(different))]);
         super::batch::put_value(w, 3, bytes);
     });
 }
 
-fn mask(w: &mut Attributes, bytes: &[u8]) {
+/// Leaves of the first register only the bits that are set here.
+pub(crate) fn mask(w: &mut Attributes, bytes: &[u8]) {
     let length = u32::try_from(bytes.len()).unwrap_or(0);
     put(w, "bitwise", |w| {
         numbers(w, &[(1, FIRST_REGISTER), (2, FIRST_REGISTER), (3, length)]);
@@ -293,17 +309,46 @@ fn destination(w: &mut Attributes, family: Family) {
 }
 
 fn end(w: &mut Attributes, verdict: Verdict) {
+    match verdict {
+        Verdict::Return => judge(w, RETURN, None),
+        Verdict::Drop => judge(w, DROP, None),
+        Verdict::Jump(chain) => jump(w, chain),
+    }
+}
+
+/// Goes through another chain, then on.
+pub(crate) fn jump(w: &mut Attributes, chain: &str) {
+    judge(w, JUMP, Some(chain));
+}
+
+/// Lets the packet pass.
+pub(crate) fn accept(w: &mut Attributes) {
+    judge(w, ACCEPT, None);
+}
+
+fn judge(w: &mut Attributes, verdict: i32, chain: Option<&str>) {
     put(w, "immediate", |w| {
         w.number_be(1, 0);
-        w.nest(2, |w| {
-            w.nest(2, |w| match verdict {
-                Verdict::Return => w.bytes(1, &RETURN.to_be_bytes()),
-                Verdict::Drop => w.bytes(1, &DROP.to_be_bytes()),
-                Verdict::Jump(chain) => {
-                    w.bytes(1, &JUMP.to_be_bytes());
-                    w.text(2, chain);
+        w.nest(IMMEDIATE_DATA, |w| {
+            w.nest(DATA_VERDICT, |w| {
+                w.bytes(1, &verdict.to_be_bytes());
+                if let Some(chain) = chain {
+                    w.text(VERDICT_CHAIN, chain);
                 }
             });
         });
     });
+}
+
+const IMMEDIATE_DATA: u16 = 2;
+const DATA_VERDICT: u16 = 2;
+const VERDICT_CHAIN: u16 = 2;
+
+/// The chains that a rule leads to, out of its list of expressions as the kernel tells it.
+pub(super) fn jumps(expressions: &[u8]) -> impl Iterator<Item = String> {
+    attributes(expressions).filter_map(|(_, expression)| {
+        let judgement = find(expression, 2).filter(|_| find_text(expression, 1) == "immediate")?;
+        let verdict = find(find(judgement, IMMEDIATE_DATA)?, DATA_VERDICT)?;
+        Some(find_text(verdict, VERDICT_CHAIN)).filter(|chain| !chain.is_empty())
+    })
 }

@@ -5,27 +5,26 @@
 //! out the same elements. Nothing is searched, so neither grows with the number of attachments, and nothing but the
 //! attachment's name is needed to remove what it has.
 
-use super::batch::{Batch, COUNTER, SUBSYSTEM, head, put_elements, put_value};
+use super::batch::Batch;
 use super::record::{facts_of, owner, pack, record_name};
-use super::reply::{content_in, number_in, owner_in};
-use super::schema::{Added, Clash, Entry, Schema, network_set};
-use crate::address::{Cidr, Family};
+use super::schema::{Added, Clash, Entry, Schema};
+use crate::address::Cidr;
 use crate::attachment::Attachment;
 use crate::error::{Code, Error, Result};
-use crate::netlink::{Answer, Op, Refusal, Socket, Writer};
+use crate::netlink::{Refusal, Socket};
 use rustix::io::Errno;
 use std::marker::PhantomData;
 
 /// The entries of one attachment in the table of a schema.
 #[derive(Debug)]
 pub struct Ledger<'a, S> {
-    socket: &'a mut Socket,
-    name: String,
+    pub(super) socket: &'a mut Socket,
+    pub(super) name: String,
     schema: PhantomData<S>,
 }
 
 /// What one transaction came to.
-enum Outcome {
+pub(super) enum Outcome {
     Done,
     /// Something that it refers to is not there, or is there already; or the table changed since it was looked at.
     Refused(Refusal),
@@ -33,31 +32,13 @@ enum Outcome {
 
 /// A busy machine changes its tables all the time; each attempt costs some microseconds.
 const ATTEMPTS: u32 = 1000;
-const NAMES_AT_ONCE: usize = 4;
-/// The kernel keeps some kilobytes for each answer until it is read, and a socket holds 200 of them.
-const QUESTIONS_AT_ONCE: usize = 16;
-
-const GET_TABLE: u16 = SUBSYSTEM | 1;
-const GET_CHAIN: u16 = SUBSYSTEM | 4;
-const GET_SET: u16 = SUBSYSTEM | 10;
-const GET_ELEMENT: u16 = SUBSYSTEM | 13;
-const GET_GENERATION: u16 = SUBSYSTEM | 16;
-const GET_OBJECT: u16 = SUBSYSTEM | 19;
-const ACK: u16 = 0x4;
-const DUMP: u16 = 0x300;
-
-/// Whether the nat table of iptables-nft has a chain.
-///
-/// # Errors
-/// The kernel's.
-pub fn has_chain(socket: &mut Socket, family: Family, chain: &str) -> Result<bool> {
-    let mut writer = socket.writer();
-    writer.message(Op(GET_CHAIN, ACK), &head(crate::netlink::family_number(family)), |w| {
-        w.text(1, "nat");
-        w.text(3, chain);
-    });
-    let answers = socket.exchange(writer)?;
-    Ok(answers.iter().all(|answer| answer.outcome.is_ok()))
+/// What goes into the transaction of an `add` about other tables.
+#[derive(Clone, Copy)]
+pub struct Beside<'a> {
+    /// What may have to be made first; as good where it is there.
+    pub foundation: &'a dyn Fn(&mut Batch),
+    /// What is added.
+    pub additions: &'a dyn Fn(&mut Batch),
 }
 
 impl<'a, S: Schema> Ledger<'a, S> {
@@ -71,21 +52,32 @@ impl<'a, S: Schema> Ledger<'a, S> {
     /// # Errors
     /// Code 102: the attachment has entries already; the kernel's.
     pub fn add(&mut self, facts: &[String]) -> Result<Added> {
+        self.add_beside(facts, Beside { foundation: &|_| {}, additions: &|_| {} })
+    }
+
+    /// The same with something in other tables, all or nothing of both.
+    ///
+    /// # Errors
+    /// As those of `add`.
+    pub fn add_beside(&mut self, facts: &[String], beside: Beside<'_>) -> Result<Added> {
         let entries = entries_of::<S>(facts);
-        let plain = self.transact(None, |batch, name| put_all(batch, name, facts, &entries))?;
+        let plain = self.transact(None, |batch, name| {
+            put_all(batch, name, facts, &entries);
+            (beside.additions)(batch);
+        })?;
         let refusal = match plain {
             Outcome::Done => return Ok(Added::Done),
             Outcome::Refused(refusal) => refusal,
         };
         match refusal.errno {
-            Errno::NOENT => self.add_and_build(facts, &entries),
-            Errno::EXIST => self.add_over(facts, &entries),
+            Errno::NOENT => self.add_and_build(facts, &entries, beside),
+            Errno::EXIST => self.add_over(facts, &entries, beside),
             _ => Err(refusal.error(&format!("add rules to table {}", S::TABLE))),
         }
     }
 
     /// The same with the table, or the sets of networks, that are not there yet.
-    fn add_and_build(&mut self, facts: &[String], entries: &[Entry]) -> Result<Added> {
+    fn add_and_build(&mut self, facts: &[String], entries: &[Entry], beside: Beside<'_>) -> Result<Added> {
         let mut networks: Vec<Cidr> = entries.iter().filter_map(|entry| entry.network).collect();
         networks.sort();
         networks.dedup();
@@ -99,12 +91,14 @@ impl<'a, S: Schema> Ledger<'a, S> {
                 }
                 missing.iter().for_each(|network| S::build_network(batch, *network));
                 put_all(batch, name, facts, entries);
+                (beside.foundation)(batch);
+                (beside.additions)(batch);
             })?;
             match outcome {
                 Outcome::Done => return Ok(Added::Done),
                 Outcome::Refused(refusal) if is_race(refusal.errno) => {}
                 Outcome::Refused(refusal) if refusal.errno == Errno::EXIST => {
-                    return self.add_over(facts, entries);
+                    return self.add_over(facts, entries, beside);
                 }
                 Outcome::Refused(refusal) => {
                     return Err(refusal.error(&format!("build table {}", S::TABLE)));
@@ -115,7 +109,7 @@ impl<'a, S: Schema> Ledger<'a, S> {
     }
 
     /// An element is there already: of an attachment that lives, or of one whose container died without a `DEL`.
-    fn add_over(&mut self, facts: &[String], entries: &[Entry]) -> Result<Added> {
+    fn add_over(&mut self, facts: &[String], entries: &[Entry], beside: Beside<'_>) -> Result<Added> {
         if !self.records()?.is_empty() {
             let msg =
                 format!("{} is attached already: it has rules in table {}", owner(&self.name), S::TABLE);
@@ -134,6 +128,8 @@ impl<'a, S: Schema> Ledger<'a, S> {
         let outcome = self.transact(None, |batch, name| {
             taken.iter().for_each(|entry| batch.delete_element(&entry.set, &entry.element.key));
             put_all(batch, name, facts, entries);
+            (beside.foundation)(batch);
+            (beside.additions)(batch);
         })?;
         match outcome {
             Outcome::Done => Ok(Added::Done),
@@ -250,124 +246,6 @@ impl<'a, S: Schema> Ledger<'a, S> {
         let mut names = Ledger::<S>::named(socket, String::new()).names()?;
         names.retain(|name| name.starts_with(&ours) && !valid.contains(name));
         Ok(names)
-    }
-
-    /// The names of all attachments that have records.
-    fn names(&mut self) -> Result<Vec<String>> {
-        let answers =
-            self.ask(|w| w.message(Op(GET_OBJECT, DUMP), &head(S::PACKETS as u8), |w| w.text(1, S::TABLE)))?;
-        let replies = answers.into_iter().flat_map(|answer| answer.outcome.unwrap_or_default());
-        let name = |body: Vec<u8>| {
-            let attributes = body.get(4..)?;
-            let table = crate::netlink::find_text(attributes, 1);
-            let name = crate::netlink::find_text(attributes, 2);
-            (table == S::TABLE && name.split('/').count() <= 4).then_some(name)
-        };
-        Ok(replies.filter_map(name).collect())
-    }
-
-    fn transact(&mut self, generation: Option<u32>, build: impl FnOnce(&mut Batch, &str)) -> Result<Outcome> {
-        let mut batch = Batch::begin::<S>(self.socket, generation);
-        build(&mut batch, &self.name);
-        let (writer, acknowledged) = batch.end();
-        let answers = self.socket.transact(writer, acknowledged)?;
-        Ok(answers
-            .into_iter()
-            .find_map(|answer| answer.outcome.err())
-            .map_or(Outcome::Done, Outcome::Refused))
-    }
-
-    fn ask(&mut self, build: impl FnOnce(&mut Writer)) -> Result<Vec<Answer>> {
-        let mut writer = self.socket.writer();
-        build(&mut writer);
-        self.socket.exchange(writer)
-    }
-
-    /// How full the table is, and as of when.
-    fn state(&mut self) -> Result<State> {
-        let answers = self.ask(|w| {
-            w.message(Op(GET_GENERATION, ACK), &head(0), |_| {});
-            w.message(Op(GET_TABLE, ACK), &head(S::PACKETS as u8), |w| w.text(1, S::TABLE));
-            w.message(Op(GET_CHAIN, ACK), &head(S::PACKETS as u8), |w| {
-                w.text(1, S::TABLE);
-                w.text(3, S::CHAIN);
-            });
-        })?;
-        let mut numbers = answers.into_iter().zip([1, 3, 6]).map(|(answer, kind)| number_in(answer, kind));
-        let mut next = || numbers.next().transpose().map(Option::flatten);
-        let generation = next()?.unwrap_or(0);
-        Ok(State { generation, table_use: next()?, chain_use: next()? })
-    }
-
-    fn missing(&mut self, networks: &[Cidr]) -> Result<Vec<Cidr>> {
-        let answers = self.ask_for_each(networks, |w, network| {
-            w.message(Op(GET_SET, ACK), &head(S::PACKETS as u8), |w| {
-                w.text(1, S::TABLE);
-                w.text(2, &network_set(*network));
-            });
-        })?;
-        Ok(networks
-            .iter()
-            .zip(answers)
-            .filter(|(_, answer)| answer.outcome.is_err())
-            .map(|(n, _)| *n)
-            .collect())
-    }
-
-    /// Whose each entry is; `None` for those that are not there.
-    fn owners(&mut self, entries: &[Entry]) -> Result<Vec<Option<String>>> {
-        let answers = self.ask_for_each(entries, |w, entry| {
-            w.message(Op(GET_ELEMENT, ACK), &head(S::PACKETS as u8), |w| {
-                put_elements(w, S::TABLE, &entry.set, |w| put_value(w, 1, &entry.element.key));
-            });
-        })?;
-        Ok(answers.into_iter().map(|answer| owner_in(&answer.outcome.ok()?)).collect())
-    }
-
-    /// The contents of the attachment's records.
-    fn records(&mut self) -> Result<Vec<String>> {
-        let mut contents = Vec::new();
-        loop {
-            let begin = contents.len();
-            let names: Vec<String> =
-                (begin..begin + NAMES_AT_ONCE).map(|number| record_name(&self.name, number)).collect();
-            let answers = self.ask_for_each(&names, |w, name| {
-                w.message(Op(GET_OBJECT, ACK), &head(S::PACKETS as u8), |w| {
-                    w.text(1, S::TABLE);
-                    w.text(2, name);
-                    w.number_be(3, COUNTER);
-                });
-            })?;
-            contents.extend(answers.into_iter().map_while(|answer| content_in(&answer.outcome.ok()?)));
-            if contents.len() < begin + NAMES_AT_ONCE {
-                return Ok(contents);
-            }
-        }
-    }
-
-    fn ask_for_each<T>(&mut self, things: &[T], put: impl Fn(&mut Writer, &T)) -> Result<Vec<Answer>> {
-        let mut answers = Vec::new();
-        for some in things.chunks(QUESTIONS_AT_ONCE) {
-            answers.extend(self.ask(|w| some.iter().for_each(|thing| put(w, thing)))?);
-        }
-        Ok(answers)
-    }
-}
-
-/// What the kernel says of the table.
-struct State {
-    generation: u32,
-    table_use: Option<u32>,
-    chain_use: Option<u32>,
-}
-
-impl State {
-    /// A table uses its chains, sets and records; the chain uses its rules, of which all but the fixed ones are of a
-    /// network and its set. What is left over are the records.
-    fn is_empty<S: Schema>(&self) -> bool {
-        let (Some(table), Some(chain)) = (self.table_use, self.chain_use) else { return false };
-        let networks = chain.saturating_sub(S::FIXED_RULES);
-        table <= S::FIXED + networks
     }
 }
 

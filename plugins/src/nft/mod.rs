@@ -3,12 +3,16 @@
 
 mod batch;
 mod expression;
+mod foreign;
+mod inquiry;
 mod ledger;
 mod record;
 mod reply;
 mod schema;
 
-pub use batch::{Batch, Chain, Element, Hook, Kind, Packets, Set};
+pub use batch::{Batch, Chain, Element, End, Hook, Kind, Packets, Set};
 pub use expression::{Rule, Verdict};
-pub use ledger::{Ledger, has_chain};
+pub(crate) use expression::{accept, compare, jump, load_network, load_transport, mask, put};
+pub use foreign::Foreign;
+pub use ledger::{Beside, Ledger};
 pub use schema::{Added, Clash, Entry, Schema, network_set};

@@ -1,6 +1,8 @@
 //! Which of the kernel's two packet filters a plugin makes its rules in.
 
 use crate::error::{Error, Result};
+use crate::iptables::is_installed;
+use crate::request::Command;
 
 /// The filter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +25,15 @@ impl Backend {
             "nftables" => Ok(Some(Backend::Nftables)),
             "iptables" => Ok(Some(Backend::Iptables)),
             other => Err(unknown(other)),
+        }
+    }
+
+    /// The one that is taken where nobody asks for one, as the Go plugins choose it: iptables where the host has it. Rules
+    /// are made and looked at by it; all that remove some look in both.
+    pub(super) fn of_host(command: Command) -> Backend {
+        match command {
+            Command::Add | Command::Check if is_installed() => Backend::Iptables,
+            _ => Backend::Nftables,
         }
     }
 

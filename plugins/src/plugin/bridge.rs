@@ -64,7 +64,7 @@ impl Plugin for Bridge {
             gateway: read_gateway(&root)?,
             conflict: Some(if root.flag("forceAddress")? { Conflict::Replace } else { Conflict::Refuse }),
             masquerade: root.flag("ipMasq")?,
-            backend: read_backend(&root)?,
+            backend: read_backend(request, &root)?,
             mtu: read_mtu(&root)?,
             promiscuous: root.flag("promiscMode")?,
             port: PortSettings { hairpin: root.flag("hairpinMode")?, isolated: root.flag("portIsolation")? },
@@ -218,10 +218,15 @@ fn read_mac(request: &Request, root: &Section<'_>) -> Result<Option<[u8; 6]>> {
     parse_mac(text).map(Some).ok_or_else(invalid)
 }
 
-fn read_backend(root: &Section<'_>) -> Result<Backend> {
+fn read_backend(request: &Request, root: &Section<'_>) -> Result<Backend> {
     let unknown =
         |other: &str| Error::config(format!("unknown ipmasq backend \"{other}\"")).about("ipMasqBackend");
-    Ok(Backend::read(root.text("ipMasqBackend")?, unknown)?.unwrap_or_default())
+    let asked = Backend::read(root.text("ipMasqBackend")?, unknown)?;
+    Ok(match (asked, root.flag("ipMasq")?) {
+        (Some(asked), _) => asked,
+        (None, true) => Backend::of_host(request.command),
+        (None, false) => Backend::default(),
+    })
 }
 
 /// The result of IPAM, on this interface, with the gateways and routes that the bridge adds to it.

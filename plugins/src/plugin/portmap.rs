@@ -40,7 +40,7 @@ impl Plugin for Portmap {
 
     fn read(request: &Request) -> Result<Config> {
         let root = request.root()?;
-        let (backend, mark) = (read_backend(&root)?, read_mark(&root)?);
+        let (backend, mark) = (read_backend(request, &root)?, read_mark(&root)?);
         let conditions = [read_conditions(&root, "conditionsV4")?, read_conditions(&root, "conditionsV6")?];
         let mappings = root.section("runtimeConfig")?.list("portMappings")?;
         let mappings: Vec<Mapping> =
@@ -147,7 +147,7 @@ fn read_rewrite(root: &Section<'_>) -> Result<Rewrite> {
 }
 
 /// The one that is asked for; else the only one that knows what is asked for.
-fn read_backend(root: &Section<'_>) -> Result<Backend> {
+fn read_backend(request: &Request, root: &Section<'_>) -> Result<Backend> {
     let unknown = |other: &str| Error::config(format!("unrecognized backend \"{other}\"")).about("backend");
     let asked = Backend::read(root.text("backend")?, unknown)?;
     let mut keys = [Vec::new(), Vec::new()];
@@ -186,7 +186,7 @@ fn read_backend(root: &Section<'_>) -> Result<Backend> {
             Err(Error::new(Code::Unsupported, msg).about(for_nftables.join(" ")))
         }
         None if !for_iptables.is_empty() => Ok(Backend::Iptables),
-        asked => Ok(asked.unwrap_or_default()),
+        asked => Ok(asked.unwrap_or_else(|| Backend::of_host(request.command))),
     }
 }
 

@@ -5,8 +5,9 @@ use crate::attachment::Attachment;
 use crate::declaration::{Resource, Undo};
 use crate::error::Result;
 use crate::host::Host;
-use crate::iptables::{Chains, Owned, Place, Way, comment, own_chain};
+use crate::iptables::{Chains, Match, Owned, Place, Rule, Target, Way, comment, own_chain};
 use crate::nft::{Batch, Chain, Entry, Kind, Schema};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The addresses of an attachment, masqueraded in the nat tables of iptables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,11 @@ pub struct MasqueradeByIptables {
     /// Each with the network within which it is itself.
     pub addresses: Vec<Cidr>,
 }
+
+const POSTROUTING: &str = "POSTROUTING";
+const MULTICAST_V4: Cidr = Cidr { address: IpAddr::V4(Ipv4Addr::new(224, 0, 0, 0)), length: 4 };
+const MULTICAST_V6: Cidr =
+    Cidr { address: IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0)), length: 8 };
 
 impl Resource for MasqueradeByIptables {
     fn add(&self, host: &mut Host) -> Result<Undo> {
@@ -29,7 +35,8 @@ impl Resource for MasqueradeByIptables {
     }
 
     fn del(&self, host: &mut Host) -> Result<()> {
-        self.owned().remove(host).map(drop)
+        let own = own_chain("", &self.attachment);
+        self.owned().remove(host, (&own, POSTROUTING)).map(drop)
     }
 
     fn check(&self, _: &mut Host) -> Result<()> {
@@ -54,16 +61,17 @@ impl MasqueradeByIptables {
     fn chains_of(&self, family: Family) -> Chains {
         let (own, comment) = (own_chain("", &self.attachment), comment("", &self.attachment));
         let of_family = || self.addresses.iter().filter(|address| address.family() == family);
-        let multicast = if family == Family::V4 { "224.0.0.0/4" } else { "ff00::/8" };
+        let multicast = if family == Family::V4 { MULTICAST_V4 } else { MULTICAST_V6 };
         let entry = |address: &Cidr| Way {
-            from: "POSTROUTING".to_owned(),
+            from: POSTROUTING.to_owned(),
             place: Place::Last,
-            matches: format!("-s {}/{} {comment}", address.address, family.bits()),
+            matches: vec![Match::From(Cidr { length: family.bits(), ..*address }), comment.clone()],
             to: own.clone(),
         };
-        let mut rules: Vec<String> =
-            of_family().map(|address| format!("-d {} {comment} -j ACCEPT", address.network())).collect();
-        rules.push(format!("! -d {multicast} {comment} -j MASQUERADE"));
+        let within = |address: &Cidr| vec![Match::To(address.network()), comment.clone()];
+        let mut rules: Vec<Rule> =
+            of_family().map(|address| Rule::new(within(address), Target::Accept)).collect();
+        rules.push(Rule::new(vec![Match::NotTo(multicast), comment.clone()], Target::Masquerade));
         Chains {
             family,
             refilled: Vec::new(),

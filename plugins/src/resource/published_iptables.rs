@@ -10,9 +10,9 @@ use crate::attachment::Attachment;
 use crate::declaration::{Resource, Undo};
 use crate::error::Result;
 use crate::host::Host;
-use crate::iptables::{Chains, Owned, Place, Taken, Way, comment, own_chain, quote};
+use crate::iptables::{Chains, Match, Owned, Place, Rule, Taken, Target, Way, comment, own_chain};
 use crate::nft::{Batch, Chain, Clash, Element, Entry, Hook, Kind, Ledger, Schema, Set};
-use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// The published ports of an attachment, in the nat tables of iptables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,7 @@ pub enum Mark {
 const REDIRECTION: &str = "CNI-HOSTPORT-DNAT";
 const MARKING: &str = "CNI-HOSTPORT-SETMARK";
 const MASQUERADING: &str = "CNI-HOSTPORT-MASQ";
+const LOCALHOST: Cidr = Cidr { address: IpAddr::V4(Ipv4Addr::LOCALHOST), length: 32 };
 /// As many as one match of `multiport` takes.
 const PORTS_AT_ONCE: usize = 15;
 
@@ -60,7 +61,8 @@ impl Resource for PublishedByIptables {
     }
 
     fn del(&self, host: &mut Host) -> Result<()> {
-        let facts = self.owned().remove(host)?;
+        let own = own_chain("DN-", &self.attachment);
+        let facts = self.owned().remove(host, (&own, REDIRECTION))?;
         forget_datagrams(host, &facts.iter().filter_map(|fact| flow_of(fact)).collect::<Vec<_>>())
     }
 
@@ -116,7 +118,7 @@ impl PublishedByIptables {
         let way = |from: &str| Way {
             from: from.to_owned(),
             place: Place::Last,
-            matches: "-m addrtype --dst-type LOCAL".to_owned(),
+            matches: vec![Match::ToThisHost],
             to: REDIRECTION.to_owned(),
         };
         let (mut ways_in, mut refilled) = (vec![way("PREROUTING"), way("OUTPUT")], Vec::new());
@@ -125,7 +127,7 @@ impl PublishedByIptables {
             ways_in.push(Way {
                 from: "POSTROUTING".to_owned(),
                 place: Place::First,
-                matches: "-m comment --comment \"CNI portfwd requiring masquerade\"".to_owned(),
+                matches: vec![Match::Comment("CNI portfwd requiring masquerade".to_owned())],
                 to: MASQUERADING.to_owned(),
             });
             refilled = marking_chains(*bit);
@@ -142,35 +144,27 @@ impl PublishedByIptables {
     }
 
     /// What is to be masqueraded is marked first, then the packet goes to the container.
-    fn rules(&self, publication: &Publication) -> Vec<String> {
+    fn rules(&self, publication: &Publication) -> Vec<Rule> {
         let Publication { transport, host_port, container, container_port, .. } = publication;
-        let mut base = format!("-p {} --dport {host_port}", transport.text());
-        if let Some(host) = publication.host {
-            // Writing to a string cannot fail.
-            let _ = write!(base, " -d {host}");
-        }
-        let sources = match (publication.rewrite, container.family()) {
-            (Rewrite::Nobody, _) => Vec::new(),
-            (Rewrite::Everybody, family) => vec![family.everything().to_string()],
-            (Rewrite::Local, Family::V4) => vec![container.network().to_string(), "127.0.0.1".to_owned()],
-            (Rewrite::Local, Family::V6) => vec![container.network().to_string()],
-        };
+        let alone = |host| Match::To(Cidr { address: host, length: Family::of(host).bits() });
+        let mut base = vec![Match::Port(*transport, *host_port)];
+        base.extend(publication.host.map(alone));
         let marking = match &self.mark {
             Mark::Bit(_) => MARKING.to_owned(),
-            Mark::Chain(chain) => quote(chain),
+            Mark::Chain(chain) => chain.clone(),
         };
-        let target = match container.family() {
-            Family::V4 => format!("{}:{container_port}", container.address),
-            Family::V6 => format!("[{}]:{container_port}", container.address),
+        let mark = |source| {
+            let matches = base.iter().cloned().chain([Match::From(source)]).collect();
+            Rule::new(matches, Target::Chain(marking.clone()))
         };
-        let mark = sources.iter().map(|source| format!("{base} -s {source} -j {marking}"));
-        mark.chain([format!("{base} -j DNAT --to-destination {target}")]).collect()
+        let redirect = Rule::new(base.clone(), Target::Redirect(container.address, *container_port));
+        sources(publication).into_iter().map(mark).chain([redirect]).collect()
     }
 
     fn entries(&self, family: Family, publications: &[&Publication]) -> Vec<Way> {
         let comment = comment("dnat ", &self.attachment);
-        let conditions: String =
-            self.conditions(family).iter().map(|word| format!(" {}", quote(word))).collect();
+        let words = self.conditions(family).to_vec();
+        let conditions = (!words.is_empty()).then_some(Match::Words(words));
         let mut ways = Vec::new();
         for transport in [Transport::Sctp, Transport::Tcp, Transport::Udp] {
             let of_transport = publications.iter().filter(|it| it.transport == transport);
@@ -178,14 +172,11 @@ impl PublishedByIptables {
             ports.sort_unstable();
             ports.dedup();
             ways.extend(ports.chunks(PORTS_AT_ONCE).map(|ports| {
-                let ports = ports.iter().map(u16::to_string).collect::<Vec<_>>().join(",");
-                let transport = transport.text();
+                let matches = [comment.clone(), Match::Protocol(transport), Match::Ports(ports.to_vec())];
                 Way {
                     from: REDIRECTION.to_owned(),
                     place: Place::Last,
-                    matches: format!(
-                        "{comment} -m multiport -p {transport} --destination-ports {ports}{conditions}"
-                    ),
+                    matches: matches.into_iter().chain(conditions.clone()).collect(),
                     to: own_chain("DN-", &self.attachment),
                 }
             }));
@@ -194,12 +185,22 @@ impl PublishedByIptables {
     }
 }
 
-fn marking_chains(bit: u32) -> Vec<(String, Vec<String>)> {
+/// Whose packets to a published port are masqueraded.
+fn sources(publication: &Publication) -> Vec<Cidr> {
+    let container = publication.container;
+    match (publication.rewrite, container.family()) {
+        (Rewrite::Nobody, _) => Vec::new(),
+        (Rewrite::Everybody, family) => vec![family.everything()],
+        (Rewrite::Local, Family::V4) => vec![container.network(), LOCALHOST],
+        (Rewrite::Local, Family::V6) => vec![container.network()],
+    }
+}
+
+fn marking_chains(bit: u32) -> Vec<(String, Vec<Rule>)> {
     let mark = 1_u32.checked_shl(bit).unwrap_or(0);
-    let set = format!(
-        "-m comment --comment \"CNI portfwd masquerade mark\" -j MARK --set-xmark {mark:#x}/{mark:#x}"
-    );
-    let masquerade = format!("-m mark --mark {mark:#x}/{mark:#x} -j MASQUERADE");
+    let comment = Match::Comment("CNI portfwd masquerade mark".to_owned());
+    let set = Rule::new(vec![comment], Target::Mark(mark));
+    let masquerade = Rule::new(vec![Match::Marked(mark)], Target::Masquerade);
     vec![(MARKING.to_owned(), vec![set]), (MASQUERADING.to_owned(), vec![masquerade])]
 }
 

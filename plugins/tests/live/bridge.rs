@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 fn config(stage: &Stage) -> Value {
     stage.config(
         r#"{"cniVersion": "1.0.0", "name": "net", "type": "bridge", "bridge": "br0",
-            "isDefaultGateway": true, "ipMasq": true, "hairpinMode": true,
+            "isDefaultGateway": true, "ipMasq": true, "ipMasqBackend": "nftables", "hairpinMode": true,
             "ipam": {"type": "host-local", "dataDir": "$dir",
                      "ranges": [[{"subnet": "10.1.0.0/24"}], [{"subnet": "fd00:1::/64"}]]}}"#,
     )

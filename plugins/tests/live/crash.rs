@@ -45,7 +45,7 @@ fn points(stage: &Stage, call: &Call<'_>) -> Vec<Point> {
 fn config(stage: &Stage) -> Value {
     stage.config(
         r#"{"cniVersion": "1.0.0", "name": "net", "type": "bridge", "bridge": "br0",
-            "isDefaultGateway": true, "ipMasq": true, "hairpinMode": true,
+            "isDefaultGateway": true, "ipMasq": true, "ipMasqBackend": "nftables", "hairpinMode": true,
             "ipam": {"type": "host-local", "dataDir": "$dir",
                      "ranges": [[{"subnet": "10.1.0.0/24"}], [{"subnet": "fd00:1::/64"}]]}}"#,
     )
@@ -127,7 +127,7 @@ fn portmap_killed_anywhere_leaves_nothing_after_del() {
     let bridge = config(&stage);
     let attached = stage.add(&bridge, "c1", &container);
     let mappings = json!([{"hostPort": 8080, "containerPort": 80}, {"hostPort": 53, "containerPort": 53, "protocol": "udp"}]);
-    let bare = json!({"cniVersion": "1.0.0", "name": "net", "type": "portmap",
+    let bare = json!({"cniVersion": "1.0.0", "name": "net", "type": "portmap", "backend": "nftables",
         "runtimeConfig": {"portMappings": mappings}});
     let config = with_result(&bare, &attached);
     let before = stage.host.state();

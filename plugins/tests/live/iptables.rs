@@ -1,8 +1,9 @@
 //! The iptables backend, with iptables-nft and with legacy iptables: the same access, and nothing left.
 
-use crate::stage::{Call, Namespace, Stage, ask_datagram, can_run, skip, with, with_result};
+use crate::stage::{Call, Namespace, Stage, ask_datagram, can_run, skip, theirs, with, with_result};
 use serde_json::{Value, json};
-use std::os::unix::fs::symlink;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 /// A host whose `iptables` is of one kind, with one container on a masquerading bridge.
@@ -35,7 +36,15 @@ impl Filtered {
         let (stage, container) = (Stage::new(), Namespace::new());
         let programs = stage.directory.join("programs");
         std::fs::create_dir(&programs).unwrap();
-        for name in ["iptables-restore", "ip6tables-restore", "iptables-save", "ip6tables-save"] {
+        // The Go plugins run the first two.
+        for name in [
+            "iptables",
+            "ip6tables",
+            "iptables-restore",
+            "ip6tables-restore",
+            "iptables-save",
+            "ip6tables-save",
+        ] {
             symlink(format!("/usr/sbin/xtables-{kind}-multi"), programs.join(name)).unwrap();
         }
         let bridge = stage.config(
@@ -71,6 +80,14 @@ impl Filtered {
     /// The host, with the tables that `nft` does not show.
     pub(crate) fn state(&self) -> (String, Vec<String>) {
         (self.stage.host.state(), self.tables("-t nat"))
+    }
+
+    /// Puts a script in the place of a program.
+    fn replace(&self, name: &str, script: &str) {
+        let program = self.programs.join(name);
+        std::fs::remove_file(&program).unwrap();
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
     }
 
     fn rules(&self) -> Vec<String> {
@@ -276,7 +293,12 @@ fn marks_conditions_and_rewriting_are_as_asked() {
         let before = it.state();
         let missing = with(&config, "externalSetMarkChain", json!("NO-SUCH-CHAIN"));
         let (code, msg) = it.call("ADD", &missing).container("c1").fail();
-        assert!(code == 5 && msg.contains("iptables-restore failed: "), "{code} {msg}");
+        match it.kind {
+            "nft" => {
+                assert_eq!((code, msg.as_str()), (7, "there is no chain NO-SUCH-CHAIN in the nat table"))
+            }
+            _ => assert!(code == 5 && msg.contains("iptables-restore failed: "), "{code} {msg}"),
+        }
         assert_eq!(it.state(), before);
     }
 }
@@ -322,7 +344,7 @@ fn garbage_collection_removes_rules_of_attachments_that_are_gone() {
 }
 
 #[test]
-fn each_verb_runs_one_iptables_restore_for_each_protocol_and_nothing_else() {
+fn each_verb_runs_one_iptables_restore_for_each_protocol_at_most_and_nothing_else() {
     if !Path::new("/usr/bin/strace").exists() {
         return skip("strace is not installed, by which programs are counted");
     }
@@ -352,12 +374,9 @@ fn each_verb_runs_one_iptables_restore_for_each_protocol_and_nothing_else() {
             let mut run: Vec<&str> = text.lines().skip(1).filter_map(|line| line.split('"').nth(1)).collect();
             run.sort_unstable();
             let names: Vec<&str> = run.iter().filter_map(|path| path.rsplit('/').next()).collect();
-            assert_eq!(
-                names,
-                ["ip6tables-restore", "iptables-restore"],
-                "{command} of {}: {text}",
-                config["type"]
-            );
+            let none = it.kind == "nft" && command != "CHECK";
+            let expected: &[&str] = if none { &[] } else { &["ip6tables-restore", "iptables-restore"] };
+            assert_eq!(names, expected, "{command} of {}: {text}", config["type"]);
         }
         it.call("DEL", &config).container("c1").wrapped(&wrapper);
         let text = std::fs::read_to_string(&log).unwrap();
@@ -365,12 +384,86 @@ fn each_verb_runs_one_iptables_restore_for_each_protocol_and_nothing_else() {
     }
 }
 
+/// The same attachment, once made with the programs of iptables and once without.
+#[test]
+fn without_the_programs_the_tables_are_the_same_to_the_byte() {
+    let Some(it) = hosts().into_iter().find(|it| it.kind == "nft") else { return };
+    let mut mappings: Vec<Value> = (9000..9017).map(tcp).collect();
+    mappings.extend([
+        json!({"hostPort": 53, "containerPort": 54, "protocol": "udp", "hostIP": "192.0.2.1"}),
+        json!({"hostPort": 7, "containerPort": 8, "protocol": "sctp", "hostIP": "2001:db8::1"}),
+    ]);
+    let ports = with(&it.ports(json!(mappings)), "markMasqBit", json!(21));
+    it.call("ADD", &ports).container("c1").succeed();
+    let of_ours = it.tables("-t nat");
+    it.call("CHECK", &ports).container("c1").succeed();
+    it.call("DEL", &ports).container("c1").succeed();
+    it.call("DEL", &it.bridge).container("c1").succeed();
+    for family in ["ip", "ip6"] {
+        it.stage.host.command("nft", &format!("delete table {family} nat"));
+    }
+    // A script in its place can't be told from legacy iptables, and so is run.
+    for name in ["iptables-restore", "ip6tables-restore"] {
+        it.replace(name, &format!("exec /usr/sbin/xtables-nft-multi {name} \"$@\""));
+    }
+    for set in 0..2 {
+        std::fs::remove_file(it.stage.directory.join(format!("net/last_reserved_ip.{set}"))).unwrap();
+    }
+    it.call("ADD", &it.bridge).container("c1").succeed();
+    it.call("ADD", &ports).container("c1").succeed();
+    assert_eq!(of_ours.join("\n"), it.tables("-t nat").join("\n"));
+}
+
+#[test]
+fn two_hundred_ports_come_and_go() {
+    for it in hosts() {
+        let before = it.state();
+        let mappings: Vec<Value> = (10_000..10_200).map(tcp).collect();
+        let config = it.ports(json!(mappings));
+        it.call("ADD", &config).container("c1").succeed();
+        assert!(it.outside_asks(10_000) && it.outside_asks(10_199));
+        it.call("CHECK", &config).container("c1").succeed();
+        it.call("DEL", &config).container("c1").netns_path("").succeed();
+        let (after, rules) = it.state();
+        assert_eq!(after.contains("CNI-DN-"), before.0.contains("CNI-DN-"));
+        assert!(!rules.iter().any(|rule| rule.contains("CNI-DN-")), "{rules:#?}");
+    }
+}
+
+#[test]
+fn each_finds_what_the_go_plugins_or_ours_have_made() {
+    let go = theirs();
+    if !go.join("portmap").exists() {
+        return skip("the Go plugins are not installed");
+    }
+    for it in hosts() {
+        let config = it.ports(json!([tcp(8080), {"hostPort": 53, "containerPort": 53, "protocol": "udp"}]));
+        it.call("ADD", &config).container("c1").succeed();
+        it.call("DEL", &config).container("c1").plugins(&go).succeed();
+        let own = |rules: &[String]| rules.iter().any(|rule| rule.contains("CNI-DN-"));
+        assert!(!own(&it.tables("-t nat")), "{:#?}", it.tables("-t nat"));
+        it.call("DEL", &config).container("c1").succeed();
+        it.call("DEL", &it.bridge).container("c1").plugins(&go).path(go.to_str().unwrap()).succeed();
+        assert_eq!(it.rules().iter().filter(|rule| rule.contains("c1")).count(), 0, "{:#?}", it.rules());
+        it.call("DEL", &it.bridge).container("c1").succeed();
+        if it.kind == "legacy" {
+            continue;
+        }
+        for config in [&it.bridge, &config] {
+            it.call("ADD", config).container("c1").plugins(&go).path(go.to_str().unwrap()).succeed();
+        }
+        assert!(own(&it.tables("-t nat")));
+        for config in [&config, &it.bridge] {
+            it.call("DEL", config).container("c1").netns_path("").succeed();
+        }
+        assert_eq!(it.rules().iter().filter(|rule| rule.contains("c1")).count(), 0, "{:#?}", it.rules());
+    }
+}
+
 #[test]
 fn a_backend_that_is_not_installed_is_named() {
     for it in hosts() {
-        let _ = std::fs::remove_file(it.programs.join("iptables-restore"));
-        std::fs::write(it.programs.join("iptables-restore"), "#!/bin/sh\necho no such table >&2\nexit 3\n")
-            .unwrap();
+        it.replace("iptables-restore", "echo no such table >&2; exit 3");
         let config = it.ports(json!([tcp(8080)]));
         let before = it.state();
         let (code, msg) = it.call("ADD", &config).container("c1").fail();

@@ -7,6 +7,7 @@
     reason = "a test that meets what it did not expect fails, and says where"
 )]
 
+mod backend;
 mod bridge;
 mod chain;
 mod crash;

@@ -16,7 +16,7 @@ impl Published {
         let (stage, container) = (Stage::new(), Namespace::new());
         let bridge = stage.config(
             r#"{"cniVersion": "1.0.0", "name": "net", "type": "bridge", "bridge": "br0",
-                "isDefaultGateway": true, "ipMasq": true, "hairpinMode": true,
+                "isDefaultGateway": true, "ipMasq": true, "ipMasqBackend": "nftables", "hairpinMode": true,
                 "ipam": {"type": "host-local", "dataDir": "$dir",
                          "ranges": [[{"subnet": "10.1.0.0/24"}], [{"subnet": "fd00:1::/64"}]]}}"#,
         );
@@ -26,7 +26,7 @@ impl Published {
     }
 
     fn config(&self, mappings: Value) -> Value {
-        let config = json!({"cniVersion": "1.0.0", "name": "net", "type": "portmap",
+        let config = json!({"cniVersion": "1.0.0", "name": "net", "type": "portmap", "backend": "nftables",
             "capabilities": {"portMappings": true}, "runtimeConfig": {"portMappings": mappings}});
         with_result(&config, &self.attached)
     }
@@ -233,7 +233,7 @@ fn keys_that_contradict_each_other_are_refused() {
         return;
     }
     let it = Published::new();
-    let config = it.config(json!([tcp(8080)]));
+    let config = with(&it.config(json!([tcp(8080)])), "backend", json!(""));
     let words = json!(["ip", "saddr", "10.0.0.0/8"]);
     let foreign = |ours: &str, theirs: &str, keys: &str| {
         format!("{ours} backend was requested but configuration contains {theirs}-specific options [{keys}]")

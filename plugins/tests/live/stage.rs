@@ -293,6 +293,12 @@ impl Call<'_> {
         self
     }
 
+    /// Lets plugins look for programs of the system by themselves.
+    pub(crate) fn without_path(mut self) -> Self {
+        self.system = String::new();
+        self
+    }
+
     /// Takes the program from another directory.
     pub(crate) fn plugins(mut self, directory: &Path) -> Self {
         self.plugins = directory.into();

@@ -1,0 +1,148 @@
+//! Rules of iptables as iptables-nft puts them into nf_tables (linux/netfilter/nf_tables_compat.h and the headers of
+//! each match): expressions of nf_tables where every release has them, and what iptables calls extensions elsewhere.
+
+use super::rule::{Match, Rule, Target};
+use crate::address::{Cidr, Family, octets};
+use crate::netlink::Attributes;
+use crate::nft::{accept, compare, jump, load_network, load_transport, mask, put};
+use crate::resource::Transport;
+use std::net::IpAddr;
+
+/// `NFTA_RULE_COMPAT`, and the two attributes in it.
+const COMPATIBLE: u16 = 5;
+const COMPATIBLE_PROTOCOL: u16 = 1;
+const COMPATIBLE_FLAGS: u16 = 2;
+/// `NFTA_RULE_EXPRESSIONS`.
+const EXPRESSIONS: u16 = 4;
+/// `XT_ADDRTYPE_LOCAL`.
+const LOCAL: u16 = 1 << 2;
+/// `NF_NAT_RANGE_MAP_IPS` and `NF_NAT_RANGE_PROTO_SPECIFIED`.
+const ADDRESS_AND_PORT: u32 = 3;
+
+/// Writes a rule's attributes but its table and chain.
+pub(super) fn write(w: &mut Attributes, family: Family, rule: &Rule) {
+    let protocol = rule.matches.iter().find_map(protocol_of);
+    w.nest(EXPRESSIONS, |w| {
+        if let Some(protocol) = protocol {
+            load_transport(w);
+            compare(w, false, &[protocol as u8]);
+        }
+        rule.matches.iter().for_each(|it| write_match(w, it));
+        put(w, "counter", |_| {});
+        write_target(w, family, &rule.target);
+    });
+    if let Some(protocol) = protocol {
+        // Extensions ask for it: which ports there are depends on it.
+        w.nest(COMPATIBLE, |w| {
+            w.number_be(COMPATIBLE_PROTOCOL, protocol as u32);
+            w.number_be(COMPATIBLE_FLAGS, 0);
+        });
+    }
+}
+
+fn protocol_of(it: &Match) -> Option<Transport> {
+    match it {
+        Match::Protocol(transport) | Match::Port(transport, _) => Some(*transport),
+        _ => None,
+    }
+}
+
+fn write_match(w: &mut Attributes, it: &Match) {
+    match it {
+        Match::From(network) => write_network(w, SOURCE, *network, false),
+        Match::To(network) => write_network(w, DESTINATION, *network, false),
+        Match::NotTo(network) => write_network(w, DESTINATION, *network, true),
+        Match::Comment(text) => extension(w, "match", ("comment", 0), &fields(256, &[text.as_bytes()])),
+        Match::ToThisHost => {
+            extension(w, "match", ("addrtype", 1), &fields(8, &[&[0; 2], &LOCAL.to_ne_bytes()]));
+        }
+        Match::Port(transport, port) => write_port(w, *transport, *port),
+        Match::Ports(ports) => write_ports(w, ports),
+        Match::Marked(bits) => extension(w, "match", ("mark", 1), &twice(16, *bits)),
+        Match::Protocol(_) | Match::Words(_) => {}
+    }
+}
+
+const SOURCE: [u32; 2] = [12, 8];
+const DESTINATION: [u32; 2] = [16, 24];
+
+/// Where the address is, in the header of IPv4 and of IPv6.
+fn write_network(w: &mut Attributes, [v4, v6]: [u32; 2], network: Cidr, different: bool) {
+    let (offset, length) = if network.family() == Family::V4 { (v4, 4) } else { (v6, 16) };
+    if network.length == 0 {
+        return;
+    }
+    load_network(w, offset, length);
+    if network.length < network.family().bits() {
+        mask(w, &octets(network.netmask()));
+    }
+    compare(w, different, &octets(network.network().address));
+}
+
+/// `struct xt_tcp`, `xt_udp` and `xt_sctp_info`: source ports any, destination ports this one.
+fn write_port(w: &mut Attributes, transport: Transport, port: u16) {
+    let (any, port) = ([0, 0, 0xff, 0xff], port.to_ne_bytes());
+    let only = [port, port].concat();
+    match transport {
+        Transport::Tcp => extension(w, "match", ("tcp", 0), &fields(16, &[&any, &only])),
+        Transport::Udp => extension(w, "match", ("udp", 0), &fields(16, &[&any, &only])),
+        Transport::Sctp => {
+            let no_chunk = [0xff, 0, 0];
+            let chunks = [no_chunk, no_chunk, no_chunk, no_chunk].concat();
+            let by_destination = 2_u32.to_ne_bytes();
+            let parts: [&[u8]; 5] = [&only, &[0; 264], &chunks, &[0; 4], &by_destination];
+            extension(w, "match", ("sctp", 0), &fields(296, &parts));
+        }
+    }
+}
+
+/// `struct xt_multiport_v1` with `XT_MULTIPORT_DESTINATION`.
+fn write_ports(w: &mut Attributes, ports: &[u16]) {
+    let count = u8::try_from(ports.len()).unwrap_or(0);
+    let list: Vec<u8> = ports.iter().flat_map(|port| port.to_ne_bytes()).collect();
+    extension(w, "match", ("multiport", 1), &fields(48, &[&[1, count], &list]));
+}
+
+fn write_target(w: &mut Attributes, family: Family, target: &Target) {
+    match target {
+        Target::Accept => accept(w),
+        Target::Chain(name) => jump(w, name),
+        Target::Mark(bits) => extension(w, "target", ("MARK", 2), &twice(8, *bits)),
+        // `struct nf_nat_ipv4_multi_range_compat` with one range, and `nf_nat_range`; both say nothing.
+        Target::Masquerade if family == Family::V4 => {
+            extension(w, "target", ("MASQUERADE", 0), &fields(24, &[&1_u32.to_ne_bytes()]));
+        }
+        Target::Masquerade => extension(w, "target", ("MASQUERADE", 0), &fields(40, &[])),
+        Target::Redirect(address, port) => {
+            extension(w, "target", ("DNAT", 2), &redirection(*address, *port));
+        }
+    }
+}
+
+/// `struct nf_nat_range2`: from this address and port to the same.
+fn redirection(address: IpAddr, port: u16) -> Vec<u8> {
+    let address = fields(16, &[&octets(address)]);
+    let port = port.to_be_bytes();
+    fields(48, &[&ADDRESS_AND_PORT.to_ne_bytes(), &address, &address, &port, &port])
+}
+
+/// A mark and its mask.
+fn twice(length: usize, bits: u32) -> Vec<u8> {
+    fields(length, &[&bits.to_ne_bytes(), &bits.to_ne_bytes()])
+}
+
+/// Fields side by side, filled up with zeroes to a length, or cut to it.
+fn fields(length: usize, parts: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = parts.concat();
+    bytes.resize(length, 0);
+    bytes
+}
+
+/// A match or a target of iptables: its name with its revision, and what it is told.
+fn extension(w: &mut Attributes, kind: &str, (name, revision): (&str, u32), told: &[u8]) {
+    put(w, kind, |w| {
+        w.text(1, name);
+        w.number_be(2, revision);
+        w.bytes(3, told);
+    });
+}

@@ -1,0 +1,165 @@
+//! The nat table of iptables-nft, changed over netlink as its programs would, in the transaction of the note.
+//!
+//! What an attachment has is told by numbers: the kernel counts chains and rules of a table up, so the rules that lead
+//! to an attachment's chain, which are made right after it, have the numbers that follow. `DEL` asks for these, and
+//! looks through all rules only when somebody else has made or moved them.
+
+use super::chains::{Chains, Place, Way};
+use super::expression;
+use crate::address::Family;
+use crate::error::{Code, Error, Result};
+use crate::netlink::{Refusal, Socket};
+use crate::nft::{Batch, Chain, End, Foreign, Hook, Kind, Packets};
+use rustix::io::Errno;
+use std::collections::BTreeSet;
+
+const TABLE: &str = "nat";
+/// The chains that packets come to by themselves; `dstnat` and `srcnat`.
+const ENTRANCES: [(&str, Hook, i32); 4] = [
+    ("PREROUTING", Hook::Prerouting, -100),
+    ("INPUT", Hook::Input, 100),
+    ("OUTPUT", Hook::Output, -100),
+    ("POSTROUTING", Hook::Postrouting, 100),
+];
+/// So often what somebody else has changed is looked at anew.
+const ATTEMPTS: u32 = 10;
+
+fn packets(family: Family) -> Packets {
+    if family == Family::V4 { Packets::Ipv4 } else { Packets::Ipv6 }
+}
+
+fn table(socket: &mut Socket, family: Family) -> Foreign<'_> {
+    Foreign::new(socket, packets(family), TABLE)
+}
+
+/// Whether the table has a chain.
+///
+/// # Errors
+/// The kernel's.
+pub(super) fn has_chain(socket: &mut Socket, family: Family, name: &str) -> Result<bool> {
+    Ok(table(socket, family).chain(name)?.is_some())
+}
+
+/// Chains that are about to be made, and the ways to shared ones that are missing.
+pub(super) struct Work<'a> {
+    chains: &'a Chains,
+    ways: Vec<&'a Way>,
+}
+
+impl<'a> Work<'a> {
+    /// Looks what is missing.
+    ///
+    /// # Errors
+    /// A chain of somebody else's that is named does not exist; the kernel's.
+    pub(super) fn prepare(socket: &mut Socket, chains: &'a Chains) -> Result<Work<'a>> {
+        let mut table = table(socket, chains.family);
+        for name in chains.others() {
+            if table.chain(name)?.is_none() {
+                let msg = format!("there is no chain {name} in the nat table");
+                return Err(Error::new(Code::Config, msg).about("externalSetMarkChain"));
+            }
+        }
+        let mut ways = Vec::new();
+        for way in &chains.ways_in {
+            if !table.leads(&way.from, &way.to)? {
+                ways.push(way);
+            }
+        }
+        Ok(Work { chains, ways })
+    }
+
+    /// What every use of the table needs; as good where it is there.
+    pub(super) fn lay(&self, batch: &mut Batch) {
+        let used = |name: &str| {
+            let ways = self.chains.ways_in.iter().chain(&self.chains.entries);
+            ways.clone().any(|way| way.from == name)
+        };
+        batch.elsewhere(packets(self.chains.family), TABLE, |batch| {
+            batch.table();
+            for (name, hook, priority) in ENTRANCES.into_iter().filter(|(name, ..)| used(name)) {
+                batch.chain(Chain { name, hook: Some((hook, priority)), kind: Kind::Nat });
+            }
+            for name in &self.chains.gathering {
+                batch.chain(Chain { name, hook: None, kind: Kind::Nat });
+            }
+        });
+    }
+
+    /// The attachment's own part, and what leads to shared chains where it is missing.
+    pub(super) fn put(&self, batch: &mut Batch) {
+        batch.elsewhere(packets(self.chains.family), TABLE, |batch| {
+            for (name, rules) in &self.chains.refilled {
+                self.refill(batch, name, rules);
+            }
+            for way in &self.ways {
+                self.lead(batch, way);
+            }
+            let own = &self.chains.own;
+            batch.chain(Chain { name: own, hook: None, kind: Kind::Nat });
+            for way in &self.chains.entries {
+                self.lead(batch, way);
+            }
+            batch.delete_rules(own, None);
+            self.fill(batch, own, &self.chains.rules);
+        });
+    }
+
+    fn refill(&self, batch: &mut Batch, name: &str, rules: &[super::Rule]) {
+        batch.chain(Chain { name, hook: None, kind: Kind::Nat });
+        batch.delete_rules(name, None);
+        self.fill(batch, name, rules);
+    }
+
+    fn fill(&self, batch: &mut Batch, name: &str, rules: &[super::Rule]) {
+        for rule in rules {
+            batch.put_rule(name, End::Last, |w| expression::write(w, self.chains.family, rule));
+        }
+    }
+
+    fn lead(&self, batch: &mut Batch, way: &Way) {
+        let end = if way.place == Place::First { End::First } else { End::Last };
+        batch.put_rule(&way.from, end, |w| expression::write(w, self.chains.family, &way.rule()));
+    }
+}
+
+/// Takes out an attachment's own chain and what leads to it from others, which are named once for each rule that was
+/// made there. What is gone already is as good.
+///
+/// # Errors
+/// The kernel's: a rule of somebody else's leads to the chain.
+pub(super) fn take_out(socket: &mut Socket, (family, own): (Family, &str), from: &[&str]) -> Result<()> {
+    let mut table = table(socket, family);
+    let made = u64::try_from(from.len()).unwrap_or(0);
+    for attempt in 0..ATTEMPTS {
+        let Some(number) = table.chain(own)? else { return Ok(()) };
+        let next = if attempt == 0 { (number + 1..=number + made).collect() } else { Vec::new() };
+        match remove(&mut table, own, &from.iter().copied().collect(), &next)? {
+            Ok(()) => return Ok(()),
+            Err(Refusal { errno: Errno::NOENT | Errno::BUSY, .. }) => {}
+            Err(refusal) => return Err(refusal.error(&format!("remove chain {own} from the nat table"))),
+        }
+    }
+    let msg = format!("cannot remove chain {own} from the nat table: rules of somebody else's lead to it");
+    Err(Error::new(Code::TryAgain, msg))
+}
+
+/// Removes the chain with the rules of these numbers that lead to it; with no numbers, with all.
+fn remove(
+    table: &mut Foreign<'_>,
+    own: &str,
+    from: &BTreeSet<&str>,
+    numbers: &[u64],
+) -> Result<std::result::Result<(), Refusal>> {
+    let mut rules = Vec::new();
+    for chain in from {
+        let found = match numbers {
+            [] => table.rules_to(chain, own)?,
+            numbers => table.rules_among(numbers, chain, own)?,
+        };
+        rules.extend(found.into_iter().map(|number| (*chain, number)));
+    }
+    table.change(|batch| {
+        rules.iter().for_each(|(chain, number)| batch.delete_rules(chain, Some(*number)));
+        batch.delete_chain(own);
+    })
+}

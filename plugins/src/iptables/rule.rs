@@ -1,0 +1,139 @@
+//! A rule of iptables as data, and the words by which its programs know it.
+
+use super::quote;
+use crate::address::Cidr;
+use crate::resource::Transport;
+use std::fmt;
+use std::net::IpAddr;
+
+/// A rule: what a packet has to match, and what becomes of one that does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// What it has to match, in this order.
+    pub matches: Vec<Match>,
+    /// What becomes of it.
+    pub target: Target,
+}
+
+/// One thing that a packet has to match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// It is of this protocol.
+    Protocol(Transport),
+    /// It comes from this network.
+    From(Cidr),
+    /// It is going to this network.
+    To(Cidr),
+    /// It is not going to this network.
+    NotTo(Cidr),
+    /// Nothing: words for people.
+    Comment(String),
+    /// It is going to an address of this host.
+    ToThisHost,
+    /// It is of this protocol and going to this port.
+    Port(Transport, u16),
+    /// It is going to one of these ports, of which there are at most fifteen.
+    Ports(Vec<u16>),
+    /// These bits of its mark are set.
+    Marked(u32),
+    /// Words of somebody else's, which only iptables itself knows to read.
+    Words(Vec<String>),
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// It passes as it is.
+    Accept,
+    /// It leaves with an address of the host.
+    Masquerade,
+    /// It goes on to this address and port.
+    Redirect(IpAddr, u16),
+    /// These bits of its mark are set.
+    Mark(u32),
+    /// It goes through another chain.
+    Chain(String),
+}
+
+impl Rule {
+    /// A rule with these matches and this target.
+    pub fn new(matches: Vec<Match>, target: Target) -> Rule {
+        Rule { matches, target }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.matches.iter().try_for_each(|it| write!(f, "{it} "))?;
+        write!(f, "-j {}", self.target)
+    }
+}
+
+impl fmt::Display for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Match::Protocol(transport) => write!(f, "-p {}", transport.text()),
+            Match::From(network) => write!(f, "-s {network}"),
+            Match::To(network) => write!(f, "-d {network}"),
+            Match::NotTo(network) => write!(f, "! -d {network}"),
+            Match::Comment(text) => write!(f, "-m comment --comment {}", quote(text)),
+            Match::ToThisHost => f.write_str("-m addrtype --dst-type LOCAL"),
+            Match::Port(transport, port) => write!(f, "-p {} --dport {port}", transport.text()),
+            Match::Ports(ports) => {
+                let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+                write!(f, "-m multiport --destination-ports {}", ports.join(","))
+            }
+            Match::Marked(bits) => write!(f, "-m mark --mark {bits:#x}/{bits:#x}"),
+            Match::Words(words) => {
+                f.write_str(&words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" "))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Accept => f.write_str("ACCEPT"),
+            Target::Masquerade => f.write_str("MASQUERADE"),
+            Target::Redirect(IpAddr::V4(address), port) => {
+                write!(f, "DNAT --to-destination {address}:{port}")
+            }
+            Target::Redirect(IpAddr::V6(address), port) => {
+                write!(f, "DNAT --to-destination [{address}]:{port}")
+            }
+            Target::Mark(bits) => write!(f, "MARK --set-xmark {bits:#x}/{bits:#x}"),
+            Target::Chain(name) if name.chars().all(is_plain) => f.write_str(name),
+            Target::Chain(name) => f.write_str(&quote(name)),
+        }
+    }
+}
+
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_".contains(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_reads_as_iptables_writes_it() {
+        let network = crate::address::parse("10.1.0.0/24").unwrap();
+        let rule = Rule::new(
+            vec![
+                Match::From(network),
+                Match::Port(Transport::Tcp, 80),
+                Match::Comment("a \"b\"".into()),
+                Match::Words(vec!["-i".into(), "eth 0".into()]),
+            ],
+            Target::Redirect("fd00::1".parse().unwrap(), 8080),
+        );
+        let text = r#"-s 10.1.0.0/24 -p tcp --dport 80 -m comment --comment "a \"b\"" "-i" "eth 0" -j DNAT --to-destination [fd00::1]:8080"#;
+        assert_eq!(rule.to_string(), text);
+        assert_eq!(
+            Rule::new(vec![Match::Marked(8192)], Target::Masquerade).to_string(),
+            "-m mark --mark 0x2000/0x2000 -j MASQUERADE"
+        );
+    }
+}

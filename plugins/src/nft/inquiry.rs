@@ -1,0 +1,147 @@
+//! What a ledger asks the kernel about its table.
+
+use super::batch::{Batch, COUNTER, SUBSYSTEM, head, put_elements, put_value};
+use super::ledger::{Ledger, Outcome};
+use super::record::record_name;
+use super::reply::{content_in, number_in, owner_in};
+use super::schema::{Entry, Schema, network_set};
+use crate::address::Cidr;
+use crate::error::Result;
+use crate::netlink::{Answer, Op, Writer};
+
+const NAMES_AT_ONCE: usize = 4;
+/// The kernel keeps some kilobytes for each answer until it is read, and a socket holds 200 of them.
+const QUESTIONS_AT_ONCE: usize = 16;
+
+const GET_TABLE: u16 = SUBSYSTEM | 1;
+const GET_CHAIN: u16 = SUBSYSTEM | 4;
+const GET_SET: u16 = SUBSYSTEM | 10;
+const GET_ELEMENT: u16 = SUBSYSTEM | 13;
+const GET_GENERATION: u16 = SUBSYSTEM | 16;
+const GET_OBJECT: u16 = SUBSYSTEM | 19;
+const ACK: u16 = 0x4;
+const DUMP: u16 = 0x300;
+
+/// What the kernel says of the table.
+pub(super) struct State {
+    pub(super) generation: u32,
+    pub(super) table_use: Option<u32>,
+    chain_use: Option<u32>,
+}
+
+impl State {
+    /// A table uses its chains, sets and records; the chain uses its rules, of which all but the fixed ones are of a
+    /// network and its set. What is left over are the records.
+    pub(super) fn is_empty<S: Schema>(&self) -> bool {
+        let (Some(table), Some(chain)) = (self.table_use, self.chain_use) else { return false };
+        let networks = chain.saturating_sub(S::FIXED_RULES);
+        table <= S::FIXED + networks
+    }
+}
+
+impl<S: Schema> Ledger<'_, S> {
+    /// The names of all attachments that have records.
+    pub(super) fn names(&mut self) -> Result<Vec<String>> {
+        let answers =
+            self.ask(|w| w.message(Op(GET_OBJECT, DUMP), &head(S::PACKETS as u8), |w| w.text(1, S::TABLE)))?;
+        let replies = answers.into_iter().flat_map(|answer| answer.outcome.unwrap_or_default());
+        let name = |body: Vec<u8>| {
+            let attributes = body.get(4..)?;
+            let table = crate::netlink::find_text(attributes, 1);
+            let name = crate::netlink::find_text(attributes, 2);
+            (table == S::TABLE && name.split('/').count() <= 4).then_some(name)
+        };
+        Ok(replies.filter_map(name).collect())
+    }
+
+    pub(super) fn transact(
+        &mut self,
+        generation: Option<u32>,
+        build: impl FnOnce(&mut Batch, &str),
+    ) -> Result<Outcome> {
+        let mut batch = Batch::begin::<S>(self.socket, generation);
+        build(&mut batch, &self.name);
+        let (writer, acknowledged) = batch.end();
+        let answers = self.socket.transact(writer, acknowledged)?;
+        Ok(answers
+            .into_iter()
+            .find_map(|answer| answer.outcome.err())
+            .map_or(Outcome::Done, Outcome::Refused))
+    }
+
+    fn ask(&mut self, build: impl FnOnce(&mut Writer)) -> Result<Vec<Answer>> {
+        let mut writer = self.socket.writer();
+        build(&mut writer);
+        self.socket.exchange(writer)
+    }
+
+    /// How full the table is, and as of when.
+    pub(super) fn state(&mut self) -> Result<State> {
+        let answers = self.ask(|w| {
+            w.message(Op(GET_GENERATION, ACK), &head(0), |_| {});
+            w.message(Op(GET_TABLE, ACK), &head(S::PACKETS as u8), |w| w.text(1, S::TABLE));
+            w.message(Op(GET_CHAIN, ACK), &head(S::PACKETS as u8), |w| {
+                w.text(1, S::TABLE);
+                w.text(3, S::CHAIN);
+            });
+        })?;
+        let mut numbers = answers.into_iter().zip([1, 3, 6]).map(|(answer, kind)| number_in(answer, kind));
+        let mut next = || numbers.next().transpose().map(Option::flatten);
+        let generation = next()?.unwrap_or(0);
+        Ok(State { generation, table_use: next()?, chain_use: next()? })
+    }
+
+    pub(super) fn missing(&mut self, networks: &[Cidr]) -> Result<Vec<Cidr>> {
+        let answers = self.ask_for_each(networks, |w, network| {
+            w.message(Op(GET_SET, ACK), &head(S::PACKETS as u8), |w| {
+                w.text(1, S::TABLE);
+                w.text(2, &network_set(*network));
+            });
+        })?;
+        Ok(networks
+            .iter()
+            .zip(answers)
+            .filter(|(_, answer)| answer.outcome.is_err())
+            .map(|(n, _)| *n)
+            .collect())
+    }
+
+    /// Whose each entry is; `None` for those that are not there.
+    pub(super) fn owners(&mut self, entries: &[Entry]) -> Result<Vec<Option<String>>> {
+        let answers = self.ask_for_each(entries, |w, entry| {
+            w.message(Op(GET_ELEMENT, ACK), &head(S::PACKETS as u8), |w| {
+                put_elements(w, S::TABLE, &entry.set, |w| put_value(w, 1, &entry.element.key));
+            });
+        })?;
+        Ok(answers.into_iter().map(|answer| owner_in(&answer.outcome.ok()?)).collect())
+    }
+
+    /// The contents of the attachment's records.
+    pub(super) fn records(&mut self) -> Result<Vec<String>> {
+        let mut contents = Vec::new();
+        loop {
+            let begin = contents.len();
+            let names: Vec<String> =
+                (begin..begin + NAMES_AT_ONCE).map(|number| record_name(&self.name, number)).collect();
+            let answers = self.ask_for_each(&names, |w, name| {
+                w.message(Op(GET_OBJECT, ACK), &head(S::PACKETS as u8), |w| {
+                    w.text(1, S::TABLE);
+                    w.text(2, name);
+                    w.number_be(3, COUNTER);
+                });
+            })?;
+            contents.extend(answers.into_iter().map_while(|answer| content_in(&answer.outcome.ok()?)));
+            if contents.len() < begin + NAMES_AT_ONCE {
+                return Ok(contents);
+            }
+        }
+    }
+
+    fn ask_for_each<T>(&mut self, things: &[T], put: impl Fn(&mut Writer, &T)) -> Result<Vec<Answer>> {
+        let mut answers = Vec::new();
+        for some in things.chunks(QUESTIONS_AT_ONCE) {
+            answers.extend(self.ask(|w| some.iter().for_each(|thing| put(w, thing)))?);
+        }
+        Ok(answers)
+    }
+}
