@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 use tare_plan::step::{CheckUse, MakeCgroup, OpenCgroup, PrepareCgroup, WriteCgroup};
@@ -249,7 +249,8 @@ fn remove_below(directory: BorrowedFd<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Removes one empty cgroup. The kernel may still be taking leave of its last process; it is asked again for a while.
+/// Removes one empty cgroup. The kernel may still be taking leave of its last process, of which it gives no notice: it is
+/// asked again for a while.
 fn remove_directory(above: BorrowedFd<'_>, name: &[u8]) -> Result<(), Fault> {
     let deadline = Instant::now() + PATIENCE;
     let mut pause = Duration::from_micros(200);
@@ -290,21 +291,40 @@ pub(crate) fn kill_all(cgroups: &[Cgroup]) -> Result<(), Fault> {
 
 /// v1: what forks away is found the next time.
 fn kill_one_by_one(cgroup: BorrowedFd<'_>, deadline: Instant) -> Result<(), Fault> {
-    let mut pause = Duration::from_micros(100);
-    loop {
-        let left = processes(cgroup)?;
-        if left.is_empty() {
-            return Ok(());
+    while !processes(cgroup)?.is_empty() {
+        let left = open_processes(cgroup)?;
+        for process in &left {
+            // It may have ended by itself.
+            let _ = pidfd_send_signal(process, Signal::KILL);
         }
-        for pid in &left {
-            let _gone = kill_process(*pid, Signal::KILL);
-        }
+        left.iter().try_for_each(|process| await_end(process.as_fd(), deadline))?;
         if Instant::now() > deadline {
             return Err(Fault::new(Call::Wait, Errno::BUSY));
         }
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(10));
     }
+    Ok(())
+}
+
+/// The processes of a cgroup: those who are in it, and never others who got their numbers meanwhile.
+fn open_processes(cgroup: BorrowedFd<'_>) -> Result<Vec<OwnedFd>, Fault> {
+    let open = |pid: Pid| Some((pid, pidfd_open(pid, PidfdFlags::empty()).ok()?));
+    let opened: Vec<(Pid, OwnedFd)> = processes(cgroup)?.into_iter().filter_map(open).collect();
+    let still = processes(cgroup)?;
+    Ok(opened.into_iter().filter(|(pid, _)| still.contains(pid)).map(|(_, process)| process).collect())
+}
+
+/// Waits until a process has ended, of which its descriptor tells (pidfd_open(2)).
+fn await_end(process: BorrowedFd<'_>, deadline: Instant) -> Result<(), Fault> {
+    let mut waiting = [PollFd::from_borrowed_fd(process, PollFlags::IN)];
+    match retry(|| poll(&mut waiting, Some(&until(deadline)))).during(Call::Wait)? {
+        0 => Err(Fault::new(Call::Wait, Errno::BUSY)),
+        _ => Ok(()),
+    }
+}
+
+fn until(deadline: Instant) -> Timespec {
+    let left = deadline.saturating_duration_since(Instant::now());
+    Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() }
 }
 
 fn await_empty(cgroup: BorrowedFd<'_>, deadline: Instant) -> Result<(), Fault> {
@@ -322,8 +342,7 @@ pub(crate) fn await_event(cgroup: BorrowedFd<'_>, event: &str, deadline: Instant
         if text.lines().any(|line| line == event) {
             return Ok(());
         }
-        let left = deadline.saturating_duration_since(Instant::now());
-        let limit = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
+        let limit = until(deadline);
         let mut waiting = [PollFd::from_borrowed_fd(events.as_fd(), PollFlags::PRI)];
         if retry(|| poll(&mut waiting, Some(&limit))).during(Call::Wait)? == 0 {
             return Err(Fault::new(Call::Wait, Errno::BUSY));

@@ -120,18 +120,22 @@ fn compare(planned: &Planned<ParentStep>, slots: &mut Slots) -> Option<(String, 
             let _ = cgroup::open(open).and_then(|directory| slots.put(open.slot, directory));
             None
         }
-        ParentStep::WriteCgroup(write) => {
-            Some(line(write.file.to_string_lossy(), values(write, slots.get(write.cgroup).ok()?)))
+        ParentStep::WriteCgroup(write) => Some(value(write, slots.get(write.cgroup).ok()?)),
+        ParentStep::WriteCgroupOr { first, or } => {
+            let directory = slots.get(first.cgroup).ok()?;
+            Some(value(cgroup::present_of(directory, first, or), directory))
         }
         _ => None,
     }
 }
 
-fn values(write: &WriteCgroup, cgroup: BorrowedFd<'_>) -> String {
+/// What a file of a cgroup has, and what it was to have where that differs.
+fn value(write: &WriteCgroup, cgroup: BorrowedFd<'_>) -> (String, String) {
     let now = cgroup::read(cgroup, &write.file).unwrap_or_default();
     let now = String::from_utf8_lossy(&now).trim().replace('\n', "; ");
     let wanted = write.value.to_string_lossy();
-    if now == wanted { now } else { format!("{now}, configured as {wanted}") }
+    let text = if now == wanted { now } else { format!("{now}, configured as {wanted}") };
+    line(write.file.to_string_lossy(), text)
 }
 
 fn namespaces(pid: i32) -> Section {

@@ -16,6 +16,7 @@ use crate::parent::Created;
 use crate::private_root::PrivateRoot;
 use crate::process::{self, ProcessId};
 use crate::record::Record;
+use crate::resctrl;
 use crate::slots::Slots;
 use crate::spawn::Init;
 use crate::store::{Entry, Store};
@@ -76,7 +77,9 @@ pub fn restore(store: &Store, bundle: &Bundle, asked: &Asked<'_>) -> Result<Crea
             Ok(Created { entry, record, init, terminal })
         }
         Err(error) => {
-            if cgroup::destroy(&restoring.record.own_cgroups()).is_err() {
+            let cgroups = cgroup::destroy(&restoring.record.own_cgroups());
+            let groups = restoring.record.resctrl.iter().try_for_each(|group| resctrl::remove(group));
+            if cgroups.and(groups).is_err() {
                 restoring.entry.keep();
             }
             Err(error)
@@ -272,24 +275,36 @@ fn make_place(ground: BorrowedFd<'_>, place: &str, source: &str) -> std::result:
     if is_file { inside.make_file(&path) } else { inside.make_directory(&path) }.map(drop)
 }
 
-/// Makes the container's cgroups and writes their limits, as create does.
+/// Makes the container's cgroups and its groups of resctrl, with their limits, as create does.
 fn make_cgroups(plan: &Plan) -> Result<Slots> {
     let mut slots = Slots::new(plan.slots);
     for planned in &plan.parent {
-        let done = cgroup_steps::act(&planned.step, &mut slots).unwrap_or(Ok(()));
+        let done = match &planned.step {
+            ParentStep::MakeResctrlGroup(make) => {
+                resctrl::make(make).and_then(|group| slots.put(make.slot, group.directory))
+            }
+            step => cgroup_steps::act(step, &mut slots).unwrap_or(Ok(())),
+        };
         done.map_err(|fault| Error::step(&planned.step, fault, planned.because))?;
     }
     Ok(slots)
 }
 
 /// Lets criu enter them, so that what it makes is born there.
-fn enter_cgroups(plan: &Plan, slots: &Slots, pid: u32) -> Result<()> {
+fn enter_cgroups(plan: &Plan, slots: &Slots, pid: Pid) -> Result<()> {
     for planned in &plan.parent {
-        let ParentStep::MakeCgroup(make) = &planned.step else { continue };
-        let text = pid.to_string();
-        let entered = slots
-            .get(make.slot)
-            .and_then(|directory| cgroup::write(directory, c"cgroup.procs", text.as_bytes()));
+        let entered = match &planned.step {
+            ParentStep::MakeCgroup(make) => {
+                let text = pid.as_raw_nonzero().to_string();
+                slots
+                    .get(make.slot)
+                    .and_then(|directory| cgroup::write(directory, c"cgroup.procs", text.as_bytes()))
+            }
+            ParentStep::EnterResctrlGroup { group } => {
+                slots.get(*group).and_then(|directory| resctrl::enter(directory, pid))
+            }
+            _ => Ok(()),
+        };
         entered.map_err(|fault| Error::act("let criu enter the container's cgroup", fault))?;
     }
     Ok(())

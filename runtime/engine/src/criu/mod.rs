@@ -13,6 +13,7 @@ use prost::Message;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, socketpair};
+use rustix::process::Pid;
 use std::process::{Child, Command, Stdio};
 
 /// The oldest version that speaks of all that is asked here: the notice about terminals, and external namespaces.
@@ -64,8 +65,8 @@ impl Service {
     }
 
     /// The service's own process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
     }
 
     /// Makes sure that this criu is new enough.
