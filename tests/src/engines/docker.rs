@@ -1,5 +1,6 @@
 //! Docker Engine, with the runtime under test as its default: one daemon, or several that are machines of their own.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
@@ -88,7 +89,7 @@ impl<'a> Docker<'a> {
         words.extend(self.node.options.iter().map(ToString::to_string));
         let marker = self.host.marker();
         let call = Call::new(&words[0], self.host.files()).args(&words[1..]).with(|command| {
-            command.env("TARE_TEST", marker);
+            command.env("TARE_TEST", marker).env("PATH", self.path());
         });
         self.daemon = Some(call.spawn());
         let limit = std::time::Instant::now() + std::time::Duration::from_secs(30);
@@ -96,6 +97,20 @@ impl<'a> Docker<'a> {
             assert!(std::time::Instant::now() < limit, "the daemon does not answer: {}", self.log());
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
+    }
+
+    /// Where the daemon looks for programs: BuildKit runs what is called `runc` there, whatever the default runtime is.
+    fn path(&self) -> OsString {
+        let own = self.directory.join("path");
+        let runc = own.join("runc");
+        if !runc.exists() {
+            std::fs::create_dir_all(&own).unwrap();
+            std::os::unix::fs::symlink(self.host.runtime().program(), runc).unwrap();
+        }
+        let mut path = own.into_os_string();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        path
     }
 
     /// Kills the daemon, as a crash would.
@@ -131,6 +146,19 @@ impl<'a> Docker<'a> {
             .args(words)
     }
 
+    /// A call of `docker` on a terminal of its own, into which the text is typed.
+    #[must_use]
+    pub fn typed(&self, words: &[&str], text: &str) -> Call {
+        let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+        let line = format!("/usr/bin/docker --host unix://{} {}", self.socket().display(), quoted.join(" "));
+        Call::new("script", self.host.files())
+            .with(|command| {
+                command.env("DOCKER_CONFIG", self.directory.join("client"));
+            })
+            .args(["-qec", &line, "/dev/null"])
+            .input(text)
+    }
+
     /// Calls and waits.
     #[must_use]
     pub fn run(&self, words: &[&str]) -> Output {
@@ -147,6 +175,12 @@ impl<'a> Docker<'a> {
     #[must_use]
     pub fn container(&self, options: &[&str], words: &[&str]) -> Output {
         self.run(&[&["run"], options, &[NAME], words].concat())
+    }
+
+    /// Where the daemon keeps images and containers.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.directory.join("data")
     }
 
     /// What the daemon has complained of.
@@ -173,6 +207,8 @@ impl Drop for Docker<'_> {
         unmount_below(&self.directory);
         unmount_below(Path::new(KEY));
         let _ = std::fs::remove_dir(KEY);
+        // The one between, which BuildKit asks for, is nobody's container.
+        remove_cgroup(&format!("{}/buildkit", self.cgroup()));
         remove_cgroup(&self.cgroup());
         leave(self.host, ELSEWHERE);
     }

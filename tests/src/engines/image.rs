@@ -1,6 +1,7 @@
 //! The image that engines run: a static busybox and the payload, as an archive that all of them load.
 
-use std::os::unix::fs::symlink;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -94,6 +95,7 @@ fn fill(root: &Path) {
     for directory in ["bin", "dev", "etc", "proc", "run", "sys", "tmp", "www"] {
         std::fs::create_dir_all(root.join(directory)).unwrap();
     }
+    std::fs::set_permissions(root.join("tmp"), Permissions::from_mode(0o1777)).unwrap();
     std::fs::copy("/bin/busybox", root.join("bin/busybox")).expect("busybox-static");
     std::fs::copy(payload(), root.join("bin/payload")).unwrap();
     for applet in APPLETS {

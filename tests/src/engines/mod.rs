@@ -29,7 +29,9 @@ fn leave(host: &Host, paths: &[&str]) {
     // Namespaces by name lie on a mount of their own.
     let _ = nix::mount::umount2("/run/netns", nix::mount::MntFlags::MNT_DETACH);
     // The runtime's own root, when the engine names none: empty, or it holds somebody's leak.
-    let _ = std::fs::remove_dir("/run/tare");
+    for root in ["/run/tare", "/run/crun"] {
+        let _ = std::fs::remove_dir(root);
+    }
     forget(paths);
 }
 

@@ -1,5 +1,9 @@
 //! Docker Engine on the runtime under test: what the commands of a container's life do.
 
+mod images;
+mod life;
+mod network;
+
 use tests::engines::{Docker, Image, NAME, Node};
 use tests::{Host, eventually};
 
