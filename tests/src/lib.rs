@@ -17,6 +17,7 @@
 
 mod console;
 mod container;
+pub mod criu;
 pub mod engines;
 mod host;
 pub mod killer;

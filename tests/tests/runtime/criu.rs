@@ -1,6 +1,6 @@
 //! checkpoint and restore by criu itself, where there is one that can dump on this kernel: what comes back, and how it is then.
 //!
-//! `CRIU` names it; without that it is looked for in PATH. Debian 12's own can't dump on kernels of Linux 6.11 and newer.
+//! Debian 12's own can't dump on kernels of Linux 6.11 and newer.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,16 +10,9 @@ use tare_bundle::bundle::PAYLOAD;
 use tare_bundle::config::Config;
 use tests::{Call, Console, Container, Host, Kind, Output, eventually, skip, under_test};
 
-/// criu, if it says of itself that it works here.
-fn usable() -> Option<PathBuf> {
-    let named = std::env::var_os("CRIU").map_or_else(|| PathBuf::from("criu"), PathBuf::from);
-    let checked = Command::new(&named).arg("check").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    checked.is_ok_and(|status| status.success()).then_some(named)
-}
-
 macro_rules! criu {
     () => {
-        match usable() {
+        match tests::criu::criu() {
             Some(criu) if under_test() == Kind::Tare => criu,
             Some(_) => skip!("this test is of our own runtime"),
             None => skip!("there is no criu here that works on this kernel (CRIU names one)"),
@@ -101,7 +94,7 @@ impl Drop for Stage {
     fn drop(&mut self) {
         let _ = self.container.force_delete();
         // What criu found out of this kernel.
-        let _ = std::fs::remove_file("/run/criu.kdat");
+        let _ = std::fs::remove_file(tests::criu::KNOWLEDGE);
     }
 }
 
