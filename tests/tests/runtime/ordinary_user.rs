@@ -94,3 +94,28 @@ fn a_cgroup_without_the_right_to_it_is_told() {
     let user = User::new(|config| config.annotation("cgroup", "/asked-for"));
     let _ = user.call(&["create", &user.id]).fails().says(&["linux.cgroupsPath", "permission denied"]);
 }
+
+#[test]
+fn the_hosts_processes_can_be_shown_where_there_is_no_pid_namespace() {
+    let user = User::new(|config| {
+        let bound = serde_json::json!(["rbind", "nosuid", "noexec", "nodev"]);
+        let config = config.share("pid").set("/mounts/0/type", "bind").set("/mounts/0/source", "/proc");
+        let masked = serde_json::json!(["/proc/kcore", "/proc/keys"]);
+        let config = config.set("/mounts/0/options", bound).set("/linux/maskedPaths", masked);
+        config.set("/linux/readonlyPaths", serde_json::json!(["/proc/sys", "/proc/sysrq-trigger"]))
+    });
+    let id = user.id.as_str();
+    let _ = user.call(&["create", id]).ok();
+    let _ = user.call(&["start", id]).ok();
+    let pid = user.call(&["state", id]).ok().json()["pid"].to_string();
+    // Its number is the host's, and so is what it sees.
+    let program = format!("/proc/{pid}/cmdline");
+    let seen = user.call(&["exec", id, "/bin/payload", "cat", &program, "/proc/1/stat"]).ok().out;
+    assert!(seen.contains("sleep") && seen.contains("1 ("), "{seen:?}");
+    assert_eq!(user.call(&["exec", id, "/bin/payload", "cat", "/proc/keys"]).ok().out, "");
+    let mounts = user.call(&["exec", id, "/bin/payload", "cat", "/proc/self/mountinfo"]).ok().out;
+    let mut readonly = mounts.lines().filter(|line| line.contains(" /proc/sys ro,"));
+    assert!(readonly.next().is_some(), "{mounts}");
+    let _ = user.call(&["kill", id, "KILL"]).ok();
+    eventually("it has stopped", || user.call(&["state", id]).ok().json()["status"] == "stopped");
+}
