@@ -22,7 +22,6 @@ pub mod render;
 pub mod request;
 pub mod resource;
 pub mod result;
-mod sha512;
 pub mod verbs;
 pub mod version;
 

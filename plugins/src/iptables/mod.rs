@@ -17,7 +17,7 @@ pub use rule::{Match, Rule, Target};
 
 use crate::attachment::Attachment;
 use crate::hash::fnv;
-use crate::sha512::sha512;
+use sha2::{Digest as _, Sha512};
 
 /// The longest that iptables takes.
 const LONGEST_COMMENT: usize = 255;
@@ -29,7 +29,7 @@ const LONGEST_CHAIN: usize = 28;
 pub fn own_chain(prefix: &str, attachment: &Attachment) -> String {
     let Attachment { network, container, interface } = attachment;
     let hash = match interface.as_str() {
-        "eth0" => hexadecimal(&sha512(&format!("{network}{container}"))),
+        "eth0" => hexadecimal(&Sha512::digest(format!("{network}{container}"))),
         _ => {
             let key = attachment.to_string();
             format!("{:016x}{:016x}", fnv(&key), fnv(&format!("{key}/")))
