@@ -3,6 +3,7 @@
 use super::message::{
     ACK, Attributes, CREATE, DUMP, EXCLUSIVE, Op, find, find_text, find_u32, read_u16, read_u32,
 };
+use super::protocol::put_no_generated_address;
 use super::{Inet6, Refusal, Route};
 use crate::error::Result;
 use rustix::io::Errno;
@@ -89,7 +90,8 @@ pub struct NewBridge<'a> {
     pub filters_vlans: bool,
 }
 
-/// A veth pair to be made: one end here, a port of a bridge and up; the other in a container, down.
+/// A veth pair to be made: one end here, a port of a bridge; the other in a container; both down, since a port that is
+/// up when it joins costs the kernel more.
 #[derive(Clone, Copy, Debug)]
 pub struct NewVeth<'a> {
     /// The name of this end.
@@ -119,9 +121,9 @@ pub struct Move<'a> {
     pub alias: &'a str,
 }
 
-/// What is set on a port of a bridge once it is there.
+/// A port of a bridge that is there and is to be opened.
 #[derive(Clone, Copy, Debug)]
-pub struct PortChange<'a> {
+pub struct Port<'a> {
     /// The port.
     pub name: &'a str,
     /// What is written on it for people and for ourselves.
@@ -317,7 +319,7 @@ impl Route {
     /// The socket's.
     pub fn create_veth(&mut self, veth: &NewVeth<'_>) -> Result<std::result::Result<(), Refusal>> {
         self.decided(|w| {
-            w.message(Op(NEW, ACK | CREATE | EXCLUSIVE), &fixed(0, UP, UP), |w| {
+            w.message(Op(NEW, ACK | CREATE | EXCLUSIVE), &fixed(0, 0, 0), |w| {
                 w.text(NAME, veth.host);
                 w.number(MASTER, veth.bridge);
                 put_mtu(w, veth.mtu);
@@ -326,22 +328,25 @@ impl Route {
         })
     }
 
-    /// Writes on a port and sets how the bridge treats it, in one message.
+    /// Writes on a port, sets how the bridge treats it and sets it up, in one message. It is to have no address of its own,
+    /// which nobody could use: that saves the kernel the routes of each port, through all of which it walks when any port
+    /// comes or goes. Where there is no IPv6 there is no such address.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn change_port(&mut self, change: &PortChange<'_>) -> Result<()> {
-        self.ask(&format!("set up port {}", change.name), |w| {
-            w.message(Op(NEW, ACK), &fixed(0, 0, 0), |w| {
-                w.text(NAME, change.name);
-                w.text(ALIAS, change.alias);
-                w.nest(INFO, |w| {
-                    w.text(INFO_SLAVE_KIND, "bridge");
-                    w.nest(INFO_SLAVE_DATA, |w| put_port(w, change));
-                });
-            });
-        })
-        .map(drop)
+    pub fn open_port(&mut self, port: &Port<'_>) -> Result<()> {
+        let (plain, full) = (
+            |w: &mut Attributes| put_opening(w, port),
+            |w: &mut Attributes| {
+                put_opening(w, port);
+                put_no_generated_address(w);
+            },
+        );
+        let mut outcome = self.decided(|w| w.message(Op(NEW, ACK), &fixed(0, UP, UP), full))?;
+        if outcome.as_ref().is_err_and(|refusal| refusal.errno == Errno::AFNOSUPPORT) {
+            outcome = self.decided(|w| w.message(Op(NEW, ACK), &fixed(0, UP, UP), plain))?;
+        }
+        outcome.map_err(|refusal| refusal.error(&format!("set up port {}", port.name)))
     }
 
     /// Sets a link up.
@@ -414,10 +419,19 @@ fn put_bridge(w: &mut Attributes, bridge: &NewBridge<'_>) {
     }
 }
 
+fn put_opening(w: &mut Attributes, port: &Port<'_>) {
+    w.text(NAME, port.name);
+    w.text(ALIAS, port.alias);
+    w.nest(INFO, |w| {
+        w.text(INFO_SLAVE_KIND, "bridge");
+        w.nest(INFO_SLAVE_DATA, |w| put_port(w, port));
+    });
+}
+
 /// Kernels before 4.18 refuse a port's isolation even when it is off, so it is only said when it is on.
-fn put_port(w: &mut Attributes, change: &PortChange<'_>) {
-    w.bytes(PORT_HAIRPIN, &[u8::from(change.hairpin)]);
-    if change.isolated {
+fn put_port(w: &mut Attributes, port: &Port<'_>) {
+    w.bytes(PORT_HAIRPIN, &[u8::from(port.hairpin)]);
+    if port.isolated {
         w.bytes(PORT_ISOLATED, &[1]);
     }
 }

@@ -14,7 +14,7 @@ mod vlan;
 
 pub use address::{Assigned, Detection};
 pub use conntrack::forget_connections;
-pub use link::{Link, Move, NewBridge, NewVeth, PortChange, UP};
+pub use link::{Link, Move, NewBridge, NewVeth, Port, UP};
 pub use link::{parse_mac, spell_mac};
 pub use message::{
     Attributes, CREATE, EXCLUSIVE, Message, Op, Writer, attributes, find, find_text, find_u32,

@@ -58,24 +58,14 @@ pub(super) fn put_announcing(w: &mut Attributes, index: u32) {
     });
 }
 
-impl Route {
-    /// Lets a port of a bridge have no address of its own, which nobody could use: it saves the kernel the routes of
-    /// each port, through all of which it walks when any port comes or goes. A kernel without IPv6 makes none anyway.
-    ///
-    /// # Errors
-    /// The socket's.
-    pub fn generate_no_address(&mut self, index: u32) -> Result<()> {
-        let refusable = self.decided(|w| {
-            w.message(Op(NEW_LINK, ACK), &fixed(index), |w| {
-                w.nest(OF_FAMILY, |w| {
-                    w.nest(family_number(Family::V6).into(), |w| w.bytes(ADDRESS_GENERATION, &[NO_ADDRESS]));
-                });
-            });
-        })?;
-        let _ = refusable;
-        Ok(())
-    }
+/// Adds that IPv6 makes up no address for a link by itself; refused with `EAFNOSUPPORT` where it has no IPv6.
+pub(super) fn put_no_generated_address(w: &mut Attributes) {
+    w.nest(OF_FAMILY, |w| {
+        w.nest(family_number(Family::V6).into(), |w| w.bytes(ADDRESS_GENERATION, &[NO_ADDRESS]));
+    });
+}
 
+impl Route {
     /// Whether the namespace forwards packets of a protocol between its links.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use crate::attachment::Attachment;
 use crate::declaration::{Resource, Undo};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, IfMissing, Side, Sysctl};
-use crate::netlink::{Link, NewVeth, PortChange, Refusal};
+use crate::netlink::{Link, NewVeth, Port, Refusal};
 use rustix::io::Errno;
 
 /// The pair of an attachment. The host's end has a name derived from the attachment and carries the attachment as its
@@ -161,10 +161,10 @@ impl Veth {
         host.set_sysctls(Side::Host, &[Sysctl::new(accept_ra, "0", IfMissing::Skip)])?;
         let alias = self.attachment.to_string();
         let PortSettings { hairpin, isolated } = self.port;
-        host.route(Side::Host)?.change_port(&PortChange { name, alias: &alias, hairpin, isolated })?;
+        host.route(Side::Host)?.open_port(&Port { name, alias: &alias, hairpin, isolated })?;
+        let Some(vlans) = &self.vlans else { return Ok(()) };
         let (bridge, port) = (host.link(Side::Host, &self.bridge)?, host.link(Side::Host, name)?);
-        host.route(Side::Host)?.generate_no_address(port.index)?;
-        self.vlans.as_ref().map_or(Ok(()), |vlans| vlans.set(host, &bridge, port.index))
+        vlans.set(host, &bridge, port.index)
     }
 
     fn find_host_end(&self, host: &mut Host) -> Result<Option<Link>> {

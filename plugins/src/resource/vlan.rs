@@ -140,6 +140,7 @@ impl VlanInterface {
         let link = link.ok_or_else(|| Error::new(Code::TryAgain, format!("interface {name} is gone")))?;
         self.vlans.set(host, &bridge, link.peer)?;
         host.set_sysctls(Side::Host, &own_sysctls(&name))?;
+        host.route(Side::Host)?.set_up(link.peer)?;
         host.route(Side::Host)?.set_up(link.index)
     }
 }
