@@ -78,13 +78,16 @@ impl ContainerInterface {
         self.addresses.iter().any(|cidr| cidr.family() == Family::V6)
     }
 
-    /// Set while the interface is down. Without an address of IPv6 there is none to be detected.
+    /// Set while the interface is down. Nobody asks about the address that the kernel makes up by itself either: the
+    /// question would go to all ports of the bridge.
     fn sysctls(&self, link: &Link, loopback: &Link) -> Vec<Sysctl> {
         let v6 = |interface: &str, key: &str| format!("net/ipv6/conf/{interface}/{key}");
         let detection: &[(&str, &'static str)] = match self.detection {
-            DuplicateDetection::Off if self.has_v6() => &[("accept_dad", "0")],
-            DuplicateDetection::On => &[("enhanced_dad", "1"), ("accept_dad", "1")],
-            DuplicateDetection::Off | DuplicateDetection::AsSet => &[],
+            DuplicateDetection::Off if !self.addresses.is_empty() => &[("accept_dad", "0")],
+            DuplicateDetection::On if !self.addresses.is_empty() => {
+                &[("enhanced_dad", "1"), ("accept_dad", "1")]
+            }
+            _ => &[],
         };
         let skipped =
             |(key, value): &(&str, &'static str)| Sysctl::new(v6(&self.name, key), value, IfMissing::Skip);
@@ -105,6 +108,8 @@ impl ContainerInterface {
         let Some(name) = host.host_end.clone() else { return Ok(()) };
         let error =
             || Error::new(Code::TryAgain, format!("bridge port in error state: {name} does not forward"));
+        // While it does, it holds the lock that a look-up would have to spin for.
+        std::thread::sleep(FIRST_PAUSE);
         wait_until(error, || Ok(host.look_up(Side::Host, &name)?.is_some_and(|link| link.is_forwarding())))
     }
 
