@@ -129,6 +129,23 @@ mod tests {
     }
 
     #[test]
+    fn each_wrong_interface_name_has_its_message() {
+        for (name, msg, details) in [
+            ("", "interface name is empty", ""),
+            (
+                "sixteen-chars-xx",
+                "interface name is too long",
+                "interface name should be less than 16 characters",
+            ),
+            ("..", "interface name is . or ..", ""),
+            ("a b", "interface name contains / or : or whitespace characters", ""),
+        ] {
+            let error = check_interface(name).unwrap_err();
+            assert_eq!((error.msg.as_str(), error.details.as_str()), (msg, details));
+        }
+    }
+
+    #[test]
     fn the_name_of_the_hosts_end_is_stable_and_fits_the_kernel() {
         let name = attachment("c1").host_interface(0);
         assert_eq!(name, attachment("c1").host_interface(0));

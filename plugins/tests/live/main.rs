@@ -17,4 +17,5 @@ mod iptables;
 mod portmap;
 mod protocol;
 mod stage;
+mod verbs;
 mod vlan;
