@@ -5,14 +5,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Of the runtime, and of the plugins.
-const LISTS: [&str; 2] =
-    [include_str!("../COVERAGE.md"), include_str!("../../plugins/COVERAGE.md")];
+const LISTS: [&str; 2] = [include_str!("../COVERAGE.md"), include_str!("../../plugins/COVERAGE.md")];
 
 /// The rows of the tables: the behaviour and what is said of it.
 fn rows() -> Vec<(&'static str, &'static str)> {
     let lines = LISTS.iter().flat_map(|list| list.lines());
-    let cells =
-        lines.filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "));
+    let cells = lines.filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "));
     cells.filter(|(behaviour, _)| *behaviour != "behaviour").collect()
 }
 

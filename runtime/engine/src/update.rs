@@ -109,21 +109,17 @@ fn write_all<'plan>(
 ) -> Result<()> {
     while !left.is_empty() {
         let count = left.len();
-        let mut refused = Vec::new();
-        let mut first = None;
-        for (planned, step) in left {
-            match write_one(slots, step) {
-                Ok(before) => written.push(Written { step, before }),
-                Err(fault) => {
-                    first.get_or_insert_with(|| Error::step(&planned.step, fault, planned.because));
-                    refused.push((planned, step));
-                }
-            }
+        let mut errors = Vec::new();
+        left.retain(|(planned, step)| {
+            let done = write_one(slots, step).map(|before| written.push(Written { step, before }));
+            let error = done.map_err(|fault| Error::step(&planned.step, fault, planned.because)).err();
+            let is_refused = error.is_some();
+            errors.extend(error);
+            is_refused
+        });
+        if errors.len() == count {
+            return errors.into_iter().next().map_or(Ok(()), Err);
         }
-        if let Some(error) = first.filter(|_| refused.len() == count) {
-            return Err(error);
-        }
-        left = refused;
     }
     Ok(())
 }

@@ -220,22 +220,25 @@ fn subgroups(draft: &mut Draft, host: &Host, given: &[String]) -> Vec<Subgroup> 
             draft.refuse(place, format!("bad sub cgroup path: {path}"));
         }
         for controller in controllers {
-            let known =
-                |hierarchy: &Hierarchy, name| hierarchy.controllers.iter().any(|one| is_named(one, name));
-            match controller {
-                Some("") => draft
-                    .refuse(place, format!("invalid --cgroup argument: {text} (empty <controller> prefix)")),
-                Some(name) if !host.hierarchies.iter().any(|hierarchy| known(hierarchy, name)) => {
-                    draft.refuse(place, format!("unknown controller {name} in SubCgroupPaths"));
-                }
-                Some(name) if all.iter().any(|other| other.controller.as_deref() == Some(name)) => draft
-                    .refuse(
-                        place,
-                        format!("invalid --cgroup argument(s): controller {name} specified multiple times"),
-                    ),
-                _ => all.push(Subgroup { controller: controller.map(str::to_owned), path: clean(path) }),
+            match mistake_of(text, controller, host, &all) {
+                Some(what) => draft.refuse(place, what),
+                None => all.push(Subgroup { controller: controller.map(str::to_owned), path: clean(path) }),
             }
         }
     }
     all
+}
+
+/// What is wrong with one controller of an argument, in the words of runc; `all` are those before it.
+fn mistake_of(text: &str, controller: Option<&str>, host: &Host, all: &[Subgroup]) -> Option<String> {
+    let name = controller?;
+    let has = |hierarchy: &Hierarchy| hierarchy.controllers.iter().any(|one| is_named(one, name));
+    if name.is_empty() {
+        return Some(format!("invalid --cgroup argument: {text} (empty <controller> prefix)"));
+    }
+    if !host.hierarchies.iter().any(has) {
+        return Some(format!("unknown controller {name} in SubCgroupPaths"));
+    }
+    let twice = all.iter().any(|other| other.controller.as_deref() == Some(name));
+    twice.then(|| format!("invalid --cgroup argument(s): controller {name} specified multiple times"))
 }

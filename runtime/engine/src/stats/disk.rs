@@ -69,15 +69,19 @@ fn v2(text: &str) -> Value {
     for line in text.lines() {
         let mut words = line.split_ascii_whitespace();
         let Some(device) = words.next().and_then(device) else { continue };
-        for (key, value) in words.filter_map(|word| word.split_once('=')) {
-            let known = V2.iter().find(|(name, ..)| *name == key);
-            if let (Some((_, list, done)), Ok(value)) = (known, value.parse()) {
-                let entries = usage.entry(*list).or_insert_with(|| json!([]));
-                entries.as_array_mut().into_iter().for_each(|all| all.push(entry(device, done, value)));
-            }
+        for (list, done, value) in words.filter_map(v2_value) {
+            let entries = usage.entry(list).or_insert_with(|| json!([]));
+            entries.as_array_mut().into_iter().for_each(|all| all.push(entry(device, done, value)));
         }
     }
     Value::Object(usage)
+}
+
+/// The list that a word like `rbytes=4096` belongs to, what was done, and how much of it.
+fn v2_value(word: &str) -> Option<(&'static str, &'static str, u64)> {
+    let (key, value) = word.split_once('=')?;
+    let (_, list, done) = V2.iter().find(|(name, ..)| *name == key)?;
+    Some((list, done, value.parse().ok()?))
 }
 
 fn device(text: &str) -> Option<(u64, u64)> {
