@@ -106,11 +106,11 @@ impl fmt::Display for Error {
             Self::Program { name, errno } => write_program(out, name, *errno),
             Self::Act { what, fault } => write!(out, "cannot {what}: {}", Reason(fault)),
             Self::InitDied { how } => write!(out, "the container's init ended before it was ready: {how}"),
-            Self::NotFound(id) => write!(out, "container {id:?} does not exist"),
+            Self::NotFound(id) => write!(out, "container does not exist: {id:?}"),
             // Callers take it for what it is to them: nothing that they could use.
             Self::Damaged(id) => write!(
                 out,
-                "container {id:?} does not exist: its record is missing or damaged; delete --force removes what is left"
+                "container does not exist: the record of {id:?} is missing or damaged; delete --force removes what is left"
             ),
             Self::Exists(id) => write!(out, "container with given ID already exists: {id}"),
             Self::InvalidId(id) => write!(out, "invalid container ID format: {id:?}"),

@@ -165,7 +165,7 @@ fn the_words_that_callers_look_for_are_there() {
     container.becomes("stopped");
     assert!(container.kill("KILL").fails().err.contains("container not running"));
     let missing = host.runtime().run(&["state", "nobody"]).fails();
-    assert!(missing.err.contains("container \\\"nobody\\\" does not exist"), "{missing:?}");
+    assert!(missing.err.contains("container does not exist: \\\"nobody\\\""), "{missing:?}");
     let _ = host.runtime().run(&["delete", "--force", "nobody"]).ok();
 }
 
