@@ -159,6 +159,8 @@ pub(crate) fn read(draft: &mut Draft, index: usize, mount: &Mount) -> Options {
         let place = Place::within("mounts[#].options[#]", index, at);
         match effect_of(text) {
             Some(effect) => options.apply(draft, effect, Named { text, at, place }),
+            // buildah leaves an empty word for a volume without options; mount(2) has always passed over those.
+            None if text.is_empty() => {}
             None => options.add_own(draft, Named { text, at, place }),
         }
     }

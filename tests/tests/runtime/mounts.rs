@@ -82,6 +82,15 @@ fn options_that_are_data_reach_the_file_system() {
 }
 
 #[test]
+fn an_empty_option_is_passed_over() {
+    let host = Host::new();
+    let source = source(&host).to_string_lossy().into_owned();
+    let config = host.config(&[]).tmpfs("/size", &["", "size=64k"]).bind(&source, "/data", &["", "ro"]);
+    let report = host.report(config, &[]);
+    assert!(has(&mount_of(&report, "/size"), "size=64k") && has(&mount_of(&report, "/data"), "ro"));
+}
+
+#[test]
 fn a_tmpfs_without_a_mode_keeps_that_of_the_directory() {
     let host = Host::new();
     let mut container = host.container(host.config(&["report", "/data"]).tmpfs("/data", &[]));
