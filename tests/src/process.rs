@@ -102,6 +102,28 @@ impl Call {
         self
     }
 
+    /// The same on a terminal of its own, into which the text is typed.
+    ///
+    /// # Panics
+    /// It has words that are not text.
+    #[must_use]
+    pub fn typed(self, text: &str) -> Self {
+        let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
+        let quoted: Vec<String> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
+        let mut command = Command::new("script");
+        command.args(["-qec", &quoted.join(" "), "/dev/null"]).process_group(0);
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        if let Some(directory) = self.command.get_current_dir() {
+            command.current_dir(directory);
+        }
+        Self { command, files: self.files, streams: self.streams }.input(text)
+    }
+
     /// Starts it.
     #[must_use]
     pub fn spawn(mut self) -> Running {

@@ -146,19 +146,6 @@ impl<'a> Docker<'a> {
             .args(words)
     }
 
-    /// A call of `docker` on a terminal of its own, into which the text is typed.
-    #[must_use]
-    pub fn typed(&self, words: &[&str], text: &str) -> Call {
-        let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
-        let line = format!("/usr/bin/docker --host unix://{} {}", self.socket().display(), quoted.join(" "));
-        Call::new("script", self.host.files())
-            .with(|command| {
-                command.env("DOCKER_CONFIG", self.directory.join("client"));
-            })
-            .args(["-qec", &line, "/dev/null"])
-            .input(text)
-    }
-
     /// Calls and waits.
     #[must_use]
     pub fn run(&self, words: &[&str]) -> Output {

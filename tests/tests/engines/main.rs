@@ -8,6 +8,7 @@
     reason = "all of it is test code"
 )]
 
+mod buildah;
 mod checkpoint;
 mod containerd;
 mod cri;

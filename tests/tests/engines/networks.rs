@@ -14,14 +14,14 @@ use tests::{Host, eventually};
 
 /// Whose plugin is found first where both have one.
 #[derive(Clone, Copy, Debug)]
-enum Whose {
+pub(crate) enum Whose {
     Ours,
     Go,
 }
 use Whose::{Go, Ours};
 
 /// The plugins under test beside the Go ones, which also bring those that are not ours.
-fn path(order: &[Whose]) -> Vec<PathBuf> {
+pub(crate) fn path(order: &[Whose]) -> Vec<PathBuf> {
     let of = |whose: &Whose| match whose {
         Ours => tests::plugins(),
         Go => vec![PathBuf::from("/usr/lib/cni")],

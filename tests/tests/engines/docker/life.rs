@@ -71,12 +71,13 @@ fn a_person_sits_at_a_containers_terminal() {
     let docker = Docker::start(&host, node(ALONE), &image);
     let words =
         ["run", "-it", "--rm", "--name", "desk", "-e", "WHO=me", "-w", "/tmp", "-h", "desk", NAME, "sh"];
-    let shown = docker.typed(&words, "test -t 0 && echo at $(pwd) of $(hostname) as $WHO\nexit 4\n").run();
+    let shown =
+        docker.call(&words).typed("test -t 0 && echo at $(pwd) of $(hostname) as $WHO\nexit 4\n").run();
     assert_eq!(shown.code, 4, "{shown:?}");
     assert!(shown.out.contains("at /tmp of desk as me"), "{shown:?}");
     docker.ok(&["run", "-d", "--name", "one", NAME, "sleep", "100"]);
     let words = ["exec", "-ti", "-e", "X=in", "one", "sh"];
-    let shown = docker.typed(&words, "test -t 1 && echo it is $X\nexit 6\n").run();
+    let shown = docker.call(&words).typed("test -t 1 && echo it is $X\nexit 6\n").run();
     assert!(shown.code == 6 && shown.out.contains("it is in"), "{shown:?}");
     docker.ok(&["exec", "-d", "one", "touch", "/left"]);
     eventually("it ran in the background", || docker.run(&["exec", "one", "test", "-e", "/left"]).code == 0);
