@@ -37,6 +37,8 @@ pub fn host() -> Result<Host> {
         hierarchies: hierarchies(&std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default()),
         privilege,
         in_user_namespace: in_user_namespace(),
+        denies_groups: in_user_namespace()
+            && std::fs::read("/proc/self/setgroups").is_ok_and(|word| word.starts_with(b"deny")),
         capabilities: sets.permitted.bits(),
         kernel: kernel(rustix::system::uname().release().to_str().unwrap_or_default()),
         kcore: fs::access(c"/proc/kcore", fs::Access::EXISTS).is_ok(),
@@ -60,8 +62,9 @@ fn resctrl_in(mountinfo: &str) -> Option<String> {
     line.split(' ').nth(4).map(str::to_owned)
 }
 
-/// The first user namespace has a number of its own (`PROC_USER_INIT_INO`).
-fn in_user_namespace() -> bool {
+/// Whether the runtime is in a user namespace of its own: the first one has a number of its own (`PROC_USER_INIT_INO`).
+#[must_use]
+pub fn in_user_namespace() -> bool {
     const FIRST: u64 = 0xefff_fffd;
     fs::stat(c"/proc/self/ns/user").is_ok_and(|stat| stat.st_ino != FIRST)
 }

@@ -107,11 +107,12 @@ fn asked_node(draft: &mut Draft, context: &Context<'_>, device: &spec::Device, i
     }
 }
 
-/// A node is made where that is allowed. In a user namespace init may make none: the host's own is bound instead, after a look
+/// A node is made where that is allowed. In a user namespace, its own or the runtime's, init may make none: the host's own is bound instead, after a look
 /// at its numbers.
 fn node(draft: &mut Draft, context: &Context<'_>, device: Device, place: Place) {
     let fifo = device.mode & libc::S_IFMT == libc::S_IFIFO;
-    if !context.has_user_namespace() || fifo {
+    let refused = context.has_user_namespace() || context.host.in_user_namespace;
+    if !refused || fifo {
         return draft.init(InitStep::MakeDevice(device), place);
     }
     let path = draft.text(&format!("/{}", device.path.to_string_lossy()), place);

@@ -9,6 +9,8 @@ pub struct Host {
     pub privilege: Privilege,
     /// Whether the runtime is in a user namespace of its own: there the kernel refuses device nodes and device programs.
     pub in_user_namespace: bool,
+    /// Whether that namespace denies setgroups(2), as one does which maps a single user (user_namespaces(7)).
+    pub denies_groups: bool,
     /// The capabilities that the runtime can hand on, one bit for each.
     pub capabilities: u64,
     /// The release of the kernel.

@@ -100,7 +100,8 @@ fn identify(
 fn groups(context: &Context<'_>, process: &Process) -> Option<Vec<u32>> {
     let linux = &context.spec.linux;
     let alone = !is_root(context.host) && matches!(linux.gid_mappings.as_slice(), [one] if one.size == 1);
-    (!alone).then(|| process.user.additional_gids.iter().map(|gid| gid.get()).collect())
+    let denied = alone || context.host.denies_groups;
+    (!denied).then(|| process.user.additional_gids.iter().map(|gid| gid.get()).collect())
 }
 
 /// What the host can grant of the configured sets. What it can't is warned of (config.md, "Linux Process"); what the

@@ -43,12 +43,16 @@ impl User {
 
     fn call(&self, words: &[&str]) -> Output {
         let program = self.host.runtime().program().to_string_lossy().into_owned();
+        self.outside(&[&[program.as_str()], words].concat())
+    }
+
+    /// Calls any program as this user.
+    fn outside(&self, words: &[&str]) -> Output {
         let run = format!("XDG_RUNTIME_DIR={}", self.host.files().join("run").display());
         let marker = format!("TARE_TEST={}", self.host.marker());
         let user =
             ["--reuid", UID, "--regid", UID, "--clear-groups", "env", "-u", "NOTIFY_SOCKET", &run, &marker];
-        let call =
-            tests::Call::new("setpriv", self.host.files()).args(user).args([program.as_str()]).args(words);
+        let call = tests::Call::new("setpriv", self.host.files()).args(user).args(words);
         call.within(&self.bundle).spawn().wait()
     }
 }
@@ -118,4 +122,25 @@ fn the_hosts_processes_can_be_shown_where_there_is_no_pid_namespace() {
     assert!(readonly.next().is_some(), "{mounts}");
     let _ = user.call(&["kill", id, "KILL"]).ok();
     eventually("it has stopped", || user.call(&["state", id]).ok().json()["status"] == "stopped");
+}
+
+#[test]
+fn root_of_a_user_namespace_has_no_cgroup_either_and_its_state_in_its_session() {
+    // So Podman calls for a user: as root of a user namespace that it has made before, with a configuration without one.
+    let kinds = ["mount", "pid", "ipc", "uts", "network"];
+    let namespaces = kinds.map(|kind| serde_json::json!({ "type": kind }));
+    let user = User::new(|config| {
+        let config = config
+            .set("/linux/namespaces", namespaces.to_vec())
+            .set("/linux/uidMappings", serde_json::json!([]));
+        config.set("/linux/gidMappings", serde_json::json!([]))
+    });
+    let (program, id) = (user.host.runtime().program().to_string_lossy().into_owned(), user.id.as_str());
+    let script = format!(
+        "set -e; unset USER; {program} create {id}; test -e $XDG_RUNTIME_DIR/tare/{id}; \
+         {program} start {id}; {program} exec {id} /bin/payload echo in; {program} kill {id} KILL; \
+         while ! {program} state {id} | grep -q stopped; do sleep 0.05; done; {program} delete {id}"
+    );
+    let words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", &script];
+    assert_eq!(user.outside(&words).ok().out, "in\n");
 }

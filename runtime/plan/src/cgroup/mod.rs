@@ -17,11 +17,11 @@ use crate::step::{InitStep, MakeCgroup, ParentStep, PrepareCgroup, Slot, WriteCg
 
 /// The container's directory, relative to the mount of each hierarchy; nothing when it gets none.
 ///
-/// Without `cgroupsPath` it is called after the container, in the topmost directory. An ordinary user has no directory to make one in:
-/// such a container has a cgroup only where it asks for one.
+/// Without `cgroupsPath` it is called after the container, in the topmost directory. An ordinary user has no directory to make one in,
+/// nor has root of a user namespace, which is what Podman makes of one: such a container has a cgroup only where it asks for one.
 pub fn path(spec: &Spec, host: &Host, id: &str) -> Option<String> {
     let asked = spec.linux.cgroups_path.as_deref().filter(|path| !path.is_empty());
-    let allowed = host.privilege == Privilege::Root;
+    let allowed = host.privilege == Privilege::Root && !host.in_user_namespace;
     match asked {
         Some(path) => Some(clean(path)),
         None if allowed => Some(id.to_owned()),

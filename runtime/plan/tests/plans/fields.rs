@@ -443,6 +443,9 @@ fn device_rules_are_a_program_on_v2_and_lines_on_v1() {
     }
     let mut nested = rich(Cgroups::V2);
     nested.in_user_namespace = true;
+    assert!(steps(&changes, &nested, "make the cgroup").is_empty(), "none is made that was not asked for");
+    let mut changes = changes;
+    changes["linux"]["cgroupsPath"] = json!("/asked-for");
     assert_eq!(
         warnings(&changes, &nested),
         [
