@@ -60,6 +60,8 @@ engines() {
     peers
     program podman podman
     program conmon conmon
+    # By these an ordinary user's Podman maps more than one id.
+    program newuidmap uidmap
     program buildah buildah
     program ctr containerd
     file /usr/sbin/dockerd docker.io

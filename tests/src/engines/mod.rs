@@ -8,12 +8,14 @@ pub mod cri;
 mod docker;
 mod image;
 mod podman;
+mod rootless;
 
 pub use containerd::Containerd;
 pub use cri::Cri;
 pub use docker::{Docker, Node};
 pub use image::{Image, NAME, PAUSE};
 pub use podman::Podman;
+pub use rootless::Rootless;
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! Podman and buildah on the runtime under test.
 
-use tests::engines::{Image, NAME, PAUSE, Podman};
+use tests::engines::{Image, NAME, PAUSE, Podman, Rootless};
 use tests::{Host, eventually};
 
 use crate::networks::Whose::{Go, Ours};
@@ -261,4 +261,70 @@ fn a_container_outlives_its_monitor() {
     eventually("it has ended", || !std::path::Path::new(&format!("/proc/{pid}")).exists());
     // Podman leaves the clearing up to the monitor, whatever the runtime.
     host.runtime().bare().args(["delete", "--force", id.trim()]).run().ok();
+}
+
+#[test]
+fn an_ordinary_user_runs_containers_without_a_cgroup() {
+    let host = Host::for_engines();
+    let image = Image::make(&host);
+    let podman = Rootless::start(&host, &image);
+    let quick = |options: &[&str], words: &[&str]| {
+        podman.container(&[&["--rm", "--network", "none"], options].concat(), words)
+    };
+    let ok = |words: &[&str]| podman.run(words).ok().out.trim_end().to_string();
+    let map = quick(&[], &["cat", "/proc/self/uid_map"]).ok().out;
+    let map: Vec<&str> = map.split_whitespace().collect();
+    assert_eq!(map, ["0", "4711", "1", "1", "300000", "65536"]);
+    assert_eq!(quick(&[], &["sh", "-c", "exit 3"]).code, 3);
+    for (program, code) in [("no-such-program", 127), ("/etc", 126)] {
+        assert_eq!(quick(&[], &[program]).code, code, "{program}");
+    }
+    assert_eq!(quick(&["--user", "1000"], &["id", "-u"]).ok().out, "1000\n");
+    assert!(quick(&["--userns", "keep-id"], &["id"]).ok().out.contains("uid=4711"));
+    assert!(
+        quick(&["--cap-drop", "all"], &["cat", "/proc/self/status"])
+            .ok()
+            .out
+            .contains("CapEff:\t0000000000000000")
+    );
+    let _ = quick(&["--read-only"], &["touch", "/x"]).fails().says(&["read-only"]);
+    let _ = quick(&["--read-only", "--tmpfs", "/t"], &["touch", "/t/x"]).ok();
+    let _ = quick(&["-v", "kept:/v"], &["sh", "-c", "echo one > /v/f"]).ok();
+    assert_eq!(quick(&["-v", "kept:/v:ro"], &["cat", "/v/f"]).ok().out, "one\n");
+    let _ = quick(&["--device", "/dev/null:/dev/other"], &["sh", "-c", "echo x > /dev/other"]).ok();
+    // A limit that nobody may set is passed over by Podman itself.
+    let _ = quick(&["-m", "64m"], &["true"]).ok();
+    assert!(podman.container(&["--rm", "--network", "host"], &["ip", "-o", "link"]).ok().out.contains("lo:"));
+    ok(&["run", "-d", "--name", "one", "--network", "none", NAME, "sleep", "100"]);
+    if host.runtime().kind() == tests::Kind::Tare {
+        assert!(podman.session().join("tare").is_dir(), "its state lies in the user's session");
+    }
+    assert_eq!(ok(&["exec", "one", "echo", "in"]), "in");
+    let shown =
+        podman.call(&["exec", "-ti", "one", "sh"]).typed("test -t 1 && echo a terminal\nexit 6\n").run();
+    assert!(shown.code == 6 && shown.out.contains("a terminal"), "{shown:?}");
+    assert!(ok(&["top", "one"]).contains("sleep"));
+    let _ = podman.run(&["pause", "one"]).fails().says(&["cgroup"]);
+    ok(&["restart", "-t", "0", "one"]);
+    ok(&["kill", "-s", "KILL", "one"]);
+    assert_eq!(ok(&["wait", "one"]), "137");
+    ok(&["rm", "one"]);
+    ok(&[
+        "pod",
+        "create",
+        "--infra-image",
+        NAME,
+        "--infra-command",
+        "sleep 100",
+        "--network",
+        "none",
+        "--name",
+        "pod",
+    ]);
+    let web = ["-d", "--pod", "pod"];
+    let _ = podman.container(&web, &["httpd", "-f", "-p", "8080", "-h", "/www"]).ok();
+    let fetch = || podman.container(&["--rm", "--pod", "pod"], &["wget", "-qO-", "http://127.0.0.1:8080/"]);
+    eventually("its neighbour answers", || fetch().out.contains("hello from a container"));
+    ok(&["pod", "rm", "-f", "-t", "0", "pod"]);
+    ok(&["volume", "rm", "kept"]);
 }

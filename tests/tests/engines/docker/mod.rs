@@ -276,3 +276,38 @@ fn health_and_restart_policies_are_followed() {
     let _ = docker.container(&["-d", "--name", "two", "--restart", "on-failure:2"], &["false"]).ok();
     eventually("it is restarted", || docker.ok(&["inspect", "-f", "{{.RestartCount}}", "two"]) == "2");
 }
+
+#[test]
+fn containers_have_ids_of_their_own_where_the_daemon_remaps_them() {
+    let host = Host::for_engines();
+    let image = Image::make(&host);
+    // Whose ids they are is known to this host alone.
+    for name in ["subuid", "subgid"] {
+        let (own, place) = (host.files().join(name), format!("/etc/{name}"));
+        std::fs::write(&own, "nobody:300000:65536\nnogroup:300000:65536\n").unwrap();
+        std::fs::OpenOptions::new().append(true).create(true).open(&place).unwrap();
+        host.tool(&["mount", "--bind", own.to_str().unwrap(), &place]);
+    }
+    let docker = Docker::start(&host, node(&["--userns-remap", "nobody:nogroup"]), &image);
+    let map = docker.container(&["--rm"], &["cat", "/proc/self/uid_map"]).ok().out;
+    assert_eq!(map.split_whitespace().collect::<Vec<_>>(), ["0", "300000", "65536"]);
+    docker.ok(&["run", "-d", "--name", "one", "-m", "64m", "-v", "kept:/v", NAME, "sleep", "100"]);
+    assert_eq!(docker.ok(&["exec", "one", "sh", "-c", "id -u; echo x > /v/f; echo x > /dev/null"]), "0");
+    let pid = docker.ok(&["inspect", "-f", "{{.State.Pid}}", "one"]);
+    let owner = |path: &str| host.tool(&["stat", "-c", "%u", path]).out.trim().to_string();
+    assert_eq!(owner(&format!("/proc/{pid}")), "300000");
+    let place = docker.ok(&["volume", "inspect", "-f", "{{.Mountpoint}}", "kept"]);
+    assert_eq!(owner(&format!("{place}/f")), "300000");
+    assert!(docker.ok(&["exec", "one", "ip", "-o", "addr"]).contains("172.17.0."));
+    let _ = docker.container(&["--rm", "--read-only", "--tmpfs", "/t"], &["touch", "/t/x"]).ok();
+    let host_mode = docker.container(&["--rm", "--userns", "host"], &["cat", "/proc/self/uid_map"]).ok().out;
+    assert!(host_mode.contains("4294967295"), "{host_mode}");
+    docker.ok(&["pause", "one"]);
+    docker.ok(&["unpause", "one"]);
+    docker.ok(&["stop", "-t", "0", "one"]);
+    docker.ok(&["rm", "one"]);
+    drop(docker);
+    for name in ["subuid", "subgid"] {
+        host.tool(&["umount", &format!("/etc/{name}")]);
+    }
+}
