@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod attachment;
+pub mod condition;
 pub mod declaration;
 pub mod dns;
 pub mod error;

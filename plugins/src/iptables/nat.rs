@@ -8,10 +8,8 @@ use super::chains::{Chains, Place, Way};
 use super::expression;
 use crate::address::Family;
 use crate::error::{Code, Error, Result};
-use crate::netlink::{Refusal, Socket};
+use crate::netlink::Socket;
 use crate::nft::{Batch, Chain, End, Foreign, Hook, Kind, Packets};
-use rustix::io::Errno;
-use std::collections::BTreeSet;
 
 const TABLE: &str = "nat";
 /// The chains that packets come to by themselves; `dstnat` and `srcnat`.
@@ -21,8 +19,6 @@ const ENTRANCES: [(&str, Hook, i32); 4] = [
     ("OUTPUT", Hook::Output, -100),
     ("POSTROUTING", Hook::Postrouting, 100),
 ];
-/// So often what somebody else has changed is looked at anew.
-const ATTEMPTS: u32 = 10;
 
 fn packets(family: Family) -> Packets {
     if family == Family::V4 { Packets::Ipv4 } else { Packets::Ipv6 }
@@ -128,38 +124,5 @@ impl<'a> Work<'a> {
 /// # Errors
 /// The kernel's: a rule of somebody else's leads to the chain.
 pub(super) fn take_out(socket: &mut Socket, (family, own): (Family, &str), from: &[&str]) -> Result<()> {
-    let mut table = table(socket, family);
-    let made = u64::try_from(from.len()).unwrap_or(0);
-    for attempt in 0..ATTEMPTS {
-        let Some(number) = table.chain(own)? else { return Ok(()) };
-        let next = if attempt == 0 { (number + 1..=number + made).collect() } else { Vec::new() };
-        match remove(&mut table, own, &from.iter().copied().collect(), &next)? {
-            Ok(()) => return Ok(()),
-            Err(Refusal { errno: Errno::NOENT | Errno::BUSY, .. }) => {}
-            Err(refusal) => return Err(refusal.error(&format!("remove chain {own} from the nat table"))),
-        }
-    }
-    let msg = format!("cannot remove chain {own} from the nat table: rules of somebody else's lead to it");
-    Err(Error::new(Code::TryAgain, msg))
-}
-
-/// Removes the chain with the rules of these numbers that lead to it; with no numbers, with all.
-fn remove(
-    table: &mut Foreign<'_>,
-    own: &str,
-    from: &BTreeSet<&str>,
-    numbers: &[u64],
-) -> Result<std::result::Result<(), Refusal>> {
-    let mut rules = Vec::new();
-    for chain in from {
-        let found = match numbers {
-            [] => table.rules_to(chain, own)?,
-            numbers => table.rules_among(numbers, chain, own)?,
-        };
-        rules.extend(found.into_iter().map(|number| (*chain, number)));
-    }
-    table.change(|batch| {
-        rules.iter().for_each(|(chain, number)| batch.delete_rules(chain, Some(*number)));
-        batch.delete_chain(own);
-    })
+    table(socket, family).remove_chain(own, from)
 }

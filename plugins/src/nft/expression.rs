@@ -1,7 +1,9 @@
 //! Rules of nf_tables, put together from the few expressions that plugins need.
 
+use super::step::Step;
 use crate::address::{Cidr, Family, octets};
 use crate::netlink::{Attributes, attributes, find, find_text};
+use std::net::IpAddr;
 
 /// A rule under construction: expressions run in order until one does not match.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +36,9 @@ enum Expression {
     FromElsewhere,
     Destination(Family),
     Masquerade,
+    Step(Step),
+    Redirection(IpAddr, u16),
+    Jump(String),
     Verdict(Verdict),
 }
 
@@ -41,7 +46,7 @@ const LINK: u32 = 0;
 const NETWORK: u32 = 1;
 const TRANSPORT: u32 = 2;
 /// `NFT_REG32_00`.
-const FIRST_REGISTER: u32 = 8;
+pub(super) const FIRST_REGISTER: u32 = 8;
 const LENGTH: [u32; 2] = [4, 16];
 
 fn length(family: Family) -> u32 {
@@ -174,6 +179,30 @@ impl Rule {
         self.and(Expression::Verdict(verdict))
     }
 
+    /// The packet is going to an address of this host.
+    #[must_use]
+    pub fn local(self) -> Rule {
+        self.and(Expression::LocalDestination)
+    }
+
+    /// These steps match.
+    #[must_use]
+    pub fn with(self, steps: &[Step]) -> Rule {
+        steps.iter().cloned().fold(self, |rule, step| rule.and(Expression::Step(step)))
+    }
+
+    /// Goes on at an address and port.
+    #[must_use]
+    pub fn redirected_to(self, address: IpAddr, port: u16) -> Rule {
+        self.and(Expression::Redirection(address, port))
+    }
+
+    /// Goes through another chain, then on.
+    #[must_use]
+    pub fn through(self, chain: &str) -> Rule {
+        self.and(Expression::Jump(chain.to_owned()))
+    }
+
     fn and(mut self, expression: Expression) -> Rule {
         self.0.push(expression);
         self
@@ -240,6 +269,9 @@ impl Expression {
             }
             Expression::Destination(family) => destination(w, *family),
             Expression::Masquerade => put(w, "masq", |_| {}),
+            Expression::Step(step) => step.write(w),
+            Expression::Redirection(address, port) => redirection(w, *address, *port),
+            Expression::Jump(chain) => jump(w, chain),
             Expression::Verdict(verdict) => end(w, *verdict),
         }
     }
@@ -300,6 +332,20 @@ fn look_up(w: &mut Attributes, set: &str, more: &[(u16, u32)]) {
         w.number_be(2, FIRST_REGISTER);
         numbers(w, more);
     });
+}
+
+/// Address and port into the registers that `destination` looks at.
+fn redirection(w: &mut Attributes, address: IpAddr, port: u16) {
+    let family = Family::of(address);
+    let mut value = |register: u32, bytes: &[u8]| {
+        put(w, "immediate", |w| {
+            w.number_be(1, register);
+            super::batch::put_value(w, IMMEDIATE_DATA, bytes);
+        });
+    };
+    value(FIRST_REGISTER, &octets(address));
+    value(FIRST_REGISTER + registers(family), &port.to_be_bytes());
+    destination(w, family);
 }
 
 fn destination(w: &mut Attributes, family: Family) {

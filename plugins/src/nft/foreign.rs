@@ -2,8 +2,10 @@
 
 use super::batch::{Batch, Packets, SUBSYSTEM, head};
 use super::expression::jumps;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::netlink::{Answer, Op, Refusal, Socket, Writer, find};
+use rustix::io::Errno;
+use std::collections::BTreeSet;
 
 /// A table of somebody else's.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub struct Foreign<'a> {
 
 const GET_CHAIN: u16 = SUBSYSTEM | 4;
 const GET_RULE: u16 = SUBSYSTEM | 7;
+/// So often what somebody else has changed is looked at anew.
+const ATTEMPTS: u32 = 10;
 const ACK: u16 = 0x4;
 const DUMP: u16 = 0x300;
 
@@ -62,7 +66,7 @@ impl<'a> Foreign<'a> {
     ///
     /// # Errors
     /// The kernel's.
-    pub fn rules_among(&mut self, numbers: &[u64], from: &str, to: &str) -> Result<Vec<u64>> {
+    fn rules_among(&mut self, numbers: &[u64], from: &str, to: &str) -> Result<Vec<u64>> {
         let mut writer = self.socket.writer();
         for number in numbers {
             writer.message(Op(GET_RULE, ACK), &head(self.packets as u8), |w| {
@@ -74,11 +78,53 @@ impl<'a> Foreign<'a> {
         Ok(leading(self.socket.exchange(writer)?, to))
     }
 
+    /// Takes out a chain and the rules of others that lead to it; those are named once for each rule that was made there
+    /// right after the chain, and so has a number that follows. What is gone already is as good.
+    ///
+    /// # Errors
+    /// The kernel's: a rule of somebody else's leads to the chain.
+    pub fn remove_chain(&mut self, name: &str, from: &[&str]) -> Result<()> {
+        let what = format!("remove chain {name} from table {}", self.table);
+        let made = u64::try_from(from.len()).unwrap_or(0);
+        let from: BTreeSet<&str> = from.iter().copied().collect();
+        for attempt in 0..ATTEMPTS {
+            let Some(number) = self.chain(name)? else { return Ok(()) };
+            let next = if attempt == 0 { (number + 1..=number + made).collect() } else { Vec::new() };
+            match self.try_remove(name, &from, &next)? {
+                Ok(()) => return Ok(()),
+                Err(Refusal { errno: Errno::NOENT | Errno::BUSY, .. }) => {}
+                Err(refusal) => return Err(refusal.error(&what)),
+            }
+        }
+        Err(Error::new(Code::TryAgain, format!("cannot {what}: rules of somebody else's lead to it")))
+    }
+
+    /// With no numbers, all rules that lead to the chain go.
+    fn try_remove(
+        &mut self,
+        name: &str,
+        from: &BTreeSet<&str>,
+        numbers: &[u64],
+    ) -> Result<std::result::Result<(), Refusal>> {
+        let mut rules = Vec::new();
+        for chain in from {
+            let found = match numbers {
+                [] => self.rules_to(chain, name)?,
+                numbers => self.rules_among(numbers, chain, name)?,
+            };
+            rules.extend(found.into_iter().map(|number| (*chain, number)));
+        }
+        self.change(|batch| {
+            rules.iter().for_each(|(chain, number)| batch.delete_rules(chain, Some(*number)));
+            batch.delete_chain(name);
+        })
+    }
+
     /// Changes it, or refuses all of the change.
     ///
     /// # Errors
     /// The socket's.
-    pub fn change(&mut self, build: impl FnOnce(&mut Batch)) -> Result<std::result::Result<(), Refusal>> {
+    fn change(&mut self, build: impl FnOnce(&mut Batch)) -> Result<std::result::Result<(), Refusal>> {
         let mut batch = Batch::on(self.socket, (self.packets, self.table), None);
         build(&mut batch);
         let (writer, acknowledged) = batch.end();

@@ -9,6 +9,7 @@ mod ledger;
 mod record;
 mod reply;
 mod schema;
+mod step;
 
 pub use batch::{Batch, Chain, Element, End, Hook, Kind, Packets, Set};
 pub use expression::{Rule, Verdict};
@@ -16,3 +17,4 @@ pub(crate) use expression::{accept, compare, jump, load_network, load_transport,
 pub use foreign::Foreign;
 pub use ledger::{Beside, Ledger};
 pub use schema::{Added, Clash, Entry, Schema, network_set};
+pub use step::{Header, Relation, Source, Step};

@@ -2,12 +2,15 @@
 
 use super::backend::Backend;
 use crate::address::{self, Cidr, Family};
+use crate::condition::{self, Alternatives};
 use crate::declaration::{Declaration, Plugin};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::ipam::Ipam;
 use crate::json::Section;
 use crate::request::{Command, Request};
-use crate::resource::{Mark, Publication, Published, PublishedByIptables, Rewrite, Transport};
+use crate::resource::{
+    Access, Conditions, Mark, Publication, Published, PublishedByIptables, Rewrite, Transport,
+};
 use crate::result::Outcome;
 use std::net::IpAddr;
 
@@ -46,7 +49,11 @@ impl Plugin for Portmap {
         let mappings: Vec<Mapping> =
             mappings.iter().map(|m| Mapping::read(&m.section()?)).collect::<Result<_>>()?;
         refuse_twins(&mappings)?;
-        Ok(Config { mappings, rewrite: read_rewrite(&root)?, backend, mark, conditions })
+        let config = Config { mappings, rewrite: read_rewrite(&root)?, backend, mark, conditions };
+        if backend == Backend::Nftables {
+            config.read_conditions()?;
+        }
+        Ok(config)
     }
 
     fn unreadable() -> Config {
@@ -68,19 +75,34 @@ impl Plugin for Portmap {
             return Err(Error::config("must be called as chained plugin").about("prevResult"));
         }
         let containers = container_addresses(request, &so_far);
+        let by_nftables = config.backend == Backend::Nftables;
         let of = |mapping: &Mapping| config.publications(*mapping, &containers);
         let publications: Vec<Publication> = config.mappings.iter().flat_map(of).collect();
         let attachment = request.attachment.clone();
-        let by_nftables = Published { attachment: attachment.clone(), publications: publications.clone() };
+        let published = Published {
+            attachment: attachment.clone(),
+            publications: publications.clone(),
+            conditions: if by_nftables { config.read_conditions()? } else { [None, None] },
+        };
         let (mark, conditions) = (config.mark.clone(), config.conditions.clone());
         let by_iptables = PublishedByIptables { attachment, publications, mark, conditions };
-        Ok(Declaration::resulting_in(so_far)
-            .when(config.backend == Backend::Nftables, by_nftables)
-            .when(config.backend == Backend::Iptables, by_iptables))
+        Ok(Declaration::resulting_in(so_far).when(by_nftables, published).when(!by_nftables, by_iptables))
     }
 }
 
 impl Config {
+    /// Conditions in the words of nftables, each protocol's.
+    fn read_conditions(&self) -> Result<Conditions> {
+        let [v4, v6] = &self.conditions;
+        Ok([read_nftables(v4, Family::V4, "conditionsV4")?, read_nftables(v6, Family::V6, "conditionsV6")?])
+    }
+
+    fn access(&self, family: Family) -> Access {
+        let [v4, v6] = &self.conditions;
+        let words = if family == Family::V4 { v4 } else { v6 };
+        if words.is_empty() { Access::Everybody } else { Access::Some }
+    }
+
     /// A mapping at an address of one protocol leads to the container's address of that protocol.
     fn publications(&self, mapping: Mapping, containers: &[Cidr]) -> Vec<Publication> {
         let fits = |container: &&Cidr| mapping.host.is_none_or(|host| Family::of(host) == container.family());
@@ -91,6 +113,7 @@ impl Config {
             container: *container,
             container_port: mapping.container_port,
             rewrite: self.rewrite,
+            access: self.access(container.family()),
         };
         containers.iter().filter(fits).map(publication).collect()
     }
@@ -180,11 +203,7 @@ fn read_backend(request: &Request, root: &Section<'_>) -> Result<Backend> {
         None if !for_iptables.is_empty() && !for_nftables.is_empty() => {
             foreign(Backend::Iptables, Backend::Nftables, &for_nftables)
         }
-        _ if !for_nftables.is_empty() => {
-            let msg =
-                "conditions in the words of nftables are not supported by this release of the portmap plugin";
-            Err(Error::new(Code::Unsupported, msg).about(for_nftables.join(" ")))
-        }
+        None if !for_nftables.is_empty() => Ok(Backend::Nftables),
         None if !for_iptables.is_empty() => Ok(Backend::Iptables),
         asked => Ok(asked.unwrap_or_else(|| Backend::of_host(request.command))),
     }
@@ -208,6 +227,11 @@ fn read_mark(root: &Section<'_>) -> Result<Mark> {
     let bit = bit.unwrap_or(i64::from(DEFAULT_BIT));
     let out_of_range = || Error::config("MasqMarkBit must be between 0 and 31").about("markMasqBit");
     u32::try_from(bit).ok().filter(|bit| *bit <= 31).map(Mark::Bit).ok_or_else(out_of_range)
+}
+
+fn read_nftables(words: &[String], family: Family, key: &str) -> Result<Option<Alternatives>> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    (!words.is_empty()).then(|| condition::read(&words, family, key)).transpose()
 }
 
 /// Words for iptables, each of which stays one word of one line.

@@ -1,14 +1,16 @@
 //! Ports of the host that lead to a container: `portMappings`.
 
 use super::differs;
+use super::gate::{self, Conditions, Gate};
 use crate::address::{self, Cidr, Family, octets};
 use crate::attachment::Attachment;
 use crate::declaration::{Resource, Undo};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, IfMissing, Side, Sysctl};
-use crate::netlink::forget_connections;
+use crate::netlink::{Socket, forget_connections};
 use crate::nft::{
-    Added, Batch, Chain, Clash, Element, Entry, Hook, Kind, Ledger, Rule, Schema, Set, Verdict, network_set,
+    Added, Batch, Beside, Chain, Clash, Element, Entry, Hook, Kind, Ledger, Rule, Schema, Set, Verdict,
+    network_set,
 };
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -69,7 +71,21 @@ pub struct Publication {
     pub container_port: u16,
     /// Whose packets are rewritten.
     pub rewrite: Rewrite,
+    /// Who may come by it.
+    pub access: Access,
 }
+
+/// Who may come by a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, and so the port is one attachment's alone.
+    Everybody,
+    /// Whose packets match the attachment's conditions.
+    Some,
+}
+
+/// The last word of a publication for some.
+const FOR_SOME: &str = "when";
 
 impl fmt::Display for Publication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,7 +94,8 @@ impl fmt::Display for Publication {
         let rewrite =
             REWRITES.iter().find(|(rewrite, _)| *rewrite == self.rewrite).map_or("", |(_, name)| name);
         let Publication { host_port, container, container_port, .. } = self;
-        write!(f, "{transport} {host} {host_port} to {container} {container_port} {rewrite}")
+        write!(f, "{transport} {host} {host_port} to {container} {container_port} {rewrite}")?;
+        if self.access == Access::Some { write!(f, " {FOR_SOME}") } else { Ok(()) }
     }
 }
 
@@ -96,7 +113,8 @@ impl Publication {
         let container_port = words.next()?.parse().ok()?;
         let word = words.next()?;
         let rewrite = REWRITES.iter().find(|(_, name)| *name == word).map(|(rewrite, _)| *rewrite)?;
-        Some(Publication { transport, host, host_port, container, container_port, rewrite })
+        let access = if words.next() == Some(FOR_SOME) { Access::Some } else { Access::Everybody };
+        Some(Publication { transport, host, host_port, container, container_port, rewrite, access })
     }
 
     /// By what the connections that lead there are known.
@@ -158,6 +176,8 @@ pub struct Published {
     pub attachment: Attachment,
     /// What leads where.
     pub publications: Vec<Publication>,
+    /// What else packets to ports for some have to match.
+    pub conditions: Conditions,
 }
 
 impl Resource for Published {
@@ -166,8 +186,12 @@ impl Resource for Published {
             return Ok(Undo::Nothing);
         }
         let socket = host.netfilter()?;
+        let gate = self.gate();
+        gate.clear::<Table>(socket)?;
+        let put = |batch: &mut Batch| gate.put(batch);
+        let beside = Beside { foundation: &|_| {}, additions: &put };
         if let Added::Taken { fact, owner } =
-            Ledger::<Table>::of(socket, &self.attachment).add(&self.facts())?
+            Ledger::<Table>::of(socket, &self.attachment).add_beside(&self.facts(), beside)?
         {
             return Err(taken(Publication::parse(&fact).as_ref(), &owner));
         }
@@ -183,7 +207,7 @@ impl Resource for Published {
     /// Goes by the record alone, so what is published goes even if the caller no longer knows of it.
     fn del(&self, host: &mut Host) -> Result<()> {
         let Some(socket) = host.netfilter_if_any()? else { return Ok(()) };
-        let facts = Ledger::<Table>::of(socket, &self.attachment).remove()?;
+        let facts = remove(socket, self.attachment.table_name())?;
         let publications: Vec<Publication> =
             facts.iter().filter_map(|fact| Publication::parse(fact)).collect();
         forget_datagrams(host, &publications.iter().map(Publication::flow).collect::<Vec<_>>())
@@ -193,18 +217,39 @@ impl Resource for Published {
         let missing =
             Ledger::<Table>::of(host.netfilter()?, &self.attachment).missing_facts(&self.facts())?;
         match missing.first() {
-            None => Ok(()),
+            None => self.gate().check(host.netfilter()?, Table::TABLE),
             Some(fact) => Err(differs(format!("port is not published: {fact}"))),
         }
     }
 
     fn gc(&self, host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {
         let Some(socket) = host.netfilter_if_any()? else { return Ok(()) };
+        for name in Ledger::<Table>::strangers(socket, network, valid)? {
+            remove(socket, name)?;
+        }
         Ledger::<Table>::keep_only(socket, network, valid)
     }
 }
 
+/// The chain first: an attachment is known by its record.
+fn remove(socket: &mut Socket, name: String) -> Result<Vec<String>> {
+    let mut ledger = Ledger::<Table>::named(socket, name.clone());
+    let for_some = |fact: &String| fact.ends_with(FOR_SOME);
+    if ledger.facts()?.iter().any(for_some) {
+        gate::remove(socket, &name, Table::TABLE)?;
+    }
+    Ledger::<Table>::named(socket, name).remove()
+}
+
 impl Published {
+    fn gate(&self) -> Gate<'_> {
+        Gate {
+            name: self.attachment.table_name(),
+            publications: self.publications.iter().filter(|it| it.access == Access::Some).collect(),
+            conditions: &self.conditions,
+        }
+    }
+
     fn facts(&self) -> Vec<String> {
         self.publications.iter().map(Publication::to_string).collect()
     }
@@ -310,7 +355,9 @@ impl Schema for Table {
     fn entries(fact: &str) -> Vec<Entry> {
         let Some(publication) = Publication::parse(fact) else { return Vec::new() };
         let mut entries = publication.rewrites();
-        entries.push(publication.redirection());
+        if publication.access == Access::Everybody {
+            entries.push(publication.redirection());
+        }
         entries
     }
 }
@@ -348,6 +395,7 @@ mod tests {
             "tcp * 8080 to 10.88.0.5/16 80 snat",
             "udp 127.0.0.1 53 to 10.88.0.5/16 5353 plain",
             "sctp fd01::1 65535 to fd00::5/64 1 masq",
+            "tcp * 8080 to 10.88.0.5/16 80 snat when",
         ] {
             assert_eq!(Publication::parse(text).unwrap().to_string(), text);
         }

@@ -2,8 +2,8 @@
 
 use super::differs;
 use super::published::{
-    FAMILIES, Publication, Rewrite, Transport, forget_datagrams, guard_loopback, let_loopback_out, name,
-    taken, target_type,
+    Access, FAMILIES, Publication, Rewrite, Transport, forget_datagrams, guard_loopback, let_loopback_out,
+    name, taken, target_type,
 };
 use crate::address::{Cidr, Family};
 use crate::attachment::Attachment;
@@ -216,10 +216,17 @@ fn parse(fact: &str) -> Option<(bool, Publication)> {
     let host = crate::address::parse_address(words.next()?)?;
     let container = Cidr { address: host, length: 0 };
     let host_port = words.next()?.parse().ok()?;
-    let rewrite = Rewrite::Nobody;
     Some((
         alone,
-        Publication { transport, host: Some(host), host_port, container, container_port: host_port, rewrite },
+        Publication {
+            transport,
+            host: Some(host),
+            host_port,
+            container,
+            container_port: host_port,
+            rewrite: Rewrite::Nobody,
+            access: Access::Everybody,
+        },
     ))
 }
 

@@ -16,6 +16,7 @@ mod host_local;
 mod iptables;
 mod portmap;
 mod protocol;
+mod sctp;
 mod stage;
 mod verbs;
 mod vlan;

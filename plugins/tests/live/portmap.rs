@@ -347,3 +347,102 @@ fn the_hosts_loopback_stays_its_own() {
     it.stage.host.command("nft", "flush chain inet tare_portmap loopback");
     assert_eq!(it.container.ask("127.0.0.1:90"), "10.1.0.2".parse().ok());
 }
+
+#[test]
+fn conditions_of_nftables_let_in_who_they_name() {
+    if !can_run() {
+        return;
+    }
+    let it = Published::new();
+    let (stage, neighbour) = (&it.stage, Namespace::new());
+    let attached = stage.add(&it.bridge, "c2", &neighbour);
+    neighbour.serve("[::]:80");
+    stage.outside.ip("addr add 192.0.2.3/24 dev in");
+    let before = stage.host.state();
+    // The same port, for one by one address and for the other by the rest; of each the conditions stay its own.
+    let config = it.config(json!([tcp(8080)]));
+    let keys =
+        |config: &Value, v4: Value, v6: Value| with(&with(config, "conditionsV4", v4), "conditionsV6", v6);
+    let one = keys(
+        &config,
+        json!(["ip saddr", "192.0.2.2", "tcp sport > 1023"]),
+        json!(["ip6 saddr 2001:db8::/64"]),
+    );
+    let two = keys(
+        &with_result(&config, &attached),
+        json!(["ip saddr != { 192.0.2.2, 198.51.100.0/24 }"]),
+        json!(["ip6 saddr != 2001:db8::/64"]),
+    );
+    let from = |source: &str, to: &str| stage.outside.ask_from(source, to);
+    stage.add(&one, "c1", &it.container);
+    assert!(from("192.0.2.2", "192.0.2.1:8080").is_some());
+    assert_eq!(from("192.0.2.3", "192.0.2.1:8080"), None);
+    assert!(stage.outside.ask("[2001:db8::1]:8080").is_some());
+    stage.add(&two, "c2", &neighbour);
+    assert!(from("192.0.2.3", "192.0.2.1:8080").is_some());
+    stage.call("CHECK", &one).netns(&it.container).succeed();
+    stage.del(&one, "c1", &it.container);
+    assert_eq!(stage.call("CHECK", &one).netns(&it.container).fail().0, 100);
+    assert_eq!(from("192.0.2.2", "192.0.2.1:8080"), None);
+    assert!(from("192.0.2.3", "192.0.2.1:8080").is_some());
+    let newest = |config: &Value| {
+        let mut config = with(config, "cniVersion", json!("1.1.0"));
+        config["prevResult"]["cniVersion"] = json!("1.1.0");
+        with(&config, "cni.dev/valid-attachments", json!([]))
+    };
+    stage.call("GC", &newest(&two)).succeed();
+    assert_eq!(stage.host.state(), before);
+}
+
+/// What is asked, and what `nft` prints of the rule that the kernel got.
+const CONDITIONS: [(&str, &str); 24] = [
+    ("ip saddr 10.0.0.0/8", "ip saddr 10.0.0.0/8"),
+    ("ip daddr != 192.0.2.1-192.0.2.9", "ip daddr != 192.0.2.1-192.0.2.9"),
+    ("ip protocol tcp", "ip protocol tcp"),
+    ("ip dscp cs1", "ip dscp cs1"),
+    ("ip dscp != 0x2e", "ip dscp != ef"),
+    ("ip ttl < 64", "ip ttl < 64"),
+    ("tcp sport 1024-65535", "tcp sport 1024-65535"),
+    ("udp sport != 53", "udp sport != 53"),
+    ("tcp flags syn", "tcp flags syn"),
+    ("tcp flags & (syn|ack) == syn", "tcp flags syn / syn,ack"),
+    ("th dport >= 80", "th dport >= 80"),
+    ("meta mark 0x10", "meta mark 0x00000010"),
+    ("mark & 0xff == 0x1", "meta mark & 0x000000ff == 0x00000001"),
+    ("meta mark > 5", "meta mark > 0x00000005"),
+    ("meta mark != 1-9", "meta mark != 0x00000001-0x00000009"),
+    ("meta l4proto sctp", "meta l4proto sctp"),
+    ("iifname \"eth*\"", "iifname \"eth*\""),
+    ("iifname != out", "iifname != \"out\""),
+    ("ct state new,related", "ct state related,new"),
+    ("ct mark and 0x3 eq 2", "ct mark & 0x00000003 == 0x00000002"),
+    ("ct status dnat", "ct status dnat"),
+    ("ether saddr 02:00:00:00:00:01", "ether saddr 02:00:00:00:00:01"),
+    ("fib saddr type unicast", "fib saddr type unicast"),
+    ("meta skuid 0", "meta skuid 0"),
+];
+
+#[test]
+fn conditions_of_nftables_are_those_that_nft_prints() {
+    if !can_run() {
+        return;
+    }
+    let it = Published::new();
+    let mut different = Vec::new();
+    for (asked, printed) in CONDITIONS {
+        let config = with(&it.config(json!([tcp(8080)])), "conditionsV4", json!([asked]));
+        let config = with(&config, "backend", json!(""));
+        it.add(&config);
+        let rules = it.stage.host.command("nft", "list chain inet tare_portmap prerouting");
+        let rule = rules.lines().find(|line| line.contains("when/net/c1/eth0")).unwrap_or(&rules);
+        if !rule.contains(printed) {
+            different.push(format!("{asked}: {rule}"));
+        }
+        it.stage.del(&config, "c1", &it.container);
+    }
+    assert_eq!(different, Vec::<String>::new());
+    let refused = with(&it.config(json!([tcp(8080)])), "conditionsV4", json!(["ip saddr", "10.0.0.1 oops"]));
+    let (code, msg) = it.stage.call("ADD", &refused).netns(&it.container).fail();
+    assert_eq!((code, msg.as_str()), (7, "invalid condition: unknown word at \"oops\""));
+    it.stage.del(&refused, "c1", &it.container);
+}

@@ -135,6 +135,30 @@ impl Namespace {
         })
     }
 
+    /// The same from one of the namespace's addresses.
+    pub(crate) fn ask_from(&self, source: &str, to: &str) -> Option<IpAddr> {
+        let (source, to): (IpAddr, SocketAddr) = (source.parse().unwrap(), to.parse().unwrap());
+        self.run(move || {
+            let socket =
+                rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None)
+                    .unwrap();
+            rustix::net::bind(&socket, &SocketAddr::new(source, 0)).unwrap();
+            let mut stream = TcpStream::from(socket);
+            // Half of what `ask` waits, for the connection and for the answer.
+            rustix::net::sockopt::set_socket_timeout(
+                &stream,
+                rustix::net::sockopt::Timeout::Send,
+                Some(Duration::from_secs(1)),
+            )
+            .unwrap();
+            rustix::net::connect(&stream, &to).ok()?;
+            stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+            let mut text = String::new();
+            stream.read_to_string(&mut text).ok()?;
+            text.parse().ok()
+        })
+    }
+
     /// A socket for datagrams to a server of `serve_datagrams`.
     pub(crate) fn datagram_socket(&self, address: &str) -> UdpSocket {
         let to: SocketAddr = address.parse().unwrap();

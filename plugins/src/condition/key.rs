@@ -1,0 +1,220 @@
+//! What conditions can ask of a packet: each key of nftables, where it is, and what its values look like.
+
+use crate::address::Family;
+use crate::nft::{Header, Source};
+
+/// A key, such as `ip saddr`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    /// Its words.
+    pub(super) words: &'static str,
+    /// Where it is.
+    pub(super) source: Source,
+    /// Its length in bytes.
+    pub(super) length: u32,
+    /// What its values look like.
+    pub(super) kind: Kind,
+    /// Which packets have it.
+    pub(super) needs: Needs,
+}
+
+/// What values look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// An address with or without the length of a prefix.
+    Address(Family),
+    /// A number in the order of the network, or one of these words.
+    Number(&'static [(&'static str, u32)]),
+    /// A number in the order of the machine.
+    HostNumber(&'static [(&'static str, u32)]),
+    /// Some of these bits, in the order of the machine.
+    Bits(&'static [(&'static str, u32)]),
+    /// A number shifted by so many bits within a mask.
+    Field { shift: u32, mask: u32, words: &'static [(&'static str, u32)] },
+    /// A hardware address.
+    Hardware,
+    /// The name of an interface, or its beginning with an asterisk.
+    InterfaceName,
+}
+
+/// Which packets have the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// All.
+    Nothing,
+    /// Those of a protocol of the network.
+    Family(Family),
+    /// Those of a transport protocol.
+    Transport(u8),
+    /// Those with ports.
+    Ports,
+    /// Those that came over Ethernet.
+    Ethernet,
+}
+
+const NONE: &[(&str, u32)] = &[];
+const PROTOCOLS: &[(&str, u32)] = &[
+    ("icmp", 1),
+    ("tcp", 6),
+    ("udp", 17),
+    ("dccp", 33),
+    ("gre", 47),
+    ("esp", 50),
+    ("ah", 51),
+    ("icmpv6", 58),
+    ("ipv6-icmp", 58),
+    ("sctp", 132),
+    ("udplite", 136),
+];
+const STATES: &[(&str, u32)] =
+    &[("invalid", 1), ("established", 2), ("related", 4), ("new", 8), ("untracked", 64)];
+const STATUS: &[(&str, u32)] = &[
+    ("expected", 1),
+    ("seen-reply", 2),
+    ("assured", 4),
+    ("confirmed", 8),
+    ("snat", 16),
+    ("dnat", 32),
+    ("dying", 512),
+];
+const DIRECTIONS: &[(&str, u32)] = &[("original", 0), ("reply", 1)];
+const ADDRESS_TYPES: &[(&str, u32)] = &[
+    ("unicast", 1),
+    ("local", 2),
+    ("broadcast", 3),
+    ("anycast", 4),
+    ("multicast", 5),
+    ("blackhole", 6),
+    ("unreachable", 7),
+    ("prohibit", 8),
+];
+const PACKET_TYPES: &[(&str, u32)] =
+    &[("host", 0), ("unicast", 0), ("broadcast", 1), ("multicast", 2), ("other", 3)];
+const NETWORK_PROTOCOLS: &[(&str, u32)] =
+    &[("ip", 0x0800), ("arp", 0x0806), ("vlan", 0x8100), ("ip6", 0x86dd)];
+const FAMILIES: &[(&str, u32)] = &[("ipv4", 2), ("ipv6", 10)];
+const FLAGS: &[(&str, u32)] =
+    &[("fin", 1), ("syn", 2), ("rst", 4), ("psh", 8), ("ack", 16), ("urg", 32), ("ecn", 64), ("cwr", 128)];
+const SERVICES: &[(&str, u32)] = &[
+    ("cs0", 0),
+    ("cs1", 8),
+    ("cs2", 16),
+    ("cs3", 24),
+    ("cs4", 32),
+    ("cs5", 40),
+    ("cs6", 48),
+    ("cs7", 56),
+    ("be", 0),
+    ("af11", 10),
+    ("af12", 12),
+    ("af13", 14),
+    ("af21", 18),
+    ("af22", 20),
+    ("af23", 22),
+    ("af31", 26),
+    ("af32", 28),
+    ("af33", 30),
+    ("af41", 34),
+    ("af42", 36),
+    ("af43", 38),
+    ("ef", 46),
+];
+
+const fn ip(words: &'static str, offset: u32, length: u32, kind: Kind) -> Key {
+    Key {
+        words,
+        source: Source::Header(Header::Network, offset),
+        length,
+        kind,
+        needs: Needs::Family(Family::V4),
+    }
+}
+
+const fn ip6(words: &'static str, offset: u32, length: u32, kind: Kind) -> Key {
+    Key {
+        words,
+        source: Source::Header(Header::Network, offset),
+        length,
+        kind,
+        needs: Needs::Family(Family::V6),
+    }
+}
+
+const fn transport(words: &'static str, protocol: u8, offset: u32) -> Key {
+    let needs = if protocol == 0 { Needs::Ports } else { Needs::Transport(protocol) };
+    Key {
+        words,
+        source: Source::Header(Header::Transport, offset),
+        length: 2,
+        kind: Kind::Number(NONE),
+        needs,
+    }
+}
+
+const fn meta(words: &'static str, key: u32, length: u32, kind: Kind) -> Key {
+    Key { words, source: Source::Meta(key), length, kind, needs: Needs::Nothing }
+}
+
+const fn ct(words: &'static str, key: u32, length: u32, kind: Kind) -> Key {
+    Key { words, source: Source::Connection(key), length, kind, needs: Needs::Nothing }
+}
+
+const fn of_ethernet(words: &'static str, offset: u32, length: u32, kind: Kind) -> Key {
+    Key { words, source: Source::Header(Header::Link, offset), length, kind, needs: Needs::Ethernet }
+}
+
+const fn fib(words: &'static str, flags: u32) -> Key {
+    let kind = Kind::HostNumber(ADDRESS_TYPES);
+    Key { words, source: Source::AddressType(flags), length: 4, kind, needs: Needs::Nothing }
+}
+
+/// All of them. What follows `meta` may stand without it where nftables allows it.
+pub(super) const KEYS: &[Key] = &[
+    ip("ip saddr", 12, 4, Kind::Address(Family::V4)),
+    ip("ip daddr", 16, 4, Kind::Address(Family::V4)),
+    ip("ip protocol", 9, 1, Kind::Number(PROTOCOLS)),
+    ip("ip ttl", 8, 1, Kind::Number(NONE)),
+    ip("ip length", 2, 2, Kind::Number(NONE)),
+    ip("ip id", 4, 2, Kind::Number(NONE)),
+    ip("ip dscp", 1, 1, Kind::Field { shift: 2, mask: 0xfc, words: SERVICES }),
+    ip6("ip6 saddr", 8, 16, Kind::Address(Family::V6)),
+    ip6("ip6 daddr", 24, 16, Kind::Address(Family::V6)),
+    ip6("ip6 nexthdr", 6, 1, Kind::Number(PROTOCOLS)),
+    ip6("ip6 hoplimit", 7, 1, Kind::Number(NONE)),
+    ip6("ip6 length", 4, 2, Kind::Number(NONE)),
+    ip6("ip6 dscp", 0, 2, Kind::Field { shift: 6, mask: 0x0fc0, words: SERVICES }),
+    transport("tcp sport", 6, 0),
+    transport("tcp dport", 6, 2),
+    transport("udp sport", 17, 0),
+    transport("udp dport", 17, 2),
+    transport("sctp sport", 132, 0),
+    transport("sctp dport", 132, 2),
+    transport("th sport", 0, 0),
+    transport("th dport", 0, 2),
+    Key {
+        words: "tcp flags",
+        source: Source::Header(Header::Transport, 13),
+        length: 1,
+        kind: Kind::Bits(FLAGS),
+        needs: Needs::Transport(6),
+    },
+    meta("meta mark", 3, 4, Kind::HostNumber(NONE)),
+    meta("meta length", 0, 4, Kind::HostNumber(NONE)),
+    meta("meta protocol", 1, 2, Kind::Number(NETWORK_PROTOCOLS)),
+    meta("meta nfproto", 15, 1, Kind::Number(FAMILIES)),
+    meta("meta l4proto", 16, 1, Kind::Number(PROTOCOLS)),
+    meta("meta iifname", 6, 16, Kind::InterfaceName),
+    meta("meta oifname", 7, 16, Kind::InterfaceName),
+    meta("meta skuid", 10, 4, Kind::HostNumber(NONE)),
+    meta("meta skgid", 11, 4, Kind::HostNumber(NONE)),
+    meta("meta pkttype", 17, 1, Kind::Number(PACKET_TYPES)),
+    ct("ct state", 0, 4, Kind::Bits(STATES)),
+    ct("ct direction", 1, 1, Kind::Number(DIRECTIONS)),
+    ct("ct status", 2, 4, Kind::Bits(STATUS)),
+    ct("ct mark", 3, 4, Kind::HostNumber(NONE)),
+    of_ethernet("ether daddr", 0, 6, Kind::Hardware),
+    of_ethernet("ether saddr", 6, 6, Kind::Hardware),
+    of_ethernet("ether type", 12, 2, Kind::Number(NETWORK_PROTOCOLS)),
+    fib("fib saddr type", 1),
+    fib("fib daddr type", 2),
+];

@@ -1,0 +1,128 @@
+//! Values of conditions: addresses, numbers, words and ranges of them.
+
+use super::key::{Key, Kind};
+use crate::address::{self, Family, octets};
+use crate::netlink::parse_mac;
+use crate::nft::{Relation, Step};
+
+/// What a key is compared with; bytes in the order in which the packet has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    /// One value.
+    Exactly(Vec<u8>),
+    /// All with these first bits: the bits, and the mask.
+    Network(Vec<u8>, Vec<u8>),
+    /// All from one to another.
+    Range(Vec<u8>, Vec<u8>),
+}
+
+impl Value {
+    /// Reads a word, or two with a dash between them.
+    pub(super) fn read(word: &str, key: &Key) -> Option<Value> {
+        if let Some(value) = read_one(word, key) {
+            return Some(value);
+        }
+        let (from, to) = word.split_once('-')?;
+        match (read_one(from, key)?, read_one(to, key)?) {
+            (Value::Exactly(from), Value::Exactly(to)) if is_in_order(key, &from, &to) => {
+                Some(Value::Range(from, to))
+            }
+            _ => None,
+        }
+    }
+
+    /// The steps that compare with it what has been loaded.
+    pub(super) fn steps(&self, key: &Key, relation: Relation) -> Vec<Step> {
+        let is_equality = matches!(relation, Relation::Equal | Relation::Different);
+        match self {
+            Value::Exactly(bytes) if is_equality => vec![Step::Compare(relation, bytes.clone())],
+            Value::Exactly(bytes) => turned(key, |turn| vec![Step::Compare(relation, turn(bytes))]),
+            Value::Network(bytes, mask) => {
+                vec![Step::Mask(mask.clone()), Step::Compare(relation, bytes.clone())]
+            }
+            Value::Range(from, to) => turned(key, |turn| match relation {
+                Relation::Different => vec![Step::Outside(turn(from), turn(to))],
+                _ => vec![Step::Within(turn(from), turn(to))],
+            }),
+        }
+    }
+}
+
+/// Greater and smaller are told in the order of the network.
+fn turned(key: &Key, steps: impl FnOnce(&dyn Fn(&[u8]) -> Vec<u8>) -> Vec<Step>) -> Vec<Step> {
+    match key.kind {
+        Kind::HostNumber(_) => {
+            let turn = |bytes: &[u8]| bytes.iter().rev().copied().collect();
+            [vec![Step::ToNetworkOrder(key.length)], steps(&turn)].concat()
+        }
+        _ => steps(&|bytes| bytes.to_vec()),
+    }
+}
+
+fn is_in_order(key: &Key, from: &[u8], to: &[u8]) -> bool {
+    match key.kind {
+        Kind::HostNumber(_) => from.iter().rev().le(to.iter().rev()),
+        Kind::Bits(_) | Kind::InterfaceName => false,
+        _ => from <= to,
+    }
+}
+
+/// The machine is little-endian, as all that this is built for.
+fn in_host_order(number: u32, length: u32) -> Vec<u8> {
+    in_network_order(number, length).into_iter().rev().collect()
+}
+
+/// The last bytes of a number.
+pub(super) fn in_network_order(number: u32, length: u32) -> Vec<u8> {
+    let bytes = number.to_be_bytes();
+    let first = bytes.len().saturating_sub(usize::try_from(length).unwrap_or(0));
+    bytes.get(first..).unwrap_or_default().to_vec()
+}
+
+fn read_one(word: &str, key: &Key) -> Option<Value> {
+    let most = u32::MAX.checked_shr(32_u32.saturating_sub(key.length * 8)).unwrap_or(u32::MAX);
+    match key.kind {
+        Kind::Address(family) => read_address(word, family),
+        Kind::Number(words) => Some(Value::Exactly(in_network_order(number(word, words, most)?, key.length))),
+        Kind::HostNumber(words) | Kind::Bits(words) => {
+            Some(Value::Exactly(in_host_order(number(word, words, most)?, key.length)))
+        }
+        Kind::Field { shift, mask, words } => {
+            let value = number(word, words, mask.checked_shr(shift)?)?;
+            Some(Value::Exactly(in_network_order(value.checked_shl(shift)?, key.length)))
+        }
+        Kind::Hardware => parse_mac(word).map(|mac| Value::Exactly(mac.to_vec())),
+        Kind::InterfaceName => read_name(word),
+    }
+}
+
+fn read_address(word: &str, family: Family) -> Option<Value> {
+    if let Some(address) = word.parse().ok().filter(|address| Family::of(*address) == family) {
+        return Some(Value::Exactly(octets(address)));
+    }
+    let cidr = address::parse(word).filter(|cidr| cidr.family() == family)?;
+    match cidr.length == family.bits() {
+        true => Some(Value::Exactly(octets(cidr.address))),
+        false => Some(Value::Network(octets(cidr.network().address), octets(cidr.netmask()))),
+    }
+}
+
+/// Decimal, hexadecimal, or a word.
+fn number(word: &str, words: &[(&str, u32)], most: u32) -> Option<u32> {
+    let named = words.iter().find(|(name, _)| *name == word).map(|(_, number)| *number);
+    let hexadecimal = || word.strip_prefix("0x").and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    named.or_else(hexadecimal).or_else(|| word.parse().ok()).filter(|number| *number <= most)
+}
+
+/// Up to the last byte, or as far as an asterisk.
+fn read_name(word: &str) -> Option<Value> {
+    const LENGTH: usize = 16;
+    let bare = word.trim_matches('"');
+    let beginning = bare.strip_suffix('*');
+    let mut bytes = beginning.unwrap_or(bare).as_bytes().to_vec();
+    let fits = !bytes.is_empty() && bytes.len() < LENGTH;
+    if beginning.is_none() {
+        bytes.resize(LENGTH, 0);
+    }
+    fits.then_some(Value::Exactly(bytes))
+}
