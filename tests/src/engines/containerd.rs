@@ -97,7 +97,10 @@ impl<'a> Containerd<'a> {
         std::fs::write(directory.join("config.toml"), configuration).unwrap();
         // With some options `ctr` forgets the runtime that it was told: then it is what is called runc here.
         std::fs::create_dir_all(directory.join("opt/bin")).unwrap();
-        std::os::unix::fs::symlink(host.runtime().program(), directory.join("opt/bin/runc")).unwrap();
+        let runc = directory.join("opt/bin/runc");
+        if !runc.exists() {
+            std::os::unix::fs::symlink(host.runtime().program(), runc).unwrap();
+        }
         let namespace = namespace.to_string();
         let mut containerd = Self { host, directory, namespace, _plugins: None, daemon: None };
         containerd.boot();

@@ -79,12 +79,14 @@ impl<'a> Docker<'a> {
             ("--pidfile", place("pid")),
             ("--host", format!("unix://{}", self.socket().display())),
             ("--cgroup-parent", format!("/{}", self.cgroup())),
-            ("--add-runtime", runtime),
-            ("--default-runtime", RUNTIME.to_string()),
             ("--containerd", place("containerd.sock")),
             ("--log-level", "warn".to_string()),
         ] {
             words.extend([option.to_string(), value]);
+        }
+        // A file says all about runtimes, or nothing.
+        if !self.node.options.contains(&"--config-file") {
+            words.extend(["--add-runtime", &runtime, "--default-runtime", RUNTIME].map(str::to_string));
         }
         words.extend(self.node.options.iter().map(ToString::to_string));
         let marker = self.host.marker();

@@ -1,8 +1,10 @@
 //! Podman as root, with its network by CNI plugins.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::engines::{Image, NAME, leave};
+use crate::process::until;
 use crate::{Call, Host, Output};
 
 /// A podman of its own: storage, state and networks lie below the host's files.
@@ -95,7 +97,19 @@ impl Drop for Podman<'_> {
         // A test that has failed says why; what it leaves is nobody's any more.
         let _ = self.run(&["rm", "--all", "--force", "--time", "0"]);
         let _ = self.run(&["network", "prune", "--force"]);
+        // Monitors clear up after their containers, each by a podman of its own, and open the storage for it.
+        let _ = until(Duration::from_secs(5), || (!others_run()).then_some(()));
         let _ = Call::new("umount", self.host.files()).args([self.directory.join("root/overlay")]).run();
         leave(self.host, ELSEWHERE);
     }
+}
+
+/// Whether a podman or a monitor runs in this mount namespace.
+fn others_run() -> bool {
+    let here = std::fs::read_link("/proc/thread-self/ns/mnt").unwrap();
+    std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path()).any(|process| {
+        let name = std::fs::read_to_string(process.join("comm")).unwrap_or_default();
+        matches!(name.trim(), "podman" | "conmon")
+            && std::fs::read_link(process.join("ns/mnt")).is_ok_and(|namespace| namespace == here)
+    })
 }

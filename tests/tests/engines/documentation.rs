@@ -1,9 +1,13 @@
 //! The pages about engines: what they say to write is written, word by word, and works.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use tests::engines::{Containerd, Image, NAME, Podman};
-use tests::{Call, Host};
+use tests::engines::cri::container;
+use tests::engines::cri::message::PortMapping;
+use tests::engines::{Containerd, Cri, Docker, Image, NAME, Node, PAUSE, Podman};
+use tests::{Call, Host, eventually};
+
+use crate::networks::{SERVER, fetches, is_clean};
 
 /// The blocks of one language on a page, with the places that a test has.
 fn blocks(page: &str, language: &str, host: &Host) -> Vec<String> {
@@ -41,18 +45,42 @@ fn containerd_knows_the_runtime_as_its_page_says() {
 }
 
 #[test]
-fn docker_takes_its_page_as_its_configuration() {
+fn pods_run_by_containerds_page() {
     let host = Host::for_engines();
-    let file = host.files().join("daemon.json");
-    std::fs::write(&file, &blocks("docker.md", "json", &host)[0]).unwrap();
-    let words = ["--validate", "--config-file", &file.to_string_lossy()];
-    let output = Call::new("dockerd", host.files()).args(words).run();
-    // Docker 20.10 can't validate alone: it says so, and reads the file all the same.
-    assert!(output.code == 0 || output.err.contains("unknown flag: --validate"), "{output:?}");
-    let written: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-    let path = written["runtimes"]["tare"]["path"].as_str().unwrap();
-    assert_eq!(Path::new(path), host.runtime().program());
-    assert_eq!(written["default-runtime"], "tare");
+    // What else a test machine needs; the file that names the version is the test's own.
+    let more = "[plugins.\"io.containerd.grpc.v1.cri\"]\nrestrict_oom_score_adj = true\n";
+    let lines = blocks("containerd.md", "toml", &host)[0].replace("version = 2\n", "") + more;
+    let mut cri = Cri::configured(&host, &lines, "tare");
+    let (image, pause) = (Image::make(&host), Image::pause(&host));
+    for image in [&image, &pause] {
+        cri.daemon().import(image);
+    }
+    // The page names no image for a pod's own container: it is the default one.
+    cri.daemon().run(&["image", "tag", PAUSE, "registry.k8s.io/pause:3.6"]).ok();
+    std::fs::create_dir_all("/etc/cni/net.d").unwrap();
+    let network = &blocks("containerd.md", "json", &host)[0];
+    std::fs::write("/etc/cni/net.d/10-tare.conflist", network).unwrap();
+    eventually("the network is ready", || cri.is_ready("NetworkReady"));
+    let mut config = cri.pod("page");
+    config.port_mappings = vec![PortMapping { container_port: 80, host_port: 18080, ..Default::default() }];
+    let pod = cri.run_pod(&config);
+    let _ = cri.run(&pod, container("web", SERVER));
+    eventually("it answers", || fetches("127.0.0.1:18080"));
+    cri.end_pod(&pod);
+    is_clean(&host);
+}
+
+#[test]
+fn docker_runs_by_its_page() {
+    let host = Host::for_engines();
+    let image = Image::make(&host);
+    let file = "/tmp/test/daemon.json";
+    std::fs::write(file, &blocks("docker.md", "json", &host)[0]).unwrap();
+    let node = Node { name: "page", network: None, options: &["--config-file", "/tmp/test/daemon.json"] };
+    let docker = Docker::start(&host, node, &image);
+    assert_eq!(docker.ok(&["info", "-f", "{{.DefaultRuntime}}"]), "tare");
+    assert_eq!(docker.container(&["--rm"], &["echo", "hello"]).ok().out, "hello\n");
+    assert_eq!(docker.container(&["--rm", "--runtime", "tare"], &["echo", "hello"]).ok().out, "hello\n");
 }
 
 #[test]

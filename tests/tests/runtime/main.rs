@@ -10,6 +10,7 @@
 
 mod activation;
 mod bad_input;
+mod callers;
 mod capabilities;
 mod cgroups;
 mod check;

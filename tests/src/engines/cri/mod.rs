@@ -31,6 +31,7 @@ const HANDLER: &str = "tested";
 #[derive(Debug)]
 pub struct Cri<'a> {
     host: &'a Host,
+    handler: &'static str,
     client: Client,
     containerd: Containerd<'a>,
 }
@@ -50,7 +51,7 @@ impl<'a> Cri<'a> {
     /// containerd is not installed, or is not ready in time.
     #[must_use]
     pub fn start(host: &'a Host, plugins: &Path, image: &Image) -> Self {
-        let cri = Self::configured(host, &configuration(host, plugins));
+        let cri = Self::configured(host, &configuration(host, plugins), HANDLER);
         cri.containerd.import(image);
         cri.containerd.import(&Image::pause(host));
         let has = |name: &str| {
@@ -61,15 +62,15 @@ impl<'a> Cri<'a> {
         cri
     }
 
-    /// Starts the daemon with lines of configuration and no image.
+    /// Starts the daemon with lines of configuration, which name the handler, and no image.
     ///
     /// # Panics
     /// As [`Cri::start`].
     #[must_use]
-    pub fn configured(host: &'a Host, lines: &str) -> Self {
+    pub fn configured(host: &'a Host, lines: &str, handler: &'static str) -> Self {
         std::fs::create_dir_all(networks(host)).unwrap();
         let containerd = Containerd::launch(host, lines, "k8s.io");
-        Self { host, client: Client::new(&containerd.socket()), containerd }
+        Self { host, handler, client: Client::new(&containerd.socket()), containerd }
     }
 
     /// Writes the network of all pods.
@@ -159,7 +160,7 @@ impl<'a> Cri<'a> {
     pub fn try_pod(&self, config: &PodSandboxConfig) -> Result<Pod, Refused> {
         std::fs::create_dir_all(&config.log_directory).unwrap();
         let asked =
-            RunPodSandboxRequest { config: Some(config.clone()), runtime_handler: HANDLER.to_string() };
+            RunPodSandboxRequest { config: Some(config.clone()), runtime_handler: self.handler.to_string() };
         let IdResponse { id } = self.ask("RunPodSandbox", &asked)?;
         Ok(Pod { id, config: config.clone() })
     }
