@@ -51,7 +51,10 @@ fn a_service_is_spread_scaled_updated_and_survives_a_node() {
     for docker in [&manager, &worker] {
         docker.ok(&["tag", NAME, name]);
     }
-    manager.ok(&["swarm", "init", "--advertise-addr", "192.0.2.1", "--listen-addr", "192.0.2.1:2377"]);
+    // Its nodes tell often that they live, so that it is soon seen when one does not.
+    let heart = ["--dispatcher-heartbeat", "2s"];
+    let own = ["--advertise-addr", "192.0.2.1", "--listen-addr", "192.0.2.1:2377"];
+    manager.ok(&[&["swarm", "init"], &heart[..], &own[..]].concat());
     let token = manager.ok(&["swarm", "join-token", "-q", "worker"]);
     worker.ok(&["swarm", "join", "--advertise-addr", "192.0.2.2", "--token", &token, "192.0.2.1:2377"]);
     let nodes = || manager.ok(&["node", "ls", "--format", "{{.Status}}"]);
@@ -67,6 +70,9 @@ fn a_service_is_spread_scaled_updated_and_survives_a_node() {
         "over",
         "--endpoint-mode",
         "dnsrr",
+        // Process 1 does not mind SIGTERM.
+        "--stop-grace-period",
+        "1s",
         "--replicas",
         "6",
         name,
@@ -86,19 +92,45 @@ fn a_service_is_spread_scaled_updated_and_survives_a_node() {
     let told = || manager.ok(&["service", "ps", "--no-trunc", "web"]);
     assert!(!own(&manager).is_empty() && !own(&worker).is_empty(), "{}", told());
     let first = own(&manager).lines().next().unwrap().to_string();
-    let resolved = || manager.run(&["exec", &first, "nslookup", "tasks.web"]).out;
-    eventually("the name resolves to all", || resolved().matches("Address").count() >= 6);
-    let answers = || manager.run(&["exec", &first, "wget", "-qO-", "http://tasks.web/"]).out;
-    for _ in 0..4 {
-        eventually("a task answers over the overlay", || answers().contains("hello from a container"));
+    let resolved = |from: &str| {
+        let told = manager.run(&["exec", from, "nslookup", "tasks.web"]).out;
+        let mut all: Vec<String> = told
+            .lines()
+            .filter_map(|line| line.strip_prefix("Address")?.split_whitespace().last())
+            .filter(|address| !address.contains("127.0.0.11"))
+            .map(str::to_string)
+            .collect();
+        all.sort();
+        all.dedup();
+        all.len()
+    };
+    eventually("the name resolves to all", || resolved(&first) == 6);
+    let answers = |from: &str, name: &str| {
+        let address = format!("http://{name}/");
+        manager.run(&["exec", from, "wget", "-qO-", &address]).out.contains("hello from a container")
+    };
+    eventually("a task answers by the service's name", || answers(&first, "tasks.web"));
+    // Those of the other machine answer over the overlay.
+    for task in own(&worker).lines() {
+        let address = "{{.NetworkSettings.Networks.over.IPAddress}}";
+        let address = worker.ok(&["inspect", "-f", address, task]);
+        eventually("a task of the other node answers", || answers(&first, &address));
     }
     manager.ok(&["service", "scale", "-d", "web=3"]);
     runs(&manager, "web", 3);
     manager.ok(&["service", "update", "-d", "--env-add", "ROUND=2", "--update-delay", "0s", "web"]);
+    // Each task has been replaced by one that has what the update brought.
+    let updated = |docker: &Docker<'_>| {
+        own(docker).lines().filter(|task| docker.run(&["exec", task, "env"]).out.contains("ROUND=2")).count()
+    };
+    eventually_within(PATIENCE, "all tasks are updated", || updated(&manager) + updated(&worker) == 3);
     runs(&manager, "web", 3);
+    assert!(!own(&worker).is_empty(), "there is something to be lost");
     // The node is lost: its tasks come up on the other one.
     worker.crash();
-    eventually_within(PATIENCE, "all tasks run on what is left", || own(&manager).lines().count() == 3);
+    eventually_within(PATIENCE, "all tasks run on what is left", || updated(&manager) == 3);
+    let left = own(&manager).lines().next().unwrap().to_string();
+    eventually("the service answers", || answers(&left, "tasks.web"));
     manager.ok(&["service", "rm", "web"]);
     eventually_within(PATIENCE, "the tasks are gone", || own(&manager).is_empty());
     worker.boot();
