@@ -15,9 +15,10 @@ const SHOWN: &[(&str, &str)] = &[
     ("run, plain", "peak RSS KiB"),
     ("run, plain", "system calls"),
     ("bridge+host-local ADD", "CPU ms"),
-    ("bridge+host-local, ipMasq ADD", "CPU ms"),
-    ("portmap, nftables ADD", "CPU ms"),
-    ("portmap, iptables ADD", "CPU ms"),
+    ("bridge+host-local, ipMasq by nftables ADD", "CPU ms"),
+    ("bridge+host-local, ipMasq by iptables ADD", "CPU ms"),
+    ("the whole chain: ipMasq and portmap by nftables ADD", "CPU ms"),
+    ("the whole chain: ipMasq and portmap by iptables ADD", "CPU ms"),
     ("bridge+host-local, 1000 attached ADD", "CPU ms"),
 ];
 /// The colours of ours and of all others.

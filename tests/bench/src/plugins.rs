@@ -22,6 +22,8 @@ const MANY: usize = 100;
 const MANY_SAMPLES: usize = 2;
 /// A bridge has at most 1,024 ports.
 const ATTACHED: usize = 1000;
+const CROWDED: &str = "1000 attached";
+const EMPTY: &str = "0 attached";
 
 /// One plugin with one configuration, after what it needs before it in the chain.
 struct Case {
@@ -52,26 +54,33 @@ pub(crate) fn measure(place: &Place, options: &Options, report: &mut Report) -> 
             sides.iter().try_for_each(|side| observe(side, &case, report))?;
         }
     }
+    for backend in ["nftables", "iptables"] {
+        whole_chain(place, options, (backend, report))?;
+    }
     many(place, options, report)?;
     crowded(place, options, report)
 }
 
 fn cases() -> Vec<Case> {
     let case = |name, plugin, keys, before| Case { name, plugin, keys, before };
-    let ports = |backend: &str| {
-        let mappings = json!([{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]);
-        json!({"backend": backend, "runtimeConfig": {"portMappings": mappings}})
-    };
     let bridge = || Some(json!({}));
-    let masquerade = |backend: &str| json!({"ipMasq": true, "ipMasqBackend": backend});
     vec![
         case("loopback", "loopback", json!({}), None),
         case("bridge+host-local", "bridge", json!({}), None),
-        case("bridge+host-local, ipMasq", "bridge", json!({"ipMasq": true}), None),
+        case("bridge+host-local, ipMasq by nftables", "bridge", masquerade("nftables"), None),
         case("bridge+host-local, ipMasq by iptables", "bridge", masquerade("iptables"), None),
         case("portmap, nftables", "portmap", ports("nftables"), bridge()),
         case("portmap, iptables", "portmap", ports("iptables"), bridge()),
     ]
+}
+
+fn masquerade(backend: &str) -> Value {
+    json!({"ipMasq": true, "ipMasqBackend": backend})
+}
+
+fn ports(backend: &str) -> Value {
+    let mappings = json!([{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]);
+    json!({"backend": backend, "runtimeConfig": {"portMappings": mappings}})
 }
 
 fn sides(place: &Place, options: &Options) -> Result<Vec<Side>> {
@@ -124,7 +133,38 @@ fn observe(side: &Side, case: &Case, report: &mut Report) -> Result<()> {
         let traced = side.trace(&chain.call(verb, &chain.config))?;
         note(report, &format!("{} {verb}", case.name), side, &traced);
     }
+    let result = side.call(&chain.call("ADD", &chain.config))?;
+    // Where there is no figure, `sample` has said why.
+    if let Ok(traced) = side.trace(&chain.call("CHECK", &with_result(&chain.config, &result))) {
+        note(report, &format!("{} CHECK", case.name), side, &traced);
+    }
+    side.call(&chain.call("DEL", &chain.config))?;
     chain.end()
+}
+
+/// Bridge and portmap of one container, each direction measured as one.
+fn whole_chain(place: &Place, options: &Options, (backend, report): (&str, &mut Report)) -> Result<()> {
+    let name = format!("the whole chain: ipMasq and portmap by {backend}");
+    writeln!(std::io::stderr(), "measuring {name}")?;
+    let sides = sides(place, options)?;
+    for round in 0..=options.plugin_samples {
+        for side in &sides {
+            let container = Container::new(format!("chain-{round}"))?;
+            let (bridge, mut last) =
+                (side.config("bridge", masquerade(backend)), side.config("portmap", ports(backend)));
+            let call = |verb, config: &Value| side.call(&Call { verb, config, container: &container });
+            let added = cost(|| {
+                last = with_result(&last, &call("ADD", &bridge)?);
+                call("ADD", &last).map(drop)
+            })?;
+            let deleted = cost(|| call("DEL", &last).and_then(|_| call("DEL", &bridge)).map(drop))?;
+            if round > 0 {
+                add(report, &format!("{name} ADD"), side, added);
+                add(report, &format!("{name} DEL"), side, deleted);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A plugin with what came before it, connected.
@@ -173,7 +213,8 @@ fn many(place: &Place, options: &Options, report: &mut Report) -> Result<()> {
             }
             let at_once = cost(|| all_at_once(&containers, |container| call("ADD", container)))?;
             add(report, &format!("{MANY} at once, ipMasq ADD"), side, at_once);
-            containers.iter().try_for_each(|container| call("DEL", container))?;
+            let at_once = cost(|| all_at_once(&containers, |container| call("DEL", container)))?;
+            add(report, &format!("{MANY} at once, ipMasq DEL"), side, at_once);
         }
     }
     Ok(())
@@ -203,15 +244,45 @@ fn crowded(place: &Place, options: &Options, report: &mut Report) -> Result<()> 
             ours.call(&Call { verb: "ADD", config: &config, container: &container })?;
             attached.push(container);
         }
+        let empty = side.on_empty_host(place)?;
         for round in 0..=options.plugin_samples.min(10) {
-            let container = Container::new(format!("late-{round}"))?;
-            for verb in ["ADD", "DEL"] {
-                let cost =
-                    cost(|| side.call(&Call { verb, config: &config, container: &container }).map(drop))?;
-                if round > 0 {
-                    add(report, &format!("bridge+host-local, {ATTACHED} attached {verb}"), side, cost);
-                }
+            for place in [(&empty, EMPTY), (side, CROWDED)] {
+                late(&side.name, place, round, report)?;
+                floor(place, round, report)?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// One more container, on a bridge with many ports or with none.
+fn late(name: &str, (host, attached): (&Side, &str), round: usize, report: &mut Report) -> Result<()> {
+    let container = Container::new(format!("late-{round}"))?;
+    let config = host.config("bridge", json!({}));
+    for verb in ["ADD", "DEL"] {
+        let cost = cost(|| host.call(&Call { verb, config: &config, container: &container }).map(drop))?;
+        if round > 0 {
+            let case = format!("{verb} of {name} with {ATTACHED} attached");
+            report.sample((&case, "CPU ms"), (attached, EMPTY), cost.cpu_ms);
+            if attached == CROWDED {
+                add(report, &format!("bridge+host-local, {ATTACHED} attached {verb}"), host, cost);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the kernel alone takes for a port, by the plainest of programs.
+fn floor((host, attached): (&Side, &str), round: usize, report: &mut Report) -> Result<()> {
+    let container = Container::new("floor")?;
+    for (verb, words) in [
+        ("added", "link add floor up master bench0 type veth peer name peer netns"),
+        ("removed", "link del floor"),
+    ] {
+        let cost = cost(|| host.ip(words, &container))?;
+        if round > 0 {
+            let case = format!("a port {verb} by ip link with {ATTACHED} attached");
+            report.sample((&case, "CPU ms"), (attached, EMPTY), cost.cpu_ms);
         }
     }
     Ok(())

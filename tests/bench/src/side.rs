@@ -70,6 +70,22 @@ impl Side {
         Ok(Self { name: self.name.clone(), directory, host, leases: self.leases.clone() })
     }
 
+    /// The same plugins on a host with nothing but the bridge, which the first `ADD` makes.
+    pub(crate) fn on_empty_host(&self, place: &Place) -> Result<Self> {
+        Self::new(place, &format!("{}-empty", self.name), &self.directory)
+    }
+
+    /// Runs `ip` on the host; a command that ends with `netns` gets the container's namespace.
+    pub(crate) fn ip(&self, words: &str, container: &Container) -> Result<()> {
+        let mut command = Command::new("ip");
+        command.args(words.split(' '));
+        if words.ends_with("netns") {
+            command.arg(container.path());
+        }
+        let status = inside(Some(&self.host), || command.status())??;
+        if status.success() { Ok(()) } else { bail!("ip {words}: it ended with {status}") }
+    }
+
     /// A configuration with the side's own lease directory.
     pub(crate) fn config(&self, plugin: &str, keys: Value) -> Value {
         let mut config = json!({"cniVersion": "1.0.0", "name": "bench", "type": plugin});
