@@ -16,9 +16,12 @@ fn main() {
         let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("hot.txt");
         println!("cargo:rustc-link-arg-bins=-Wl,--symbol-ordering-file={}", list.display());
         println!("cargo:rustc-link-arg-bins=-Wl,--no-warn-symbol-ordering");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("order.ld");
+        println!("cargo:rustc-link-arg-bins=-Wl,-T,{}", script.display());
     }
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=hot.txt");
+    println!("cargo:rerun-if-changed=order.ld");
 }
 
 /// Whether rustc brings the linker that it uses by default on this target.
