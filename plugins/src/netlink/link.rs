@@ -1,37 +1,35 @@
 //! Links: bridges, veth pairs and what is set on them (rtnetlink(7), linux/if_link.h).
 
-use super::message::{
-    ACK, Attributes, CREATE, DUMP, EXCLUSIVE, Op, find, find_text, find_u32, read_u16, read_u32,
-};
-use super::protocol::put_no_generated_address;
+use super::message::{ACK, Attributes, DUMP, Op, find, find_text, find_u32, read_u16, read_u32};
+
 use super::{Inet6, Refusal, Route};
 use crate::error::Result;
 use rustix::io::Errno;
 
-const NEW: u16 = 16;
+pub(super) const NEW: u16 = 16;
 const DELETE: u16 = 17;
 const GET: u16 = 18;
 
-const ADDRESS: u16 = 1;
-const NAME: u16 = 3;
-const MTU: u16 = 4;
+pub(super) const ADDRESS: u16 = 1;
+pub(super) const NAME: u16 = 3;
+pub(super) const MTU: u16 = 4;
 const PEER: u16 = 5;
-const MASTER: u16 = 10;
+pub(super) const MASTER: u16 = 10;
 const OPERATIONAL_STATE: u16 = 16;
-const INFO: u16 = 18;
-const ALIAS: u16 = 20;
-const NAMESPACE: u16 = 28;
+pub(super) const INFO: u16 = 18;
+pub(super) const ALIAS: u16 = 20;
+pub(super) const NAMESPACE: u16 = 28;
 const EXTRA: u16 = 29;
-const INFO_KIND: u16 = 1;
-const INFO_DATA: u16 = 2;
-const INFO_SLAVE_KIND: u16 = 4;
-const INFO_SLAVE_DATA: u16 = 5;
-const BRIDGE_VLAN_FILTERING: u16 = 7;
+pub(super) const INFO_KIND: u16 = 1;
+pub(super) const INFO_DATA: u16 = 2;
+pub(super) const INFO_SLAVE_KIND: u16 = 4;
+pub(super) const INFO_SLAVE_DATA: u16 = 5;
+pub(super) const BRIDGE_VLAN_FILTERING: u16 = 7;
 const BRIDGE_DEFAULT_VLAN: u16 = 39;
-const VETH_PEER: u16 = 1;
+
 const PORT_STATE: u16 = 1;
-const PORT_HAIRPIN: u16 = 4;
-const PORT_ISOLATED: u16 = 33;
+pub(super) const PORT_HAIRPIN: u16 = 4;
+pub(super) const PORT_ISOLATED: u16 = 33;
 /// `RTEXT_FILTER_SKIP_STATS`: counters are most of a reply, and nothing here reads them.
 const WITHOUT_COUNTERS: u32 = 8;
 
@@ -75,63 +73,6 @@ pub struct Link {
     pub inet6: Option<Inet6>,
     forwarding: bool,
     operational: u8,
-}
-
-/// A bridge to be made.
-#[derive(Clone, Copy, Debug)]
-pub struct NewBridge<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Its hardware address, set so that it stays the same whatever ports come and go.
-    pub mac: [u8; 6],
-    /// In bytes; 0 for the kernel's default.
-    pub mtu: u32,
-    /// Whether it tells VLANs apart.
-    pub filters_vlans: bool,
-}
-
-/// A veth pair to be made: one end here, a port of a bridge; the other in a container; both down, since a port that is
-/// up when it joins costs the kernel more.
-#[derive(Clone, Copy, Debug)]
-pub struct NewVeth<'a> {
-    /// The name of this end.
-    pub host: &'a str,
-    /// The name of the other end.
-    pub container: &'a str,
-    /// The container's namespace, by descriptor.
-    pub namespace: u32,
-    /// The number of the bridge.
-    pub bridge: u32,
-    /// In bytes, of both ends; 0 for the kernel's default.
-    pub mtu: u32,
-    /// The hardware address of the container's end.
-    pub mac: Option<[u8; 6]>,
-}
-
-/// A link on its way to another namespace, where it has another name; it arrives down and without addresses.
-#[derive(Clone, Copy, Debug)]
-pub struct Move<'a> {
-    /// Its number where it is now.
-    pub index: u32,
-    /// The namespace it goes to, by descriptor.
-    pub namespace: u32,
-    /// Its name there.
-    pub name: &'a str,
-    /// What is written on it; nothing when empty.
-    pub alias: &'a str,
-}
-
-/// A port of a bridge that is there and is to be opened.
-#[derive(Clone, Copy, Debug)]
-pub struct Port<'a> {
-    /// The port.
-    pub name: &'a str,
-    /// What is written on it for people and for ourselves.
-    pub alias: &'a str,
-    /// Whether frames may leave by the port they came from.
-    pub hairpin: bool,
-    /// Whether frames don't pass between it and other such ports.
-    pub isolated: bool,
 }
 
 impl Link {
@@ -201,7 +142,7 @@ pub fn spell_mac(mac: &[u8]) -> String {
 }
 
 /// The fixed part of a link message; only the flags in `change` are set.
-fn fixed(index: u32, flags: u32, change: u32) -> [u8; 16] {
+pub(super) fn fixed(index: u32, flags: u32, change: u32) -> [u8; 16] {
     let mut bytes = [0; 16];
     let words = [0, index, flags, change];
     for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
@@ -269,86 +210,6 @@ impl Route {
         Ok(replies.iter().filter_map(|body| Link::read(body)).collect())
     }
 
-    /// Moves a link to another namespace, renames it and writes on it, in one message: whoever is killed around it
-    /// leaves the link on one side or on the other, never without its alias.
-    ///
-    /// # Errors
-    /// The socket's.
-    pub fn move_link(&mut self, to: &Move<'_>) -> Result<std::result::Result<(), Refusal>> {
-        self.decided(|w| {
-            w.message(Op(NEW, ACK), &fixed(to.index, 0, 0), |w| {
-                w.number(NAMESPACE, to.namespace);
-                w.text(NAME, to.name);
-                w.bytes(ALIAS, to.alias.as_bytes());
-            });
-        })
-    }
-
-    /// Renames a link that is down, and writes on it.
-    ///
-    /// # Errors
-    /// The kernel's.
-    pub fn rename(&mut self, index: u32, name: &str, alias: &str) -> Result<()> {
-        self.ask(&format!("rename interface number {index} to {name}"), |w| {
-            w.message(Op(NEW, ACK), &fixed(index, 0, 0), |w| {
-                w.text(NAME, name);
-                w.bytes(ALIAS, alias.as_bytes());
-            });
-        })
-        .map(drop)
-    }
-
-    /// Makes a bridge, up; refused with `EEXIST` when there is a link of that name.
-    ///
-    /// # Errors
-    /// The socket's.
-    pub fn create_bridge(&mut self, bridge: &NewBridge<'_>) -> Result<std::result::Result<(), Refusal>> {
-        self.decided(|w| {
-            w.message(Op(NEW, ACK | CREATE | EXCLUSIVE), &fixed(0, 0, 0), |w| {
-                w.text(NAME, bridge.name);
-                w.bytes(ADDRESS, &bridge.mac);
-                put_mtu(w, bridge.mtu);
-                w.nest(INFO, |w| put_bridge(w, bridge));
-            });
-        })
-    }
-
-    /// Makes a veth pair; refused with `EEXIST` when either name is taken.
-    ///
-    /// # Errors
-    /// The socket's.
-    pub fn create_veth(&mut self, veth: &NewVeth<'_>) -> Result<std::result::Result<(), Refusal>> {
-        self.decided(|w| {
-            w.message(Op(NEW, ACK | CREATE | EXCLUSIVE), &fixed(0, 0, 0), |w| {
-                w.text(NAME, veth.host);
-                w.number(MASTER, veth.bridge);
-                put_mtu(w, veth.mtu);
-                w.nest(INFO, |w| put_veth(w, veth));
-            });
-        })
-    }
-
-    /// Writes on a port, sets how the bridge treats it and sets it up, in one message. It is to have no address of its own,
-    /// which nobody could use: that saves the kernel the routes of each port, through all of which it walks when any port
-    /// comes or goes. Where there is no IPv6 there is no such address.
-    ///
-    /// # Errors
-    /// The kernel's.
-    pub fn open_port(&mut self, port: &Port<'_>) -> Result<()> {
-        let (plain, full) = (
-            |w: &mut Attributes| put_opening(w, port),
-            |w: &mut Attributes| {
-                put_opening(w, port);
-                put_no_generated_address(w);
-            },
-        );
-        let mut outcome = self.decided(|w| w.message(Op(NEW, ACK), &fixed(0, UP, UP), full))?;
-        if outcome.as_ref().is_err_and(|refusal| refusal.errno == Errno::AFNOSUPPORT) {
-            outcome = self.decided(|w| w.message(Op(NEW, ACK), &fixed(0, UP, UP), plain))?;
-        }
-        outcome.map_err(|refusal| refusal.error(&format!("set up port {}", port.name)))
-    }
-
     /// Sets a link up.
     ///
     /// # Errors
@@ -404,50 +265,6 @@ impl Route {
 /// Adds `up` for a link of this namespace to messages that are sent together with others.
 pub(super) fn put_up(w: &mut Attributes, index: u32) {
     w.message(Op(NEW, ACK), &fixed(index, UP, UP), |_| {});
-}
-
-fn put_mtu(w: &mut Attributes, mtu: u32) {
-    if mtu > 0 {
-        w.number(MTU, mtu);
-    }
-}
-
-fn put_bridge(w: &mut Attributes, bridge: &NewBridge<'_>) {
-    w.text(INFO_KIND, "bridge");
-    if bridge.filters_vlans {
-        w.nest(INFO_DATA, |w| w.bytes(BRIDGE_VLAN_FILTERING, &[1]));
-    }
-}
-
-fn put_opening(w: &mut Attributes, port: &Port<'_>) {
-    w.text(NAME, port.name);
-    w.text(ALIAS, port.alias);
-    w.nest(INFO, |w| {
-        w.text(INFO_SLAVE_KIND, "bridge");
-        w.nest(INFO_SLAVE_DATA, |w| put_port(w, port));
-    });
-}
-
-/// Kernels before 4.18 refuse a port's isolation even when it is off, so it is only said when it is on.
-fn put_port(w: &mut Attributes, port: &Port<'_>) {
-    w.bytes(PORT_HAIRPIN, &[u8::from(port.hairpin)]);
-    if port.isolated {
-        w.bytes(PORT_ISOLATED, &[1]);
-    }
-}
-
-fn put_veth(w: &mut Attributes, veth: &NewVeth<'_>) {
-    w.text(INFO_KIND, "veth");
-    w.nest(INFO_DATA, |w| w.nest_after(VETH_PEER, &fixed(0, 0, 0), |w| put_container_end(w, veth)));
-}
-
-fn put_container_end(w: &mut Attributes, veth: &NewVeth<'_>) {
-    w.text(NAME, veth.container);
-    w.number(NAMESPACE, veth.namespace);
-    put_mtu(w, veth.mtu);
-    if let Some(mac) = veth.mac {
-        w.bytes(ADDRESS, &mac);
-    }
 }
 
 #[cfg(test)]

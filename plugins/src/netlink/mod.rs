@@ -6,6 +6,7 @@
 mod address;
 mod conntrack;
 mod link;
+mod made;
 mod message;
 mod protocol;
 mod route;
@@ -14,8 +15,9 @@ mod vlan;
 
 pub use address::{Assigned, Detection};
 pub use conntrack::forget_connections;
-pub use link::{Link, Move, NewBridge, NewVeth, Port, UP};
+pub use link::{Link, UP};
 pub use link::{parse_mac, spell_mac};
+pub use made::{Move, NewBridge, NewVeth, Port};
 pub use message::{
     Attributes, CREATE, EXCLUSIVE, Message, Op, Writer, attributes, find, find_text, find_u32,
 };

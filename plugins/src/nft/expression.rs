@@ -1,8 +1,12 @@
 //! Rules of nf_tables, put together from the few expressions that plugins need.
 
 use super::step::Step;
+use super::wire::{
+    INVERTED, LOOK_UP_FLAGS, LOOK_UP_RESULT, compare, destination, end, jump, load_bytes, look_up, mask,
+    numbers, put, redirection,
+};
 use crate::address::{Cidr, Family, octets};
-use crate::netlink::{Attributes, attributes, find, find_text};
+use crate::netlink::Attributes;
 use std::net::IpAddr;
 
 /// A rule under construction: expressions run in order until one does not match.
@@ -43,7 +47,7 @@ enum Expression {
 }
 
 const LINK: u32 = 0;
-const NETWORK: u32 = 1;
+pub(super) const NETWORK: u32 = 1;
 const TRANSPORT: u32 = 2;
 /// `NFT_REG32_00`.
 pub(super) const FIRST_REGISTER: u32 = 8;
@@ -54,7 +58,7 @@ fn length(family: Family) -> u32 {
     if family == Family::V4 { v4 } else { v6 }
 }
 
-fn registers(family: Family) -> u32 {
+pub(super) fn registers(family: Family) -> u32 {
     length(family) / 4
 }
 
@@ -218,17 +222,12 @@ const META_IN_LINK_NAME: u32 = 6;
 /// The loopback is the first interface of every namespace.
 const LOOPBACK_INDEX: u32 = 1;
 const META_PROTOCOL: u32 = 15;
-const META_TRANSPORT: u32 = 16;
+pub(super) const META_TRANSPORT: u32 = 16;
 const FIB_ADDRESS_TYPE: u32 = 3;
 const FIB_DESTINATION: u32 = 2;
 const TYPE_LOCAL: u32 = 2;
 const CT_STATUS: u32 = 2;
 const STATUS_DESTINATION_TRANSLATED: u32 = 0x20;
-const DESTINATION_NAT: u32 = 1;
-const RETURN: i32 = -5;
-const JUMP: i32 = -3;
-const DROP: i32 = 0;
-const ACCEPT: i32 = 1;
 
 impl Expression {
     fn write(&self, w: &mut Attributes) {
@@ -275,126 +274,4 @@ impl Expression {
             Expression::Verdict(verdict) => end(w, *verdict),
         }
     }
-}
-
-/// An expression: its name and its attributes, as an element of the rule's list.
-pub(crate) fn put(w: &mut Attributes, name: &str, attributes: impl FnOnce(&mut Attributes)) {
-    w.nest(1, |w| {
-        w.text(1, name);
-        w.nest(2, attributes);
-    });
-}
-
-fn load_bytes(w: &mut Attributes, register: u32, [base, offset, length]: [u32; 3]) {
-    put(w, "payload", |w| numbers(w, &[(1, register), (2, base), (3, offset), (4, length)]));
-}
-
-/// Loads bytes of the network protocol's header into the first register.
-pub(crate) fn load_network(w: &mut Attributes, offset: u32, length: u32) {
-    load_bytes(w, FIRST_REGISTER, [NETWORK, offset, length]);
-}
-
-/// Loads the number of the transport protocol into the first register.
-pub(crate) fn load_transport(w: &mut Attributes) {
-    put(w, "meta", |w| numbers(w, &[(1, FIRST_REGISTER), (2, META_TRANSPORT)]));
-}
-
-/// Attributes that are numbers.
-pub(crate) fn numbers(w: &mut Attributes, numbers: &[(u16, u32)]) {
-    numbers.iter().for_each(|(kind, number)| w.number_be(*kind, *number));
-}
-
-/// The first register holds these bytes, or does not.
-pub(crate) fn compare(w: &mut Attributes, different: bool, bytes: &[u8]) {
-    put(w, "cmp", |w| {
-        numbers(w, &[(1, FIRST_REGISTER), (2, u32::from(different))]);
-        super::batch::put_value(w, 3, bytes);
-    });
-}
-
-/// Leaves of the first register only the bits that are set here.
-pub(crate) fn mask(w: &mut Attributes, bytes: &[u8]) {
-    let length = u32::try_from(bytes.len()).unwrap_or(0);
-    put(w, "bitwise", |w| {
-        numbers(w, &[(1, FIRST_REGISTER), (2, FIRST_REGISTER), (3, length)]);
-        super::batch::put_value(w, 4, bytes);
-        super::batch::put_value(w, 5, &vec![0; bytes.len()]);
-    });
-}
-
-const LOOK_UP_RESULT: u16 = 3;
-const LOOK_UP_FLAGS: u16 = 5;
-const INVERTED: u32 = 1;
-
-fn look_up(w: &mut Attributes, set: &str, more: &[(u16, u32)]) {
-    put(w, "lookup", |w| {
-        w.text(1, set);
-        w.number_be(2, FIRST_REGISTER);
-        numbers(w, more);
-    });
-}
-
-/// Address and port into the registers that `destination` looks at.
-fn redirection(w: &mut Attributes, address: IpAddr, port: u16) {
-    let family = Family::of(address);
-    let mut value = |register: u32, bytes: &[u8]| {
-        put(w, "immediate", |w| {
-            w.number_be(1, register);
-            super::batch::put_value(w, IMMEDIATE_DATA, bytes);
-        });
-    };
-    value(FIRST_REGISTER, &octets(address));
-    value(FIRST_REGISTER + registers(family), &port.to_be_bytes());
-    destination(w, family);
-}
-
-fn destination(w: &mut Attributes, family: Family) {
-    let protocol = if family == Family::V4 { 2 } else { 10 };
-    let port = FIRST_REGISTER + registers(family);
-    put(w, "nat", |w| numbers(w, &[(1, DESTINATION_NAT), (2, protocol), (3, FIRST_REGISTER), (5, port)]));
-}
-
-fn end(w: &mut Attributes, verdict: Verdict) {
-    match verdict {
-        Verdict::Return => judge(w, RETURN, None),
-        Verdict::Drop => judge(w, DROP, None),
-        Verdict::Jump(chain) => jump(w, chain),
-    }
-}
-
-/// Goes through another chain, then on.
-pub(crate) fn jump(w: &mut Attributes, chain: &str) {
-    judge(w, JUMP, Some(chain));
-}
-
-/// Lets the packet pass.
-pub(crate) fn accept(w: &mut Attributes) {
-    judge(w, ACCEPT, None);
-}
-
-fn judge(w: &mut Attributes, verdict: i32, chain: Option<&str>) {
-    put(w, "immediate", |w| {
-        w.number_be(1, 0);
-        w.nest(IMMEDIATE_DATA, |w| {
-            w.nest(DATA_VERDICT, |w| {
-                w.bytes(1, &verdict.to_be_bytes());
-                if let Some(chain) = chain {
-                    w.text(VERDICT_CHAIN, chain);
-                }
-            });
-        });
-    });
-}
-
-const IMMEDIATE_DATA: u16 = 2;
-const DATA_VERDICT: u16 = 2;
-const VERDICT_CHAIN: u16 = 2;
-
-/// The chains that a rule leads to, out of its list of expressions as the kernel tells it.
-pub(super) fn jumps(expressions: &[u8]) -> impl Iterator<Item = String> {
-    attributes(expressions).filter_map(|(_, expression)| {
-        let judgement = find(expression, 2).filter(|_| find_text(expression, 1) == "immediate")?;
-        let verdict = find(find(judgement, IMMEDIATE_DATA)?, DATA_VERDICT)?;
-        Some(find_text(verdict, VERDICT_CHAIN)).filter(|chain| !chain.is_empty())
-    })
 }

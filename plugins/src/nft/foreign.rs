@@ -1,7 +1,7 @@
 //! A table that others use as well: what leads where in it, and changes to it.
 
 use super::batch::{Batch, Packets, SUBSYSTEM, head};
-use super::expression::jumps;
+use super::wire::jumps;
 use crate::error::{Code, Error, Result};
 use crate::netlink::{Answer, Op, Refusal, Socket, Writer, find};
 use rustix::io::Errno;

@@ -10,11 +10,12 @@ mod record;
 mod reply;
 mod schema;
 mod step;
+mod wire;
 
 pub use batch::{Batch, Chain, Element, End, Hook, Kind, Packets, Set};
 pub use expression::{Rule, Verdict};
-pub(crate) use expression::{accept, compare, jump, load_network, load_transport, mask, put};
 pub use foreign::Foreign;
 pub use ledger::{Beside, Ledger};
 pub use schema::{Added, Clash, Entry, Schema, network_set};
 pub use step::{Header, Relation, Source, Step};
+pub(crate) use wire::{accept, compare, jump, load_network, load_transport, mask, put};

@@ -1,7 +1,8 @@
 //! The steps of a rule that look at one thing of a packet: load it, turn or mask it, compare it.
 
 use super::batch::put_value;
-use super::expression::{FIRST_REGISTER, mask, numbers, put};
+use super::expression::FIRST_REGISTER;
+use super::wire::{mask, numbers, put};
 use crate::netlink::Attributes;
 
 /// A step; each works on the first register.

@@ -1,7 +1,7 @@
 //! The gate of ports that only some may come by: a chain of the attachment's own, and what leads to it.
 
 use super::differs;
-use super::published::Publication;
+use super::publication::Publication;
 use crate::address::{Cidr, Family};
 use crate::condition::Alternatives;
 use crate::error::Result;

@@ -1,9 +1,9 @@
 //! Published ports by iptables: `portMappings` with the rules that the Go plugin makes.
 
 use super::differs;
+use super::publication::{Access, Publication, Rewrite, Transport};
 use super::published::{
-    Access, FAMILIES, Publication, Rewrite, Transport, forget_datagrams, guard_loopback, let_loopback_out,
-    name, taken, target_type,
+    FAMILIES, forget_datagrams, guard_loopback, let_loopback_out, name, taken, target_type,
 };
 use crate::address::{Cidr, Family};
 use crate::attachment::Attachment;

@@ -1,0 +1,134 @@
+//! Expressions of nf_tables as the kernel reads them, and what it tells of them (linux/netfilter/nf_tables.h).
+
+use super::expression::{FIRST_REGISTER, META_TRANSPORT, NETWORK, Verdict, registers};
+use crate::address::{Family, octets};
+use crate::netlink::{Attributes, attributes, find, find_text};
+use std::net::IpAddr;
+
+const RETURN: i32 = -5;
+const JUMP: i32 = -3;
+const DROP: i32 = 0;
+const ACCEPT: i32 = 1;
+const DESTINATION_NAT: u32 = 1;
+
+/// An expression: its name and its attributes, as an element of the rule's list.
+pub(crate) fn put(w: &mut Attributes, name: &str, attributes: impl FnOnce(&mut Attributes)) {
+    w.nest(1, |w| {
+        w.text(1, name);
+        w.nest(2, attributes);
+    });
+}
+
+pub(super) fn load_bytes(w: &mut Attributes, register: u32, [base, offset, length]: [u32; 3]) {
+    put(w, "payload", |w| numbers(w, &[(1, register), (2, base), (3, offset), (4, length)]));
+}
+
+/// Loads bytes of the network protocol's header into the first register.
+pub(crate) fn load_network(w: &mut Attributes, offset: u32, length: u32) {
+    load_bytes(w, FIRST_REGISTER, [NETWORK, offset, length]);
+}
+
+/// Loads the number of the transport protocol into the first register.
+pub(crate) fn load_transport(w: &mut Attributes) {
+    put(w, "meta", |w| numbers(w, &[(1, FIRST_REGISTER), (2, META_TRANSPORT)]));
+}
+
+/// Attributes that are numbers.
+pub(crate) fn numbers(w: &mut Attributes, numbers: &[(u16, u32)]) {
+    numbers.iter().for_each(|(kind, number)| w.number_be(*kind, *number));
+}
+
+/// The first register holds these bytes, or does not.
+pub(crate) fn compare(w: &mut Attributes, different: bool, bytes: &[u8]) {
+    put(w, "cmp", |w| {
+        numbers(w, &[(1, FIRST_REGISTER), (2, u32::from(different))]);
+        super::batch::put_value(w, 3, bytes);
+    });
+}
+
+/// Leaves of the first register only the bits that are set here.
+pub(crate) fn mask(w: &mut Attributes, bytes: &[u8]) {
+    let length = u32::try_from(bytes.len()).unwrap_or(0);
+    put(w, "bitwise", |w| {
+        numbers(w, &[(1, FIRST_REGISTER), (2, FIRST_REGISTER), (3, length)]);
+        super::batch::put_value(w, 4, bytes);
+        super::batch::put_value(w, 5, &vec![0; bytes.len()]);
+    });
+}
+
+pub(super) const LOOK_UP_RESULT: u16 = 3;
+pub(super) const LOOK_UP_FLAGS: u16 = 5;
+pub(super) const INVERTED: u32 = 1;
+
+pub(super) fn look_up(w: &mut Attributes, set: &str, more: &[(u16, u32)]) {
+    put(w, "lookup", |w| {
+        w.text(1, set);
+        w.number_be(2, FIRST_REGISTER);
+        numbers(w, more);
+    });
+}
+
+/// Address and port into the registers that `destination` looks at.
+pub(super) fn redirection(w: &mut Attributes, address: IpAddr, port: u16) {
+    let family = Family::of(address);
+    let mut value = |register: u32, bytes: &[u8]| {
+        put(w, "immediate", |w| {
+            w.number_be(1, register);
+            super::batch::put_value(w, IMMEDIATE_DATA, bytes);
+        });
+    };
+    value(FIRST_REGISTER, &octets(address));
+    value(FIRST_REGISTER + registers(family), &port.to_be_bytes());
+    destination(w, family);
+}
+
+pub(super) fn destination(w: &mut Attributes, family: Family) {
+    let protocol = if family == Family::V4 { 2 } else { 10 };
+    let port = FIRST_REGISTER + registers(family);
+    put(w, "nat", |w| numbers(w, &[(1, DESTINATION_NAT), (2, protocol), (3, FIRST_REGISTER), (5, port)]));
+}
+
+pub(super) fn end(w: &mut Attributes, verdict: Verdict) {
+    match verdict {
+        Verdict::Return => judge(w, RETURN, None),
+        Verdict::Drop => judge(w, DROP, None),
+        Verdict::Jump(chain) => jump(w, chain),
+    }
+}
+
+/// Goes through another chain, then on.
+pub(crate) fn jump(w: &mut Attributes, chain: &str) {
+    judge(w, JUMP, Some(chain));
+}
+
+/// Lets the packet pass.
+pub(crate) fn accept(w: &mut Attributes) {
+    judge(w, ACCEPT, None);
+}
+
+fn judge(w: &mut Attributes, verdict: i32, chain: Option<&str>) {
+    put(w, "immediate", |w| {
+        w.number_be(1, 0);
+        w.nest(IMMEDIATE_DATA, |w| {
+            w.nest(DATA_VERDICT, |w| {
+                w.bytes(1, &verdict.to_be_bytes());
+                if let Some(chain) = chain {
+                    w.text(VERDICT_CHAIN, chain);
+                }
+            });
+        });
+    });
+}
+
+const IMMEDIATE_DATA: u16 = 2;
+const DATA_VERDICT: u16 = 2;
+const VERDICT_CHAIN: u16 = 2;
+
+/// The chains that a rule leads to, out of its list of expressions as the kernel tells it.
+pub(super) fn jumps(expressions: &[u8]) -> impl Iterator<Item = String> {
+    attributes(expressions).filter_map(|(_, expression)| {
+        let judgement = find(expression, 2).filter(|_| find_text(expression, 1) == "immediate")?;
+        let verdict = find(find(judgement, IMMEDIATE_DATA)?, DATA_VERDICT)?;
+        Some(find_text(verdict, VERDICT_CHAIN)).filter(|chain| !chain.is_empty())
+    })
+}
