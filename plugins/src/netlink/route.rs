@@ -42,6 +42,8 @@ pub struct Settlement<'a> {
     pub index: u32,
     /// Its addresses.
     pub addresses: &'a [Cidr],
+    /// Whether the kernel asks about its addresses of IPv6.
+    pub detection: Detection,
     /// The routes over it, each with its gateway filled in.
     pub routes: &'a [result::Route],
 }
@@ -56,7 +58,7 @@ impl Route {
             settlement
                 .addresses
                 .iter()
-                .for_each(|cidr| put_new(w, settlement.index, *cidr, Detection::AsSet));
+                .for_each(|cidr| put_new(w, settlement.index, *cidr, settlement.detection));
             put_up(w, settlement.index);
             // From the next time on: the bridge's port is not open yet, or would flood all others.
             put_announcing(w, settlement.index);

@@ -5,7 +5,7 @@ use crate::address::{Cidr, Family};
 use crate::declaration::{Resource, Undo};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, IfMissing, Side, Sysctl};
-use crate::netlink::{Link, Settlement};
+use crate::netlink::{Detection, Link, Settlement};
 use crate::result::Route;
 use std::time::{Duration, Instant};
 
@@ -54,7 +54,13 @@ impl Resource for ContainerInterface {
         if !sysctls.is_empty() {
             host.set_sysctls(Side::Container, &sysctls)?;
         }
-        let settlement = Settlement { index: link.index, addresses: &self.addresses, routes: &self.routes };
+        // With accept_dad 0 the kernel would still hold each address back until it comes to it, in a task of its own.
+        let detection = match self.detection {
+            DuplicateDetection::Off => Detection::Skipped,
+            DuplicateDetection::On | DuplicateDetection::AsSet => Detection::AsSet,
+        };
+        let (addresses, routes) = (&self.addresses, &self.routes);
+        let settlement = Settlement { index: link.index, addresses, detection, routes };
         host.route(Side::Container)?.settle(&settlement)?;
         self.wait_for_port(host)?;
         self.wait_for_detection(host, &link)?;

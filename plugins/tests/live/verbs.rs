@@ -225,3 +225,20 @@ fn routes_have_the_priority_table_and_scope_that_they_name() {
     assert!(container.ip("route").contains("198.51.100.0/24 via 10.1.0.1 dev eth0 scope site"));
     stage.call("CHECK", &with_result(&config, &result)).netns(&container).succeed();
 }
+
+#[test]
+fn an_address_of_ipv6_can_be_used_the_moment_add_is_over() {
+    if !can_run() {
+        return;
+    }
+    let stage = Stage::new();
+    let mut config = bridge(&stage);
+    config["ipam"]["ranges"] = json!([[{"subnet": "fd00:1::/64"}]]);
+    for number in 0..30 {
+        let container = Namespace::new();
+        let result = stage.add(&config, &format!("c{number}"), &container);
+        let address = result["ips"][1]["address"].as_str().unwrap().replace("/64", "");
+        let bound = container.run(|| std::net::TcpListener::bind(format!("[{address}]:80")).map(drop));
+        assert!(bound.is_ok(), "{address} of the {number}th: {bound:?}");
+    }
+}
