@@ -1,5 +1,6 @@
 //! A cluster: two Docker daemons on two machines of this one, joined to a swarm.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
 
@@ -37,6 +38,53 @@ fn second_machine(host: &Host) -> File {
     other
 }
 
+/// A name under an address that refuses at once: nobody waits for a registry.
+const LOCAL: &str = "127.0.0.1:5000/tare-test:1";
+
+/// Joins the two to a swarm, whose nodes tell often that they live, so that it is soon seen when one does not.
+fn join(manager: &Docker<'_>, worker: &Docker<'_>) {
+    let own = ["--advertise-addr", "192.0.2.1", "--listen-addr", "192.0.2.1:2377"];
+    manager.ok(&[&["swarm", "init", "--dispatcher-heartbeat", "2s"], &own[..]].concat());
+    let token = manager.ok(&["swarm", "join-token", "-q", "worker"]);
+    worker.ok(&["swarm", "join", "--advertise-addr", "192.0.2.2", "--token", &token, "192.0.2.1:2377"]);
+    let nodes = || manager.ok(&["node", "ls", "--format", "{{.Status}}"]);
+    eventually_within(PATIENCE, "both nodes are ready", || nodes() == "Ready\nReady");
+}
+
+/// Six web servers on an overlay network. Process 1 does not mind SIGTERM: each has a second.
+fn serve(manager: &Docker<'_>) {
+    manager.ok(&["network", "create", "-d", "overlay", "over"]);
+    let name = ["service", "create", "-d", "--name", "web", "--stop-grace-period", "1s"];
+    let network = ["--network", "over", "--endpoint-mode", "dnsrr", "--replicas", "6", LOCAL];
+    manager.ok(&[&name[..], &network, &["httpd", "-f", "-p", "80", "-h", "/www"]].concat());
+    runs(manager, "web", 6);
+}
+
+/// The service's containers of this daemon: both daemons have the machine's host name, each counts its own.
+fn own(docker: &Docker<'_>) -> Vec<String> {
+    let listed = docker.ok(&["ps", "-q", "--filter", "label=com.docker.swarm.service.name=web"]);
+    listed.lines().map(str::to_string).collect()
+}
+
+/// How many addresses the service's name has inside one of its containers.
+fn resolved(docker: &Docker<'_>, from: &str) -> usize {
+    let told = docker.run(&["exec", from, "nslookup", "tasks.web"]).out;
+    let addresses = told.lines().filter_map(|line| line.strip_prefix("Address")?.split_whitespace().last());
+    let all: BTreeSet<&str> = addresses.filter(|address| !address.contains("127.0.0.11")).collect();
+    all.len()
+}
+
+fn answers(docker: &Docker<'_>, from: &str, name: &str) -> bool {
+    let address = format!("http://{name}/");
+    docker.run(&["exec", from, "wget", "-qO-", &address]).out.contains("hello from a container")
+}
+
+/// How many of its containers have what the update brought.
+fn updated(docker: &Docker<'_>) -> usize {
+    let has = |task: &String| docker.run(&["exec", task, "env"]).out.contains("ROUND=2");
+    own(docker).iter().filter(|task| has(task)).count()
+}
+
 #[test]
 fn a_service_is_spread_scaled_updated_and_survives_a_node() {
     let host = Host::for_engines();
@@ -46,91 +94,33 @@ fn a_service_is_spread_scaled_updated_and_survives_a_node() {
     let manager = Docker::start(&host, Node { name: "manager", network: None, options }, &image);
     let options = &["--bip", "172.31.1.1/24"];
     let mut worker = Docker::start(&host, Node { name: "worker", network: Some(other), options }, &image);
-    // A name under an address that refuses at once: nobody waits for a registry.
-    let name = "127.0.0.1:5000/tare-test:1";
     for docker in [&manager, &worker] {
-        docker.ok(&["tag", NAME, name]);
+        docker.ok(&["tag", NAME, LOCAL]);
     }
-    // Its nodes tell often that they live, so that it is soon seen when one does not.
-    let heart = ["--dispatcher-heartbeat", "2s"];
-    let own = ["--advertise-addr", "192.0.2.1", "--listen-addr", "192.0.2.1:2377"];
-    manager.ok(&[&["swarm", "init"], &heart[..], &own[..]].concat());
-    let token = manager.ok(&["swarm", "join-token", "-q", "worker"]);
-    worker.ok(&["swarm", "join", "--advertise-addr", "192.0.2.2", "--token", &token, "192.0.2.1:2377"]);
-    let nodes = || manager.ok(&["node", "ls", "--format", "{{.Status}}"]);
-    eventually_within(PATIENCE, "both nodes are ready", || nodes() == "Ready\nReady");
-    manager.ok(&["network", "create", "-d", "overlay", "over"]);
-    let create = [
-        "service",
-        "create",
-        "-d",
-        "--name",
-        "web",
-        "--network",
-        "over",
-        "--endpoint-mode",
-        "dnsrr",
-        // Process 1 does not mind SIGTERM.
-        "--stop-grace-period",
-        "1s",
-        "--replicas",
-        "6",
-        name,
-        "httpd",
-        "-f",
-        "-p",
-        "80",
-        "-h",
-        "/www",
-    ];
-    manager.ok(&create);
-    runs(&manager, "web", 6);
-    // Both daemons have the machine's host name; each counts its own.
-    let own =
-        |docker: &Docker<'_>| docker.ok(&["ps", "-q", "--filter", "label=com.docker.swarm.service.name=web"]);
-    assert_eq!(own(&manager).lines().count() + own(&worker).lines().count(), 6);
+    join(&manager, &worker);
+    serve(&manager);
+    assert_eq!(own(&manager).len() + own(&worker).len(), 6);
     let told = || manager.ok(&["service", "ps", "--no-trunc", "web"]);
     assert!(!own(&manager).is_empty() && !own(&worker).is_empty(), "{}", told());
-    let first = own(&manager).lines().next().unwrap().to_string();
-    let resolved = |from: &str| {
-        let told = manager.run(&["exec", from, "nslookup", "tasks.web"]).out;
-        let mut all: Vec<String> = told
-            .lines()
-            .filter_map(|line| line.strip_prefix("Address")?.split_whitespace().last())
-            .filter(|address| !address.contains("127.0.0.11"))
-            .map(str::to_string)
-            .collect();
-        all.sort();
-        all.dedup();
-        all.len()
-    };
-    eventually("the name resolves to all", || resolved(&first) == 6);
-    let answers = |from: &str, name: &str| {
-        let address = format!("http://{name}/");
-        manager.run(&["exec", from, "wget", "-qO-", &address]).out.contains("hello from a container")
-    };
-    eventually("a task answers by the service's name", || answers(&first, "tasks.web"));
+    let first = own(&manager).remove(0);
+    eventually("the name resolves to all", || resolved(&manager, &first) == 6);
+    eventually("a task answers by the service's name", || answers(&manager, &first, "tasks.web"));
     // Those of the other machine answer over the overlay.
-    for task in own(&worker).lines() {
-        let address = "{{.NetworkSettings.Networks.over.IPAddress}}";
-        let address = worker.ok(&["inspect", "-f", address, task]);
-        eventually("a task of the other node answers", || answers(&first, &address));
+    for task in own(&worker) {
+        let address = worker.ok(&["inspect", "-f", "{{.NetworkSettings.Networks.over.IPAddress}}", &task]);
+        eventually("a task of the other node answers", || answers(&manager, &first, &address));
     }
     manager.ok(&["service", "scale", "-d", "web=3"]);
     runs(&manager, "web", 3);
     manager.ok(&["service", "update", "-d", "--env-add", "ROUND=2", "--update-delay", "0s", "web"]);
-    // Each task has been replaced by one that has what the update brought.
-    let updated = |docker: &Docker<'_>| {
-        own(docker).lines().filter(|task| docker.run(&["exec", task, "env"]).out.contains("ROUND=2")).count()
-    };
     eventually_within(PATIENCE, "all tasks are updated", || updated(&manager) + updated(&worker) == 3);
     runs(&manager, "web", 3);
     assert!(!own(&worker).is_empty(), "there is something to be lost");
     // The node is lost: its tasks come up on the other one.
     worker.crash();
     eventually_within(PATIENCE, "all tasks run on what is left", || updated(&manager) == 3);
-    let left = own(&manager).lines().next().unwrap().to_string();
-    eventually("the service answers", || answers(&left, "tasks.web"));
+    let left = own(&manager).remove(0);
+    eventually("the service answers", || answers(&manager, &left, "tasks.web"));
     manager.ok(&["service", "rm", "web"]);
     eventually_within(PATIENCE, "the tasks are gone", || own(&manager).is_empty());
     worker.boot();
