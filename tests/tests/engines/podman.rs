@@ -328,3 +328,22 @@ fn an_ordinary_user_runs_containers_without_a_cgroup() {
     ok(&["pod", "rm", "-f", "-t", "0", "pod"]);
     ok(&["volume", "rm", "kept"]);
 }
+
+#[test]
+fn networks_are_the_hosts_anothers_or_none() {
+    let host = Host::for_engines();
+    let image = Image::make(&host);
+    let podman = Podman::start(&host, &tests::plugins(), &image);
+    let web = ["-d", "--name", "web", "--network", "none"];
+    let _ = podman.container(&web, &["httpd", "-f", "-p", "80", "-h", "/www"]).ok();
+    let shared = ["--rm", "--network", "container:web"];
+    let ask = || podman.container(&shared, &["wget", "-qO-", "http://127.0.0.1/"]);
+    eventually("the other answers over its loopback", || ask().out.contains("hello from a container"));
+    assert!(ask().out.contains("hello from a container"), "it survives who joined it");
+    let here = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
+    let there = podman.container(&["--rm", "--network", "host"], &["readlink", "/proc/self/ns/net"]).ok();
+    assert_eq!(there.out.trim(), here.to_string_lossy());
+    let alone = podman.container(&["--rm", "--network", "none"], &["ip", "-o", "link"]).ok().out;
+    assert_eq!(alone.lines().count(), 1, "{alone}");
+    podman.run(&["rm", "-f", "-t", "0", "web"]).ok();
+}
