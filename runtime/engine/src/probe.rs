@@ -33,11 +33,12 @@ pub fn host() -> Result<Host> {
     } else {
         Privilege::User { uid: geteuid().as_raw(), gid: getegid().as_raw() }
     };
+    let nested = in_user_namespace();
     Ok(Host {
         hierarchies: hierarchies(&std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default()),
         privilege,
-        in_user_namespace: in_user_namespace(),
-        denies_groups: in_user_namespace()
+        in_user_namespace: nested,
+        denies_groups: nested
             && std::fs::read("/proc/self/setgroups").is_ok_and(|word| word.starts_with(b"deny")),
         capabilities: sets.permitted.bits(),
         kernel: kernel(rustix::system::uname().release().to_str().unwrap_or_default()),
