@@ -31,7 +31,7 @@ fn leave(host: &Host, paths: &[&str]) {
     // Namespaces by name lie on a mount of their own.
     let _ = nix::mount::umount2("/run/netns", nix::mount::MntFlags::MNT_DETACH);
     // The runtime's own root, when the engine names none: empty, or it holds somebody's leak.
-    for root in ["/run/tare", "/run/crun"] {
+    for root in ["/run/tare", "/run/crun", "/run/runc"] {
         let _ = std::fs::remove_dir(root);
     }
     forget(paths);

@@ -99,7 +99,10 @@ fn podman_runs_by_its_page() {
     std::fs::write(podman.directory().join("containers.conf"), own).unwrap();
     assert_eq!(podman.container(&["--rm", "--network", "none"], &["echo", "hello"]).ok().out, "hello\n");
     assert!(podman.container(&["--rm"], &["ip", "-o", "link"]).ok().out.contains("eth0"));
-    let _ = podman.container(&["--rm", "--network", "none", "--cgroups", "disabled"], &["true"]).ok();
+    // runc does not know what Podman passes for it.
+    if host.runtime().kind() != tests::Kind::Runc {
+        let _ = podman.container(&["--rm", "--network", "none", "--cgroups", "disabled"], &["true"]).ok();
+    }
 }
 
 #[test]
@@ -130,8 +133,10 @@ fn buildah_builds_by_the_variable_that_the_page_names() {
     assert_eq!(run(&["sh", "-c", "exit 5"]).code, 5);
     assert_eq!(run(&["cat", "/b"]).ok().out, "built\n");
     buildah(&["rm", "work"]).ok();
-    // The default root of the runtime: empty, or it holds somebody's leak.
-    let _ = std::fs::remove_dir("/run/tare");
+    // The default roots of runtimes: empty, or they hold somebody's leak.
+    for root in ["/run/tare", "/run/crun", "/run/runc"] {
+        let _ = std::fs::remove_dir(root);
+    }
     for path in ["/run/lock", "/run/containers", "/run/libpod"] {
         let _ = std::fs::remove_dir_all(path);
     }

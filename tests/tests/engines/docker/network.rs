@@ -1,7 +1,9 @@
 //! Docker's networks in the ways that people are taught them: modes, published ports, names and links.
 
+use std::time::Duration;
+
 use tests::engines::{Docker, Image, NAME};
-use tests::{Call, Host, built, eventually};
+use tests::{Call, Host, built, eventually, eventually_within};
 
 use super::{ALONE, node};
 use crate::networks::{Outside, SERVER, fetches};
@@ -42,7 +44,8 @@ fn ports_are_published_in_every_way() {
         let words = ["fetch", "udp://127.0.0.1:18085"];
         Call::new(built().join("tare-payload"), host.files()).args(words).run().out
     };
-    eventually("datagrams are answered", || ask().contains("by datagram"));
+    // One that is lost is waited for.
+    eventually_within(Duration::from_secs(20), "datagrams are answered", || ask().contains("by datagram"));
     docker.ok(&["rm", "-f", "web", "any", "udp"]);
     assert!(!fetches("127.0.0.1:18080"));
     outside.leave(&host);
