@@ -2,6 +2,7 @@
 #
 #   make demo      two containers on one bridge, a published port, and nothing left afterwards
 #   make test      all tests
+#   make test-vm   those that need systemd, in a virtual machine
 #   make bench     the benchmark, against every runtime on PATH (RUNTIMES=... names others)
 #   make lint      formatting and lints
 #   make install   PREFIX=/usr/local DESTDIR=
@@ -21,10 +22,10 @@ COMPLETIONS := bash-completion/completions/tare zsh/site-functions/_tare fish/ve
 shell_of = $(firstword $(subst -, ,$(subst /, ,$(1))))
 PLUGINS := $(patsubst plugins/src/bin/%.rs,%,$(wildcard plugins/src/bin/*.rs))
 
-.PHONY: build release demo test bench lint install clean
-.PHONY: setup-build setup-demo setup-test setup-bench setup-lint
+.PHONY: build release demo test test-vm bench lint install clean
+.PHONY: setup-build setup-demo setup-test setup-vm setup-bench setup-lint
 
-setup-build setup-demo setup-test setup-bench setup-lint: setup-%:
+setup-build setup-demo setup-test setup-vm setup-bench setup-lint: setup-%:
 ifeq ($(SETUP),yes)
 	tests/setup.sh $*
 endif
@@ -41,6 +42,10 @@ demo: setup-demo build
 # The programs first: the tests run them.
 test: setup-test build
 	$(CARGO) test --locked --workspace --no-fail-fast
+
+# With systemd itself, in a virtual machine: minutes, and not part of the tests above.
+test-vm: setup-vm build
+	PROGRAMS=$(OUT)/debug tests/vm.sh
 
 bench: setup-bench release
 	$(OUT)/release/bench

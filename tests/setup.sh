@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing on Debian 12, and nothing that is there: tests/setup.sh build|demo|test|bench|lint
+# Installs what is missing on Debian 12, and nothing that is there: tests/setup.sh build|demo|test|vm|bench|lint
 set -eu
 
 here=$(dirname "$0")
@@ -69,6 +69,16 @@ engines() {
     file /etc/containers/policy.json golang-github-containers-common
 }
 
+# A virtual machine and what it is made with.
+vm() {
+    build
+    program qemu-system-x86_64 qemu-system-x86
+    program mmdebstrap mmdebstrap
+    program busybox busybox-static
+    program cpio cpio
+    program mkfs.ext4 e2fsprogs
+}
+
 lint() {
     build
     if ! "$here/rust.sh" cargo clippy --version >/dev/null 2>&1; then
@@ -80,11 +90,11 @@ lint() {
 }
 
 case "${1:-}" in
-build | demo | lint) "$1" ;;
+build | demo | vm | lint) "$1" ;;
 test) engines ;;
 bench) peers ;;
 *)
-    echo "usage: $0 build|demo|test|bench|lint" >&2
+    echo "usage: $0 build|demo|test|vm|bench|lint" >&2
     exit 2
     ;;
 esac

@@ -26,6 +26,13 @@ impl Container {
         &self.id
     }
 
+    /// The same container, on which the runtime is called in another way.
+    #[must_use]
+    pub fn by(mut self, runtime: Runtime) -> Self {
+        self.runtime = runtime;
+        self
+    }
+
     /// The bundle's directory.
     #[must_use]
     pub fn bundle(&self) -> &Path {

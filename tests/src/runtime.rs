@@ -25,6 +25,10 @@ pub struct Runtime {
     root: PathBuf,
     files: PathBuf,
     marker: String,
+    /// Options before every verb.
+    options: Vec<String>,
+    /// What its environment has besides.
+    variables: Vec<(String, String)>,
 }
 
 /// The directory that a build puts its programs into.
@@ -94,13 +98,34 @@ impl Runtime {
     pub(crate) fn new(root: &Path, files: &Path, marker: &str) -> Self {
         let program = program();
         assert!(program.is_file(), "no {}: `cargo build --bins` makes it", program.display());
-        Self { program, root: root.into(), files: files.into(), marker: marker.into() }
+        Self {
+            program,
+            root: root.into(),
+            files: files.into(),
+            marker: marker.into(),
+            options: Vec::new(),
+            variables: Vec::new(),
+        }
     }
 
     /// The same with another root directory.
     #[must_use]
     pub fn rooted(&self, root: &Path) -> Self {
         Self { root: root.into(), ..self.clone() }
+    }
+
+    /// The same, called with an option before every verb.
+    #[must_use]
+    pub fn option(mut self, option: &str) -> Self {
+        self.options.push(option.into());
+        self
+    }
+
+    /// The same, called with a variable in its environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
     }
 
     /// Which runtime it is.
@@ -126,6 +151,7 @@ impl Runtime {
     pub fn call<S: AsRef<str>>(&self, args: &[S]) -> Call {
         self.bare()
             .args(["--root".as_ref(), self.root.as_os_str()])
+            .args(&self.options)
             .args(args.iter().map(|arg| arg.as_ref().to_string()))
     }
 
@@ -134,6 +160,8 @@ impl Runtime {
     pub fn bare(&self) -> Call {
         Call::new(&self.program, &self.files).with(|command| {
             command.env("TARE_TEST", &self.marker).env_remove("XDG_RUNTIME_DIR").env_remove("NOTIFY_SOCKET");
+            command.env_remove("DBUS_SYSTEM_BUS_ADDRESS").env_remove("DBUS_SESSION_BUS_ADDRESS");
+            command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         })
     }
 

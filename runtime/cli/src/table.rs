@@ -75,7 +75,7 @@ pub(crate) const GLOBAL: &[Flag] = &[
     option("log-format", "text|json", "the form of the log (text)"),
     option("root", "DIR", "where containers are recorded (/run/tare)"),
     option("criu", "PATH", "the program criu (criu)"),
-    switch("systemd-cgroup", "let systemd make the cgroups (not built yet)"),
+    switch("systemd-cgroup", "let systemd make the cgroups, as units"),
     option("cgroup-manager", "cgroupfs|systemd|disabled", "who makes the cgroups (cgroupfs)"),
     option("rootless", "auto|true|false", "whether an ordinary user runs this (auto)"),
     lettered(switch("help", "print this"), 'h'),

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
-use tare_plan::step::{CheckUse, MakeCgroup, OpenCgroup, PrepareCgroup, WriteCgroup};
+use tare_plan::step::{CheckUse, MakeCgroup, OpenCgroup, PrepareCgroup, Tenant, WriteCgroup};
 
 /// How long the last processes of a cgroup may take to go, after they have been killed.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,10 +34,13 @@ pub(crate) fn make(step: &MakeCgroup) -> Result<OwnedFd, Fault> {
         }
         directory = below;
     }
-    if !made && !processes(directory.as_fd())?.is_empty() {
-        return Err(Fault::new(Call::Occupied, Errno::BUSY));
+    match step.tenant {
+        Tenant::Nobody if !made && !processes(directory.as_fd())?.is_empty() => {
+            Err(Fault::new(Call::Occupied, Errno::BUSY))
+        }
+        Tenant::Systemds if made => Err(Fault::new(Call::Open, Errno::NOENT)),
+        _ => Ok(directory),
     }
-    Ok(directory)
 }
 
 /// Opens a directory of a container that exists. Where it is gone, or hands domain controllers on so that it can hold no
@@ -235,8 +238,8 @@ impl Cgroup {
         }
         let Some(directory) = self.open()? else { return Ok(()) };
         // Whoever is left here and not in the first hierarchy was moved by somebody else since.
-        kill_one_by_one(directory.as_fd(), Instant::now() + PATIENCE)?;
-        remove_below(directory.as_fd())?;
+        unless_gone(kill_one_by_one(directory.as_fd(), Instant::now() + PATIENCE))?;
+        unless_gone(remove_below(directory.as_fd()))?;
         remove_directory(CWD, path.as_bytes())
     }
 }
@@ -281,12 +284,21 @@ pub(crate) fn kill_all(cgroups: &[Cgroup]) -> Result<(), Fault> {
     freezer::release(cgroups)?;
     for cgroup in cgroups {
         let Some(directory) = cgroup.open()? else { continue };
-        match write(directory.as_fd(), c"cgroup.kill", b"1") {
-            Ok(()) => return await_empty(directory.as_fd(), deadline),
-            Err(_) => return kill_one_by_one(directory.as_fd(), deadline),
-        }
+        let killed = match write(directory.as_fd(), c"cgroup.kill", b"1") {
+            Ok(()) => await_empty(directory.as_fd(), deadline),
+            Err(_) => kill_one_by_one(directory.as_fd(), deadline),
+        };
+        return unless_gone(killed);
     }
     Ok(())
+}
+
+/// A cgroup that is removed meanwhile, as systemd does when the last process is gone, has no files, and nobody in it.
+fn unless_gone(done: Result<(), Fault>) -> Result<(), Fault> {
+    match done {
+        Err(Fault { errno: Errno::NOENT | Errno::NODEV, .. }) => Ok(()),
+        done => done,
+    }
 }
 
 /// v1: what forks away is found the next time.

@@ -15,6 +15,7 @@ use tare_plan::create::{CgroupManager, Request};
 use tare_plan::host::Host;
 use tare_plan::plan::Plan;
 use tare_plan::spec::{Mistake, Namespace, NamespaceKind, Spec};
+use tare_plan::step::Unit;
 
 /// Creates a container from a bundle. It exists, and waits, when this returns; on an error nothing is left of it.
 ///
@@ -56,14 +57,17 @@ fn create_with(
     make(bundle, &plan, record, entry)
 }
 
-/// The facts of the host as this request may use them: whose cgroups nobody makes has no hierarchies to make any in.
+/// The facts of the host as this request may use them: whose cgroups nobody makes has no hierarchies to make any in, and only who
+/// wants units has a systemd.
 ///
 /// # Errors
-/// When the kernel does not say what this process may do.
+/// When the kernel does not say what this process may do; when there is no systemd, where it is wanted.
 pub fn host(request: &Request<'_>) -> Result<Host> {
     let mut host = probe::host()?;
-    if request.cgroup_manager == CgroupManager::Disabled {
-        host.hierarchies.clear();
+    match request.cgroup_manager {
+        CgroupManager::Cgroupfs => {}
+        CgroupManager::Disabled => host.hierarchies.clear(),
+        CgroupManager::Systemd => probe::add_systemd(&mut host)?,
     }
     Ok(host)
 }
@@ -93,7 +97,10 @@ pub fn plan(bundle: &Bundle, host: &Host, request: &Request<'_>) -> Result<Plan>
 pub fn record(bundle: &Bundle, host: &Host, request: &Request<'_>) -> Record {
     let spec: &Spec = &bundle.config;
     let cgroups = cgroups(spec, host, request.id);
-    let found = cgroups.iter().filter(|cgroup| is_found(cgroup)).cloned().collect();
+    let found: Vec<Cgroup> = cgroups.iter().filter(|cgroup| is_found(cgroup)).cloned().collect();
+    // A slice that was there before it is not the container's to stop.
+    let stays = |unit: &Unit| unit.name.ends_with(".slice") && !found.is_empty();
+    let unit = tare_plan::unit_of(spec, host, request.id).filter(|unit| !stays(unit));
     let root = spec.root.as_ref().map_or("rootfs", |root| root.path.as_str());
     Record {
         id: request.id.to_owned(),
@@ -106,6 +113,7 @@ pub fn record(bundle: &Bundle, host: &Host, request: &Request<'_>) -> Record {
         init: None,
         cgroups,
         found,
+        unit,
         pids: pids(spec),
         keyring: request.keyring,
         exit: None,

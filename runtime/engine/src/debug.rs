@@ -102,7 +102,7 @@ fn limits(record: &Record, config: &Spec) -> Section {
     let cgroups = record.cgroups.iter().map(|cgroup| (cgroup.mount.as_str(), cgroup.path.as_str()));
     let mut lines: Vec<(String, String)> =
         record.cgroups.iter().map(|one| line(&one.mount, format!("/{}", one.path))).collect();
-    let present = Present { cgroups: cgroups.collect(), cpu_max: None };
+    let present = Present { cgroups: cgroups.collect(), cpu_max: None, unit: None };
     let planned = probe::host()
         .ok()
         .and_then(|host| tare_plan::update::update(&config.linux.resources, &host, &present).ok());

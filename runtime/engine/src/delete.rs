@@ -10,9 +10,11 @@ use crate::resctrl;
 use crate::start::run_hooks;
 use crate::state::status;
 use crate::store::{Entry, Store};
+use crate::unit;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use tare_plan::place::Place;
 use tare_plan::step::{HookKind, Status};
 
 /// How long init may take to end after it has been killed, in milliseconds.
@@ -64,6 +66,11 @@ pub fn discard(created: Created, warn: &mut dyn FnMut(&Error)) -> Result<()> {
 pub(crate) fn destroy(mut entry: Entry, record: &Record, warn: &mut dyn FnMut(&Error)) -> Result<()> {
     stop(&entry, record)?;
     cgroup::destroy(&record.own_cgroups()).map_err(|fault| entry.error("remove the cgroup of", fault))?;
+    if let Some(unit) = &record.unit {
+        // Its cgroup is gone, which systemd sees by itself; only the memory of a failure may be left.
+        let stopped = unit::stop(unit);
+        stopped.unwrap_or_else(|refusal| warn(&unit::refused("stop", unit, refusal, Place::DEFAULT)));
+    }
     let groups = record.resctrl.iter().try_for_each(|group| resctrl::remove(group));
     groups.map_err(|fault| entry.error("remove the resctrl group of", fault))?;
     if record.init.is_some() {
@@ -165,6 +172,7 @@ mod tests {
                 init: None,
                 cgroups: cgroups.clone(),
                 found: cgroups,
+                unit: None,
                 pids: crate::record::Pids::Own,
                 keyring: tare_plan::create::Keyring::New,
                 exit: None,

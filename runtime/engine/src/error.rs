@@ -86,6 +86,11 @@ impl Error {
         Self::Step(Box::new(FailedStep { act: act.to_string(), fault, text: String::new(), because }))
     }
 
+    /// An error that has words of its own.
+    pub(crate) fn acted(act: impl Into<String>, fault: Fault, text: String, because: Place) -> Self {
+        Self::Step(Box::new(FailedStep { act: act.into(), fault, text, because }))
+    }
+
     /// Whether a hook failed, or took longer than it may.
     pub(crate) fn is_of_a_hook(&self) -> bool {
         let Self::Step(step) = self else { return false };
@@ -158,6 +163,7 @@ impl fmt::Display for FailedStep {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.fault.call {
             Call::Hook | Call::HookTimeout => self.write_hook(out)?,
+            Call::Bus if !self.text.is_empty() => write!(out, "cannot {}: {}", self.act, self.text)?,
             _ if self.text.is_empty() => write!(out, "cannot {}: {}", self.act, Reason(&self.fault))?,
             _ => write!(out, "cannot {}: {} ({})", self.act, self.text, name(self.fault.errno))?,
         }
@@ -273,6 +279,7 @@ const ERRNOS: &[(Errno, &str)] = &[
     (Errno::AGAIN, "EAGAIN"),
     (Errno::BADF, "EBADF"),
     (Errno::BUSY, "EBUSY"),
+    (Errno::CANCELED, "ECANCELED"),
     (Errno::CHILD, "ECHILD"),
     (Errno::CONNREFUSED, "ECONNREFUSED"),
     (Errno::CONNRESET, "ECONNRESET"),
@@ -300,6 +307,7 @@ const ERRNOS: &[(Errno, &str)] = &[
     (Errno::OVERFLOW, "EOVERFLOW"),
     (Errno::PERM, "EPERM"),
     (Errno::PIPE, "EPIPE"),
+    (Errno::PROTO, "EPROTO"),
     (Errno::RANGE, "ERANGE"),
     (Errno::ROFS, "EROFS"),
     (Errno::SRCH, "ESRCH"),

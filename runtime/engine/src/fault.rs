@@ -41,6 +41,8 @@ calls! {
     InUse = "check of the use",
     /// A class of service that is there has other shares than the configuration says.
     Schemata = "check of the schemata",
+    /// Asking systemd over its bus.
+    Bus = "systemd's bus",
     /// Creating an empty file.
     MakeFile = "create",
     /// mknod(2).

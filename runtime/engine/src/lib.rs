@@ -5,6 +5,7 @@
 
 pub mod activation;
 mod bundle;
+mod bus;
 mod cgroup;
 mod cgroup_steps;
 mod channel;
@@ -54,6 +55,7 @@ pub mod store;
 pub mod terminal;
 pub mod time;
 mod tree;
+mod unit;
 pub mod update;
 mod view;
 

@@ -14,17 +14,18 @@ use crate::spawn::{self, Birth, Init};
 use crate::start::run_hooks;
 use crate::store::Entry;
 use crate::view::{self, View};
-use crate::{cgroup, cgroup_steps, id_map, netdev, resctrl, tree};
+use crate::{cgroup, cgroup_steps, id_map, netdev, resctrl, tree, unit};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use rustix::fs::{self, MemfdFlags, Mode};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use tare_plan::place::Place;
 use tare_plan::plan::Plan;
 use tare_plan::spec::SchedulerPolicy;
 use tare_plan::step::{
     HookKind, InitStep, Locks, MakeResctrlGroup, MoveNetDevice, ParentStep, Planned, Signal, Slot, Source,
-    Status,
+    StartUnit, Status, Unit,
 };
 use tare_sys::clone::Spawned;
 use tare_sys::exec::Strings;
@@ -79,17 +80,24 @@ struct Made {
     cgroups: Vec<cgroup::Cgroup>,
     /// Groups of resctrl.
     groups: Vec<String>,
+    /// The unit that systemd has made.
+    unit: Option<Unit>,
 }
 
 impl Made {
     fn remove(&mut self) -> std::result::Result<(), Fault> {
         let removed = cgroup::destroy(&std::mem::take(&mut self.cgroups));
+        if let Some(unit) = self.unit.take() {
+            // With its last process it is over anyway; what is left then is that it is remembered.
+            let _over = unit::stop(&unit);
+        }
         std::mem::take(&mut self.groups).iter().try_for_each(|group| resctrl::remove(group)).and(removed)
     }
 
     fn keep(&mut self) {
         self.cgroups.clear();
         self.groups.clear();
+        self.unit = None;
     }
 }
 
@@ -106,7 +114,7 @@ impl Drop for Made {
 /// # Errors
 /// The step that failed, of either column, with its place in the configuration.
 pub fn carry_out(plan: &Plan, record: Record, entry: Entry) -> Result<Created> {
-    let made = Made { cgroups: record.own_cgroups(), groups: Vec::new() };
+    let made = Made { cgroups: record.own_cgroups(), groups: Vec::new(), unit: None };
     Parent::new(plan, record, entry, made)?.walk()?.keep()
 }
 
@@ -194,6 +202,8 @@ impl<'plan> Parent<'plan> {
         let done = match &planned.step {
             ParentStep::Await(signal) => return self.wait_for(*signal),
             ParentStep::Commit => return self.commit(),
+            ParentStep::StartUnit(start) => return self.start_unit(start, planned.because),
+            ParentStep::HandOver { slots } => self.hand_over(slots),
             ParentStep::Hooks(hooks) => self.hooks(&hooks.hooks, hooks.state),
             ParentStep::Spawn(spawn) => self.spawn(spawn),
             ParentStep::Send(signal) => self.send(*signal),
@@ -316,6 +326,25 @@ impl<'plan> Parent<'plan> {
         let birth = Birth { column: &self.plan.init, kit, slots: &mut self.slots };
         self.init = Some(spawn::init(step, birth)?);
         Ok(())
+    }
+
+    /// Lets systemd make the unit around init. What it has made from here on is to be undone.
+    fn start_unit(&mut self, step: &StartUnit, because: Place) -> Result<()> {
+        let init = self.pid().map_err(|fault| Error::step(&"start a unit", fault, because))?;
+        self.made.unit = Some(step.unit.clone());
+        unit::start(step, init).map_err(|refusal| {
+            if refusal.is(".UnitExists") {
+                // It is somebody else's, with all that is in it.
+                self.made.keep();
+            }
+            self.init_failure().unwrap_or_else(|| unit::refused("start", &step.unit, refusal, because))
+        })
+    }
+
+    /// Gives init what was opened since its birth.
+    fn hand_over(&self, slots: &[Slot]) -> std::result::Result<(), Fault> {
+        let mut opened = slots.iter().map(|slot| self.slots.get(*slot));
+        opened.try_for_each(|fd| channel::send_descriptor(self.channel.as_fd(), &[0], fd?))
     }
 
     fn pid(&self) -> std::result::Result<Pid, Fault> {

@@ -7,6 +7,7 @@ use rustix::fd::AsFd;
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::process::{getegid, geteuid};
 use tare_plan::host::{CgroupVersion, Hierarchy, Host, Kernel, Privilege, SecurityModules};
+use tare_plan::step::Manager;
 use tare_plan::tables::capabilities::Capability;
 
 const CGROUP: u64 = 0x0027_e0eb;
@@ -45,7 +46,35 @@ pub fn host() -> Result<Host> {
         kcore: fs::access(c"/proc/kcore", fs::Access::EXISTS).is_ok(),
         resctrl: resctrl(),
         security: security(),
+        systemd: None,
     })
+}
+
+/// Adds the systemd that makes units for whoever this is: the machine's for its root, that of the user for anybody else, and for
+/// the root of a user's own namespace.
+pub(crate) fn add_systemd(host: &mut Host) -> Result<()> {
+    let session = ["DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+    let manager = match host.privilege {
+        Privilege::Root if !(host.in_user_namespace && session) => Manager::System,
+        _ => Manager::User,
+    };
+    add_manager(host, manager)
+}
+
+/// Adds this systemd. What a user's may hand on is less than what the machine has.
+pub(crate) fn add_manager(host: &mut Host, manager: Manager) -> Result<()> {
+    let systemd = crate::unit::facts(manager)?;
+    if manager == Manager::User && host.is_unified() {
+        for hierarchy in &mut host.hierarchies {
+            let path = format!("{}{}/cgroup.controllers", hierarchy.mount, systemd.cgroup);
+            let handed = std::fs::read_to_string(path).unwrap_or_default();
+            hierarchy.controllers = handed.split_ascii_whitespace().map(str::to_owned).collect();
+        }
+    }
+    host.systemd = Some(systemd);
+    Ok(())
 }
 
 /// Where resctrl is mounted. Only where the kernel has it, and it is not at its usual place, all mounts are read.

@@ -5,7 +5,7 @@ use crate::process::ProcessId;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use tare_plan::create::Keyring;
-use tare_plan::step::Status;
+use tare_plan::step::{Manager, Status, Unit};
 
 /// The version of the record's form.
 const FORM: u64 = 1;
@@ -42,6 +42,8 @@ pub struct Record {
     pub cgroups: Vec<Cgroup>,
     /// Those of them that were there before it, and stay.
     pub found: Vec<Cgroup>,
+    /// The unit of systemd's that its cgroups are.
+    pub unit: Option<Unit>,
     /// Whose pid namespace it has.
     pub pids: Pids,
     /// The session keyring that its processes take.
@@ -69,6 +71,7 @@ impl Record {
             "init": self.init.as_ref().map(|init| json!({ "pid": init.pid, "start": init.start, "boot": init.boot })),
             "cgroups": list(&self.cgroups),
             "found": list(&self.found),
+            "unit": self.unit.as_ref().map(|unit| json!({ "name": unit.name, "user": unit.manager == Manager::User })),
             "ownPids": self.pids == Pids::Own,
             "ownKeyring": self.keyring == Keyring::New,
             "exit": self.exit,
@@ -100,6 +103,7 @@ impl Record {
             init: value.get("init").and_then(init),
             cgroups: cgroups(value.get("cgroups")?)?,
             found: cgroups(value.get("found")?)?,
+            unit: value.get("unit").and_then(unit),
             pids: if value.get("ownPids")?.as_bool()? { Pids::Own } else { Pids::Shared },
             keyring: if value.get("ownKeyring")?.as_bool()? { Keyring::New } else { Keyring::Inherited },
             exit: value.get("exit")?.as_i64().and_then(|code| i32::try_from(code).ok()),
@@ -150,6 +154,11 @@ fn cgroups(value: &Value) -> Option<Vec<Cgroup>> {
     value.as_array()?.iter().map(one).collect()
 }
 
+fn unit(value: &Value) -> Option<Unit> {
+    let manager = if value.get("user")?.as_bool()? { Manager::User } else { Manager::System };
+    Some(Unit { name: value.get("name")?.as_str()?.to_owned(), manager })
+}
+
 fn init(value: &Value) -> Option<ProcessId> {
     Some(ProcessId {
         pid: i32::try_from(value.get("pid")?.as_i64()?).ok()?,
@@ -174,6 +183,7 @@ mod tests {
             init: Some(ProcessId { pid: 7, start: 99, boot: "x".to_owned() }),
             cgroups: vec![Cgroup { mount: "/sys/fs/cgroup/pids".to_owned(), path: "a".to_owned() }],
             found: Vec::new(),
+            unit: Some(Unit { name: "a.scope".to_owned(), manager: Manager::User }),
             pids: Pids::Own,
             keyring: Keyring::New,
             exit: None,

@@ -20,6 +20,7 @@ use crate::resctrl;
 use crate::slots::Slots;
 use crate::spawn::Init;
 use crate::store::{Entry, Store};
+use crate::unit;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -78,6 +79,8 @@ pub fn restore(store: &Store, bundle: &Bundle, asked: &Asked<'_>) -> Result<Crea
         }
         Err(error) => {
             let cgroups = cgroup::destroy(&restoring.record.own_cgroups());
+            // It is over with its last process; what may be left is the memory of a failure.
+            let _over = restoring.record.unit.as_ref().map(unit::stop);
             let groups = restoring.record.resctrl.iter().try_for_each(|group| resctrl::remove(group));
             if cgroups.and(groups).is_err() {
                 restoring.entry.keep();
@@ -90,7 +93,9 @@ pub fn restore(store: &Store, bundle: &Bundle, asked: &Asked<'_>) -> Result<Crea
 impl Restoring<'_> {
     fn bring_back(&mut self, plan: &Plan) -> Result<Spawned> {
         let common = &self.asked.common;
-        let slots = make_cgroups(plan)?;
+        // systemd makes a unit around somebody who is there.
+        let unit = plan.parent.iter().any(|planned| matches!(planned.step, ParentStep::StartUnit(_)));
+        let early = if unit { None } else { Some(make_cgroups(plan, None)?) };
         let root = PrivateRoot::mount(plan, &self.entry.path())?;
         // criu mounts below them, which the kernel allows in their own mount namespace alone.
         let images = images::open(&common.images, Missing::Refused)?;
@@ -101,6 +106,7 @@ impl Restoring<'_> {
         let kept: Vec<BorrowedFd<'_>> = namespaces.iter().map(|(_, fd)| fd.as_fd()).collect();
         let service = Service::start(common.criu.as_deref(), &kept)?;
         service.check_version()?;
+        let slots = early.map_or_else(|| make_cgroups(plan, Some(service.pid())), Ok)?;
         enter_cgroups(plan, &slots, service.pid())?;
         let options = options::common(common, &self.bundle.config, (images.as_raw_fd(), work.as_raw_fd()))?;
         let options = self.own_options(options, &root, &namespaces);
@@ -275,15 +281,20 @@ fn make_place(ground: BorrowedFd<'_>, place: &str, source: &str) -> std::result:
     if is_file { inside.make_file(&path) } else { inside.make_directory(&path) }.map(drop)
 }
 
-/// Makes the container's cgroups and its groups of resctrl, with their limits, as create does.
-fn make_cgroups(plan: &Plan) -> Result<Slots> {
+/// Makes the container's cgroups and its groups of resctrl, with their limits, as create does; a unit of systemd's around `member`.
+fn make_cgroups(plan: &Plan, member: Option<Pid>) -> Result<Slots> {
     let mut slots = Slots::new(plan.slots);
     for planned in &plan.parent {
-        let done = match &planned.step {
-            ParentStep::MakeResctrlGroup(make) => {
+        let done = match (&planned.step, member) {
+            (ParentStep::StartUnit(start), Some(member)) => {
+                let refused = |refusal| unit::refused("start", &start.unit, refusal, planned.because);
+                unit::start(start, member).map_err(refused)?;
+                Ok(())
+            }
+            (ParentStep::MakeResctrlGroup(make), _) => {
                 resctrl::make(make).and_then(|group| slots.put(make.slot, group.directory))
             }
-            step => cgroup_steps::act(step, &mut slots).unwrap_or(Ok(())),
+            (step, _) => cgroup_steps::act(step, &mut slots).unwrap_or(Ok(())),
         };
         done.map_err(|fault| Error::step(&planned.step, fault, planned.because))?;
     }

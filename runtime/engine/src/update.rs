@@ -9,6 +9,7 @@ use crate::slots::Slots;
 use crate::state::status;
 use crate::stats::Values;
 use crate::store::Store;
+use crate::unit;
 use rustix::fd::BorrowedFd;
 use std::ffi::CStr;
 use tare_plan::place::Place;
@@ -37,8 +38,15 @@ pub fn update(
     let values = Values::open(&record.cgroups);
     check_use(&values, resources)?;
     let cgroups = record.cgroups.iter().map(|cgroup| (cgroup.mount.as_str(), cgroup.path.as_str()));
-    let present = Present { cgroups: cgroups.collect(), cpu_max: values.text("cpu", "cpu.max") };
-    let host = probe::host()?;
+    let present = Present {
+        cgroups: cgroups.collect(),
+        cpu_max: values.text("cpu", "cpu.max"),
+        unit: record.unit.as_ref(),
+    };
+    let mut host = probe::host()?;
+    if let Some(unit) = &record.unit {
+        probe::add_manager(&mut host, unit.manager)?;
+    }
     let planned = tare_plan::update::update(resources, &host, &present).map_err(Error::Config)?;
     let config = crate::bundle::check(&entry.config()?)?;
     let group = tare_plan::resctrl::update(&config, &host, id, shares).map_err(Error::Config)?;
@@ -84,8 +92,15 @@ fn carry_out(update: &Update, group: Option<&MakeResctrlGroup>) -> Result<()> {
     }
     let mut written = Vec::new();
     write_all(&slots, writes, &mut written)
+        .and_then(|()| update.steps.iter().try_for_each(tell_systemd))
         .and_then(|()| group.map_or(Ok(()), share))
         .inspect_err(|_| restore(&slots, &written))
+}
+
+/// Tells systemd of the new limits.
+fn tell_systemd(planned: &Planned<ParentStep>) -> Result<()> {
+    let ParentStep::ChangeUnit(change) = &planned.step else { return Ok(()) };
+    unit::change(change).map_err(|refusal| unit::refused("change", &change.unit, refusal, Place::DEFAULT))
 }
 
 /// Writes other shares of caches and memory bandwidth.

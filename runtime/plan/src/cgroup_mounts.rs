@@ -57,7 +57,7 @@ pub(crate) fn plan(
 /// Shows one directory at `path`.
 fn show(draft: &mut Draft, (cgroup, attributes): (Slot, Attributes), path: CString, place: Place) {
     let slot = draft.slot();
-    draft.before(ParentStep::CloneCgroup { slot, cgroup, attributes }, place);
+    draft.group(ParentStep::CloneCgroup { slot, cgroup, attributes }, place);
     let target = Target { path, guard: Guard::OutsideProcfs };
     draft.init(InitStep::Attach { tree: slot, target, content: Content::Own }, place);
 }

@@ -7,7 +7,7 @@ use crate::place::Place;
 use crate::plan::{Plan, Program};
 use crate::spec::{self, Checked, Examined, Mistake, NamespaceKind, Propagation, Spec};
 use crate::step::{
-    Console, EnterRoot, Hook, HookKind, Hooks, InitStep, ParentStep, Signal, Slot, Spawn, Status,
+    Console, EnterRoot, Hook, HookKind, Hooks, InitStep, ParentStep, Planned, Signal, Slot, Spawn, Status,
 };
 use crate::{devices, labels, mounts, namespaces, process, resctrl, root, scheduling};
 
@@ -37,6 +37,8 @@ pub struct Request<'text> {
 pub enum CgroupManager {
     /// This runtime, in the kernel's file systems.
     Cgroupfs,
+    /// systemd, which makes a unit for each container.
+    Systemd,
     /// Nobody: the container stays in those of its creator (crun's word, which Podman passes on).
     Disabled,
 }
@@ -319,9 +321,29 @@ pub(crate) fn finish(mut draft: Draft, spawn: Spawn, program: Program) -> Result
     }
     let slots = draft.slots();
     draft.before(ParentStep::Spawn(spawn), Place::of("linux.namespaces"));
+    hand_over_late(&mut draft);
     let mut parent = draft.before;
+    parent.append(&mut draft.grouped);
     parent.append(&mut draft.after);
     Ok(Plan { parent, init: draft.init, slots, program, warnings: draft.warnings })
+}
+
+/// What is opened after init's birth is handed to it where it waits for that.
+fn hand_over_late(draft: &mut Draft) {
+    let opened = |planned: &Planned<ParentStep>| match &planned.step {
+        ParentStep::MakeCgroup(make) => Some(make.slot),
+        ParentStep::OpenCgroup(open) => Some(open.slot),
+        ParentStep::CloneCgroup { slot, .. } => Some(*slot),
+        _ => None,
+    };
+    let late: Vec<Slot> = draft.grouped.iter().filter_map(opened).collect();
+    for planned in &mut draft.init {
+        if let InitStep::TakeOver { slots } = &mut planned.step {
+            slots.clone_from(&late);
+            let because = planned.because;
+            draft.grouped.push(Planned { step: ParentStep::HandOver { slots: slots.clone() }, because });
+        }
+    }
 }
 
 /// Whether the runtime acts as root.

@@ -10,6 +10,10 @@ use std::ffi::CString;
 pub(crate) struct Draft {
     /// The parent's steps before init is made.
     pub(crate) before: Vec<Planned<ParentStep>>,
+    /// The parent's steps about cgroups that can only be made for an init that is there.
+    pub(crate) grouped: Vec<Planned<ParentStep>>,
+    /// Whether steps about cgroups are among those.
+    pub(crate) groups_come: GroupsCome,
     /// The parent's steps from there on.
     pub(crate) after: Vec<Planned<ParentStep>>,
     /// Init's steps.
@@ -19,6 +23,16 @@ pub(crate) struct Draft {
     /// What is odd.
     pub(crate) warnings: Vec<Mistake>,
     slots: u16,
+}
+
+/// When the container's cgroups come to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum GroupsCome {
+    /// Before init, which is born in them where it can.
+    #[default]
+    BeforeInit,
+    /// After it: systemd makes them around it.
+    AfterInit,
 }
 
 impl Draft {
@@ -35,6 +49,14 @@ impl Draft {
 
     pub(crate) fn before(&mut self, step: ParentStep, because: Place) {
         self.before.push(Planned { step, because });
+    }
+
+    /// A step about the container's cgroups.
+    pub(crate) fn group(&mut self, step: ParentStep, because: Place) {
+        match self.groups_come {
+            GroupsCome::BeforeInit => self.before(step, because),
+            GroupsCome::AfterInit => self.grouped.push(Planned { step, because }),
+        }
     }
 
     pub(crate) fn after(&mut self, step: ParentStep, because: Place) {

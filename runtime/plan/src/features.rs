@@ -34,7 +34,7 @@ fn linux() -> Value {
     json!({
         "namespaces": words::<NamespaceKind>(|_| true),
         "capabilities": words::<Capability>(|_| true),
-        "cgroup": { "v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true },
+        "cgroup": { "v1": true, "v2": true, "systemd": true, "systemdUser": true, "rdma": true },
         "seccomp": seccomp_features(),
         "apparmor": { "enabled": true },
         "selinux": { "enabled": true },

@@ -1,5 +1,7 @@
 //! What planning has to know about the host: facts, gathered once, so that no step branches on the kernel.
 
+use crate::step::Manager;
+
 /// Facts about the host and about who runs the runtime.
 #[derive(Clone, Debug, Default)]
 pub struct Host {
@@ -21,6 +23,19 @@ pub struct Host {
     pub resctrl: Option<String>,
     /// The security modules that label processes.
     pub security: SecurityModules,
+    /// The systemd that makes the cgroups, where it is asked to.
+    pub systemd: Option<Systemd>,
+}
+
+/// A systemd that makes units for containers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Systemd {
+    /// Which one it is.
+    pub manager: Manager,
+    /// Its version.
+    pub version: u32,
+    /// The cgroup below which its units are, with a slash before it; empty for the topmost one.
+    pub cgroup: String,
 }
 
 /// The security modules that are in force.

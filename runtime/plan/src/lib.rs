@@ -10,6 +10,7 @@ mod devices;
 mod draft;
 pub mod exec;
 pub mod features;
+mod gvariant;
 pub mod host;
 mod id_maps;
 mod labels;
@@ -30,3 +31,4 @@ pub mod tables;
 pub mod update;
 
 pub use cgroup::path as cgroup_path;
+pub use cgroup::unit_of;

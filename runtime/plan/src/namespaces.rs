@@ -57,7 +57,8 @@ pub(crate) fn enter(draft: &mut Draft, context: &mut Context<'_>) -> Spawn {
             draft.init(InitStep::JoinNamespace { slot: *slot, kind: *kind }, *place);
         }
     }
-    Spawn { namespaces: flags, join, enter: None, time, cgroup: cgroup::unified(context) }
+    let cgroup = cgroup::unified(context).filter(|_| context.host.systemd.is_none());
+    Spawn { namespaces: flags, join, enter: None, time, cgroup }
 }
 
 /// The namespaces that must be entered before init is made: those that a process can enter only for its children (pid), and the

@@ -46,11 +46,13 @@ impl Plan {
         let mut parent = self.parent.iter().filter_map(|planned| match planned.step {
             ParentStep::Send(signal) => Some((Side::Sends, signal)),
             ParentStep::Await(signal) => Some((Side::Awaits, signal)),
+            ParentStep::HandOver { .. } => Some((Side::Sends, Signal::Placed)),
             _ => None,
         });
         let mut init = self.init.iter().filter_map(|planned| match planned.step {
             InitStep::Send(signal) => Some((Side::Sends, signal)),
             InitStep::Await(signal) => Some((Side::Awaits, signal)),
+            InitStep::TakeOver { .. } => Some((Side::Awaits, Signal::Placed)),
             _ => None,
         });
         loop {

@@ -4,8 +4,8 @@
 
 use crate::plan::Plan;
 use crate::step::{
-    Attributes, Console, EnterRoot, InitStep, Label, Labelled, MakeResctrlGroup, MapWriter, Mount, Overlay,
-    ParentStep, Planned, Presence, Reach, Rlimit, Signal, Source, Spawn,
+    Attributes, Console, EnterRoot, InitStep, Label, Labelled, MakeResctrlGroup, Manager, MapWriter, Mount,
+    Overlay, ParentStep, Planned, Presence, Property, Reach, Rlimit, Signal, Source, Spawn, Tenant, Unit,
 };
 use serde_json::{Value, json};
 use std::ffi::CStr;
@@ -46,7 +46,8 @@ impl fmt::Display for ParentStep {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MakeCgroup(make) => {
-                write!(out, "make the cgroup {}/{}", text(&make.mount), text(&make.path))
+                let verb = if make.tenant == Tenant::Systemds { "open" } else { "make" };
+                write!(out, "{verb} the cgroup {}/{}", text(&make.mount), text(&make.path))
             }
             Self::OpenCgroup(open) => {
                 write!(out, "open the cgroup {}/{}", text(&open.mount), text(&open.path))
@@ -131,9 +132,27 @@ impl ParentStep {
                 write!(out, "load the device program, {} instructions", program.instructions.len())
             }
             Self::GiveCgroup { uid, .. } => write!(out, "give the cgroup to user {uid}"),
+            Self::StartUnit(start) => {
+                write!(out, "start the unit {}", Requested(&start.unit, &start.properties))
+            }
+            Self::ChangeUnit(change) => {
+                write!(out, "change the unit {}", Requested(&change.unit, &change.properties))
+            }
+            Self::HandOver { slots } => write!(out, "hand {} descriptors to init", slots.len()),
             Self::MakeResctrlGroup(group) => write!(out, "{group}"),
             _ => out.write_str("put init into the resctrl group"),
         }
+    }
+}
+
+/// A unit and what is asked of systemd about it.
+struct Requested<'step>(&'step Unit, &'step [Property]);
+
+impl fmt::Display for Requested<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whose = if self.0.manager == Manager::User { " of the user's systemd" } else { "" };
+        write!(out, "{}{whose}", self.0.name)?;
+        self.1.iter().try_for_each(|property| write!(out, " {property}"))
     }
 }
 
@@ -212,6 +231,7 @@ impl fmt::Display for InitStep {
             Self::ShowToUser => out.write_str("let its user look into it"),
             Self::HideFromOthers => out.write_str("hide from other processes of its user"),
             Self::CloneTree { source, .. } => write!(out, "copy {source}"),
+            Self::TakeOver { slots } => write!(out, "wait for {} descriptors", slots.len()),
             Self::JoinCgroup { .. } => out.write_str("enter a cgroup"),
             Self::JoinNamespace { kind, .. } => write!(out, "join the {kind} namespace"),
             Self::Await(signal) => write!(out, "wait for {}", signal.name()),

@@ -1,11 +1,11 @@
 //! The plan of `update`: other limits for a container that exists.
 
-use crate::cgroup::{self, limits};
+use crate::cgroup::{self, limits, properties};
 use crate::draft::Draft;
 use crate::host::{CgroupVersion, Hierarchy, Host};
 use crate::place::Place;
 use crate::spec::{Mistake, Resources, check_resources};
-use crate::step::{OpenCgroup, ParentStep, Planned, Slot};
+use crate::step::{ChangeUnit, OpenCgroup, ParentStep, Planned, Slot, Unit};
 
 /// What has to be known of a container whose limits change.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,8 @@ pub struct Present<'text> {
     pub cgroups: Vec<(&'text str, &'text str)>,
     /// Its quota and period on v2, as `cpu.max` has them: one file takes both, and only one may be given.
     pub cpu_max: Option<String>,
+    /// The unit that systemd has made for it.
+    pub unit: Option<&'text Unit>,
 }
 
 /// The steps of an update.
@@ -41,11 +43,22 @@ pub fn update(resources: &Resources, host: &Host, present: &Present<'_>) -> Resu
         limits::refuse_all(&mut draft, &wanted);
     } else {
         limits::plan(&mut draft, &cgroups, &wanted);
+        change_unit(&mut draft, host, present.unit, &wanted);
     }
     if draft.mistakes.is_empty() {
         Ok(Update { slots: draft.slots(), steps: draft.before, warnings: draft.warnings })
     } else {
         Err(draft.mistakes)
+    }
+}
+
+/// Plans what systemd is told, so that it never writes the former values again. It comes last: what it is told the kernel has taken.
+fn change_unit(draft: &mut Draft, host: &Host, unit: Option<&Unit>, wanted: &Resources) {
+    let (Some(systemd), Some(unit)) = (&host.systemd, unit) else { return };
+    let properties = properties::limits(draft, host, systemd, wanted);
+    if !properties.is_empty() {
+        let step = ChangeUnit { unit: unit.clone(), properties };
+        draft.before(ParentStep::ChangeUnit(step), Place::of("linux.resources"));
     }
 }
 
@@ -104,7 +117,11 @@ mod tests {
     }
 
     fn writes(text: &str, host: &Host, cpu_max: Option<&str>) -> Vec<String> {
-        let present = Present { cgroups: vec![("/sys/fs/cgroup", "c")], cpu_max: cpu_max.map(str::to_owned) };
+        let present = Present {
+            cgroups: vec![("/sys/fs/cgroup", "c")],
+            cpu_max: cpu_max.map(str::to_owned),
+            unit: None,
+        };
         let update = update(&load_resources(text.as_bytes()).unwrap(), host, &present).unwrap();
         update.steps.iter().skip(1).map(|planned| planned.step.to_string()).collect()
     }

@@ -44,6 +44,7 @@ mod rootfs;
 mod samples;
 mod scheduling;
 mod seccomp;
+mod systemd;
 mod terminal;
 mod update;
 mod version_2;

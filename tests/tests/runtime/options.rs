@@ -1,6 +1,6 @@
 //! Options that engines give: each is known, in every spelling they use.
 
-use tests::{Host, Kind, skip_for, under_test};
+use tests::{Host, skip_for};
 
 #[test]
 fn global_options_of_engines_are_known() {
@@ -46,19 +46,6 @@ fn short_options_are_those_of_runc() {
     let _ = host.runtime().run(&["list", "-f", "json"]).ok().json();
     let _ = container.verb(&["delete", "-f"]).ok();
     container.deleted_already();
-}
-
-#[test]
-fn systemd_is_refused_clearly_until_it_is_built() {
-    if under_test() != Kind::Tare {
-        return tests::skip::note_peer("any peer", "peers have it");
-    }
-    let host = Host::new();
-    let container = host.container(host.config(&["true"]));
-    let bundle = container.bundle().to_string_lossy().into_owned();
-    let words = ["--systemd-cgroup", "create", "--bundle", &bundle, container.id()];
-    let _ = host.runtime().run(&words).fails().says(&["systemd"]);
-    host.is_clean();
 }
 
 #[test]

@@ -6,8 +6,8 @@ use crate::output;
 use serde_json::{Value, json};
 use std::path::Path;
 use tare_engine::create::read;
-use tare_engine::{Error, Result, probe};
-use tare_plan::create::{CgroupManager, Keyring, Request, examine};
+use tare_engine::{Error, Result};
+use tare_plan::create::{Keyring, Request, examine};
 use tare_plan::spec::{Examined, Mistake};
 use tare_plan::step::EnterRoot;
 
@@ -25,9 +25,9 @@ pub(crate) fn check(arguments: &Arguments, _: &mut Log) -> Result<u8> {
         keyring: Keyring::New,
         preserve_fds: 0,
         pidfd_socket: None,
-        cgroup_manager: CgroupManager::Cgroupfs,
+        cgroup_manager: super::create::cgroup_manager(arguments)?,
     };
-    let found = examine(&bytes, &probe::host()?, &request);
+    let found = examine(&bytes, &tare_engine::create::host(&request)?, &request);
     let answer = match arguments.value("format") {
         None | Some("text") => text(&found),
         Some("json") => format!("{:#}\n", to_json(&found)),

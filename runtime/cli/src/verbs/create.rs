@@ -58,19 +58,18 @@ pub(crate) fn request<'text>(arguments: &'text Arguments, bundle: &'text Bundle)
 }
 
 /// Who makes the cgroups, as runc's option says it or crun's.
-fn cgroup_manager(arguments: &Arguments) -> Result<CgroupManager> {
+pub(crate) fn cgroup_manager(arguments: &Arguments) -> Result<CgroupManager> {
     let systemd = arguments.is_global_set("systemd-cgroup");
     match arguments.global("cgroup-manager") {
-        _ if systemd => {}
-        None | Some("cgroupfs") => return Ok(CgroupManager::Cgroupfs),
-        Some("disabled") => return Ok(CgroupManager::Disabled),
-        Some("systemd") => {}
+        Some("systemd") => Ok(CgroupManager::Systemd),
+        _ if systemd => Ok(CgroupManager::Systemd),
+        None | Some("cgroupfs") => Ok(CgroupManager::Cgroupfs),
+        Some("disabled") => Ok(CgroupManager::Disabled),
         Some(other) => {
             let expected = "expected cgroupfs, systemd or disabled";
-            return Err(Error::Usage(format!("invalid --cgroup-manager {other:?}: {expected}")));
+            Err(Error::Usage(format!("invalid --cgroup-manager {other:?}: {expected}")))
         }
     }
-    Err(Error::Usage("--systemd-cgroup: cgroups made by systemd are not supported yet".to_owned()))
 }
 
 /// Writes the pid of init where `--pid-file` says. A container whose pid can't be told is not kept.

@@ -6,7 +6,7 @@ use crate::log::Log;
 use crate::output;
 use std::path::Path;
 use tare_engine::create::{Bundle, plan as plan_bundle};
-use tare_engine::{Error, Result, probe};
+use tare_engine::{Error, Result};
 
 /// Prints every step that `create` would take. Nothing is done, and no rights are needed.
 pub(crate) fn plan(arguments: &Arguments, log: &mut Log) -> Result<u8> {
@@ -16,7 +16,7 @@ pub(crate) fn plan(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     };
     let name = Path::new(&bundle.path).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let request = tare_plan::create::Request { id: &name, ..request(arguments, &bundle)? };
-    let plan = plan_bundle(&bundle, &probe::host()?, &request)?;
+    let plan = plan_bundle(&bundle, &tare_engine::create::host(&request)?, &request)?;
     let text = match arguments.value("format") {
         None | Some("text") => plan.to_string(),
         Some("json") => format!("{:#}\n", plan.to_json()),

@@ -122,7 +122,10 @@ impl<'plan> Init<'plan> {
                 let tree = crate::tree::clone(source, self.slots)?;
                 self.slots.put(*slot, tree)
             }
-            InitStep::JoinCgroup { cgroup } => namespace::join_cgroup(self.slots.get(*cgroup)?),
+            InitStep::TakeOver { slots } => self.take_over(slots),
+            InitStep::JoinCgroup { cgroup, version } => {
+                namespace::join_cgroup(self.slots.get(*cgroup)?, *version)
+            }
             InitStep::JoinNamespace { slot, kind } => namespace::join(self.slots.get(*slot)?, *kind),
             InitStep::BecomeRoot => identity::become_root(),
             InitStep::EveryProcessor => identity::every_processor(),
@@ -203,6 +206,15 @@ impl<'plan> Init<'plan> {
             InitStep::ReadonlyPath { path } => mask::readonly(self.inside()?, path),
             _ => Err(Fault::new(Call::Unexpected, Errno::NOSYS)),
         }
+    }
+
+    /// Waits for descriptors that the parent has opened since init was born; the end of the channel means that it is dead.
+    fn take_over(&mut self, slots: &[Slot]) -> Result<(), Fault> {
+        for slot in slots {
+            let (_, fd) = channel::receive_bytes(self.kit.channel.as_fd(), &mut [0])?;
+            self.slots.put(*slot, fd.ok_or(Fault::new(Call::Peer, Errno::PIPE))?)?;
+        }
+        Ok(())
     }
 
     /// The root file system's topmost directory.

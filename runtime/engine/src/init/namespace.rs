@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::ffi::CStr;
+use tare_plan::host::CgroupVersion;
 use tare_plan::spec::NamespaceKind;
 
 /// `PROC_SUPER_MAGIC` (statfs(2)).
@@ -17,9 +18,13 @@ pub(crate) const PROCFS: u64 = 0x9fa0;
 ///
 /// A process that writes itself, and is alone in its thread group, does not wait for the kernel's grace period, as a
 /// pid written by another process would (7 ms a hierarchy).
-pub(super) fn join_cgroup(cgroup: BorrowedFd<'_>) -> Result<(), Fault> {
+pub(super) fn join_cgroup(cgroup: BorrowedFd<'_>, version: CgroupVersion) -> Result<(), Fault> {
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let tasks = fs::openat(cgroup, c"tasks", flags, Mode::empty()).during(Call::Open)?;
+    let file = match version {
+        CgroupVersion::V1 => c"tasks",
+        CgroupVersion::V2 => c"cgroup.procs",
+    };
+    let tasks = fs::openat(cgroup, file, flags, Mode::empty()).during(Call::Open)?;
     rustix::io::write(&tasks, b"0").during(Call::Write).map(drop)
 }
 

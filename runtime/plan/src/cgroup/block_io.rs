@@ -69,7 +69,7 @@ fn either(
         value: draft.text(value, place),
     };
     let (first, or) = (one(name, &value), one(file, &other));
-    draft.before(ParentStep::WriteCgroupOr { first, or }, place);
+    draft.group(ParentStep::WriteCgroupOr { first, or }, place);
 }
 
 /// Most bytes and operations in a second, by device. On v2 all four are words of one file.
@@ -114,6 +114,6 @@ fn throttles(draft: &mut Draft, cgroups: &Cgroups<'_>, (io, controller): (&Block
 }
 
 /// The weight of v2 (1 to 10000) for one of v1 (10 to 1000).
-fn io_weight(weight: u16) -> u64 {
+pub(super) fn io_weight(weight: u16) -> u64 {
     1 + (u64::from(weight).max(10) - 10) * 9999 / 990
 }

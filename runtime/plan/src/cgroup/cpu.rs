@@ -6,7 +6,7 @@ use crate::place::Place;
 use crate::spec::Cpu;
 
 /// The period of a quota for which none is given, in microseconds: the kernel's own.
-const DEFAULT_PERIOD: u64 = 100_000;
+pub(super) const DEFAULT_PERIOD: u64 = 100_000;
 
 /// Plans what is set.
 pub(super) fn plan(draft: &mut Draft, cgroups: &Cgroups<'_>, cpu: &Cpu) {
@@ -95,7 +95,7 @@ fn runtime(number: Option<i64>) -> Option<String> {
 /// The weight of v2 (1 to 10000) for shares of v1 (2 to 262144), so that the ends, and the default 1024 as 100, agree.
 ///
 /// The curve is the one runc, crun and systemd agreed on in 2025: a parabola of the logarithms.
-fn weight_of(shares: u64) -> u64 {
+pub(super) fn weight_of(shares: u64) -> u64 {
     let exponent = (shares.clamp(2, 262_144) as f64).log2();
     let power = (exponent * exponent + 125.0 * exponent) / 612.0 - 7.0 / 34.0;
     (10_f64.powf(power).ceil() as u64).clamp(1, 10_000)

@@ -10,7 +10,7 @@ use crate::step::{DeviceProgram, ParentStep, Slot};
 
 /// What every container may use besides what its configuration allows: nodes of any device may be made, and the default
 /// devices and terminals used, as runc has it.
-const ALWAYS: &[&str] = &[
+pub(super) const ALWAYS: &[&str] = &[
     "c *:* m",
     "b *:* m",
     "c 1:3 rwm",
@@ -34,7 +34,7 @@ pub(super) fn plan(draft: &mut Draft, context: &Context<'_>) {
     let place = Place::of("linux.resources.devices");
     if is_root(context.host) && !context.host.in_user_namespace {
         let instructions = device_program::compile(&resources.devices, ALWAYS);
-        draft.before(ParentStep::DeviceProgram(DeviceProgram { cgroup: slot, instructions }), place);
+        draft.group(ParentStep::DeviceProgram(DeviceProgram { cgroup: slot, instructions }), place);
     } else if !resources.devices.is_empty() {
         draft.warn(place, "device rules are not enforced: only the host's root may load a device program");
     }

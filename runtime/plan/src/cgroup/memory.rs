@@ -59,7 +59,7 @@ fn check_use(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
     for (limit, place) in limits {
         if let Some(limit) = limit.and_then(|limit| u64::try_from(limit).ok()).filter(|limit| *limit != 0) {
             let step = CheckUse { cgroup: *slot, file: c"memory.current".to_owned(), limit };
-            draft.before(ParentStep::CheckUse(step), Place::of(place));
+            draft.group(ParentStep::CheckUse(step), Place::of(place));
         }
     }
 }
@@ -85,7 +85,7 @@ fn behaviour(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
 }
 
 /// v2 counts swap alone, where the configuration counts memory and swap together.
-fn swap_alone(limit: i64, both: i64) -> String {
+pub(super) fn swap_alone(limit: i64, both: i64) -> String {
     if both < 0 || limit < 0 { "max".to_owned() } else { (both - limit).max(0).to_string() }
 }
 

@@ -6,20 +6,27 @@ mod device_program;
 mod devices;
 pub(crate) mod limits;
 mod memory;
+pub(crate) mod properties;
+mod unit;
 
 use crate::create::{Context, is_root};
-use crate::draft::{Draft, clean};
+use crate::draft::{Draft, GroupsCome, clean};
 use crate::host::{CgroupVersion, Hierarchy, Host, Privilege};
 use crate::namespaces::outside;
 use crate::place::Place;
 use crate::spec::{NamespaceKind, Spec};
-use crate::step::{InitStep, MakeCgroup, ParentStep, PrepareCgroup, Slot, WriteCgroup};
+use crate::step::{InitStep, MakeCgroup, ParentStep, PrepareCgroup, Slot, Tenant, Unit, WriteCgroup};
+use unit::Kind;
 
 /// The container's directory, relative to the mount of each hierarchy; nothing when it gets none.
 ///
 /// Without `cgroupsPath` it is called after the container, in the topmost directory. An ordinary user has no directory to make one in,
 /// nor has root of a user namespace, which is what Podman makes of one: such a container has a cgroup only where it asks for one.
+/// Where systemd makes it, it is that of a unit.
 pub fn path(spec: &Spec, host: &Host, id: &str) -> Option<String> {
+    if let Some(systemd) = &host.systemd {
+        return unit::locate(spec, host, systemd, id).ok().map(|located| located.path);
+    }
     let asked = spec.linux.cgroups_path.as_deref().filter(|path| !path.is_empty());
     let allowed = host.privilege == Privilege::Root && !host.in_user_namespace;
     match asked {
@@ -29,8 +36,22 @@ pub fn path(spec: &Spec, host: &Host, id: &str) -> Option<String> {
     }
 }
 
+/// The unit that systemd makes for a container, where it is asked to.
+pub fn unit_of(spec: &Spec, host: &Host, id: &str) -> Option<Unit> {
+    let systemd = host.systemd.as_ref()?;
+    let located = unit::locate(spec, host, systemd, id).ok()?;
+    Some(Unit { name: located.name, manager: systemd.manager })
+}
+
 /// Plans the directories and the limits.
 pub(crate) fn plan<'host>(draft: &mut Draft, context: &mut Context<'host>) {
+    if let Some(systemd) = &context.host.systemd {
+        match unit::locate(context.spec, context.host, systemd, context.request.id) {
+            Ok(located) => plan_unit(draft, context, &located),
+            Err(what) => draft.refuse(Place::of("linux.cgroupsPath"), what),
+        }
+        return;
+    }
     let Some(path) = path(context.spec, context.host, context.request.id) else {
         return limits::refuse_all(draft, &context.spec.linux.resources);
     };
@@ -45,10 +66,44 @@ pub(crate) fn plan<'host>(draft: &mut Draft, context: &mut Context<'host>) {
             mount: draft.text(&hierarchy.mount, place),
             path: draft.text(&path, place),
             prepare: preparation_of(hierarchy),
+            tenant: Tenant::Nobody,
         };
-        draft.before(ParentStep::MakeCgroup(step), place);
+        draft.group(ParentStep::MakeCgroup(step), place);
         context.cgroups.push((slot, hierarchy));
     }
+    fill(draft, context);
+}
+
+/// Plans a unit around init, then what systemd leaves to the runtime: hierarchies that are none of its own, and limits that it does
+/// not know. What was opened is handed to init, which was born before.
+fn plan_unit<'host>(draft: &mut Draft, context: &mut Context<'host>, located: &unit::Located) {
+    let Some(systemd) = &context.host.systemd else { return };
+    let place = Place::of("linux.cgroupsPath");
+    draft.groups_come = GroupsCome::AfterInit;
+    draft.init(InitStep::TakeOver { slots: Vec::new() }, place);
+    unit::start(draft, context, systemd, located);
+    for hierarchy in &context.host.hierarchies {
+        let slot = draft.slot();
+        let (mount, path) = (draft.text(&hierarchy.mount, place), draft.text(&located.path, place));
+        // The one unified hierarchy is systemd's, but it hands on no controller that it does not know.
+        let tenant = if context.host.is_unified() { Tenant::Systemds } else { Tenant::Init };
+        let prepare = match preparation_of(hierarchy) {
+            PrepareCgroup::EnableControllers if tenant == Tenant::Init => PrepareCgroup::Plain,
+            prepare => prepare,
+        };
+        draft.group(ParentStep::MakeCgroup(MakeCgroup { slot, mount, path, prepare, tenant }), place);
+        context.cgroups.push((slot, hierarchy));
+    }
+    // systemd puts nobody into a slice, and beside v1 the v2 hierarchy may be none of its own.
+    let joins = located.kind == Kind::Slice || !context.host.is_unified();
+    if let Some(cgroup) = unified(context).filter(|_| joins) {
+        draft.init(InitStep::JoinCgroup { cgroup, version: CgroupVersion::V2 }, place);
+    }
+    fill(draft, context);
+}
+
+/// Plans what is in the directories.
+fn fill(draft: &mut Draft, context: &Context<'_>) {
     let resources = &context.spec.linux.resources;
     limits::plan(draft, &context.cgroups, resources);
     devices::plan(draft, context);
@@ -70,7 +125,7 @@ fn give(draft: &mut Draft, context: &Context<'_>) {
     }
     let user = context.spec.process.as_ref().map_or(0, |process| process.user.uid.get());
     if let Some((uid, cgroup)) = outside(&linux.uid_mappings, user).zip(unified(context)) {
-        draft.before(ParentStep::GiveCgroup { cgroup, uid }, Place::of("linux.uidMappings"));
+        draft.group(ParentStep::GiveCgroup { cgroup, uid }, Place::of("linux.uidMappings"));
     }
 }
 
@@ -103,7 +158,8 @@ pub(crate) fn join(draft: &mut Draft, context: &Context<'_>, entry: Entry) {
         // In a user namespace of its own init has lost, by then, the right to open what it has to write to.
         let late = has(hierarchy, "memory") && !context.has_user_namespace();
         if late == (entry == Entry::Late) {
-            draft.init(InitStep::JoinCgroup { cgroup: *slot }, Place::of("linux.cgroupsPath"));
+            let step = InitStep::JoinCgroup { cgroup: *slot, version: CgroupVersion::V1 };
+            draft.init(step, Place::of("linux.cgroupsPath"));
         }
     }
 }
@@ -120,5 +176,5 @@ pub(crate) fn unified(context: &Context<'_>) -> Option<Slot> {
 /// Plans one write to a file of the cgroup.
 fn write(draft: &mut Draft, cgroup: Slot, (file, value): (&str, &str), place: Place) {
     let step = WriteCgroup { cgroup, file: draft.text(file, place), value: draft.text(value, place) };
-    draft.before(ParentStep::WriteCgroup(step), place);
+    draft.group(ParentStep::WriteCgroup(step), place);
 }

@@ -14,6 +14,19 @@ pub struct MakeCgroup {
     pub path: CString,
     /// What new directories need before a process may enter them.
     pub prepare: PrepareCgroup,
+    /// Who may be there already.
+    pub tenant: Tenant,
+}
+
+/// Who may be in a cgroup when it is made ready for a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tenant {
+    /// Nobody: whoever is there is somebody else.
+    Nobody,
+    /// Init, which systemd has put there, where the hierarchy is one of its own.
+    Init,
+    /// Whoever systemd has made the directory for: it must be there.
+    Systemds,
 }
 
 /// A directory of a container that exists, in one cgroup hierarchy.

@@ -8,9 +8,10 @@ mod hook;
 mod mount;
 mod process;
 mod resctrl;
+mod unit;
 
 pub use cgroup::{
-    CheckUse, DeviceProgram, MakeCgroup, OpenCgroup, PrepareCgroup, ProgramInstruction, WriteCgroup,
+    CheckUse, DeviceProgram, MakeCgroup, OpenCgroup, PrepareCgroup, ProgramInstruction, Tenant, WriteCgroup,
 };
 pub use hook::{Hook, HookEnvironment, HookKind, Hooks};
 pub use mount::{
@@ -23,7 +24,9 @@ pub use process::{
     Verify, WindowSize,
 };
 pub use resctrl::{MakeResctrlGroup, Presence};
+pub use unit::{ChangeUnit, Manager, Members, Property, StartUnit, Unit, Value};
 
+use crate::host::CgroupVersion;
 use crate::place::Place;
 use crate::seccomp::Filter;
 use crate::spec::NamespaceKind;
@@ -45,6 +48,8 @@ pub struct Slot(pub u16);
 /// What one side tells the other, so that neither goes on too early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
+    /// To init: the unit that systemd has made for it is there, with its cgroups.
+    Placed,
     /// To init: its user namespace has its mappings.
     Mapped,
     /// To the parent: the namespaces are entered and the mounts are made.
@@ -61,12 +66,20 @@ pub enum Signal {
 
 impl Signal {
     /// Every signal, in the order in which they are given.
-    pub const ALL: [Self; 6] =
-        [Self::Mapped, Self::Mounted, Self::HooksDone, Self::Ready, Self::Committed, Self::Released];
+    pub const ALL: [Self; 7] = [
+        Self::Placed,
+        Self::Mapped,
+        Self::Mounted,
+        Self::HooksDone,
+        Self::Ready,
+        Self::Committed,
+        Self::Released,
+    ];
 
     /// The word for it in a printed plan.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Placed => "placed",
             Self::Mapped => "mapped",
             Self::Mounted => "mounted",
             Self::HooksDone => "hooks done",
@@ -85,6 +98,12 @@ pub enum ParentStep {
     MakeCgroup(MakeCgroup),
     /// Opens a directory of a container that exists, in one cgroup hierarchy.
     OpenCgroup(OpenCgroup),
+    /// Asks systemd for a unit, and waits until it has made it.
+    StartUnit(StartUnit),
+    /// Asks systemd to change a unit.
+    ChangeUnit(ChangeUnit),
+    /// Gives init descriptors that were opened after its birth ([`Signal::Placed`]).
+    HandOver { slots: Vec<Slot> },
     /// Opens the init of a container that exists.
     OpenInit { slot: Slot },
     /// Opens the root directory of that init.
@@ -161,8 +180,10 @@ pub enum InitStep {
     ShowToUser,
     /// Makes a detached copy of a mount, where the parent has no right to.
     CloneTree { slot: Slot, source: Source },
-    /// Enters a cgroup v1 hierarchy.
-    JoinCgroup { cgroup: Slot },
+    /// Waits for descriptors that the parent opens after init's birth ([`Signal::Placed`]).
+    TakeOver { slots: Vec<Slot> },
+    /// Enters a directory of a cgroup hierarchy.
+    JoinCgroup { cgroup: Slot, version: CgroupVersion },
     /// Enters an existing namespace.
     JoinNamespace { slot: Slot, kind: NamespaceKind },
     /// Waits for the parent.

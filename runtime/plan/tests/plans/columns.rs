@@ -1,7 +1,7 @@
 //! What must hold between the columns, on generated plans: they meet, and every descriptor is there when it is used.
 
 use crate::generator::{Dice, config};
-use crate::{Cgroups, host, lines, plan, request};
+use crate::{Cgroups, host, lines, plan, request, systemd};
 use std::collections::BTreeSet;
 use tare_plan::host::Privilege;
 use tare_plan::plan::Plan;
@@ -17,6 +17,10 @@ fn generated() -> Vec<(u64, Plan)> {
         let config = config(&mut dice);
         let user = Privilege::User { uid: 1000, gid: 1000 };
         let host = host(dice.one_of(&Cgroups::ALL), dice.one_of(&[Privilege::Root, Privilege::Root, user]));
+        let mut host = host;
+        if dice.one_of(&[false, false, true]) {
+            host.systemd = Some(systemd(host.privilege));
+        }
         let console = config["process"]["terminal"] == true && dice.heads();
         match plan(config.to_string().as_bytes(), &host, &request(console.then_some("/console"))) {
             Ok(plan) => plans.push((seed, plan)),
@@ -55,6 +59,8 @@ struct Walk<'plan> {
     /// What init holds; nothing until it is born.
     init: Option<BTreeSet<Slot>>,
     filled: BTreeSet<Slot>,
+    /// What the parent has opened for init since its birth.
+    handed: Vec<Slot>,
     terminal: bool,
     sent: Vec<Signal>,
     at: usize,
@@ -65,7 +71,16 @@ type Found = Result<(), String>;
 impl<'plan> Walk<'plan> {
     fn new(plan: &'plan Plan) -> Self {
         let (parent, filled) = (BTreeSet::new(), BTreeSet::new());
-        Self { plan, parent, init: None, filled, terminal: false, sent: Vec::new(), at: 0 }
+        Self {
+            plan,
+            parent,
+            init: None,
+            filled,
+            handed: Vec::new(),
+            terminal: false,
+            sent: Vec::new(),
+            at: 0,
+        }
     }
 
     fn walked(mut self) -> Found {
@@ -79,6 +94,13 @@ impl<'plan> Walk<'plan> {
     fn parent_acts(&mut self, step: &ParentStep) -> Found {
         match step {
             ParentStep::MakeCgroup(make) => self.opens(make.slot),
+            ParentStep::OpenCgroup(open) => self.opens(open.slot),
+            ParentStep::HandOver { slots } => {
+                self.sent.push(Signal::Placed);
+                self.handed = slots.clone();
+                slots.iter().try_for_each(|slot| self.uses(*slot))
+            }
+            ParentStep::StartUnit(_) if self.init.is_none() => Err("no init".to_owned()),
             ParentStep::OpenNamespace { slot, .. }
             | ParentStep::CloneTree { slot, .. }
             | ParentStep::MakeNode { slot, .. }
@@ -137,7 +159,12 @@ impl<'plan> Walk<'plan> {
     /// Init goes on until it has to wait.
     fn init_goes_on(&mut self) -> Found {
         while let (Some(held), Some(planned)) = (self.init.take(), self.plan.init.get(self.at)) {
-            if matches!(planned.step, InitStep::Await(signal) if !self.sent.contains(&signal)) {
+            let awaited = match planned.step {
+                InitStep::Await(signal) => Some(signal),
+                InitStep::TakeOver { .. } => Some(Signal::Placed),
+                _ => None,
+            };
+            if awaited.is_some_and(|signal| !self.sent.contains(&signal)) {
                 self.init = Some(held);
                 return Ok(());
             }
@@ -151,6 +178,10 @@ impl<'plan> Walk<'plan> {
     fn init_acts(&mut self, mut held: BTreeSet<Slot>, step: &InitStep) -> Result<BTreeSet<Slot>, String> {
         match step {
             InitStep::CloneTree { slot, .. } if !held.insert(*slot) => return Err("open already".to_owned()),
+            InitStep::TakeOver { slots } if *slots != self.handed => {
+                return Err("others were handed over".to_owned());
+            }
+            InitStep::TakeOver { slots } => held.extend(slots),
             InitStep::CloseDescriptors { keep, .. } => held.retain(|slot| keep.contains(slot)),
             InitStep::OpenTerminal { .. } => self.terminal = true,
             InitStep::Hooks(hooks) if !self.filled.contains(&hooks.state) => {
@@ -167,7 +198,7 @@ impl<'plan> Walk<'plan> {
 
 fn used_by_init(step: &InitStep) -> Vec<Slot> {
     match step {
-        InitStep::JoinCgroup { cgroup: slot }
+        InitStep::JoinCgroup { cgroup: slot, .. }
         | InitStep::JoinNamespace { slot, .. }
         | InitStep::RootTree { tree: slot, .. }
         | InitStep::Attach { tree: slot, .. }

@@ -1,7 +1,7 @@
 //! Golden plans: four containers on three kinds of hosts, word by word. `RENEW=1` writes them anew, for a person to read.
 
 use crate::fields::rich;
-use crate::{Cgroups, host, lines, plan, request};
+use crate::{Cgroups, host, lines, plan, request, systemd};
 use std::path::{Path, PathBuf};
 use tare_plan::host::{Host, Privilege};
 use tare_plan::spec::{Gid, Owner, Uid, default_config};
@@ -54,6 +54,15 @@ fn a_container_of_every_field() {
     compare("every-field-v2", config.to_string().as_bytes(), &rich(Cgroups::V2));
     config["linux"]["resources"].as_object_mut().unwrap().remove("unified");
     compare("every-field-v1", config.to_string().as_bytes(), &rich(Cgroups::V1));
+}
+
+#[test]
+fn the_default_container_in_a_unit() {
+    for cgroups in [Cgroups::V1, Cgroups::V2] {
+        let host = Host { systemd: Some(systemd(Privilege::Root)), ..host(cgroups, Privilege::Root) };
+        let name = format!("unit-{}", format!("{cgroups:?}").to_lowercase());
+        compare(&name, default_config(Owner::Root).as_bytes(), &host);
+    }
 }
 
 #[test]

@@ -14,12 +14,13 @@ mod generator;
 mod golden;
 mod refused;
 mod samples;
+mod units;
 
 use tare_plan::create::{CgroupManager, Keyring, Request, create};
-use tare_plan::host::{CgroupVersion, Hierarchy, Host, Kernel, Privilege};
+use tare_plan::host::{CgroupVersion, Hierarchy, Host, Kernel, Privilege, Systemd};
 use tare_plan::plan::Plan;
 use tare_plan::spec::{self, Mistake};
-use tare_plan::step::EnterRoot;
+use tare_plan::step::{EnterRoot, Manager};
 
 /// The v1 hierarchies as distributions mount them.
 const V1: &[&str] = &[
@@ -72,6 +73,15 @@ pub(crate) fn host(cgroups: Cgroups, privilege: Privilege) -> Host {
     };
     let kernel = Kernel { major: 6, minor: 1 };
     Host { hierarchies, privilege, capabilities: (1 << 41) - 1, kernel, kcore: true, ..Host::default() }
+}
+
+/// A systemd whose every fact is fixed.
+pub(crate) fn systemd(privilege: Privilege) -> Systemd {
+    let (manager, cgroup) = match privilege {
+        Privilege::Root => (Manager::System, ""),
+        Privilege::User { .. } => (Manager::User, "/user.slice/user-1000.slice/user@1000.service"),
+    };
+    Systemd { manager, version: 252, cgroup: cgroup.to_owned() }
 }
 
 pub(crate) fn request<'text>(console_socket: Option<&'text str>) -> Request<'text> {

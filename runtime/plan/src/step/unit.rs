@@ -1,0 +1,161 @@
+//! What steps say of systemd's units.
+
+use std::fmt;
+
+/// A unit of systemd's: the cgroup that it makes for a container, and keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// Its name, with its kind at the end.
+    pub name: String,
+    /// Whose it is.
+    pub manager: Manager,
+}
+
+/// A systemd that makes units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manager {
+    /// The machine's, process 1.
+    System,
+    /// That of an ordinary user.
+    User,
+}
+
+/// A unit that systemd is asked to make and to start.
+#[derive(Debug)]
+pub struct StartUnit {
+    /// The unit.
+    pub unit: Unit,
+    /// Who is in it from the start.
+    pub members: Members,
+    /// What it is to be like, in systemd's words.
+    pub properties: Vec<Property>,
+}
+
+/// Who is in a new unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Members {
+    /// Init: systemd moves it there. A scope needs somebody.
+    Init,
+    /// Nobody: systemd puts no process into a slice; one that is there already is used.
+    Nobody,
+}
+
+/// Other properties for a unit that exists.
+#[derive(Debug)]
+pub struct ChangeUnit {
+    /// The unit.
+    pub unit: Unit,
+    /// What changes.
+    pub properties: Vec<Property>,
+}
+
+/// A property of a unit (systemd.resource-control(5), org.freedesktop.systemd1(5)).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Property {
+    /// Its name on the bus.
+    pub name: String,
+    /// Its value.
+    pub value: Value,
+}
+
+impl Property {
+    /// A property.
+    pub fn new(name: &str, value: Value) -> Self {
+        Self { name: name.to_owned(), value }
+    }
+}
+
+/// A value with a type of the bus (D-Bus specification, "Type system").
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the names are those of the specification")]
+pub enum Value {
+    Bool(bool),
+    Byte(u8),
+    Int16(i16),
+    Uint16(u16),
+    Int32(i32),
+    Uint32(u32),
+    Int64(i64),
+    Uint64(u64),
+    Double(f64),
+    Text(String),
+    ObjectPath(String),
+    Signature(String),
+    /// Items of one type, whose signature says it also where there is none.
+    Array {
+        of: String,
+        items: Vec<Value>,
+    },
+    Struct(Vec<Value>),
+    Variant(Box<Value>),
+}
+
+impl Value {
+    /// A list of texts.
+    pub fn texts<Item: Into<String>>(items: impl IntoIterator<Item = Item>) -> Self {
+        let items = items.into_iter().map(|item| Self::Text(item.into())).collect();
+        Self::Array { of: "s".to_owned(), items }
+    }
+
+    /// Its type, as the bus writes types.
+    pub fn signature(&self) -> String {
+        let letter = match self {
+            Self::Bool(_) => "b",
+            Self::Byte(_) => "y",
+            Self::Int16(_) => "n",
+            Self::Uint16(_) => "q",
+            Self::Int32(_) => "i",
+            Self::Uint32(_) => "u",
+            Self::Int64(_) => "x",
+            Self::Uint64(_) => "t",
+            Self::Double(_) => "d",
+            Self::Text(_) => "s",
+            Self::ObjectPath(_) => "o",
+            Self::Signature(_) => "g",
+            Self::Variant(_) => "v",
+            Self::Array { of, .. } => return format!("a{of}"),
+            Self::Struct(items) => {
+                let items: String = items.iter().map(Self::signature).collect();
+                return format!("({items})");
+            }
+        };
+        letter.to_owned()
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |out: &mut fmt::Formatter<'_>, items: &[Self]| {
+            items
+                .iter()
+                .enumerate()
+                .try_for_each(|(at, item)| write!(out, "{}{item}", if at == 0 { "" } else { " " }))
+        };
+        match self {
+            Self::Bool(value) => out.write_str(if *value { "yes" } else { "no" }),
+            Self::Byte(value) => write!(out, "{value:#04x}"),
+            Self::Int16(value) => write!(out, "{value}"),
+            Self::Uint16(value) => write!(out, "{value}"),
+            Self::Int32(value) => write!(out, "{value}"),
+            Self::Uint32(value) => write!(out, "{value}"),
+            Self::Int64(value) => write!(out, "{value}"),
+            Self::Uint64(u64::MAX) => out.write_str("infinity"),
+            Self::Uint64(value) => write!(out, "{value}"),
+            Self::Double(value) => write!(out, "{value}"),
+            Self::Text(text) | Self::ObjectPath(text) | Self::Signature(text) => out.write_str(text),
+            Self::Array { items, .. } => list(out, items),
+            Self::Struct(items) => {
+                out.write_str("(")?;
+                list(out, items)?;
+                out.write_str(")")
+            }
+            Self::Variant(value) => value.fmt(out),
+        }
+    }
+}
+
+impl fmt::Display for Property {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}={}", self.name, self.value)
+    }
+}
