@@ -129,18 +129,23 @@ fn portmap_killed_anywhere_leaves_nothing_after_del() {
     let mappings = json!([{"hostPort": 8080, "containerPort": 80}, {"hostPort": 53, "containerPort": 53, "protocol": "udp"}]);
     let bare = json!({"cniVersion": "1.0.0", "name": "net", "type": "portmap", "backend": "nftables",
         "runtimeConfig": {"portMappings": mappings}});
-    let config = with_result(&bare, &attached);
     let before = stage.host.state();
-    kill_everywhere(&stage, &stage.call("ADD", &config).netns(&container), |when| {
-        stage.call("DEL", &bare).netns_path("").succeed();
-        assert_eq!(stage.host.state(), before, "{when}");
-    });
-    stage.add(&config, "c1", &container);
-    kill_everywhere(&stage, &stage.call("DEL", &config).netns(&container), |when| {
-        stage.call("DEL", &bare).netns_path("").succeed();
-        assert_eq!(stage.host.state(), before, "{when}");
+    // With conditions there are a chain and rules besides the elements.
+    for conditions in [json!([]), json!(["ip saddr { 192.0.2.0/24, 198.51.100.7 }"])] {
+        let mut config = with_result(&bare, &attached);
+        config["conditionsV4"] = conditions;
+        kill_everywhere(&stage, &stage.call("ADD", &config).netns(&container), |when| {
+            stage.call("DEL", &bare).netns_path("").succeed();
+            assert_eq!(stage.host.state(), before, "{when}");
+        });
         stage.add(&config, "c1", &container);
-    });
+        kill_everywhere(&stage, &stage.call("DEL", &config).netns(&container), |when| {
+            stage.call("DEL", &bare).netns_path("").succeed();
+            assert_eq!(stage.host.state(), before, "{when}");
+            stage.add(&config, "c1", &container);
+        });
+        stage.del(&bare, "c1", &container);
+    }
 }
 
 #[test]
