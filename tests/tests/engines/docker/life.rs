@@ -217,7 +217,9 @@ fn what_happens_is_told_as_events() {
     let host = Host::for_engines();
     let image = Image::make(&host);
     let docker = Docker::start(&host, node(ALONE), &image);
-    let _ = docker.container(&["--rm", "--name", "told", "-m", "16m"], &["payload", "alloc", "268435456"]);
+    // Its shell lives on a while, so that the shim has time to tell.
+    let greedy = ["sh", "-c", "payload alloc 268435456; sleep 0.5"];
+    let _ = docker.container(&["--rm", "--name", "told", "-m", "16m"], &greedy);
     docker.ok(&["run", "-d", "--name", "held", NAME, "sleep", "100"]);
     for words in [&["pause", "held"][..], &["unpause", "held"], &["exec", "held", "true"], &["kill", "held"]]
     {
