@@ -11,6 +11,7 @@ const MODULES: &[&str] = &[
     "pause::",
     "events::",
     "update::",
+    "systemd::",
     "devices::",
     "kill_delete::delete",
     "kill_delete::kill_all",
