@@ -55,7 +55,7 @@ pub(crate) fn empty_directory() {
 fn told_and_removed(stage: &Stage, when: &str) {
     is_told(stage, when);
     let told = delete(&stage.store, &stage.id, Force::Stopped, &mut |_| {}).unwrap_err().to_string();
-    assert!(told.contains("its record is missing or damaged"), "{when}: {told}");
+    assert!(told.contains("is missing or damaged"), "{when}: {told}");
     let taken = stage.make(&stage.plan()).map(drop).unwrap_err().to_string();
     assert!(taken.contains("already exists"), "{when}: {taken}");
     stage.delete();
@@ -64,6 +64,6 @@ fn told_and_removed(stage: &Stage, when: &str) {
 
 fn is_told(stage: &Stage, when: &str) {
     let told = state(&stage.store, &stage.id).unwrap_err().to_string();
-    let words = format!("container \"{}\" does not exist: its record is missing or damaged", stage.id);
+    let words = format!("container does not exist: the record of \"{}\" is missing or damaged", stage.id);
     assert!(told.starts_with(&words) && told.contains("delete --force"), "{when}: {told}");
 }
