@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs tests/vm/systemd.sh in a virtual machine with Debian's kernel and systemd, as root: what a machine without systemd can't
-# show. It is emulated, so that it runs anywhere and ten times as slow; about five minutes, and three more the first time.
+# show. It is emulated, so that it runs anywhere and ten times as slow; about three minutes, and as many more the first time.
 # `make test-vm` builds the programs first. Not part of `make test`.
 #
 #   tests/vm.sh            the script of this directory
