@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn a_container_that_was_never_created_takes_no_stranger_along() {
         if !rustix::process::geteuid().is_root() {
-            eprintln!("SKIPPED a_container_that_was_never_created_takes_no_stranger_along: it needs root");
+            crate::tell_skipped("a_container_that_was_never_created_takes_no_stranger_along: it needs root");
             return;
         }
         let name = format!("tare-stranger-{}", std::process::id());

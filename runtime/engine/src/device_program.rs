@@ -77,7 +77,7 @@ mod tests {
     fn is_able() -> bool {
         let root = rustix::process::geteuid().is_root();
         if !root {
-            eprintln!("SKIPPED a test of device programs: it needs root");
+            crate::tell_skipped("a test of device programs: it needs root");
         }
         root
     }
@@ -154,7 +154,7 @@ mod tests {
             return;
         }
         let Some(group) = Group::new() else {
-            eprintln!("SKIPPED a_program_decides_and_the_next_one_takes_its_place: no v2 hierarchy");
+            crate::tell_skipped("a_program_decides_and_the_next_one_takes_its_place: no v2 hierarchy");
             return;
         };
         let cgroup = group.open();

@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_copy_keeps_what_the_host_forbids() {
         if !rustix::process::geteuid().is_root() {
-            eprintln!("SKIPPED a_copy_keeps_what_the_host_forbids: it needs root");
+            crate::tell_skipped("a_copy_keeps_what_the_host_forbids: it needs root");
             return;
         }
         // A namespace of this thread's own, which goes with it.

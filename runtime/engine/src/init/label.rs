@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn init_has_a_procfs_of_its_own() {
         if !rustix::process::geteuid().is_root() {
-            eprintln!("SKIPPED init_has_a_procfs_of_its_own: it needs root");
+            crate::tell_skipped("init_has_a_procfs_of_its_own: it needs root");
             return;
         }
         let own = procfs().unwrap();
