@@ -4,6 +4,7 @@
 //! programs measured in turn steadier still. So each sample of one is followed by one of the next, and medians are
 //! compared.
 
+mod crowd;
 mod place;
 mod plot;
 mod plugins;
@@ -58,17 +59,32 @@ enum Subjects {
     Runtimes,
     /// CNI plugins.
     Plugins,
+    /// CNI plugins, with 1,000 containers attached.
+    Crowd,
+}
+
+impl Options {
+    fn measures(&self, subjects: Subjects) -> bool {
+        self.only.is_none_or(|only| only == subjects)
+    }
 }
 
 fn main() -> Result<()> {
     let options = Options::parse();
     let place = place::Place::enter()?;
     let mut report = Report::new(&options.base);
-    if options.only != Some(Subjects::Plugins) {
+    if options.measures(Subjects::Runtimes) {
         runtimes::measure(&place, &options, &mut report)?;
     }
-    if options.only != Some(Subjects::Runtimes) {
+    let there = options.peer_plugins.join("bridge").is_file();
+    if !there && options.only != Some(Subjects::Runtimes) {
+        writeln!(std::io::stderr(), "SKIPPED plugins: there are none in {}", options.peer_plugins.display())?;
+    }
+    if there && options.measures(Subjects::Plugins) {
         plugins::measure(&place, &options, &mut report)?;
+    }
+    if there && options.measures(Subjects::Crowd) {
+        crowd::measure(&place, &options, &mut report)?;
     }
     writeln!(std::io::stdout(), "{}", report.table())?;
     write_results(&options, &report)

@@ -13,17 +13,13 @@ use crate::trace::Trace;
 use crate::usage::{Cost, cost};
 
 /// What the Go plugins are called in the table.
-const BASE: &str = "Go";
+pub(crate) const BASE: &str = "Go";
 const OURS: &str = "tare";
 /// How often a call is observed: nothing of that varies much.
 const TRACES: usize = 3;
 /// How many are connected in a row and at once, and how often that is done.
 const MANY: usize = 100;
 const MANY_SAMPLES: usize = 2;
-/// A bridge has at most 1,024 ports.
-const ATTACHED: usize = 1000;
-const CROWDED: &str = "1000 attached";
-const EMPTY: &str = "0 attached";
 
 /// One plugin with one configuration, after what it needs before it in the chain.
 struct Case {
@@ -36,11 +32,6 @@ struct Case {
 
 /// Measures all directories and adds the figures.
 pub(crate) fn measure(place: &Place, options: &Options, report: &mut Report) -> Result<()> {
-    if !options.peer_plugins.join("bridge").is_file() {
-        writeln!(std::io::stderr(), "SKIPPED plugins: there are none in {}", options.peer_plugins.display())?;
-        return Ok(());
-    }
-    raise_descriptor_limit()?;
     for case in cases() {
         writeln!(std::io::stderr(), "measuring {}", case.name)?;
         let sides = sides(place, options)?;
@@ -57,8 +48,7 @@ pub(crate) fn measure(place: &Place, options: &Options, report: &mut Report) -> 
     for backend in ["nftables", "iptables"] {
         whole_chain(place, options, (backend, report))?;
     }
-    many(place, options, report)?;
-    crowded(place, options, report)
+    many(place, options, report)
 }
 
 fn cases() -> Vec<Case> {
@@ -83,7 +73,8 @@ fn ports(backend: &str) -> Value {
     json!({"backend": backend, "runtimeConfig": {"portMappings": mappings}})
 }
 
-fn sides(place: &Place, options: &Options) -> Result<Vec<Side>> {
+/// A side for each directory of plugins.
+pub(crate) fn sides(place: &Place, options: &Options) -> Result<Vec<Side>> {
     let mut sides =
         vec![Side::new(place, OURS, &place.programs)?, Side::new(place, BASE, &options.peer_plugins)?];
     let more = std::env::var_os("CNI_PEERS").unwrap_or_default();
@@ -111,7 +102,9 @@ fn sample(side: &Side, (case, round): (&Case, usize), report: &mut Report) -> Re
             Ok(cost) => measured.push((verb, cost)),
             // The Go portmap of Debian looks for rules of IPv6 that its ADD has not made.
             Err(error) if verb == "CHECK" && side.name != OURS => {
-                writeln!(std::io::stderr(), "no figure for {}: {error}", side.name)?;
+                if round == 0 {
+                    writeln!(std::io::stderr(), "no figure for {}: {error}", side.name)?;
+                }
             }
             Err(error) => return Err(error),
         }
@@ -231,63 +224,6 @@ fn all_at_once(containers: &[Container], act: impl Fn(&Container) -> Result<()> 
     })
 }
 
-/// One more on a bridge with nearly as many ports as it can have. Ours connect those on all sides: the leases and
-/// the ports are the same, and theirs would take minutes.
-fn crowded(place: &Place, options: &Options, report: &mut Report) -> Result<()> {
-    for side in &sides(place, options)? {
-        writeln!(std::io::stderr(), "measuring {} with {ATTACHED} attached", side.name)?;
-        let ours = side.with_plugins(&place.programs)?;
-        let config = side.config("bridge", json!({}));
-        let mut attached = Vec::new();
-        for number in 0..ATTACHED {
-            let container = Container::new(format!("crowd-{number}"))?;
-            ours.call(&Call { verb: "ADD", config: &config, container: &container })?;
-            attached.push(container);
-        }
-        let empty = side.on_empty_host(place)?;
-        for round in 0..=options.plugin_samples.min(10) {
-            for place in [(&empty, EMPTY), (side, CROWDED)] {
-                late(&side.name, place, round, report)?;
-                floor(place, round, report)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// One more container, on a bridge with many ports or with none.
-fn late(name: &str, (host, attached): (&Side, &str), round: usize, report: &mut Report) -> Result<()> {
-    let container = Container::new(format!("late-{round}"))?;
-    let config = host.config("bridge", json!({}));
-    for verb in ["ADD", "DEL"] {
-        let cost = cost(|| host.call(&Call { verb, config: &config, container: &container }).map(drop))?;
-        if round > 0 {
-            let case = format!("{verb} of {name} with {ATTACHED} attached");
-            report.sample((&case, "CPU ms"), (attached, EMPTY), cost.cpu_ms);
-            if attached == CROWDED {
-                add(report, &format!("bridge+host-local, {ATTACHED} attached {verb}"), host, cost);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What the kernel alone takes for a port, by the plainest of programs.
-fn floor((host, attached): (&Side, &str), round: usize, report: &mut Report) -> Result<()> {
-    let container = Container::new("floor")?;
-    for (verb, words) in [
-        ("added", "link add floor up master bench0 type veth peer name peer netns"),
-        ("removed", "link del floor"),
-    ] {
-        let cost = cost(|| host.ip(words, &container))?;
-        if round > 0 {
-            let case = format!("a port {verb} by ip link with {ATTACHED} attached");
-            report.sample((&case, "CPU ms"), (attached, EMPTY), cost.cpu_ms);
-        }
-    }
-    Ok(())
-}
-
 fn with_result(config: &Value, result: &Value) -> Value {
     let mut config = config.clone();
     if let Some(keys) = config.as_object_mut() {
@@ -296,7 +232,8 @@ fn with_result(config: &Value, result: &Value) -> Value {
     config
 }
 
-fn add(report: &mut Report, case: &str, side: &Side, cost: Cost) {
+/// Adds the times of one call.
+pub(crate) fn add(report: &mut Report, case: &str, side: &Side, cost: Cost) {
     report.sample((case, "wall ms"), (&side.name, BASE), cost.wall_ms);
     report.sample((case, "CPU ms"), (&side.name, BASE), cost.cpu_ms);
 }
@@ -305,11 +242,4 @@ fn note(report: &mut Report, case: &str, side: &Side, traced: &Trace) {
     report.sample((case, "peak RSS KiB"), (&side.name, BASE), traced.peak_kib);
     report.sample((case, "programs"), (&side.name, BASE), traced.programs);
     report.sample((case, "system calls"), (&side.name, BASE), traced.calls);
-}
-
-/// Each container is an open descriptor.
-fn raise_descriptor_limit() -> Result<()> {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?)
 }

@@ -45,9 +45,21 @@ impl Container {
         Ok(Self { namespace: new_namespace()?, id: id.into() })
     }
 
+    /// Runs `ip` in it.
+    pub(crate) fn ip(&self, words: &str) -> Result<()> {
+        run_ip(&self.namespace, words, None)
+    }
+
     fn path(&self) -> String {
         path(&self.namespace)
     }
+}
+
+fn run_ip(namespace: &File, words: &str, last: Option<String>) -> Result<()> {
+    let mut command = Command::new("ip");
+    command.args(words.split(' ')).args(last);
+    let status = inside(Some(namespace), || command.status())??;
+    if status.success() { Ok(()) } else { bail!("ip {words}: it ended with {status}") }
 }
 
 fn path(namespace: &File) -> String {
@@ -77,13 +89,7 @@ impl Side {
 
     /// Runs `ip` on the host; a command that ends with `netns` gets the container's namespace.
     pub(crate) fn ip(&self, words: &str, container: &Container) -> Result<()> {
-        let mut command = Command::new("ip");
-        command.args(words.split(' '));
-        if words.ends_with("netns") {
-            command.arg(container.path());
-        }
-        let status = inside(Some(&self.host), || command.status())??;
-        if status.success() { Ok(()) } else { bail!("ip {words}: it ended with {status}") }
+        run_ip(&self.host, words, words.ends_with("netns").then(|| container.path()))
     }
 
     /// A configuration with the side's own lease directory.
