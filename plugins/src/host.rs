@@ -1,11 +1,10 @@
 //! The machine as a plugin sees it: two sides of an attachment, and what has been learned about each so far.
 
 use crate::error::{Code, Error, Result};
-use crate::netlink::{Link, Route, Socket};
+use crate::netlink::{Link, Route, Socket, Watch};
 use crate::netns::Netns;
 use crate::request::{Command, Request};
-use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::io::{Errno, pread, pwrite};
+use crate::sysctl::{Sysctl, Sysctls};
 use std::collections::BTreeMap;
 
 /// Where a thing is.
@@ -24,6 +23,7 @@ pub struct Host {
     container: Option<Netns>,
     routes: BTreeMap<Side, Route>,
     netfilter: Option<Socket>,
+    sysctls: Option<Sysctls>,
     links: BTreeMap<(Side, String), Link>,
     /// The name that the host's end of the veth pair was given or found under.
     pub(crate) host_end: Option<String>,
@@ -52,7 +52,7 @@ impl Host {
             ));
         }
         let (routes, links) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Host { home, container, routes, netfilter: None, links, host_end: None })
+        Ok(Host { home, container, routes, netfilter: None, sysctls: None, links, host_end: None })
     }
 
     /// Whether the container's namespace is there.
@@ -83,6 +83,14 @@ impl Host {
             self.routes.insert(side, route);
         }
         self.routes.get_mut(&side).ok_or_else(no_container)
+    }
+
+    /// A watch over the links of a side, from now on.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn watch(&self, side: Side) -> Result<Watch> {
+        self.inside(side, Watch::open)
     }
 
     /// The socket for netfilter on the host.
@@ -130,12 +138,24 @@ impl Host {
         Ok(found)
     }
 
-    /// Sees to it that sysctls of a side have these values; the names are paths below `/proc/sys`.
+    /// Sees to it that sysctls of a side have these values.
     ///
     /// # Errors
     /// One can't be written. One that is not there is skipped if the kernel may lack it, as with IPv6 turned off.
-    pub fn set_sysctls(&self, side: Side, sysctls: &[Sysctl]) -> Result<()> {
-        self.inside(side, || sysctls.iter().try_for_each(Sysctl::set))
+    pub fn set_sysctls(&mut self, side: Side, sysctls: &[Sysctl]) -> Result<()> {
+        let tree = match self.sysctls.take() {
+            Some(tree) => tree,
+            None => Sysctls::open()?,
+        };
+        let outcome = self.inside(side, || sysctls.iter().try_for_each(|sysctl| tree.set(sysctl)));
+        self.sysctls = Some(tree);
+        outcome
+    }
+
+    /// Gives back what sysctls were looked up in, which takes the kernel as long as its busiest processor is at its work:
+    /// to be done before there is much of that.
+    pub fn close_sysctls(&mut self) {
+        self.sysctls = None;
     }
 
     fn inside<T>(&self, side: Side, act: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -148,44 +168,4 @@ impl Host {
 
 fn no_container() -> Error {
     Error::new(Code::Netns, "the network namespace of the container is gone")
-}
-
-/// What is done when the kernel has no such sysctl.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IfMissing {
-    /// The kernel lacks the feature, and so nothing that the sysctl would govern happens.
-    Skip,
-    /// What was asked for can't be had.
-    Refuse,
-}
-
-/// A sysctl and the value it should have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sysctl {
-    path: String,
-    value: &'static str,
-    if_missing: IfMissing,
-}
-
-impl Sysctl {
-    /// A path below `/proc/sys`, with slashes, and a value.
-    pub fn new(path: impl Into<String>, value: &'static str, if_missing: IfMissing) -> Self {
-        Self { path: path.into(), value, if_missing }
-    }
-
-    /// Writing costs the kernel more than reading, and some writes flush its caches: so only what differs is written.
-    fn set(&self) -> Result<()> {
-        let failed = |why| Error::kernel(format!("set sysctl {} to {}", self.path, self.value), why);
-        let path = format!("/proc/sys/{}", self.path);
-        let file = match openat(CWD, path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
-            Err(Errno::NOENT) if self.if_missing == IfMissing::Skip => return Ok(()),
-            other => other.map_err(failed)?,
-        };
-        let mut now = [0; 64];
-        let length = pread(&file, &mut now, 0).map_err(failed)?;
-        if now.get(..length).is_some_and(|now| now.trim_ascii() == self.value.as_bytes()) {
-            return Ok(());
-        }
-        pwrite(&file, self.value.as_bytes(), 0).map(drop).map_err(failed)
-    }
 }

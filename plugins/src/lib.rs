@@ -23,6 +23,7 @@ pub mod render;
 pub mod request;
 pub mod resource;
 pub mod result;
+pub mod sysctl;
 pub mod verbs;
 pub mod version;
 

@@ -27,7 +27,6 @@ pub(super) const INFO_SLAVE_DATA: u16 = 5;
 pub(super) const BRIDGE_VLAN_FILTERING: u16 = 7;
 const BRIDGE_DEFAULT_VLAN: u16 = 39;
 
-const PORT_STATE: u16 = 1;
 pub(super) const PORT_HAIRPIN: u16 = 4;
 pub(super) const PORT_ISOLATED: u16 = 33;
 /// `RTEXT_FILTER_SKIP_STATS`: counters are most of a reply, and nothing here reads them.
@@ -37,8 +36,8 @@ const WITHOUT_COUNTERS: u32 = 8;
 pub const UP: u32 = 0x1;
 const LOOPBACK: u32 = 0x8;
 const PROMISCUOUS: u32 = 0x100;
+/// `IF_OPER_UP`.
 const STATE_UP: u8 = 6;
-const PORT_FORWARDING: u8 = 3;
 
 /// One link as the kernel has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,7 +70,6 @@ pub struct Link {
     pub default_vlan: u16,
     /// What IPv6 is told about it.
     pub inet6: Option<Inet6>,
-    forwarding: bool,
     operational: u8,
 }
 
@@ -91,9 +89,9 @@ impl Link {
         self.flags & PROMISCUOUS != 0
     }
 
-    /// Whether the bridge forwards what comes from this port.
-    pub fn is_forwarding(&self) -> bool {
-        self.forwarding && self.operational == STATE_UP
+    /// Whether it is up, and so is what it is connected to (RFC 2863).
+    pub fn is_operational(&self) -> bool {
+        self.operational == STATE_UP
     }
 
     /// The hardware address as people write it.
@@ -101,7 +99,7 @@ impl Link {
         spell_mac(&self.mac)
     }
 
-    fn read(body: &[u8]) -> Option<Link> {
+    pub(super) fn read(body: &[u8]) -> Option<Link> {
         let attributes = body.get(16..)?;
         let info = find(attributes, INFO).unwrap_or_default();
         let port = find(info, INFO_SLAVE_DATA).unwrap_or_default();
@@ -123,7 +121,6 @@ impl Link {
             filters_vlans: byte(bridge, BRIDGE_VLAN_FILTERING) != 0,
             default_vlan: find(bridge, BRIDGE_DEFAULT_VLAN).and_then(|id| read_u16(id, 0)).unwrap_or(0),
             inet6: Inet6::read(attributes),
-            forwarding: byte(port, PORT_STATE) == PORT_FORWARDING,
             operational: byte(attributes, OPERATIONAL_STATE),
         })
     }
@@ -169,14 +166,7 @@ impl Route {
     }
 
     fn one_link(&mut self, head: &[u8], name: &str, what: &str) -> Result<Option<Link>> {
-        let answers = self.ask_each(|w| {
-            w.message(Op(GET, ACK), head, |w| {
-                if !name.is_empty() {
-                    w.text(NAME, name);
-                }
-                w.number(EXTRA, WITHOUT_COUNTERS);
-            });
-        })?;
+        let answers = self.ask_each(|w| put_look_up(w, head, name))?;
         let Some(answer) = answers.into_iter().next() else { return Ok(None) };
         match answer.outcome {
             Ok(replies) => Ok(replies.first().and_then(|body| Link::read(body))),
@@ -260,6 +250,16 @@ impl Route {
         let refusal = answers.into_iter().find_map(|answer| answer.outcome.err());
         Ok(refusal.map_or(Ok(()), Err))
     }
+}
+
+/// Adds a question for one link, by its number in `head` or by its name.
+pub(super) fn put_look_up(w: &mut Attributes, head: &[u8], name: &str) {
+    w.message(Op(GET, ACK), head, |w| {
+        if !name.is_empty() {
+            w.text(NAME, name);
+        }
+        w.number(EXTRA, WITHOUT_COUNTERS);
+    });
 }
 
 /// Adds `up` for a link of this namespace to messages that are sent together with others.

@@ -2,13 +2,11 @@
 
 use super::link::{
     ADDRESS, ALIAS, BRIDGE_VLAN_FILTERING, INFO, INFO_DATA, INFO_KIND, INFO_SLAVE_DATA, INFO_SLAVE_KIND,
-    MASTER, MTU, NAME, NAMESPACE, NEW, PORT_HAIRPIN, PORT_ISOLATED, UP, fixed,
+    MASTER, MTU, NAME, NAMESPACE, NEW, PORT_HAIRPIN, PORT_ISOLATED, fixed,
 };
 use super::message::{ACK, Attributes, CREATE, EXCLUSIVE, Op};
-use super::protocol::put_no_generated_address;
 use super::{Refusal, Route};
 use crate::error::Result;
-use rustix::io::Errno;
 
 const VETH_PEER: u16 = 1;
 
@@ -56,7 +54,7 @@ pub struct Move<'a> {
     pub alias: &'a str,
 }
 
-/// A port of a bridge that is there and is to be opened.
+/// A port of a bridge that is there, down, and to be prepared for being opened.
 #[derive(Clone, Copy, Debug)]
 pub struct Port<'a> {
     /// The port.
@@ -129,25 +127,13 @@ impl Route {
         })
     }
 
-    /// Writes on a port, sets how the bridge treats it and sets it up, in one message. It is to have no address of its own,
-    /// which nobody could use: that saves the kernel the routes of each port, through all of which it walks when any port
-    /// comes or goes. Where there is no IPv6 there is no such address.
+    /// Writes on a port that is down, and sets how the bridge treats it, in one message.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn open_port(&mut self, port: &Port<'_>) -> Result<()> {
-        let (plain, full) = (
-            |w: &mut Attributes| put_opening(w, port),
-            |w: &mut Attributes| {
-                put_opening(w, port);
-                put_no_generated_address(w);
-            },
-        );
-        let mut outcome = self.decided(|w| w.message(Op(NEW, ACK), &fixed(0, UP, UP), full))?;
-        if outcome.as_ref().is_err_and(|refusal| refusal.errno == Errno::AFNOSUPPORT) {
-            outcome = self.decided(|w| w.message(Op(NEW, ACK), &fixed(0, UP, UP), plain))?;
-        }
-        outcome.map_err(|refusal| refusal.error(&format!("set up port {}", port.name)))
+    pub fn prepare_port(&mut self, port: &Port<'_>) -> Result<()> {
+        let what = format!("prepare port {}", port.name);
+        self.ask(&what, |w| w.message(Op(NEW, ACK), &fixed(0, 0, 0), |w| put_preparation(w, port))).map(drop)
     }
 }
 
@@ -164,7 +150,7 @@ fn put_bridge(w: &mut Attributes, bridge: &NewBridge<'_>) {
     }
 }
 
-fn put_opening(w: &mut Attributes, port: &Port<'_>) {
+fn put_preparation(w: &mut Attributes, port: &Port<'_>) {
     w.text(NAME, port.name);
     w.text(ALIAS, port.alias);
     w.nest(INFO, |w| {

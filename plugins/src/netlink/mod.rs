@@ -12,6 +12,7 @@ mod protocol;
 mod route;
 mod socket;
 mod vlan;
+mod watch;
 
 pub use address::{Assigned, Detection};
 pub use conntrack::forget_connections;
@@ -25,6 +26,7 @@ pub use protocol::Inet6;
 pub use route::{Installed, Settlement};
 pub use socket::{Answer, Refusal, Socket};
 pub use vlan::PortVlans;
+pub use watch::Watch;
 
 use crate::error::{Error, Result};
 

@@ -3,8 +3,9 @@
 use super::differs;
 use crate::declaration::{Resource, Undo};
 use crate::error::{Code, Error, Result};
-use crate::host::{Host, IfMissing, Side, Sysctl};
+use crate::host::{Host, Side};
 use crate::netlink::{Link, NewBridge};
+use crate::sysctl::{IfMissing, Sysctl};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 

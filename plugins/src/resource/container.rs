@@ -1,12 +1,13 @@
 //! The interface inside a container: its sysctls, addresses and routes; up, and able to pass frames.
 
-use super::differs;
+use super::{differs, port};
 use crate::address::{Cidr, Family};
 use crate::declaration::{Resource, Undo};
 use crate::error::{Code, Error, Result};
-use crate::host::{Host, IfMissing, Side, Sysctl};
+use crate::host::{Host, Side};
 use crate::netlink::{Detection, Link, Settlement};
 use crate::result::Route;
+use crate::sysctl::{IfMissing, Sysctl};
 use std::time::{Duration, Instant};
 
 /// Whether a container first asks its network if its IPv6 addresses are free: `enabledad`.
@@ -36,9 +37,10 @@ pub struct ContainerInterface {
     pub up: bool,
 }
 
-/// How long the kernel may take until frames pass, as long as the Go plugins wait.
-const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+/// How long the kernel may take to ask whether addresses are free.
+const DETECTED_WITHIN: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_micros(200);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 impl Resource for ContainerInterface {
     fn add(&self, host: &mut Host) -> Result<Undo> {
@@ -46,6 +48,7 @@ impl Resource for ContainerInterface {
             return Err(Error::new(Code::Io, format!("interface {} is not in the container", self.name)));
         };
         if !self.up {
+            port::open(host, None)?;
             return Ok(Undo::Nothing);
         }
         let loopback =
@@ -62,7 +65,7 @@ impl Resource for ContainerInterface {
         let (addresses, routes) = (&self.addresses, &self.routes);
         let settlement = Settlement { index: link.index, addresses, detection, routes };
         host.route(Side::Container)?.settle(&settlement)?;
-        self.wait_for_port(host)?;
+        port::open(host, Some(&self.name))?;
         self.wait_for_detection(host, &link)?;
         Ok(Undo::Nothing)
     }
@@ -109,16 +112,6 @@ impl ContainerInterface {
         sysctls
     }
 
-    /// The kernel opens the port in a task of its own; until then a bridge drops what the container sends.
-    fn wait_for_port(&self, host: &mut Host) -> Result<()> {
-        let Some(name) = host.host_end.clone() else { return Ok(()) };
-        let error =
-            || Error::new(Code::TryAgain, format!("bridge port in error state: {name} does not forward"));
-        // While it does, it holds the lock that a look-up would have to spin for.
-        std::thread::sleep(FIRST_PAUSE);
-        wait_until(error, || Ok(host.look_up(Side::Host, &name)?.is_some_and(|link| link.is_forwarding())))
-    }
-
     fn wait_for_detection(&self, host: &mut Host, link: &Link) -> Result<()> {
         if !self.has_v6() || self.detection == DuplicateDetection::Off {
             return Ok(());
@@ -152,11 +145,11 @@ impl ContainerInterface {
 fn wait_until(error: impl Fn() -> Error, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
     let (begin, mut pause) = (Instant::now(), FIRST_PAUSE);
     while !done()? {
-        if begin.elapsed() > SETTLED_WITHIN {
+        if begin.elapsed() > DETECTED_WITHIN {
             return Err(error());
         }
         std::thread::sleep(pause);
-        pause = pause.saturating_mul(2).min(Duration::from_millis(100));
+        pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
     }
     Ok(())
 }

@@ -4,7 +4,8 @@ use super::differs;
 use crate::address::Family;
 use crate::declaration::{Resource, Undo};
 use crate::error::Result;
-use crate::host::{Host, IfMissing, Side, Sysctl};
+use crate::host::{Host, Side};
+use crate::sysctl::{IfMissing, Sysctl};
 
 /// The host passes packets of these protocols on between its interfaces.
 #[derive(Clone, Debug, PartialEq, Eq)]

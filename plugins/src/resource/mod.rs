@@ -9,6 +9,7 @@ mod lent;
 mod loopback;
 mod masquerade;
 mod masquerade_iptables;
+mod port;
 mod publication;
 mod published;
 mod published_iptables;

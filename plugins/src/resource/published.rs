@@ -7,11 +7,12 @@ use crate::address::{Cidr, Family};
 use crate::attachment::Attachment;
 use crate::declaration::{Resource, Undo};
 use crate::error::{Code, Error, Result};
-use crate::host::{Host, IfMissing, Side, Sysctl};
+use crate::host::{Host, Side};
 use crate::netlink::{Socket, forget_connections};
 use crate::nft::{
     Added, Batch, Beside, Chain, Entry, Hook, Kind, Ledger, Rule, Schema, Set, Verdict, network_set,
 };
+use crate::sysctl::{IfMissing, Sysctl};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The published ports of an attachment.

@@ -4,8 +4,9 @@ use super::{Vlans, differs};
 use crate::attachment::Attachment;
 use crate::declaration::{Resource, Undo};
 use crate::error::{Code, Error, Result};
-use crate::host::{Host, IfMissing, Side, Sysctl};
+use crate::host::{Host, Side};
 use crate::netlink::{Link, NewVeth, Port, Refusal};
+use crate::sysctl::{IfMissing, Sysctl};
 use rustix::io::Errno;
 
 /// The pair of an attachment. The host's end has a name derived from the attachment and carries the attachment as its
@@ -38,11 +39,15 @@ pub struct PortSettings {
 /// So many names are tried before the pair is given up.
 const ATTEMPTS: u32 = 10;
 
+/// A port of a bridge takes no packets of IPv6 itself, and so needs no address and no routes: the kernel walks through
+/// those of all ports whenever one comes or goes.
+const PORT_SYSCTLS: [(&str, &str); 2] = [("accept_ra", "0"), ("disable_ipv6", "1")];
+
 impl Resource for Veth {
     fn add(&self, host: &mut Host) -> Result<Undo> {
         let name = self.create(host)?;
         host.host_end = Some(name.clone());
-        match self.set_up_port(host, &name) {
+        match self.prepare_port(host, &name) {
             Ok(()) => Ok(Undo::Remove),
             Err(error) => {
                 self.del(host)?;
@@ -155,13 +160,13 @@ impl Veth {
         }
     }
 
-    /// Nothing passes yet, since the container's end is down.
-    fn set_up_port(&self, host: &mut Host, name: &str) -> Result<()> {
-        let accept_ra = format!("net/ipv6/conf/{name}/accept_ra");
-        host.set_sysctls(Side::Host, &[Sysctl::new(accept_ra, "0", IfMissing::Skip)])?;
+    /// It stays down: see `OpenPort`.
+    fn prepare_port(&self, host: &mut Host, name: &str) -> Result<()> {
+        let v6 = |(key, value)| Sysctl::new(format!("net/ipv6/conf/{name}/{key}"), value, IfMissing::Skip);
+        host.set_sysctls(Side::Host, &PORT_SYSCTLS.map(v6))?;
         let alias = self.attachment.to_string();
         let PortSettings { hairpin, isolated } = self.port;
-        host.route(Side::Host)?.open_port(&Port { name, alias: &alias, hairpin, isolated })?;
+        host.route(Side::Host)?.prepare_port(&Port { name, alias: &alias, hairpin, isolated })?;
         let Some(vlans) = &self.vlans else { return Ok(()) };
         let (bridge, port) = (host.link(Side::Host, &self.bridge)?, host.link(Side::Host, name)?);
         vlans.set(host, &bridge, port.index)

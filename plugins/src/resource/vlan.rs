@@ -4,8 +4,9 @@ use super::differs;
 use crate::attachment::Attachment;
 use crate::declaration::{Resource, Undo};
 use crate::error::{Code, Error, Result};
-use crate::host::{Host, IfMissing, Side, Sysctl};
+use crate::host::{Host, Side};
 use crate::netlink::{Link, NewVeth, PortVlans};
+use crate::sysctl::{IfMissing, Sysctl};
 use rustix::io::Errno;
 
 /// The VLANs of a container's port.

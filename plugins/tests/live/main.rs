@@ -14,6 +14,7 @@ mod crash;
 mod host_device;
 mod host_local;
 mod iptables;
+mod port;
 mod portmap;
 mod protocol;
 mod sctp;

@@ -1,0 +1,35 @@
+//! The port by which a container is connected to a bridge: the host's end of its veth pair, when it is opened.
+
+use crate::error::{Code, Error, Result};
+use crate::host::{Host, Side};
+
+/// Sets the host's end of the pair up, if there is one on this host, and waits until frames pass between the bridge and
+/// `interface`, if that is up.
+///
+/// It is the last thing of an attachment. A port that is up before the other end is opened, closed and opened again,
+/// each time with a walk through all ports of the bridge; and what the container sends by itself, it sends when it can
+/// be heard.
+///
+/// # Errors
+/// The kernel's; code 11: an end is not operational after some seconds.
+pub(super) fn open(host: &mut Host, interface: Option<&str>) -> Result<()> {
+    let Some(name) = host.host_end.clone() else { return Ok(()) };
+    let port = host.link(Side::Host, &name)?.index;
+    let Some(interface) = interface else { return host.route(Side::Host)?.set_up(port) };
+    let ends = [(Side::Host, name.as_str()), (Side::Container, interface)];
+    let mut watches = Vec::new();
+    for (side, name) in ends {
+        watches.push((host.watch(side)?, host.link(side, name)?.index));
+    }
+    // The container's first frames go to all others.
+    host.close_sysctls();
+    host.route(Side::Host)?.set_up(port)?;
+    // The kernel notes in a task of its own that an end is connected, and drops what is sent to it before.
+    for ((side, name), (mut watch, index)) in ends.into_iter().zip(watches) {
+        let told = watch.until_operational(index)?;
+        if !told && !host.look_up(side, name)?.is_some_and(|link| link.is_operational()) {
+            return Err(Error::new(Code::TryAgain, format!("bridge port in error state: {name} is not up")));
+        }
+    }
+    Ok(())
+}
