@@ -268,7 +268,7 @@ fn ground<'spec>(spec: &'spec Spec, place: &'spec str) -> Ground<'spec> {
     };
     match spec.mounts.iter().filter_map(covers).next_back() {
         None => Ground::Image,
-        Some((mount, rest)) if options::is_bind(mount) => Ground::Bind(mount, rest),
+        Some((mount, rest)) if tare_plan::is_bind(mount) => Ground::Bind(mount, rest),
         Some(_) => Ground::Dumped,
     }
 }

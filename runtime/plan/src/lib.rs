@@ -32,3 +32,4 @@ pub mod update;
 
 pub use cgroup::path as cgroup_path;
 pub use cgroup::unit_of;
+pub use options::is_bind;

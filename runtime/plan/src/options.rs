@@ -144,6 +144,12 @@ pub(crate) struct Options {
     pub(crate) own: Vec<MountOption>,
 }
 
+/// Whether a mount shows what lies elsewhere (config.md, "Mounts").
+pub fn is_bind(mount: &Mount) -> bool {
+    mount.kind.as_deref() == Some("bind")
+        || mount.options.iter().any(|option| matches!(effect_of(option), Some(Effect::Bind(_))))
+}
+
 /// Reads the options of the mount with this index.
 pub(crate) fn read(draft: &mut Draft, index: usize, mount: &Mount) -> Options {
     let mut options = Options {

@@ -6,9 +6,9 @@ use crate::inside::Inside;
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::fs::OFlags;
 use std::ffi::CString;
-use tare_plan::cgroup_path;
 use tare_plan::host::{CgroupVersion, Host};
 use tare_plan::spec::{Mount, NamespaceKind, Spec};
+use tare_plan::{cgroup_path, is_bind};
 
 /// What both verbs take.
 #[derive(Clone, Debug, Default)]
@@ -91,12 +91,6 @@ pub fn page_server(text: &str) -> Result<(String, i32)> {
 
 pub(crate) fn page_server_message((address, port): (String, i32)) -> PageServer {
     PageServer { address: Some(address), port: Some(port) }
-}
-
-/// Whether a mount shows what lies elsewhere, so that criu neither keeps nor makes it.
-pub(crate) fn is_bind(mount: &Mount) -> bool {
-    mount.kind.as_deref() == Some("bind")
-        || mount.options.iter().any(|option| option == "bind" || option == "rbind")
 }
 
 /// What hides a file, in the images and on the host.
