@@ -66,7 +66,7 @@ pub fn discard(created: Created, warn: &mut dyn FnMut(&Error)) -> Result<()> {
 pub(crate) fn destroy(mut entry: Entry, record: &Record, warn: &mut dyn FnMut(&Error)) -> Result<()> {
     stop(&entry, record)?;
     cgroup::destroy(&record.own_cgroups()).map_err(|fault| entry.error("remove the cgroup of", fault))?;
-    if let Some(unit) = &record.unit {
+    if let Some(unit) = record.own_unit() {
         // Its cgroup is gone, which systemd sees by itself; only the memory of a failure may be left.
         let stopped = unit::stop(unit);
         stopped.unwrap_or_else(|refusal| warn(&unit::refused("stop", unit, refusal, Place::DEFAULT)));

@@ -28,6 +28,7 @@ mod init;
 mod inside;
 pub mod kill;
 pub mod list;
+mod made;
 mod maps;
 mod netdev;
 mod netlink;

@@ -1,11 +1,12 @@
 //! The parent's column: runs each step of the plan in the process that creates the container.
 
 use crate::channel::{self, Failure, Message};
-use crate::error::{Error, FailedStep, Result};
+use crate::error::{Error, Result};
 use crate::exec::Paused;
 use crate::fault::{Call, During, Fault};
 use crate::hook::{self, PreparedHook};
 use crate::init::{self, Kit};
+use crate::made::Made;
 use crate::maps;
 use crate::process::{self, ProcessId};
 use crate::record::Record;
@@ -24,8 +25,7 @@ use tare_plan::place::Place;
 use tare_plan::plan::Plan;
 use tare_plan::spec::SchedulerPolicy;
 use tare_plan::step::{
-    HookKind, InitStep, Locks, MakeResctrlGroup, MoveNetDevice, ParentStep, Planned, Signal, Slot, Source,
-    StartUnit, Status, Unit,
+    HookKind, InitStep, Locks, MoveNetDevice, ParentStep, Planned, Signal, Slot, Source, StartUnit, Status,
 };
 use tare_sys::clone::Spawned;
 use tare_sys::exec::Strings;
@@ -74,47 +74,13 @@ struct Parent<'plan> {
     limit_ms: Option<u64>,
 }
 
-/// What was made outside of the container's own processes: removed unless it is kept.
-#[derive(Default)]
-struct Made {
-    cgroups: Vec<cgroup::Cgroup>,
-    /// Groups of resctrl.
-    groups: Vec<String>,
-    /// The unit that systemd has made.
-    unit: Option<Unit>,
-}
-
-impl Made {
-    fn remove(&mut self) -> std::result::Result<(), Fault> {
-        let removed = cgroup::destroy(&std::mem::take(&mut self.cgroups));
-        if let Some(unit) = self.unit.take() {
-            // With its last process it is over anyway; what is left then is that it is remembered.
-            let _over = unit::stop(&unit);
-        }
-        std::mem::take(&mut self.groups).iter().try_for_each(|group| resctrl::remove(group)).and(removed)
-    }
-
-    fn keep(&mut self) {
-        self.cgroups.clear();
-        self.groups.clear();
-        self.unit = None;
-    }
-}
-
-impl Drop for Made {
-    fn drop(&mut self) {
-        // The way out that nothing takes on purpose; the error that led here is the one to tell.
-        let _ = self.remove();
-    }
-}
-
 /// Carries out `plan`: makes the container that `record` describes, in the directory `entry`. On any error all that was
 /// made is undone before this returns.
 ///
 /// # Errors
 /// The step that failed, of either column, with its place in the configuration.
 pub fn carry_out(plan: &Plan, record: Record, entry: Entry) -> Result<Created> {
-    let made = Made { cgroups: record.own_cgroups(), groups: Vec::new(), unit: None };
+    let made = Made::of(&record);
     Parent::new(plan, record, entry, made)?.walk()?.keep()
 }
 
@@ -219,7 +185,9 @@ impl<'plan> Parent<'plan> {
             ParentStep::Scheduler(scheduler) => {
                 self.pid().and_then(|pid| crate::scheduling::set(pid, scheduler))
             }
-            ParentStep::MakeResctrlGroup(group) => self.make_resctrl_group(group),
+            ParentStep::MakeResctrlGroup(group) => {
+                self.made.make_group(group).and_then(|directory| self.slots.put(group.slot, directory))
+            }
             ParentStep::EnterResctrlGroup { group } => {
                 self.pid().and_then(|pid| resctrl::enter(self.slots.get(*group)?, pid))
             }
@@ -296,16 +264,6 @@ impl<'plan> Parent<'plan> {
         }
     }
 
-    fn make_resctrl_group(&mut self, step: &MakeResctrlGroup) -> std::result::Result<(), Fault> {
-        let group = resctrl::make(step)?;
-        if group.made {
-            let path = format!("{}/{}", step.mount.to_string_lossy(), step.path.to_string_lossy());
-            // The one made last lies in the one before, and goes first.
-            self.made.groups.insert(0, path);
-        }
-        self.slots.put(step.slot, group.directory)
-    }
-
     /// A socket in the container's directory: whoever may write there may start the container.
     fn listen(&self) -> std::result::Result<OwnedFd, Fault> {
         let flags = SocketFlags::CLOEXEC;
@@ -331,12 +289,7 @@ impl<'plan> Parent<'plan> {
     /// Lets systemd make the unit around init. What it has made from here on is to be undone.
     fn start_unit(&mut self, step: &StartUnit, because: Place) -> Result<()> {
         let init = self.pid().map_err(|fault| Error::step(&"start a unit", fault, because))?;
-        self.made.unit = Some(step.unit.clone());
-        unit::start(step, init).map_err(|refusal| {
-            if refusal.is(".UnitExists") {
-                // It is somebody else's, with all that is in it.
-                self.made.keep();
-            }
+        self.made.start_unit(step, init).map_err(|refusal| {
             self.init_failure().unwrap_or_else(|| unit::refused("start", &step.unit, refusal, because))
         })
     }
@@ -417,13 +370,7 @@ impl<'plan> Parent<'plan> {
             InitStep::Hooks(hooks) => hook::path_of(&hooks.hooks, &failure.fault),
             _ => failure.text.to_text(),
         };
-        let because = planned.because;
-        Error::Step(Box::new(FailedStep {
-            act: planned.step.to_string(),
-            fault: failure.fault,
-            text,
-            because,
-        }))
+        Error::acted(planned.step.to_string(), failure.fault, text, planned.because)
     }
 
     fn hooks(&self, hooks: &[tare_plan::step::Hook], state: Slot) -> std::result::Result<(), Fault> {
@@ -498,7 +445,6 @@ fn limit_ms(plan: &Plan) -> Option<u64> {
 }
 
 fn failed(planned: &Planned<ParentStep>, fault: Fault) -> Error {
-    let because = planned.because;
     let text = match &planned.step {
         ParentStep::Hooks(hooks) => hook::path_of(&hooks.hooks, &fault),
         ParentStep::Scheduler(scheduler) if fault.errno == Errno::PERM && is_real_time(scheduler.policy) => {
@@ -509,7 +455,7 @@ fn failed(planned: &Planned<ParentStep>, fault: Fault) -> Error {
         }
         _ => String::new(),
     };
-    Error::Step(Box::new(FailedStep { act: planned.step.to_string(), fault, text, because }))
+    Error::acted(planned.step.to_string(), fault, text, planned.because)
 }
 
 /// Whether a policy needs a real-time share of the cgroup, where the kernel has such.

@@ -121,6 +121,11 @@ impl Record {
         self.cgroups.iter().filter(|cgroup| !self.found.contains(cgroup)).cloned().collect()
     }
 
+    /// The unit that goes with the container. Of one that was never made it is somebody else's, if its cgroup was there before.
+    pub(crate) fn own_unit(&self) -> Option<&Unit> {
+        self.unit.as_ref().filter(|_| self.init.is_some() || self.found.is_empty())
+    }
+
     /// The state as hooks and callers read it. A container that is not running has pid 0.
     pub fn state(&self, status: Status) -> Value {
         let alive = status != Status::Stopped;

@@ -8,10 +8,11 @@ use crate::criu::images::{self, Missing};
 use crate::criu::message::{CgroupRoot, Inherited, Kind, Notice, Options, Request};
 use crate::criu::options::Common;
 use crate::criu::{Service, options, success};
-use crate::error::{Error, FailedStep, Result};
+use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
 use crate::hook::{self, PreparedHook, run_all};
 use crate::inside::{Inside, open_host};
+use crate::made::Made;
 use crate::parent::Created;
 use crate::private_root::PrivateRoot;
 use crate::process::{self, ProcessId};
@@ -55,6 +56,7 @@ struct Restoring<'a> {
     host: Host,
     entry: Entry,
     record: Record,
+    made: Made,
     terminal: Option<OwnedFd>,
 }
 
@@ -70,19 +72,17 @@ pub fn restore(store: &Store, bundle: &Bundle, asked: &Asked<'_>) -> Result<Crea
     let entry = store.reserve(asked.request.id)?;
     entry.begin(&record)?;
     entry.keep_config(&bundle.bytes)?;
-    let mut restoring = Restoring { bundle, asked, host, entry, record, terminal: None };
+    let made = Made::of(&record);
+    let mut restoring = Restoring { bundle, asked, host, entry, record, made, terminal: None };
     match restoring.bring_back(&plan) {
         Ok(init) => {
-            let Restoring { mut entry, record, terminal, .. } = restoring;
+            let Restoring { mut entry, record, terminal, mut made, .. } = restoring;
+            made.keep();
             entry.keep();
             Ok(Created { entry, record, init, terminal })
         }
         Err(error) => {
-            let cgroups = cgroup::destroy(&restoring.record.own_cgroups());
-            // It is over with its last process; what may be left is the memory of a failure.
-            let _over = restoring.record.unit.as_ref().map(unit::stop);
-            let groups = restoring.record.resctrl.iter().try_for_each(|group| resctrl::remove(group));
-            if cgroups.and(groups).is_err() {
+            if restoring.made.remove().is_err() {
                 restoring.entry.keep();
             }
             Err(error)
@@ -95,7 +95,7 @@ impl Restoring<'_> {
         let common = &self.asked.common;
         // systemd makes a unit around somebody who is there.
         let unit = plan.parent.iter().any(|planned| matches!(planned.step, ParentStep::StartUnit(_)));
-        let early = if unit { None } else { Some(make_cgroups(plan, None)?) };
+        let early = if unit { None } else { Some(self.make_cgroups(plan, None)?) };
         let root = PrivateRoot::mount(plan, &self.entry.path())?;
         // criu mounts below them, which the kernel allows in their own mount namespace alone.
         let images = images::open(&common.images, Missing::Refused)?;
@@ -106,7 +106,7 @@ impl Restoring<'_> {
         let kept: Vec<BorrowedFd<'_>> = namespaces.iter().map(|(_, fd)| fd.as_fd()).collect();
         let service = Service::start(common.criu.as_deref(), &kept)?;
         service.check_version()?;
-        let slots = early.map_or_else(|| make_cgroups(plan, Some(service.pid())), Ok)?;
+        let slots = early.map_or_else(|| self.make_cgroups(plan, Some(service.pid())), Ok)?;
         enter_cgroups(plan, &slots, service.pid())?;
         let options = options::common(common, &self.bundle.config, (images.as_raw_fd(), work.as_raw_fd()))?;
         let options = self.own_options(options, &root, &namespaces);
@@ -123,6 +123,27 @@ impl Restoring<'_> {
         root.leave()?;
         self.commit(pid)?;
         init.keep().ok_or_else(|| Error::Criu("the restored process is gone".to_owned()))
+    }
+
+    /// Makes the container's cgroups and its groups of resctrl, with their limits, as create does; a unit of systemd's around
+    /// `member`.
+    fn make_cgroups(&mut self, plan: &Plan, member: Option<Pid>) -> Result<Slots> {
+        let mut slots = Slots::new(plan.slots);
+        for planned in &plan.parent {
+            let done = match (&planned.step, member) {
+                (ParentStep::StartUnit(start), Some(member)) => {
+                    let refused = |refusal| unit::refused("start", &start.unit, refusal, planned.because);
+                    self.made.start_unit(start, member).map_err(refused)?;
+                    Ok(())
+                }
+                (ParentStep::MakeResctrlGroup(make), _) => {
+                    self.made.make_group(make).and_then(|directory| slots.put(make.slot, directory))
+                }
+                (step, _) => cgroup_steps::act(step, &mut slots).unwrap_or(Ok(())),
+            };
+            done.map_err(|fault| Error::step(&planned.step, fault, planned.because))?;
+        }
+        Ok(slots)
     }
 
     /// Records the container as it now runs.
@@ -230,7 +251,7 @@ impl Restoring<'_> {
             let ran = hook::state_file(&text).and_then(|state| run_all(&prepared, state.as_fd(), None));
             ran.map_err(|fault| {
                 let (act, text) = (format!("run {} hooks", kind.name()), hook::path_of(hooks, &fault));
-                Error::Step(Box::new(FailedStep { act, fault, text, because: kind.place() }))
+                Error::acted(act, fault, text, kind.place())
             })?;
         }
         Ok(())
@@ -279,26 +300,6 @@ fn make_place(ground: BorrowedFd<'_>, place: &str, source: &str) -> std::result:
     let path = CString::new(place.trim_start_matches('/')).unwrap_or_default();
     let is_file = std::fs::metadata(source).is_ok_and(|file| !file.is_dir());
     if is_file { inside.make_file(&path) } else { inside.make_directory(&path) }.map(drop)
-}
-
-/// Makes the container's cgroups and its groups of resctrl, with their limits, as create does; a unit of systemd's around `member`.
-fn make_cgroups(plan: &Plan, member: Option<Pid>) -> Result<Slots> {
-    let mut slots = Slots::new(plan.slots);
-    for planned in &plan.parent {
-        let done = match (&planned.step, member) {
-            (ParentStep::StartUnit(start), Some(member)) => {
-                let refused = |refusal| unit::refused("start", &start.unit, refusal, planned.because);
-                unit::start(start, member).map_err(refused)?;
-                Ok(())
-            }
-            (ParentStep::MakeResctrlGroup(make), _) => {
-                resctrl::make(make).and_then(|group| slots.put(make.slot, group.directory))
-            }
-            (step, _) => cgroup_steps::act(step, &mut slots).unwrap_or(Ok(())),
-        };
-        done.map_err(|fault| Error::step(&planned.step, fault, planned.because))?;
-    }
-    Ok(slots)
 }
 
 /// Lets criu enter them, so that what it makes is born there.

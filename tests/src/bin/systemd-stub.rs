@@ -224,7 +224,9 @@ fn answer(stream: &mut UnixStream, call: &Call) -> Option<()> {
 fn start(stream: &mut UnixStream, call: &Call) -> Option<()> {
     let name = call.arguments[0].as_str().unwrap().to_owned();
     let stale = fails("stale") && *FORGOTTEN.lock().unwrap() == 0;
-    if fails("exists") || stale || UNITS.lock().unwrap().contains_key(&name) {
+    let exists = fails("exists") || stale || UNITS.lock().unwrap().contains_key(&name);
+    if exists {
+        hesitate();
         return refuse(stream, call, "org.freedesktop.systemd1.UnitExists");
     }
     if fails("denied") {
@@ -246,10 +248,14 @@ fn start(stream: &mut UnixStream, call: &Call) -> Option<()> {
     assert!(name.ends_with(".slice") || !pids.is_empty(), "a scope needs a process");
     UNITS.lock().unwrap().insert(name, directory.clone());
     make(&directory, &pids);
+    hesitate();
+    job(stream, call, "done")
+}
+
+fn hesitate() {
     if fails("slow") {
         std::thread::sleep(Duration::from_secs(2));
     }
-    job(stream, call, "done")
 }
 
 /// `a-b.slice` as directories, each with a slash behind it.

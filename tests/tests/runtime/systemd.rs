@@ -33,7 +33,12 @@ impl Stub {
     }
 
     fn container(&self, host: &Host, resources: Value) -> Container {
-        let path = format!("{}:t:{}", self.slice, host.id());
+        self.named(host, &host.id(), resources)
+    }
+
+    /// A container whose unit has this name.
+    fn named(&self, host: &Host, name: &str, resources: Value) -> Container {
+        let path = format!("{}:t:{name}", self.slice);
         let config = host.config(&["sleep", "60"]).cgroup(&path).set("/linux/resources", resources);
         host.container(config).by(self.runtime.clone())
     }
@@ -224,6 +229,60 @@ fn killed_while_systemd_is_at_work_create_leaves_what_delete_removes() {
     let _ = running.wait();
     let _ = container.force_delete().ok();
     assert!(stub.members().contains(&"StopUnit".to_owned()));
+}
+
+/// Has asked systemd as often for a unit.
+fn asked(stub: &Stub, times: usize) {
+    eventually("systemd is asked", || {
+        stub.members().iter().filter(|member| *member == "StartTransientUnit").count() == times
+    });
+}
+
+#[test]
+fn killed_while_it_asks_for_somebody_elses_unit_create_leaves_that_alone() {
+    skip_for!(Runc, "it looks for systemd by other means");
+    skip_for!(Crun, "it looks for systemd by other means");
+    let host = Host::new();
+    let stub = Stub::failing(&host, "slow");
+    let (mut first, mut second) =
+        (stub.named(&host, "shared", json!({})), stub.named(&host, "shared", json!({})));
+    first.create();
+    first.start();
+    let bundle = second.bundle().to_string_lossy().into_owned();
+    let mut running = stub.runtime.call(&["create", "--bundle", &bundle, second.id()]).spawn();
+    asked(&stub, 2);
+    nix::sys::signal::kill(running.pid(), nix::sys::signal::Signal::SIGKILL).unwrap();
+    let _ = running.wait();
+    let _ = second.force_delete().ok();
+    assert!(!stub.members().contains(&"StopUnit".to_owned()), "{:?}", stub.members());
+    assert_eq!(first.status(), "running");
+    let _ = first.force_delete().ok();
+}
+
+#[test]
+fn a_restore_that_fails_leaves_somebody_elses_unit_alone() {
+    skip_for!(Runc, "it looks for systemd by other means");
+    skip_for!(Crun, "it looks for systemd by other means");
+    let host = Host::new();
+    let stub = Stub::start(&host);
+    let (mut first, mut second) =
+        (stub.named(&host, "shared", json!({})), stub.named(&host, "shared", json!({})));
+    first.create();
+    first.start();
+    let bundle = second.bundle().to_string_lossy().into_owned();
+    let images = host.files().to_string_lossy().into_owned();
+    let criu = built().join("criu-stub").to_string_lossy().into_owned();
+    for (criu, words) in [
+        ("/no/such", ["/no/such", "no such file or directory"]),
+        (criu.as_str(), ["cannot start the unit t-shared.scope", "systemd says UnitExists"]),
+    ] {
+        let call = ["--criu", criu, "restore", "--bundle", &bundle, "--image-path", &images, second.id()];
+        fails(stub.runtime.run(&call), &words);
+        assert!(!stub.members().contains(&"StopUnit".to_owned()), "{criu}: {:?}", stub.members());
+        assert_eq!(first.status(), "running");
+    }
+    second.deleted_already();
+    let _ = first.force_delete().ok();
 }
 
 #[test]
