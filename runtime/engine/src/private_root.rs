@@ -2,7 +2,7 @@
 //! this process, however that ends.
 
 use crate::channel::KernelText;
-use crate::error::{Error, FailedStep, Result};
+use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
 use crate::inside::open_host;
 use crate::overlay;
@@ -20,18 +20,37 @@ pub(crate) struct PrivateRoot {
     /// Where it is.
     pub(crate) path: String,
     directory: OwnedFd,
-    /// The namespace that this process came from.
-    home: OwnedFd,
+    home: Home,
+}
+
+/// The mount namespace that this process came from, and goes back to when this value goes.
+struct Home(OwnedFd);
+
+impl Home {
+    /// Leaves it for one that nobody else sees.
+    fn leave() -> Result<Self> {
+        let act = |fault| Error::act("change the mount namespace", fault);
+        let home = own_namespace()?;
+        tare_sys::namespace::unshare(libc::CLONE_NEWNS).during(Call::Unshare).map_err(act)?;
+        let home = Self(home);
+        let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+        mount_change(c"/", slave).during(Call::Mount).map_err(act)?;
+        Ok(home)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // What is undone from here on has to be where everybody sees it. An error is for whoever asked to go back.
+        let _ = go(self.0.as_fd());
+    }
 }
 
 impl PrivateRoot {
     /// Mounts the root of a plan: a directory at its own place, layers at the directory `spare`.
     pub(crate) fn mount(plan: &Plan, spare: &str) -> Result<Self> {
         let act = |fault| Error::act("mount the root file system", fault);
-        let home = own_namespace().map_err(act)?;
-        tare_sys::namespace::unshare(libc::CLONE_NEWNS).during(Call::Unshare).map_err(act)?;
-        let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
-        mount_change(c"/", slave).during(Call::Mount).map_err(act)?;
+        let home = Home::leave()?;
         let (path, tree) = make(plan, spare)?;
         let put = || {
             let place = open_host(&path, OFlags::PATH | OFlags::DIRECTORY)?;
@@ -49,8 +68,8 @@ impl PrivateRoot {
 
     /// Does something in the namespace that this process came from.
     pub(crate) fn outside(&self, act: impl FnOnce() -> Result<()>) -> Result<()> {
-        let here = own_namespace().map_err(|fault| Error::act("change the mount namespace", fault))?;
-        go(self.home.as_fd())?;
+        let here = own_namespace()?;
+        go(self.home.0.as_fd())?;
         let done = act();
         go(here.as_fd())?;
         done
@@ -58,7 +77,7 @@ impl PrivateRoot {
 
     /// Goes back for good.
     pub(crate) fn leave(self) -> Result<()> {
-        go(self.home.as_fd())
+        go(self.home.0.as_fd())
     }
 }
 
@@ -69,11 +88,9 @@ fn make(plan: &Plan, spare: &str) -> Result<(CString, OwnedFd)> {
         InitStep::RootOverlay { overlay, .. } => {
             let mut text = KernelText::EMPTY;
             let made = overlay::make(overlay, &mut text);
-            let because = planned.because;
-            let told =
-                |fault| FailedStep { act: planned.step.to_string(), fault, text: text.to_text(), because };
+            let told = |fault| Error::acted(planned.step.to_string(), fault, text.to_text(), planned.because);
             let spare = CString::new(spare).unwrap_or_default();
-            Some(made.map(|tree| (spare, tree)).map_err(|fault| Error::Step(Box::new(told(fault)))))
+            Some(made.map(|tree| (spare, tree)).map_err(told))
         }
         _ => None,
     });
@@ -104,9 +121,10 @@ fn copy(path: &CString) -> std::result::Result<OwnedFd, Fault> {
     open_tree(&place, c"", flags).during(Call::OpenTree)
 }
 
-fn own_namespace() -> std::result::Result<OwnedFd, Fault> {
+fn own_namespace() -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    fs::openat(CWD, c"/proc/self/ns/mnt", flags, Mode::empty()).during(Call::Open)
+    let file = fs::openat(CWD, c"/proc/self/ns/mnt", flags, Mode::empty()).during(Call::Open);
+    file.map_err(|fault| Error::act("change the mount namespace", fault))
 }
 
 fn go(namespace: BorrowedFd<'_>) -> Result<()> {

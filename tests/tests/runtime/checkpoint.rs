@@ -223,6 +223,28 @@ fn a_refusal_of_crius_leaves_everything_as_it_was() {
 }
 
 #[test]
+fn a_root_of_layers_that_criu_refuses_is_gone_with_the_rest() {
+    let mut stage = Stage::new(|config| config);
+    let _ = stage.checkpoint(&[]).ok();
+    // The same container on layers: its root is mounted in the directory of its state.
+    let bundle = stage.container.bundle();
+    for name in ["upper", "work"] {
+        std::fs::create_dir(bundle.join(name)).unwrap();
+    }
+    let config = stage.host.config(&["sleep", "60"]).cgroup(&format!("/{}", stage.container.id()));
+    let config = config.overlay(&["rootfs".to_owned()], Some(("upper", "work")));
+    std::fs::write(bundle.join("config.json"), config.value().to_string()).unwrap();
+    let bundle = bundle.to_string_lossy().into_owned();
+    let call = stage.call("restore", &["--bundle", &bundle, "-d"]).with(|command| {
+        command.env("STUB_FAILS", "1");
+    });
+    let _ = call.run().fails().says(&["criu failed: type RESTORE errno 22"]);
+    let _ = stage.container.verb(&["state"]).fails().says(&["does not exist"]);
+    assert!(!stage.host.runtime().root().join(stage.container.id()).exists());
+    stage.container.deleted_already();
+}
+
+#[test]
 fn criu_that_is_missing_or_too_old_is_told() {
     let stage = Stage::new(|config| config);
     let call = stage.call("checkpoint", &[]).with(|command| {
