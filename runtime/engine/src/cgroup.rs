@@ -8,6 +8,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::collections::HashSet;
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 use tare_plan::step::{CheckUse, MakeCgroup, OpenCgroup, PrepareCgroup, Tenant, WriteCgroup};
@@ -309,7 +310,8 @@ fn kill_one_by_one(cgroup: BorrowedFd<'_>, deadline: Instant) -> Result<(), Faul
             // It may have ended by itself.
             let _ = pidfd_send_signal(process, Signal::KILL);
         }
-        left.iter().try_for_each(|process| await_end(process.as_fd(), deadline))?;
+        // One is enough to wait for: who forks meanwhile is to be found soon.
+        left.first().map_or(Ok(()), |process| await_end(process.as_fd(), deadline))?;
         if Instant::now() > deadline {
             return Err(Fault::new(Call::Wait, Errno::BUSY));
         }
@@ -317,11 +319,24 @@ fn kill_one_by_one(cgroup: BorrowedFd<'_>, deadline: Instant) -> Result<(), Faul
     Ok(())
 }
 
-/// The processes of a cgroup: those who are in it, and never others who got their numbers meanwhile.
+/// The processes of a cgroup, as many as this process may open: those who are in it, and never others who got their numbers
+/// meanwhile.
 fn open_processes(cgroup: BorrowedFd<'_>) -> Result<Vec<OwnedFd>, Fault> {
-    let open = |pid: Pid| Some((pid, pidfd_open(pid, PidfdFlags::empty()).ok()?));
-    let opened: Vec<(Pid, OwnedFd)> = processes(cgroup)?.into_iter().filter_map(open).collect();
-    let still = processes(cgroup)?;
+    let mut opened = Vec::new();
+    for pid in processes(cgroup)? {
+        match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(process) => opened.push((pid, process)),
+            Err(Errno::MFILE | Errno::NFILE) if opened.len() > 1 => {
+                // Whoever is still there is read from files as well.
+                opened.truncate(opened.len() / 2);
+                break;
+            }
+            // Of a process that has been reaped older kernels say that it leads no threads.
+            Err(Errno::SRCH | Errno::INVAL) => {}
+            Err(errno) => return Err(Fault::new(Call::Open, errno)),
+        }
+    }
+    let still: HashSet<Pid> = processes(cgroup)?.into_iter().collect();
     Ok(opened.into_iter().filter(|(pid, _)| still.contains(pid)).map(|(_, process)| process).collect())
 }
 

@@ -1,6 +1,7 @@
 //! `kill` and `delete`: signals by name and number, force, and what stays.
 
-use tests::{Container, Host, skip_for};
+use tare_bundle::bundle::PAYLOAD;
+use tests::{Call, Container, Host, skip_for};
 
 fn trapping(host: &Host) -> Container {
     let mut container = host.container(host.config(&["trap", "TERM", "USR1", "USR2", "HUP"]));
@@ -238,4 +239,21 @@ fn delete_leaves_the_bundle_as_it_was() {
         .out
         .len();
     assert_eq!(before, after);
+}
+
+#[test]
+fn delete_by_force_ends_more_processes_than_it_may_open_files() {
+    // Only there processes are killed one by one.
+    let host = Host::for_engines();
+    let mut container = host.container(host.config(&["sleep", "600"]).share("pid"));
+    container.create();
+    container.start();
+    for _ in 0..40 {
+        let _ = container.exec(&[], &[PAYLOAD, "leave", "600"]).ok();
+    }
+    let (program, root) = (host.runtime().program(), host.runtime().root());
+    let call = Call::new("prlimit", host.files()).args(["--nofile=24".as_ref(), program.as_os_str()]);
+    let call = call.args(["--root".as_ref(), root.as_os_str()]).args(["delete", "--force", container.id()]);
+    let _ = call.run().ok();
+    container.deleted_already();
 }
