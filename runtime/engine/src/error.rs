@@ -83,7 +83,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error of a step, in its own words, of which the kernel says nothing more.
     pub(crate) fn step(act: &impl fmt::Display, fault: Fault, because: Place) -> Self {
-        Self::Step(Box::new(FailedStep { act: act.to_string(), fault, text: String::new(), because }))
+        Self::acted(act.to_string(), fault, String::new(), because)
     }
 
     /// An error that has words of its own.

@@ -4,7 +4,7 @@ use crate::activation::Notice;
 use crate::bundle;
 use crate::channel::{self, Failure};
 use crate::delete::stop;
-use crate::error::{Error, FailedStep, Result};
+use crate::error::{Error, Result};
 use crate::fault::{Call, Fault};
 use crate::hook::{self, PreparedHook};
 use crate::process::ProcessId;
@@ -77,9 +77,7 @@ fn ask(entry: &Entry) -> std::result::Result<OwnedFd, Fault> {
 /// Words a failure of init's last steps, of which there are few: the plan they stood in is gone.
 fn failed(entry: &Entry, failure: &Failure) -> Error {
     let fault = failure.fault;
-    let step = |act: &str, because| {
-        Error::Step(Box::new(FailedStep { act: act.to_owned(), fault, text: String::new(), because }))
-    };
+    let step = |act: &str, because| Error::step(&act, fault, because);
     match fault.call {
         Call::Execute => Error::Program { name: program(entry), errno: fault.errno },
         // Create looks programs up: where there is none to execute, there is no process.
@@ -118,7 +116,7 @@ fn try_hooks(entry: &Entry, record: &Record, kind: HookKind) -> Result<Vec<Error
         if let Err(fault) = hook::run(&PreparedHook::new(planned), state.as_fd(), None) {
             let fault = fault.detail((index as u32) << 16 | fault.detail);
             let (act, text) = (format!("run {} hooks", kind.name()), hook::path_of(&hooks, &fault));
-            failed.push(Error::Step(Box::new(FailedStep { act, fault, text, because: kind.place() })));
+            failed.push(Error::acted(act, fault, text, kind.place()));
             if kind == HookKind::Poststart {
                 break;
             }
