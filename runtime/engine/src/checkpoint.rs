@@ -76,7 +76,7 @@ fn dump(entry: &Entry, record: &Record, config: &Checked, asked: &Asked) -> Resu
     let work = images::open(work_path, Missing::Made)?;
     let pid = record.init.as_ref().map_or(0, |init| init.pid);
     // The descriptor for the status has been inherited from the caller, and is handed on as it came.
-    let service = Service::start(common.criu.as_deref(), &[])?;
+    let mut service = Service::start(common.criu.as_deref(), &[])?;
     service.check_version()?;
     service.check_features(&Features {
         memory_tracking: asked.pre_dump.then_some(true),

@@ -11,7 +11,7 @@ use crate::maps;
 use crate::process::{self, ProcessId};
 use crate::record::Record;
 use crate::slots::Slots;
-use crate::spawn::{self, Birth, Init};
+use crate::spawn::{self, Birth, Ending, Init};
 use crate::start::run_hooks;
 use crate::store::Entry;
 use crate::view::{self, View};
@@ -20,7 +20,7 @@ use rustix::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use rustix::fs::{self, MemfdFlags, Mode};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use rustix::process::Pid;
 use tare_plan::place::Place;
 use tare_plan::plan::Plan;
 use tare_plan::spec::SchedulerPolicy;
@@ -336,26 +336,11 @@ impl<'plan> Parent<'plan> {
     }
 
     fn how_init_ended(&self) -> String {
-        let Some(pidfd) = self.init.as_ref().and_then(Init::pidfd) else {
-            return "it was never made".to_owned();
-        };
-        // The status is left for whoever waits in the end.
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        match waitid(WaitId::PidFd(pidfd), options) {
-            Ok(Some(status)) => match (status.terminating_signal(), status.exit_status()) {
-                (Some(9), _) => format!(
-                    "signal 9{}",
-                    if cgroup::was_oom_killed(&self.record.cgroups) {
-                        ", for want of memory: linux.resources.memory.limit is too low"
-                    } else {
-                        ""
-                    }
-                ),
-                (Some(signal), _) => format!("signal {signal}"),
-                (None, code) => format!("exit status {}", code.unwrap_or(0)),
-            },
-            _ => "it can't be waited for".to_owned(),
-        }
+        let Some(init) = &self.init else { return "it was never made".to_owned() };
+        let ending = init.ending();
+        let starved = ending == Ending::Signal(9) && cgroup::was_oom_killed(&self.record.cgroups);
+        let why = if starved { ", for want of memory: linux.resources.memory.limit is too low" } else { "" };
+        format!("{ending}{why}")
     }
 
     fn failed_in_init(&self, failure: &Failure) -> Error {

@@ -19,13 +19,12 @@ use crate::process::{self, ProcessId};
 use crate::record::Record;
 use crate::resctrl;
 use crate::slots::Slots;
-use crate::spawn::Init;
 use crate::store::{Entry, Store};
 use crate::unit;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::Pid;
 use std::ffi::CString;
 use tare_plan::create as planning;
 use tare_plan::host::{CgroupVersion, Host};
@@ -104,7 +103,7 @@ impl Restoring<'_> {
         self.make_places(root.directory())?;
         let namespaces = self.open_namespaces()?;
         let kept: Vec<BorrowedFd<'_>> = namespaces.iter().map(|(_, fd)| fd.as_fd()).collect();
-        let service = Service::start(common.criu.as_deref(), &kept)?;
+        let mut service = Service::start(common.criu.as_deref(), &kept)?;
         service.check_version()?;
         let slots = early.map_or_else(|| self.make_cgroups(plan, Some(service.pid())), Ok)?;
         enter_cgroups(plan, &slots, service.pid())?;
@@ -112,14 +111,11 @@ impl Restoring<'_> {
         let options = self.own_options(options, &root, &namespaces);
         let request = Request { kind: Kind::Restore.into(), options: Some(options), ..Request::default() };
         let response = service.serve(&request, &mut |notice, fd| self.notice(notice, fd, &root))?;
-        let response = success(response, "RESTORE", &format!("{work_path}/restore.log"))?;
-        let pid = response.restored.and_then(|restored| Pid::from_raw(restored.pid));
-        let pid =
-            pid.ok_or_else(|| Error::Criu("criu does not say which process it has restored".to_owned()))?;
-        let act = |fault| Error::act("find the restored process", fault);
-        let pidfd = pidfd_open(pid, PidfdFlags::empty()).during(Call::Open).map_err(act)?;
+        success(response, "RESTORE", &format!("{work_path}/restore.log"))?;
         // Until it is recorded, it goes with this value.
-        let init = Init::of(Spawned { pid, pidfd });
+        let init = service.restored().and_then(|init| Some((init.pid()?, init)));
+        let (pid, init) =
+            init.ok_or_else(|| Error::Criu("criu does not say which process it has restored".to_owned()))?;
         root.leave()?;
         self.commit(pid)?;
         init.keep().ok_or_else(|| Error::Criu("the restored process is gone".to_owned()))

@@ -9,6 +9,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use std::fmt;
 use tare_plan::spec::NamespaceKind;
 use tare_plan::step::{InitStep, Planned, Spawn};
 use tare_sys::clone::{Clone, Spawned, spawn};
@@ -33,6 +34,17 @@ impl Init {
         self.spawned.as_ref().map(|spawned| spawned.pidfd.as_fd())
     }
 
+    /// How it ends, for which this waits. Its status is left for whoever waits in the end.
+    pub(crate) fn ending(&self) -> Ending {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let status = self.pidfd().and_then(|process| waitid(WaitId::PidFd(process), options).ok()?);
+        match status.map(|status| (status.terminating_signal(), status.exit_status())) {
+            Some((Some(signal), _)) => Ending::Signal(signal),
+            Some((None, code)) => Ending::Exit(code.unwrap_or(0)),
+            None => Ending::Unknown,
+        }
+    }
+
     /// Lets init live when this value goes.
     pub(crate) fn keep(mut self) -> Option<Spawned> {
         self.spawned.take()
@@ -45,6 +57,27 @@ impl Drop for Init {
             // It may be dead already; either way there is a child to be waited for, and then it is gone.
             let _ = pidfd_send_signal(&spawned.pidfd, Signal::KILL);
             let _ = waitid(WaitId::PidFd(spawned.pidfd.as_fd()), WaitIdOptions::EXITED);
+        }
+    }
+}
+
+/// How a process has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// By itself, with this status.
+    Exit(i32),
+    /// By this signal.
+    Signal(i32),
+    /// It is nobody's child here, or somebody else has waited for it.
+    Unknown,
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exit(code) => write!(out, "exit status {code}"),
+            Self::Signal(signal) => write!(out, "signal {signal}"),
+            Self::Unknown => out.write_str("it can't be waited for"),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A stand-in for criu: speaks its RPC as `criu swrk FD` does, and notes every request as a line of JSON.
 //!
 //! It reads the wire format on its own, so that a mistake of the runtime's in writing it is seen. `STUB_NOTES` names the file
-//! of its notes, `STUB_VERSION` its minor version, `STUB_FAILS` makes it refuse to dump and to restore.
+//! of its notes, `STUB_VERSION` its minor version, `STUB_FAILS` makes it refuse to dump and to restore,
+//! `STUB_LOSES` not notice that the restored process has ended.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -93,6 +94,12 @@ fn restore(socket: RawFd, options: &Fields) {
     .unwrap();
     let pid = restored.pid.as_raw_nonzero().get();
     notice(socket, "setup-namespaces", Some(pid));
+    if std::env::var_os("STUB_LOSES").is_some() {
+        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        loop {
+            nix::unistd::pause();
+        }
+    }
     notice(socket, "post-restore", Some(pid));
     let mut message = vec![0x08];
     varint(&mut message, u64::try_from(pid).unwrap());

@@ -245,6 +245,21 @@ fn a_root_of_layers_that_criu_refuses_is_gone_with_the_rest() {
 }
 
 #[test]
+fn a_process_that_ends_on_its_way_back_is_not_waited_for() {
+    skip_for!(Runc, "it waits without end");
+    let mut stage = Stage::new(|config| config);
+    let _ = stage.checkpoint(&[]).ok();
+    let bundle = stage.container.bundle().to_string_lossy().into_owned();
+    let call = stage.call("restore", &["--bundle", &bundle, "-d"]).with(|command| {
+        command.env("STUB_LOSES", "1");
+    });
+    let _ = call.run().fails().says(&["the process that criu was restoring has ended: signal 9"]);
+    let _ = stage.container.verb(&["state"]).fails().says(&["does not exist"]);
+    assert!(!stage.container.cgroup("pids").exists());
+    stage.container.deleted_already();
+}
+
+#[test]
 fn criu_that_is_missing_or_too_old_is_told() {
     let stage = Stage::new(|config| config);
     let call = stage.call("checkpoint", &[]).with(|command| {

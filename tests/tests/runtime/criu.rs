@@ -75,6 +75,16 @@ impl Stage {
         assert_eq!(self.container.status(), "running");
     }
 
+    /// Names another cgroup in the configuration.
+    fn moved(&self) -> String {
+        let path = self.container.bundle().join("config.json");
+        let mut config: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let other = format!("/{}-other", self.container.id());
+        config["linux"]["cgroupsPath"] = json!(other);
+        std::fs::write(&path, config.to_string()).unwrap();
+        other
+    }
+
     fn complaints(&self, log: &str) -> String {
         let text = std::fs::read_to_string(self.images().join(log)).unwrap_or_default();
         text.lines().filter(|line| line.contains("Error")).collect::<Vec<_>>().join("\n")
@@ -293,14 +303,57 @@ fn the_cgroup_can_be_another_one() {
     stage.frozen();
     let old = stage.container.cgroup("pids");
     assert!(!old.exists());
-    let path = stage.container.bundle().join("config.json");
-    let mut config: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-    let other = format!("/{}-other", stage.container.id());
-    config["linux"]["cgroupsPath"] = json!(other);
-    std::fs::write(&path, config.to_string()).unwrap();
+    let other = stage.moved();
     stage.back(&["--manage-cgroups-mode", "ignore"]);
     let text = std::fs::read_to_string(format!("/proc/{}/cgroup", stage.container.pid())).unwrap();
     assert!(text.contains(&format!("pids:{other}")), "{text}");
     assert!(!old.exists());
     let _ = stage.container.force_delete().ok();
+}
+
+/// Whether this process may make pipes as large as criu's page server does.
+fn pipes_may_be_large() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap().trim();
+    let resource = u64::from_str_radix(effective, 16).unwrap() >> 24 & 1 == 1;
+    let limit = std::fs::read_to_string("/proc/sys/fs/pipe-max-size").unwrap();
+    resource || limit.trim().parse::<u64>().unwrap() >= 4 << 20
+}
+
+#[test]
+fn memory_comes_late_from_the_container_that_was_left() {
+    let criu = criu!();
+    if !pipes_may_be_large() {
+        skip!("criu's page server needs a pipe of 4 MiB: CAP_SYS_RESOURCE, or fs.pipe-max-size");
+    }
+    let mut stage = Stage::new(criu, |_, config| config);
+    let files = stage.host.files().to_path_buf();
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let (criu, root) = (text(&stage.criu), text(stage.host.runtime().root()));
+    // The memory stays where it is until it is asked for, and the verb with it.
+    let (program, id) = (text(stage.host.runtime().program()), stage.container.id().to_owned());
+    let words =
+        ["-c", "exec \"$@\" 9> ready", "sh", &program, "--root", &root, "--criu", &criu, "checkpoint"];
+    let options = ["--image-path", "images", "--lazy-pages", "--status-fd", "9", "--page-server"];
+    let call = Call::new("sh", &files).args(words).args(options).args(["127.0.0.1:2700", &id]);
+    let mut left = call.within(&files).spawn();
+    eventually("memory can be asked for", || {
+        std::fs::read(files.join("ready")).is_ok_and(|ready| ready == [0])
+    });
+    std::fs::create_dir(files.join("work")).unwrap();
+    let words = ["lazy-pages", "--images-dir", "images", "--work-dir", "work", "--page-server"];
+    let call = Call::new(&criu, &files).args(words).args(["--address", "127.0.0.1", "--port", "2700"]);
+    let mut asking = call.within(&files).spawn();
+    eventually("somebody asks for it", || files.join("work/lazy-pages.socket").exists());
+    let _ = stage.moved();
+    let bundle = stage.bundle();
+    let words = ["--criu", &criu, "restore", "--detach", "--lazy-pages", "--bundle", &bundle, "--image-path"];
+    let options = ["images", "--work-path", "work", "--manage-cgroups-mode", "ignore", "late"];
+    let elsewhere = stage.host.runtime().rooted(&files.join("elsewhere"));
+    let output = elsewhere.call(&[&words[..], &options].concat()).within(&files).silent().run();
+    assert_eq!(output.code, 0, "{output:?}");
+    assert_eq!((asking.wait().code, left.wait().code), (0, 0));
+    stage.container.deleted_already();
+    assert_eq!(elsewhere.run(&["state", "late"]).ok().json()["status"], "running");
+    let _ = elsewhere.run(&["delete", "--force", "late"]).ok();
 }

@@ -156,8 +156,6 @@ pub(crate) struct Response {
     pub(crate) kind: i32,
     #[prost(bool, required, tag = "2")]
     pub(crate) success: bool,
-    #[prost(message, optional, tag = "4")]
-    pub(crate) restored: Option<Restored>,
     #[prost(message, optional, tag = "5")]
     pub(crate) notice: Option<Notice>,
     #[prost(int32, optional, tag = "7")]
@@ -170,18 +168,12 @@ pub(crate) struct Response {
     pub(crate) version: Option<Version>,
 }
 
-/// The process that was restored.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Restored {
-    #[prost(int32, required, tag = "1")]
-    pub(crate) pid: i32,
-}
-
 /// How far criu has come.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Notice {
     #[prost(string, optional, tag = "1")]
     pub(crate) script: Option<String>,
+    /// The process that is restored.
     #[prost(int32, optional, tag = "2")]
     pub(crate) pid: Option<i32>,
 }

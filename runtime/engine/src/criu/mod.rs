@@ -8,13 +8,16 @@ use crate::PATH;
 use crate::channel;
 use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
+use crate::spawn::{Ending, Init};
 use message::{Features, Kind, Notice, Request, Response};
 use prost::Message;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, socketpair};
-use rustix::process::Pid;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::process::{Child, Command, Stdio};
+use tare_sys::clone::Spawned;
 
 /// The oldest version that speaks of all that is asked here: the notice about terminals, and external namespaces.
 const OLDEST: (i32, i32) = (3, 11);
@@ -22,10 +25,14 @@ const OLDEST: (i32, i32) = (3, 11);
 /// The longest message that criu sends.
 const ROOM: usize = 16 * 1024;
 
-/// A running service. It ends when this value goes.
+/// How long criu may take to say what it has to, when the process that it restores has ended.
+const LAST_WORDS_MS: u64 = 3_000;
+
+/// A running service. It ends when this value goes, and after it the process that it has restored, unless somebody took that.
 pub(crate) struct Service {
     child: Child,
     socket: OwnedFd,
+    restored: Option<Init>,
 }
 
 /// What a notice is answered with; an error ends the request.
@@ -33,9 +40,7 @@ pub(crate) type Answer<'a> = &'a mut dyn FnMut(&Notice, Option<OwnedFd>) -> Resu
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // It has answered, or is of no use any more; either way it is waited for.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }
 
@@ -61,7 +66,18 @@ impl Service {
             let name = path.unwrap_or("criu").to_owned();
             Error::Criu(Error::Program { name, errno }.to_string())
         })?;
-        Ok(Self { child, socket })
+        Ok(Self { child, socket, restored: None })
+    }
+
+    /// Hands out the process that was restored.
+    pub(crate) fn restored(&mut self) -> Option<Init> {
+        self.restored.take()
+    }
+
+    /// Ends it. It has answered, or is of no use any more; either way it is waited for.
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// The service's own process.
@@ -70,7 +86,7 @@ impl Service {
     }
 
     /// Makes sure that this criu is new enough.
-    pub(crate) fn check_version(&self) -> Result<()> {
+    pub(crate) fn check_version(&mut self) -> Result<()> {
         let answer =
             self.ask(&Request { kind: Kind::Version.into(), keep_open: Some(true), ..Request::default() })?;
         let version = answer.version.unwrap_or_default();
@@ -85,7 +101,7 @@ impl Service {
     }
 
     /// Makes sure that criu and the kernel can do what an option asks for.
-    pub(crate) fn check_features(&self, wanted: &Features) -> Result<()> {
+    pub(crate) fn check_features(&mut self, wanted: &Features) -> Result<()> {
         let request = Request {
             kind: Kind::FeatureCheck.into(),
             keep_open: Some(true),
@@ -108,23 +124,58 @@ impl Service {
     }
 
     /// Sends a request and returns its answer; notices on the way are answered as `answer` says.
-    pub(crate) fn serve(&self, request: &Request, answer: Answer<'_>) -> Result<Response> {
+    pub(crate) fn serve(&mut self, request: &Request, answer: Answer<'_>) -> Result<Response> {
         self.send(request)?;
         // criu takes back what it has done when a notice is refused, and says so in the end.
         let mut refused = Ok(());
         loop {
+            self.await_word()?;
             let (response, descriptor) = self.receive()?;
             if response.kind != i32::from(Kind::Notify) {
                 return refused.map(|()| response);
             }
-            let told = answer(&response.notice.unwrap_or_default(), descriptor);
+            let notice = response.notice.unwrap_or_default();
+            self.note_restored(&notice)?;
+            let told = answer(&notice, descriptor);
             let kind = Kind::Notify.into();
             self.send(&Request { kind, notify_success: Some(told.is_ok()), ..Request::default() })?;
             refused = refused.and(told);
         }
     }
 
-    fn ask(&self, request: &Request) -> Result<Response> {
+    /// Notes who is restored, which is a child of this process and not of criu's.
+    fn note_restored(&mut self, notice: &Notice) -> Result<()> {
+        if let Some(pid) = notice.pid.and_then(Pid::from_raw)
+            && self.restored.is_none()
+        {
+            let pidfd = pidfd_open(pid, PidfdFlags::empty()).during(Call::Open);
+            let pidfd = pidfd.map_err(|fault| Error::act("find the restored process", fault))?;
+            self.restored = Some(Init::of(Spawned { pid, pidfd }));
+        }
+        Ok(())
+    }
+
+    /// Waits until criu says something. When the process that it restores ends at the wrong moment, criu does not notice: it
+    /// would never say anything again.
+    fn await_word(&mut self) -> Result<()> {
+        let Some(process) = self.restored.as_ref().and_then(Init::pidfd) else { return Ok(()) };
+        let mut waiting =
+            [self.socket.as_fd(), process].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        let waited = channel::retry(|| poll(&mut waiting, None)).during(Call::Wait);
+        waited.map_err(|fault| Error::act("hear from criu", fault))?;
+        let [word, _] = &waiting;
+        if !word.revents().is_empty()
+            || channel::await_readable(self.socket.as_fd(), Some(LAST_WORDS_MS)).is_ok()
+        {
+            return Ok(());
+        }
+        // It traces the process, whose end is told to its parent when criu's is.
+        self.end();
+        let ending = self.restored.as_ref().map_or(Ending::Unknown, Init::ending);
+        Err(Error::Criu(format!("the process that criu was restoring has ended: {ending}")))
+    }
+
+    fn ask(&mut self, request: &Request) -> Result<Response> {
         self.serve(request, &mut |_, _| Ok(()))
     }
 
