@@ -77,12 +77,17 @@ pub fn host(request: &Request<'_>) -> Result<Host> {
 /// # Errors
 /// A cgroup that was there before and is frozen; the step that failed. Nothing is left then.
 pub fn make(bundle: &Bundle, plan: &Plan, record: Record, entry: Entry) -> Result<Created> {
+    begin(bundle, &record, &entry)?;
+    parent::carry_out(plan, record, entry)
+}
+
+/// Writes down what there will be to undo. In a cgroup that is frozen nothing could be made.
+pub(crate) fn begin(bundle: &Bundle, record: &Record, entry: &Entry) -> Result<()> {
     if freezer::is_frozen(&record.found) {
         return Err(Error::Frozen);
     }
-    entry.begin(&record)?;
-    entry.keep_config(&bundle.bytes)?;
-    parent::carry_out(plan, record, entry)
+    entry.begin(record)?;
+    entry.keep_config(&bundle.bytes)
 }
 
 /// Plans a container's creation without doing anything.

@@ -69,8 +69,7 @@ pub fn restore(store: &Store, bundle: &Bundle, asked: &Asked<'_>) -> Result<Crea
     let plan = create::plan(bundle, &host, &asked.request)?;
     let record = create::record(bundle, &host, &asked.request);
     let entry = store.reserve(asked.request.id)?;
-    entry.begin(&record)?;
-    entry.keep_config(&bundle.bytes)?;
+    create::begin(bundle, &record, &entry)?;
     let made = Made::of(&record);
     let mut restoring = Restoring { bundle, asked, host, entry, record, made, terminal: None };
     match restoring.bring_back(&plan) {

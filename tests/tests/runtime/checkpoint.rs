@@ -245,6 +245,19 @@ fn a_root_of_layers_that_criu_refuses_is_gone_with_the_rest() {
 }
 
 #[test]
+fn nothing_is_brought_back_into_a_frozen_group() {
+    skip_for!(Runc, "it waits without end");
+    let mut stage = Stage::new(|config| config);
+    let _ = stage.checkpoint(&[]).ok();
+    let group = stage.container.cgroup("freezer");
+    std::fs::create_dir(&group).unwrap();
+    stage.container.freeze();
+    let _ = stage.restore(&["-d"]).fails().says(&["frozen"]);
+    std::fs::remove_dir(group).unwrap();
+    stage.container.deleted_already();
+}
+
+#[test]
 fn a_process_that_ends_on_its_way_back_is_not_waited_for() {
     skip_for!(Runc, "it waits without end");
     let mut stage = Stage::new(|config| config);
