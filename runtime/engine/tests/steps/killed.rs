@@ -6,8 +6,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, mkfifo};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 use tare_plan::place::Place;
 use tare_plan::plan::Plan;
@@ -66,14 +68,15 @@ fn every_step_of_init(stage: &Stage, first: usize) {
     let waits = index(&plan, |step| matches!(step, InitStep::WaitForStart { .. }));
     let InitStep::WaitForStart { slot } = plan.init[waits].step else { unreachable!() };
     for at in first..=waits {
-        let (step, call) = match at {
-            0 => (InitStep::Await(Message::Released), RECVFROM),
-            _ => (InitStep::WaitForStart { slot }, RECVMSG),
-        };
+        let step = if at == 0 { InitStep::Await(Message::Released) } else { InitStep::WaitForStart { slot } };
         let mut plan = stage.plan();
         plan.init.insert(at, Planned { step, because: Place::DEFAULT });
         let creator = creating(stage, &plan);
-        eventually(&format!("init blocks at step {at}"), || children(creator).any(|pid| waits_in(pid, call)));
+        let blocks = |init| match at {
+            0 => waits_in(init, RECVFROM).is_some(),
+            _ => waits_for_start(creator, init),
+        };
+        eventually(&format!("init blocks at step {at}"), || children(creator).any(blocks));
         let fate = if at > outlives { Fate::Lives } else { Fate::Dies };
         killed(stage, creator, fate, &format!("step {at} of init"));
     }
@@ -100,10 +103,10 @@ fn blocked_in_parent(stage: &Stage, mut plan: Plan, at: usize) -> Pid {
         mkfifo(&path, Mode::S_IRWXU).unwrap();
     }
     let path = CString::new(path.as_os_str().as_bytes()).unwrap();
-    let step = ParentStep::OpenNamespace { slot: Slot(0), kind: NamespaceKind::Network, path };
+    let step = ParentStep::OpenNamespace { slot: Slot(0), kind: NamespaceKind::Network, path: path.clone() };
     plan.parent.insert(at, Planned { step, because: Place::DEFAULT });
     let creator = creating(stage, &plan);
-    eventually(&format!("the creator blocks at step {at}"), || waits_in(creator, OPENAT));
+    eventually(&format!("the creator blocks at step {at}"), || waits_to_open(creator, &path));
     creator
 }
 
@@ -128,15 +131,34 @@ fn children(pid: Pid) -> impl Iterator<Item = Pid> {
     pids.into_iter().map(Pid::from_raw)
 }
 
-/// Whether a process waits in a system call, and in the same one a moment later.
-fn waits_in(pid: Pid, call: &str) -> bool {
-    let look = || std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
-    let first = look();
-    if first.split(' ').next() != Some(call) {
-        return false;
-    }
-    std::thread::sleep(Duration::from_millis(3));
-    look() == first
+/// The arguments of the system call with this number, while a process waits in it (proc_pid_syscall(5)).
+fn waits_in(pid: Pid, call: &str) -> Option<Vec<u64>> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
+    let mut words = text.split(' ');
+    let number = |word: &str| u64::from_str_radix(word.trim_start_matches("0x").trim(), 16).ok();
+    (words.next()? == call).then(|| words.filter_map(number).collect())
+}
+
+/// Whether a process waits to open this file, and not another one that takes its time.
+fn waits_to_open(pid: Pid, path: &CStr) -> bool {
+    let Some(&[_, address, ..]) = waits_in(pid, OPENAT).as_deref() else { return false };
+    let mut found = vec![0; path.to_bytes_with_nul().len()];
+    let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
+    memory.read_exact_at(&mut found, address).is_ok() && found == path.to_bytes_with_nul()
+}
+
+/// Whether an init waits to be started, and not for a word of its creator's.
+fn waits_for_start(creator: Pid, init: Pid) -> bool {
+    let Some(&[descriptor, ..]) = waits_in(init, RECVMSG).as_deref() else { return false };
+    let link = std::fs::read_link(format!("/proc/{init}/fd/{descriptor}")).unwrap_or_default();
+    let link = link.to_string_lossy();
+    let inode = link.trim_start_matches("socket:[").trim_end_matches(']');
+    // The socket was made in the creator's network namespace, and is told there (proc_pid_net(5)).
+    let sockets = std::fs::read_to_string(format!("/proc/{creator}/net/unix")).unwrap();
+    sockets.lines().any(|line| {
+        let mut words = line.split_ascii_whitespace().skip(6);
+        words.next() == Some(inode) && words.next().is_some_and(|path| path.ends_with("/start"))
+    })
 }
 
 /// Kills the creator; looks at what becomes of init; deletes.
