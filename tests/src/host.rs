@@ -4,8 +4,10 @@
 //! processes) is known by the test's marker, which every id and environment bears.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -16,7 +18,7 @@ use tare_bundle::config::Config;
 
 use crate::container::Container;
 use crate::leaks::{Snapshot, sweep};
-use crate::process::{Call, Output};
+use crate::process::{Call, Output, eventually};
 use crate::runtime::{Kind, Runtime, built, kind, program};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -136,7 +138,8 @@ impl Host {
     pub fn container(&self, config: Config) -> Container {
         let id = self.id();
         let bundle = Bundle::create(&self.files().join(&id)).unwrap();
-        bundle.payload_root("rootfs", &payload()).unwrap();
+        let root = bundle.payload_root("rootfs", &payload()).unwrap();
+        becomes_executable(&root.join(PAYLOAD.trim_start_matches('/')));
         let config = if config.value().pointer("/linux/cgroupsPath").is_none() {
             config.cgroup(&format!("/{id}"))
         } else {
@@ -210,6 +213,15 @@ impl Drop for Host {
 /// The payload of the same build.
 pub(crate) fn payload() -> PathBuf {
     built().join("tare-payload")
+}
+
+/// Waits until a payload that has just been written can be executed. A process that another thread has started has this one's
+/// descriptors until it executes its own program, and what somebody may write to can't be executed (execve(2), ETXTBSY).
+fn becomes_executable(payload: &Path) {
+    eventually("the payload can be executed", || match Command::new(payload).arg("true").status() {
+        Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => false,
+        status => status.unwrap().success(),
+    });
 }
 
 /// Puts an empty file system on each directory that runtimes leave things in; what the test needs below one of them
