@@ -7,7 +7,7 @@ mod message;
 use crate::fault::{Call, Fault};
 use message::{HEAD, Kind, Message, Method};
 use rustix::io::Errno;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::{Duration, Instant};
@@ -93,7 +93,7 @@ type Answer<T> = Result<T, Refusal>;
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Bus {
-    stream: UnixStream,
+    stream: BufReader<UnixStream>,
     serial: u32,
     deadline: Instant,
     /// Jobs that are known to have ended, and how.
@@ -122,6 +122,7 @@ impl Bus {
         // All at once, as systemd's own tools do: it overlooks a message that arrives in one piece with the beginning.
         stream.write_all(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")?;
         let refused = || Refusal::Refused("AccessDenied".to_owned(), "the bus knows no such user".to_owned());
+        let mut stream = BufReader::new(stream);
         if read_line(&mut stream)? != "DATA" || !read_line(&mut stream)?.starts_with("OK") {
             return Err(refused());
         }
@@ -177,7 +178,7 @@ impl Bus {
     fn ask(&mut self, method: Method, arguments: &[Value]) -> Answer<Vec<String>> {
         self.serial += 1;
         self.deadline = Instant::now() + PATIENCE;
-        self.stream.write_all(&message::call(method, self.serial, arguments))?;
+        self.stream.get_mut().write_all(&message::call(method, self.serial, arguments))?;
         loop {
             let message = self.receive()?;
             let kind = message.kind;
@@ -218,7 +219,7 @@ impl Bus {
         if left.is_zero() {
             return Err(Refusal::Lost(Fault::new(Call::Bus, Errno::TIMEDOUT)));
         }
-        self.stream.set_read_timeout(Some(left))?;
+        self.stream.get_ref().set_read_timeout(Some(left))?;
         Ok(self.stream.read_exact(bytes)?)
     }
 }
@@ -228,14 +229,14 @@ fn nonsense() -> Refusal {
 }
 
 /// Reads a line of the greeting, which is short.
-fn read_line(stream: &mut UnixStream) -> Answer<String> {
+fn read_line(stream: &mut BufReader<UnixStream>) -> Answer<String> {
     let mut line = Vec::new();
-    let mut byte = [0];
-    while !line.ends_with(b"\r\n") && line.len() < 256 {
-        stream.read_exact(&mut byte)?;
-        line.push(byte[0]);
+    stream.take(256).read_until(b'\n', &mut line)?;
+    if line.ends_with(b"\n") {
+        Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
+    } else {
+        Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into())
     }
-    Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
 }
 
 /// Where a systemd can be reached, in the order in which that is tried.
