@@ -35,10 +35,13 @@ pub fn host() -> Result<Host> {
         Privilege::User { uid: geteuid().as_raw(), gid: getegid().as_raw() }
     };
     let nested = in_user_namespace();
+    let hierarchies = hierarchies(&std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default());
+    let denies_cgroups = nested && !hierarchies.iter().all(|hierarchy| is_handed_over(&hierarchy.mount));
     Ok(Host {
-        hierarchies: hierarchies(&std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default()),
+        hierarchies,
         privilege,
         in_user_namespace: nested,
+        denies_cgroups,
         denies_groups: nested
             && std::fs::read("/proc/self/setgroups").is_ok_and(|word| word.starts_with(b"deny")),
         capabilities: sets.permitted.bits(),
@@ -130,6 +133,12 @@ fn hierarchy(line: &str) -> Option<Hierarchy> {
     let mount = format!("{MOUNTS}/{}", controllers.trim_start_matches("name="));
     let controllers = controllers.split(',').map(str::to_owned).collect();
     is_mounted(&mount, CGROUP).then_some(Hierarchy { mount, version: CgroupVersion::V1, controllers })
+}
+
+/// Whether this process may make a cgroup below this one, and move processes out of it (cgroups(7), "Delegation").
+fn is_handed_over(cgroup: &str) -> bool {
+    let may_write = |path: &str| fs::accessat(CWD, path, fs::Access::WRITE_OK, fs::AtFlags::EACCESS).is_ok();
+    may_write(cgroup) && may_write(&format!("{cgroup}/cgroup.procs"))
 }
 
 /// The v2 hierarchy: alone at the usual place, or beside v1 hierarchies in a directory of its own.

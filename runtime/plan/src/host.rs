@@ -13,6 +13,9 @@ pub struct Host {
     pub in_user_namespace: bool,
     /// Whether that namespace denies setgroups(2), as one does which maps a single user (user_namespaces(7)).
     pub denies_groups: bool,
+    /// Whether the host lets root of that namespace make no cgroups: those at the top are not its own, as they are where somebody has
+    /// handed it a part of the hierarchies to be the whole of.
+    pub denies_cgroups: bool,
     /// The capabilities that the runtime can hand on, one bit for each.
     pub capabilities: u64,
     /// The release of the kernel.

@@ -14,12 +14,16 @@ struct User {
     id: String,
 }
 
+/// The terminals' group is not mapped.
+fn without_terminals_group(config: Config) -> Config {
+    let terminals = serde_json::json!(["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]);
+    config.set("/mounts/2/options", terminals)
+}
+
 impl User {
     fn new(change: impl FnOnce(Config) -> Config) -> Self {
         let host = Host::new();
-        // The terminals' group is not mapped.
-        let terminals = serde_json::json!(["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]);
-        let config = host.config(&["sleep", "60"]).map_users(4711, 1).set("/mounts/2/options", terminals);
+        let config = without_terminals_group(host.config(&["sleep", "60"]).map_users(4711, 1));
         let config = change(config);
         let mut container = host.container(config);
         // The harness gives each container a cgroup of its own, for which an ordinary user has no right.
@@ -143,4 +147,29 @@ fn root_of_a_user_namespace_has_no_cgroup_either_and_its_state_in_its_session() 
     );
     let words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", &script];
     assert_eq!(user.outside(&words).ok().out, "in\n");
+}
+
+#[test]
+fn root_of_a_user_namespace_has_a_cgroup_where_they_are_its_own() {
+    // As in a container of a system's that has the hierarchies for its own; here they are, since the host's root is mapped.
+    let host = Host::new();
+    let kinds = ["mount", "pid", "ipc", "uts", "network"];
+    let namespaces = kinds.map(|kind| serde_json::json!({ "type": kind }));
+    let config = host.config(&["cat", "/proc/self/cgroup"]).set("/linux/namespaces", namespaces.to_vec());
+    let rules = serde_json::json!([{ "allow": false, "access": "rwm" }]);
+    let config = config.pids(20).set("/linux/resources/devices", rules).remove("/linux/devices");
+    let mut container = host.container(without_terminals_group(config));
+    container.deleted_already();
+    let path = container.bundle().join("config.json");
+    let mut config: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    config["linux"].as_object_mut().unwrap().remove("cgroupsPath");
+    std::fs::write(&path, config.to_string()).unwrap();
+    let program = host.runtime().program().to_string_lossy().into_owned();
+    let (root, id) = (host.runtime().root().to_string_lossy().into_owned(), container.id());
+    let words = ["unshare", "--user", "--map-root-user", "--mount", &program, "--root", &root, "run", id];
+    let call =
+        tests::Call::new("env", host.files()).args([format!("TARE_TEST={}", host.marker())]).args(words);
+    let seen = call.within(container.bundle()).run().ok().out;
+    assert!(seen.lines().any(|line| line.ends_with(&format!(":/{id}"))), "{seen}");
 }

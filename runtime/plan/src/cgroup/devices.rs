@@ -26,17 +26,20 @@ pub(super) const ALWAYS: &[&str] = &[
 /// Plans the rules, in their order, from a state in which nothing is allowed.
 pub(super) fn plan(draft: &mut Draft, context: &Context<'_>) {
     let resources = &context.spec.linux.resources;
+    let place = Place::of("linux.resources.devices");
+    if !is_root(context.host) || context.host.in_user_namespace {
+        if !context.cgroups.is_empty() && !resources.devices.is_empty() {
+            draft.warn(place, "device rules are not enforced: only the host's root may set them");
+        }
+        return;
+    }
     let v1 = context.cgroups.iter().find(|(_, hierarchy)| has(hierarchy, "devices"));
     if let Some((slot, _)) = v1.filter(|(_, hierarchy)| hierarchy.version == CgroupVersion::V1) {
         return write_rules(draft, *slot, resources);
     }
-    let Some(slot) = super::unified(context) else { return };
-    let place = Place::of("linux.resources.devices");
-    if is_root(context.host) && !context.host.in_user_namespace {
+    if let Some(cgroup) = super::unified(context) {
         let instructions = device_program::compile(&resources.devices, ALWAYS);
-        draft.group(ParentStep::DeviceProgram(DeviceProgram { cgroup: slot, instructions }), place);
-    } else if !resources.devices.is_empty() {
-        draft.warn(place, "device rules are not enforced: only the host's root may load a device program");
+        draft.group(ParentStep::DeviceProgram(DeviceProgram { cgroup, instructions }), place);
     }
 }
 

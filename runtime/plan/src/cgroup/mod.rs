@@ -21,14 +21,14 @@ use unit::Kind;
 /// The container's directory, relative to the mount of each hierarchy; nothing when it gets none.
 ///
 /// Without `cgroupsPath` it is called after the container, in the topmost directory. An ordinary user has no directory to make one in,
-/// nor has root of a user namespace, which is what Podman makes of one: such a container has a cgroup only where it asks for one.
+/// nor has root of a user namespace as Podman makes one for a user: such a container has a cgroup only where it asks for one.
 /// Where systemd makes it, it is that of a unit.
 pub fn path(spec: &Spec, host: &Host, id: &str) -> Option<String> {
     if let Some(systemd) = &host.systemd {
         return unit::locate(spec, host, systemd, id).ok().map(|located| located.path);
     }
     let asked = spec.linux.cgroups_path.as_deref().filter(|path| !path.is_empty());
-    let allowed = host.privilege == Privilege::Root && !host.in_user_namespace;
+    let allowed = host.privilege == Privilege::Root && !host.denies_cgroups;
     match asked {
         Some(path) => Some(clean(path)),
         None if allowed => Some(id.to_owned()),

@@ -443,13 +443,19 @@ fn device_rules_are_a_program_on_v2_and_lines_on_v1() {
     }
     let mut nested = rich(Cgroups::V2);
     nested.in_user_namespace = true;
+    assert_eq!(
+        steps(&changes, &nested, "make the cgroup").len(),
+        1,
+        "this one has the hierarchy for its own"
+    );
+    nested.denies_cgroups = true;
     assert!(steps(&changes, &nested, "make the cgroup").is_empty(), "none is made that was not asked for");
     let mut changes = changes;
     changes["linux"]["cgroupsPath"] = json!("/asked-for");
     assert_eq!(
         warnings(&changes, &nested),
         [
-            "device rules are not enforced: only the host's root may load a device program, because of linux.resources.devices"
+            "device rules are not enforced: only the host's root may set them, because of linux.resources.devices"
         ]
     );
 }
