@@ -76,17 +76,24 @@ impl Socket {
         loop {
             let (got, _) =
                 rustix::net::recv(&self.0, &mut room[..], RecvFlags::empty()).during(Call::NetDevice)?;
-            let mut rest = room.get(..got).unwrap_or_default();
-            while let Some((kind, body, after)) = next(rest) {
-                match kind {
-                    DONE => return Ok(answers),
-                    ERROR => return outcome(body).map(|()| answers),
-                    _ => answers.push(Message(body.to_vec())),
-                }
-                rest = after;
+            if let Some(outcome) = gather(room.get(..got).unwrap_or_default(), &mut answers) {
+                return outcome.map(|()| answers);
             }
         }
     }
+}
+
+/// Adds the answers in what was received; returns how it went when the one that ends them is among them.
+fn gather(mut bytes: &[u8], answers: &mut Vec<Message>) -> Option<Result<(), Fault>> {
+    while let Some((kind, body, after)) = next(bytes) {
+        match kind {
+            DONE => return Some(Ok(())),
+            ERROR => return Some(outcome(body)),
+            _ => answers.push(Message(body.to_vec())),
+        }
+        bytes = after;
+    }
+    None
 }
 
 /// The first message of what was received: its type, its body, and what follows.

@@ -76,12 +76,7 @@ impl<'text> Reader<'text> {
         let mut text = String::new();
         while let Some((at, letter)) = letters.next() {
             match letter {
-                '\\' => match letters.next().map(|(_, letter)| letter) {
-                    Some('n') => text.push('\n'),
-                    Some('t') => text.push('\t'),
-                    Some(letter) => text.push(letter),
-                    None => break,
-                },
+                '\\' => text.extend(letters.next().map(|(_, letter)| escaped(letter))),
                 letter if Some(letter) == quote => {
                     self.rest = self.rest.get(at + letter.len_utf8()..).unwrap_or_default();
                     return Ok(text);
@@ -173,6 +168,15 @@ impl<'text> Reader<'text> {
             _ => "i",
         };
         scalar(word, wanted.unwrap_or(default))
+    }
+}
+
+/// The letter that a letter behind a backslash stands for.
+fn escaped(letter: char) -> char {
+    match letter {
+        'n' => '\n',
+        't' => '\t',
+        letter => letter,
     }
 }
 

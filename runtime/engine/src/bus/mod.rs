@@ -262,20 +262,27 @@ fn addresses(manager: Manager) -> Vec<String> {
 fn dial(addresses: &str) -> std::io::Result<UnixStream> {
     let mut last = Err(std::io::Error::from_raw_os_error(Errno::INVAL.raw_os_error()));
     for address in addresses.split(';') {
-        let Some(pairs) = address.strip_prefix("unix:") else { continue };
-        for (key, value) in pairs.split(',').filter_map(|pair| pair.split_once('=')) {
-            last = match key {
-                "path" => UnixStream::connect(unescape(value)),
-                "abstract" => SocketAddr::from_abstract_name(unescape(value))
-                    .and_then(|address| UnixStream::connect_addr(&address)),
-                _ => continue,
-            };
-            if last.is_ok() {
-                return last;
+        let pairs = address.strip_prefix("unix:").unwrap_or_default().split(',');
+        for dialled in pairs.filter_map(|pair| dial_one(pair.split_once('=')?)) {
+            if dialled.is_ok() {
+                return dialled;
             }
+            last = dialled;
         }
     }
     last
+}
+
+/// Connects to where a pair of an address says, if it says where.
+fn dial_one((key, value): (&str, &str)) -> Option<std::io::Result<UnixStream>> {
+    match key {
+        "path" => Some(UnixStream::connect(unescape(value))),
+        "abstract" => {
+            let address = SocketAddr::from_abstract_name(unescape(value));
+            Some(address.and_then(|address| UnixStream::connect_addr(&address)))
+        }
+        _ => None,
+    }
 }
 
 /// A value of an address: what is not plain stands there as `%` and two digits.
