@@ -2,19 +2,16 @@
 
 use crate::channel::retry;
 use crate::fault::{Call, During, Fault};
-use crate::freezer;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::population;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use std::collections::HashSet;
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 use tare_plan::step::{CheckUse, MakeCgroup, OpenCgroup, PrepareCgroup, Tenant, WriteCgroup};
 
 /// How long the last processes of a cgroup may take to go, after they have been killed.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Makes the directory, with those above it, and opens it. One that is there already must hold no process.
 pub(crate) fn make(step: &MakeCgroup) -> Result<OwnedFd, Fault> {
@@ -36,7 +33,7 @@ pub(crate) fn make(step: &MakeCgroup) -> Result<OwnedFd, Fault> {
         directory = below;
     }
     match step.tenant {
-        Tenant::Nobody if !made && !processes(directory.as_fd())?.is_empty() => {
+        Tenant::Nobody if !made && !population::processes(directory.as_fd())?.is_empty() => {
             Err(Fault::new(Call::Occupied, Errno::BUSY))
         }
         Tenant::Systemds if made => Err(Fault::new(Call::Open, Errno::NOENT)),
@@ -80,7 +77,7 @@ fn open_mount(mount: &CStr) -> Result<OwnedFd, Fault> {
         .during(Call::Open)
 }
 
-fn open_directory(above: BorrowedFd<'_>, name: impl rustix::path::Arg) -> Result<OwnedFd, Fault> {
+pub(crate) fn open_directory(above: BorrowedFd<'_>, name: impl rustix::path::Arg) -> Result<OwnedFd, Fault> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     fs::openat2(above, name, flags, Mode::empty(), how).during(Call::Open)
@@ -173,25 +170,8 @@ pub(crate) fn read(cgroup: BorrowedFd<'_>, file: &CStr) -> Result<Vec<u8>, Fault
     }
 }
 
-/// The processes in a cgroup and in all below it.
-fn processes(cgroup: BorrowedFd<'_>) -> Result<Vec<Pid>, Fault> {
-    let text = match read(cgroup, c"cgroup.procs") {
-        // What is in a threaded cgroup of v2 is told by the one above it (cgroups(7), "Threaded mode").
-        Err(Fault { errno: Errno::NOTSUP, .. }) => Vec::new(),
-        answer => answer?,
-    };
-    let ids = std::str::from_utf8(&text).unwrap_or_default().lines().filter_map(|line| line.parse().ok());
-    let mut found: Vec<Pid> = ids.filter_map(Pid::from_raw).collect();
-    for name in below(cgroup)? {
-        if let Ok(directory) = open_directory(cgroup, name.as_slice()) {
-            found.append(&mut processes(directory.as_fd())?);
-        }
-    }
-    Ok(found)
-}
-
 /// The names of the cgroups right below one.
-fn below(cgroup: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>, Fault> {
+pub(crate) fn below(cgroup: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>, Fault> {
     let mut names = Vec::new();
     for entry in Dir::read_from(cgroup).during(Call::Open)? {
         let entry = entry.during(Call::Read)?;
@@ -239,7 +219,7 @@ impl Cgroup {
         }
         let Some(directory) = self.open()? else { return Ok(()) };
         // Whoever is left here and not in the first hierarchy was moved by somebody else since.
-        unless_gone(kill_one_by_one(directory.as_fd(), Instant::now() + PATIENCE))?;
+        unless_gone(population::kill_one_by_one(directory.as_fd(), Instant::now() + PATIENCE))?;
         unless_gone(remove_below(directory.as_fd()))?;
         remove_directory(CWD, path.as_bytes())
     }
@@ -272,116 +252,15 @@ fn remove_directory(above: BorrowedFd<'_>, name: &[u8]) -> Result<(), Fault> {
 ///
 /// Nothing is done by pid alone: who is killed is who the cgroup says is in it.
 pub(crate) fn destroy(cgroups: &[Cgroup]) -> Result<(), Fault> {
-    kill_all(cgroups)?;
+    population::kill_all(cgroups)?;
     cgroups.iter().try_for_each(Cgroup::remove)
 }
 
-/// Kills every process in the cgroups and waits until none is left.
-///
-/// A process is in all of the hierarchies, so that the first one settles it for all. The v2 one, which comes first, can kill a
-/// whole cgroup at once.
-pub(crate) fn kill_all(cgroups: &[Cgroup]) -> Result<(), Fault> {
-    let deadline = Instant::now() + PATIENCE;
-    freezer::release(cgroups)?;
-    for cgroup in cgroups {
-        let Some(directory) = cgroup.open()? else { continue };
-        let killed = match write(directory.as_fd(), c"cgroup.kill", b"1") {
-            Ok(()) => await_empty(directory.as_fd(), deadline),
-            Err(_) => kill_one_by_one(directory.as_fd(), deadline),
-        };
-        return unless_gone(killed);
-    }
-    Ok(())
-}
-
 /// A cgroup that is removed meanwhile, as systemd does when the last process is gone, has no files, and nobody in it.
-fn unless_gone(done: Result<(), Fault>) -> Result<(), Fault> {
+pub(crate) fn unless_gone(done: Result<(), Fault>) -> Result<(), Fault> {
     match done {
         Err(Fault { errno: Errno::NOENT | Errno::NODEV, .. }) => Ok(()),
         done => done,
-    }
-}
-
-/// v1: what forks away is found the next time.
-fn kill_one_by_one(cgroup: BorrowedFd<'_>, deadline: Instant) -> Result<(), Fault> {
-    while !processes(cgroup)?.is_empty() {
-        let left = open_processes(cgroup)?;
-        for process in &left {
-            // It may have ended by itself.
-            let _ = pidfd_send_signal(process, Signal::KILL);
-        }
-        // One is enough to wait for: who forks meanwhile is to be found soon.
-        left.first().map_or(Ok(()), |process| await_end(process.as_fd(), deadline))?;
-        if Instant::now() > deadline {
-            return Err(Fault::new(Call::Wait, Errno::BUSY));
-        }
-    }
-    Ok(())
-}
-
-/// The processes of a cgroup, as many as this process may open: those who are in it, and never others who got their numbers
-/// meanwhile.
-fn open_processes(cgroup: BorrowedFd<'_>) -> Result<Vec<OwnedFd>, Fault> {
-    let mut opened = Vec::new();
-    for pid in processes(cgroup)? {
-        match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(process) => opened.push((pid, process)),
-            Err(Errno::MFILE | Errno::NFILE) if opened.len() > 1 => {
-                // Whoever is still there is read from files as well.
-                opened.truncate(opened.len() / 2);
-                break;
-            }
-            // Of a process that has been reaped older kernels say that it leads no threads.
-            Err(Errno::SRCH | Errno::INVAL) => {}
-            Err(errno) => return Err(Fault::new(Call::Open, errno)),
-        }
-    }
-    let still: HashSet<Pid> = processes(cgroup)?.into_iter().collect();
-    Ok(opened.into_iter().filter(|(pid, _)| still.contains(pid)).map(|(_, process)| process).collect())
-}
-
-/// Waits until a process has ended, of which its descriptor tells (pidfd_open(2)).
-fn await_end(process: BorrowedFd<'_>, deadline: Instant) -> Result<(), Fault> {
-    let mut waiting = [PollFd::from_borrowed_fd(process, PollFlags::IN)];
-    match retry(|| poll(&mut waiting, Some(&until(deadline)))).during(Call::Wait)? {
-        0 => Err(Fault::new(Call::Wait, Errno::BUSY)),
-        _ => Ok(()),
-    }
-}
-
-fn until(deadline: Instant) -> Timespec {
-    let left = deadline.saturating_duration_since(Instant::now());
-    Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() }
-}
-
-fn await_empty(cgroup: BorrowedFd<'_>, deadline: Instant) -> Result<(), Fault> {
-    await_event(cgroup, "populated 0", deadline)
-}
-
-/// Waits for a line in a v2 cgroup's events, of which the kernel notifies.
-pub(crate) fn await_event(cgroup: BorrowedFd<'_>, event: &str, deadline: Instant) -> Result<(), Fault> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let events = fs::openat(cgroup, c"cgroup.events", flags, Mode::empty()).during(Call::Open)?;
-    loop {
-        let mut text = [0; 256];
-        let got = rustix::io::pread(&events, &mut text, 0).during(Call::Read)?;
-        let text = std::str::from_utf8(text.get(..got).unwrap_or_default()).unwrap_or_default();
-        if text.lines().any(|line| line == event) {
-            return Ok(());
-        }
-        let limit = until(deadline);
-        let mut waiting = [PollFd::from_borrowed_fd(events.as_fd(), PollFlags::PRI)];
-        if retry(|| poll(&mut waiting, Some(&limit))).during(Call::Wait)? == 0 {
-            return Err(Fault::new(Call::Wait, Errno::BUSY));
-        }
-    }
-}
-
-/// Every process in the cgroups. A process is in all of the hierarchies, so that the first one tells.
-pub(crate) fn members(cgroups: &[Cgroup]) -> Result<Vec<Pid>, Fault> {
-    match cgroups.first().map(Cgroup::open).transpose()?.flatten() {
-        Some(directory) => processes(directory.as_fd()),
-        None => Ok(Vec::new()),
     }
 }
 

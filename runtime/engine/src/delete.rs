@@ -4,6 +4,7 @@ use crate::cgroup::{self, Cgroup};
 use crate::error::{Error, Result};
 use crate::fault::{Call, Fault};
 use crate::parent::Created;
+use crate::population;
 use crate::process::{ProcessId, await_end};
 use crate::record::Record;
 use crate::resctrl;
@@ -85,7 +86,7 @@ pub(crate) fn destroy(mut entry: Entry, record: &Record, warn: &mut dyn FnMut(&E
 /// created has nothing running in such a cgroup: who is in it is somebody else.
 pub(crate) fn stop(entry: &Entry, record: &Record) -> Result<()> {
     let cgroups = if record.init.is_some() { record.cgroups.clone() } else { record.own_cgroups() };
-    cgroup::kill_all(&cgroups).map_err(|fault| entry.error("end the processes of", fault))?;
+    population::kill_all(&cgroups).map_err(|fault| entry.error("end the processes of", fault))?;
     match &record.init {
         Some(init) => end(init).map_err(|fault| entry.error("end the init of", fault)),
         None => Ok(()),

@@ -1,7 +1,8 @@
 //! The freezer: all processes of a container stopped and let go on again, by v1's controller or by the v2 cgroup itself.
 
-use crate::cgroup::{self, Cgroup, await_event, read, write};
+use crate::cgroup::{self, Cgroup, read, write};
 use crate::fault::{Call, Fault};
+use crate::population::await_event;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use std::time::{Duration, Instant};

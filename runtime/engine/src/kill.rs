@@ -5,7 +5,7 @@ use crate::fault::{Call, Fault};
 use crate::record::{Pids, Record};
 use crate::state::status;
 use crate::store::{Entry, Store};
-use crate::{cgroup, freezer, processes};
+use crate::{freezer, population, processes};
 use rustix::io::Errno;
 use rustix::process::{Signal, kill_process, pidfd_send_signal};
 use tare_plan::step::Status;
@@ -44,7 +44,7 @@ fn is_over(entry: &Entry, record: &Record) -> Result<bool> {
     if record.init.is_none() {
         return Ok(true);
     }
-    let left = cgroup::members(&record.cgroups);
+    let left = population::members(&record.cgroups);
     left.map(|left| left.is_empty()).map_err(|fault| entry.error("list the processes of", fault))
 }
 

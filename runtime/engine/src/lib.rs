@@ -35,6 +35,7 @@ mod netlink;
 mod overlay;
 pub mod parent;
 pub mod pause;
+mod population;
 mod private_root;
 pub mod probe;
 mod process;

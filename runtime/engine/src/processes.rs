@@ -1,8 +1,8 @@
 //! The processes of a container, for `ps` and for signals to all of them.
 
-use crate::cgroup;
 use crate::error::Result;
 use crate::fault::Fault;
+use crate::population;
 use crate::record::{Pids, Record};
 use crate::store::Store;
 use rustix::process::Pid;
@@ -23,7 +23,7 @@ pub fn processes(store: &Store, id: &str) -> Result<Vec<i32>> {
 /// Every process of the container: who is in its cgroup; without one, who is in its pid namespace.
 pub(crate) fn all(record: &Record) -> std::result::Result<Vec<Pid>, Fault> {
     if !record.cgroups.is_empty() {
-        return cgroup::members(&record.cgroups);
+        return population::members(&record.cgroups);
     }
     let Some(init) = record.init.as_ref().filter(|init| init.is_alive()) else { return Ok(Vec::new()) };
     match record.pids {
