@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::exec::Paused;
 use crate::fault::{Call, During, Fault};
 use crate::hook::{self, PreparedHook};
-use crate::init::{self, Kit};
+use crate::init::Kit;
 use crate::made::Made;
 use crate::maps;
 use crate::process::{self, ProcessId};
@@ -15,11 +15,10 @@ use crate::spawn::{self, Birth, Ending, Init};
 use crate::start::run_hooks;
 use crate::store::Entry;
 use crate::view::{self, View};
-use crate::{cgroup, cgroup_steps, id_map, netdev, resctrl, tree, unit};
-use rustix::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use crate::{cgroup, cgroup_steps, id_map, netdev, resctrl, socket, tree, unit};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{self, MemfdFlags, Mode};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::Pid;
 use tare_plan::place::Place;
 use tare_plan::plan::Plan;
@@ -28,13 +27,9 @@ use tare_plan::step::{
     HookKind, InitStep, Locks, MoveNetDevice, ParentStep, Planned, Signal, Slot, Source, StartUnit, Status,
 };
 use tare_sys::clone::Spawned;
-use tare_sys::exec::Strings;
 
 /// How long init may be silent, in milliseconds, where no hook makes it wait.
 const SILENCE_MS: u64 = 60_000;
-
-/// The room kept for HOME's value.
-const HOME: usize = 4096;
 
 /// A container that has been created and waits to be started.
 #[derive(Debug)]
@@ -105,37 +100,10 @@ pub(crate) fn execute(plan: &Plan, record: Record, entry: Entry, paused: Paused)
     }
 }
 
-/// Makes everything that init will need, before it is.
-fn kit(plan: &Plan, channel: OwnedFd, parents_end: RawFd) -> Result<Kit> {
-    let hooks = plan.init.iter().filter_map(|planned| match &planned.step {
-        InitStep::Hooks(hooks) => Some(hooks.hooks.iter().map(PreparedHook::new).collect()),
-        _ => None,
-    });
-    let filters = plan.init.iter().filter_map(|planned| match &planned.step {
-        InitStep::Seccomp(filter) => Some(filter.instructions.iter().map(instruction).collect()),
-        _ => None,
-    });
-    let host_proc = init::namespace::open_host_proc().map_err(|fault| Error::act("open /proc", fault))?;
-    Ok(Kit {
-        arguments: Strings::new(plan.program.arguments.clone()),
-        environment: Strings::with_spare(plan.program.environment.clone(), HOME + 5),
-        candidates: plan.program.candidates.clone(),
-        hooks: hooks.collect(),
-        filters: filters.collect(),
-        host_proc,
-        channel,
-        parents_end,
-    })
-}
-
-fn instruction(planned: &tare_plan::seccomp::Instruction) -> tare_sys::seccomp::Instruction {
-    tare_sys::seccomp::Instruction { code: planned.code, jt: planned.jt, jf: planned.jf, k: planned.k }
-}
-
 impl<'plan> Parent<'plan> {
     fn new(plan: &'plan Plan, record: Record, entry: Entry, made: Made) -> Result<Self> {
         let (channel, theirs) = channel::pair().map_err(|fault| Error::act("make a channel", fault))?;
-        let kit = Some(kit(plan, theirs, channel.as_raw_fd())?);
+        let kit = Some(Kit::new(plan, theirs, channel.as_raw_fd())?);
         let slots = Slots::new(plan.slots);
         let limit_ms = limit_ms(plan);
         Ok(Self {
@@ -214,8 +182,8 @@ impl<'plan> Parent<'plan> {
     /// Carries out a step that opens or makes something for later ones.
     fn open(&mut self, step: &ParentStep) -> std::result::Result<(), Fault> {
         let (slot, fd) = match step {
-            ParentStep::OpenInit { slot } => (*slot, self.open_init()?),
-            ParentStep::OpenRoot { slot } => (*slot, self.open_root()?),
+            ParentStep::OpenInit { slot } => (*slot, self.record.open_init()?),
+            ParentStep::OpenRoot { slot } => (*slot, self.record.open_root()?),
             ParentStep::OpenNamespace { slot, kind, path } => (*slot, tree::open_namespace(path, *kind)?),
             ParentStep::MakeIdMap { slot, maps } => (*slot, id_map::make(maps)?),
             ParentStep::MakeView => {
@@ -229,7 +197,7 @@ impl<'plan> Parent<'plan> {
             ParentStep::CloneCgroup { slot, cgroup, attributes } => {
                 (*slot, tree::clone_directory(self.slots.get(*cgroup)?, *attributes)?)
             }
-            ParentStep::Listen { slot } => (*slot, self.listen()?),
+            ParentStep::Listen { slot } => (*slot, socket::listen(&self.entry.socket_path())?),
             ParentStep::MakeState { slot } => {
                 (*slot, fs::memfd_create(c"state", MemfdFlags::CLOEXEC).during(Call::MakeFile)?)
             }
@@ -241,40 +209,11 @@ impl<'plan> Parent<'plan> {
         self.slots.put(slot, fd)
     }
 
-    /// The init of the container, which has been recorded before.
-    fn open_init(&self) -> std::result::Result<OwnedFd, Fault> {
-        let init = self.record.init.as_ref().map(ProcessId::open).transpose()?.flatten();
-        init.ok_or(Fault::new(Call::Open, Errno::SRCH))
-    }
-
-    /// The root directory of that init. It may have ended before the directory was opened, but not after.
-    fn open_root(&self) -> std::result::Result<OwnedFd, Fault> {
-        let gone = Fault::new(Call::Open, Errno::SRCH);
-        let init = self.record.init.as_ref().ok_or(gone)?;
-        let flags = fs::OFlags::PATH | fs::OFlags::DIRECTORY | fs::OFlags::CLOEXEC;
-        let path = format!("/proc/{}/root", init.pid);
-        let root = fs::openat(fs::CWD, path, flags, Mode::empty()).during(Call::Open)?;
-        if init.is_alive() { Ok(root) } else { Err(gone) }
-    }
-
     fn clone_tree(&self, source: &Source) -> std::result::Result<OwnedFd, Fault> {
         match (&self.view, source.locks) {
             (Some(view), Locks::Kept { .. }) => tree::clone_locked(source, &self.slots, view),
             _ => tree::clone(source, &self.slots),
         }
-    }
-
-    /// A socket in the container's directory: whoever may write there may start the container.
-    fn listen(&self) -> std::result::Result<OwnedFd, Fault> {
-        let flags = SocketFlags::CLOEXEC;
-        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)
-            .during(Call::Socket)?;
-        let address = SocketAddrUnix::new(self.entry.socket_path()).during(Call::Socket)?;
-        // The mask decides who may write to the socket, and the caller's may be anything.
-        let mask = rustix::process::umask(Mode::from_raw_mode(0o177));
-        let bound = rustix::net::bind(&socket, &address).during(Call::Socket);
-        rustix::process::umask(mask);
-        bound.map(|()| socket)
     }
 
     fn spawn(&mut self, step: &tare_plan::step::Spawn) -> std::result::Result<(), Fault> {
@@ -379,14 +318,14 @@ impl<'plan> Parent<'plan> {
 
     fn send_console(&mut self, socket: &std::ffi::CStr) -> std::result::Result<(), Fault> {
         let Some(master) = self.terminal.take() else { return Err(Fault::new(Call::Slot, Errno::BADF)) };
-        let connection = crate::socket::connect(socket)?;
+        let connection = socket::connect(socket)?;
         let name = rustix::pty::ptsname(&master, Vec::new()).during(Call::Terminal)?;
         channel::send_descriptor(connection.as_fd(), name.as_bytes(), master.as_fd())
     }
 
     fn send_pidfd(&self, socket: &std::ffi::CStr) -> std::result::Result<(), Fault> {
         let process = self.init.as_ref().and_then(Init::pidfd).ok_or(Fault::new(Call::Slot, Errno::SRCH))?;
-        let connection = crate::socket::connect(socket)?;
+        let connection = socket::connect(socket)?;
         channel::send_descriptor(connection.as_fd(), b"pidfd", process)
     }
 

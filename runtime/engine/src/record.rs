@@ -1,7 +1,11 @@
 //! The record of a container: what there is to undo, and its state (runtime.md, "State").
 
 use crate::cgroup::Cgroup;
+use crate::fault::{Call, During, Fault};
 use crate::process::ProcessId;
+use rustix::fd::OwnedFd;
+use rustix::fs::{self, CWD, Mode, OFlags};
+use rustix::io::Errno;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use tare_plan::create::Keyring;
@@ -124,6 +128,22 @@ impl Record {
     /// The unit that goes with the container. Of one that was never made it is somebody else's, if its cgroup was there before.
     pub(crate) fn own_unit(&self) -> Option<&Unit> {
         self.unit.as_ref().filter(|_| self.init.is_some() || self.found.is_empty())
+    }
+
+    /// The container's init, which must live.
+    pub(crate) fn open_init(&self) -> Result<OwnedFd, Fault> {
+        let init = self.init.as_ref().map(ProcessId::open).transpose()?.flatten();
+        init.ok_or(Fault::new(Call::Open, Errno::SRCH))
+    }
+
+    /// The root directory of that init. It may have ended before the directory was opened, but not after.
+    pub(crate) fn open_root(&self) -> Result<OwnedFd, Fault> {
+        let gone = Fault::new(Call::Open, Errno::SRCH);
+        let init = self.init.as_ref().ok_or(gone)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = fs::openat(CWD, format!("/proc/{}/root", init.pid), flags, Mode::empty());
+        let root = root.during(Call::Open)?;
+        if init.is_alive() { Ok(root) } else { Err(gone) }
     }
 
     /// The state as hooks and callers read it. A container that is not running has pid 0.

@@ -3,7 +3,7 @@
 use crate::fault::{Call, During, Fault};
 use crate::inside;
 use rustix::fd::{AsRawFd, OwnedFd};
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::ffi::CStr;
 
@@ -18,10 +18,24 @@ pub(crate) fn connect_datagram(path: &str) -> Result<OwnedFd, Fault> {
     connect_to(path, SocketType::DGRAM)
 }
 
+/// Makes the socket on which init waits, in the container's directory: whoever may write to it may start the container.
+pub(crate) fn listen(path: &str) -> Result<OwnedFd, Fault> {
+    let socket = make(SocketType::DGRAM)?;
+    let address = SocketAddrUnix::new(path).during(Call::Socket)?;
+    // The mask decides who may write to the socket, and the caller's may be anything.
+    let mask = rustix::process::umask(Mode::from_raw_mode(0o177));
+    let bound = rustix::net::bind(&socket, &address).during(Call::Socket);
+    rustix::process::umask(mask);
+    bound.map(|()| socket)
+}
+
 fn connect_to(path: &str, kind: SocketType) -> Result<OwnedFd, Fault> {
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)
-        .during(Call::Socket)?;
+    let socket = make(kind)?;
     let address = SocketAddrUnix::new(path).during(Call::Socket)?;
     rustix::net::connect(&socket, &address).during(Call::Socket)?;
     Ok(socket)
+}
+
+fn make(kind: SocketType) -> Result<OwnedFd, Fault> {
+    rustix::net::socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None).during(Call::Socket)
 }

@@ -5,6 +5,7 @@
 mod close;
 mod device;
 pub(crate) mod identity;
+mod kit;
 mod label;
 mod mask;
 pub(crate) mod mount;
@@ -15,35 +16,14 @@ mod terminal;
 
 use crate::channel::{self, Failure, KernelText};
 use crate::fault::{Call, During, Fault};
-use crate::hook::{self, PreparedHook};
+use crate::hook;
 use crate::inside::Inside;
 use crate::slots::Slots;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+pub(crate) use kit::Kit;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Signal as Posix, set_parent_process_death_signal};
 use tare_plan::step::{Console, InitStep, Planned, Signal, Slot};
-use tare_sys::exec::Strings;
-use tare_sys::seccomp::Instruction;
-
-/// What init needs beside its steps, all of it made before init is.
-pub(crate) struct Kit {
-    /// The program's arguments.
-    pub(crate) arguments: Strings,
-    /// The program's environment, with room for HOME.
-    pub(crate) environment: Strings,
-    /// The paths at which the program may be, in the order in which they are tried.
-    pub(crate) candidates: Vec<std::ffi::CString>,
-    /// The hooks of each hooks step, in the order of the steps.
-    pub(crate) hooks: Vec<Vec<PreparedHook>>,
-    /// The system call filter of each seccomp step, likewise.
-    pub(crate) filters: Vec<Vec<Instruction>>,
-    /// `/proc` of the host, as it was before anything of the container was mounted.
-    pub(crate) host_proc: OwnedFd,
-    /// Init's end of the channel.
-    pub(crate) channel: OwnedFd,
-    /// The number of the parent's end, of which init is born with a copy.
-    pub(crate) parents_end: RawFd,
-}
 
 /// Init, as far as it has come.
 struct Init<'plan> {

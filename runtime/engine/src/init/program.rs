@@ -1,14 +1,12 @@
 //! The container's program: found, prepared for, executed.
 
 use super::Init;
+use super::kit::HOME;
 use crate::channel::retry;
 use crate::fault::{Call, During, Fault};
 use rustix::fs::{self, Access, AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::CStr;
-
-/// The room that HOME's value may take.
-const HOME: usize = 4096;
 
 /// Finds the first candidate that can be executed, so that a missing program is told while the container is created.
 pub(super) fn find(init: &mut Init<'_>) -> Result<(), Fault> {

@@ -1,0 +1,63 @@
+//! The kit: what init needs beside its steps, all of it made before init is.
+
+use super::namespace::open_host_proc;
+use crate::error::{Error, Result};
+use crate::hook::PreparedHook;
+use rustix::fd::{OwnedFd, RawFd};
+use tare_plan::plan::Plan;
+use tare_plan::seccomp;
+use tare_plan::step::InitStep;
+use tare_sys::exec::Strings;
+use tare_sys::seccomp::Instruction;
+
+/// The room that HOME's value may take.
+pub(super) const HOME: usize = 4096;
+
+/// What init needs beside its steps, all of it made before init is.
+pub(crate) struct Kit {
+    /// The program's arguments.
+    pub(crate) arguments: Strings,
+    /// The program's environment, with room for HOME.
+    pub(crate) environment: Strings,
+    /// The paths at which the program may be, in the order in which they are tried.
+    pub(crate) candidates: Vec<std::ffi::CString>,
+    /// The hooks of each hooks step, in the order of the steps.
+    pub(crate) hooks: Vec<Vec<PreparedHook>>,
+    /// The system call filter of each seccomp step, likewise.
+    pub(crate) filters: Vec<Vec<Instruction>>,
+    /// `/proc` of the host, as it was before anything of the container was mounted.
+    pub(crate) host_proc: OwnedFd,
+    /// Init's end of the channel.
+    pub(crate) channel: OwnedFd,
+    /// The number of the parent's end, of which init is born with a copy.
+    pub(crate) parents_end: RawFd,
+}
+
+impl Kit {
+    /// Makes all of it.
+    pub(crate) fn new(plan: &Plan, channel: OwnedFd, parents_end: RawFd) -> Result<Self> {
+        let hooks = plan.init.iter().filter_map(|planned| match &planned.step {
+            InitStep::Hooks(hooks) => Some(hooks.hooks.iter().map(PreparedHook::new).collect()),
+            _ => None,
+        });
+        let filters = plan.init.iter().filter_map(|planned| match &planned.step {
+            InitStep::Seccomp(filter) => Some(filter.instructions.iter().map(instruction).collect()),
+            _ => None,
+        });
+        let host_proc = open_host_proc().map_err(|fault| Error::act("open /proc", fault))?;
+        Ok(Self {
+            arguments: Strings::new(plan.program.arguments.clone()),
+            environment: Strings::with_spare(plan.program.environment.clone(), "HOME=".len() + HOME),
+            candidates: plan.program.candidates.clone(),
+            hooks: hooks.collect(),
+            filters: filters.collect(),
+            host_proc,
+            channel,
+            parents_end,
+        })
+    }
+}
+
+fn instruction(planned: &seccomp::Instruction) -> Instruction {
+    Instruction { code: planned.code, jt: planned.jt, jf: planned.jf, k: planned.k }
+}
