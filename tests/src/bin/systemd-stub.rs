@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -26,6 +26,8 @@ use serde_json::{Value, json};
 
 /// The units that there are, with their directories below each hierarchy.
 static UNITS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+/// Whoever does what was asked: one call is done after the other, as by systemd, but for the waiting.
+static TURN: Mutex<()> = Mutex::new(());
 /// How often a unit that has failed has been forgotten.
 static FORGOTTEN: Mutex<u32> = Mutex::new(0);
 
@@ -54,8 +56,9 @@ fn serve(mut stream: UnixStream) {
         return;
     }
     while let Some(call) = receive(&mut stream) {
+        let turn = TURN.lock().unwrap();
         note(&call);
-        if answer(&mut stream, &call).is_none() {
+        if answer(&mut stream, &call, turn).is_none() {
             return;
         }
     }
@@ -191,7 +194,7 @@ fn note(call: &Call) {
     file.write_all(line.as_bytes()).unwrap();
 }
 
-fn answer(stream: &mut UnixStream, call: &Call) -> Option<()> {
+fn answer(stream: &mut UnixStream, call: &Call, turn: MutexGuard<'_, ()>) -> Option<()> {
     let text = |at: usize| call.arguments[at].as_str().unwrap().to_owned();
     match call.member.as_str() {
         "Hello" => reply(stream, call, Some(('s', ":1.7"))),
@@ -201,7 +204,7 @@ fn answer(stream: &mut UnixStream, call: &Call) -> Option<()> {
             let value = if text(1) == "Version" { "252.39-1~deb12u1" } else { cgroup.as_str() };
             reply(stream, call, Some(('v', value)))
         }
-        "StartTransientUnit" => start(stream, call),
+        "StartTransientUnit" => start(stream, call, turn),
         "SetUnitProperties" if fails("change") => {
             refuse(stream, call, "org.freedesktop.systemd1.PropertyReadOnly")
         }
@@ -221,12 +224,12 @@ fn answer(stream: &mut UnixStream, call: &Call) -> Option<()> {
     }
 }
 
-fn start(stream: &mut UnixStream, call: &Call) -> Option<()> {
+fn start(stream: &mut UnixStream, call: &Call, turn: MutexGuard<'_, ()>) -> Option<()> {
     let name = call.arguments[0].as_str().unwrap().to_owned();
     let stale = fails("stale") && *FORGOTTEN.lock().unwrap() == 0;
     let exists = fails("exists") || stale || UNITS.lock().unwrap().contains_key(&name);
     if exists {
-        hesitate();
+        hesitate(turn);
         return refuse(stream, call, "org.freedesktop.systemd1.UnitExists");
     }
     if fails("denied") {
@@ -248,11 +251,12 @@ fn start(stream: &mut UnixStream, call: &Call) -> Option<()> {
     assert!(name.ends_with(".slice") || !pids.is_empty(), "a scope needs a process");
     UNITS.lock().unwrap().insert(name, directory.clone());
     make(&directory, &pids);
-    hesitate();
+    hesitate(turn);
     job(stream, call, "done")
 }
 
-fn hesitate() {
+fn hesitate(turn: MutexGuard<'_, ()>) {
+    drop(turn);
     if fails("slow") {
         std::thread::sleep(Duration::from_secs(2));
     }
