@@ -35,6 +35,8 @@ pub(super) enum Kind {
     Hardware,
     /// The name of an interface, or its beginning with an asterisk.
     InterfaceName,
+    /// An interface that is there, by its name or its number.
+    Interface,
 }
 
 /// Which packets have the key.
@@ -120,53 +122,48 @@ const SERVICES: &[(&str, u32)] = &[
     ("ef", 46),
 ];
 
-const fn ip(words: &'static str, offset: u32, length: u32, kind: Kind) -> Key {
-    Key {
-        words,
-        source: Source::Header(Header::Network, offset),
-        length,
-        kind,
-        needs: Needs::Family(Family::V4),
+impl Key {
+    /// One that all packets have.
+    const fn new(words: &'static str, source: Source, length: u32, kind: Kind) -> Key {
+        Key { words, source, length, kind, needs: Needs::Nothing }
     }
+
+    const fn of(self, needs: Needs) -> Key {
+        Key { needs, ..self }
+    }
+}
+
+const fn ip(words: &'static str, offset: u32, length: u32, kind: Kind) -> Key {
+    Key::new(words, Source::Header(Header::Network, offset), length, kind).of(Needs::Family(Family::V4))
 }
 
 const fn ip6(words: &'static str, offset: u32, length: u32, kind: Kind) -> Key {
-    Key {
-        words,
-        source: Source::Header(Header::Network, offset),
-        length,
-        kind,
-        needs: Needs::Family(Family::V6),
-    }
+    Key::new(words, Source::Header(Header::Network, offset), length, kind).of(Needs::Family(Family::V6))
 }
 
-const fn transport(words: &'static str, protocol: u8, offset: u32) -> Key {
-    let needs = if protocol == 0 { Needs::Ports } else { Needs::Transport(protocol) };
-    Key {
-        words,
-        source: Source::Header(Header::Transport, offset),
-        length: 2,
-        kind: Kind::Number(NONE),
-        needs,
-    }
+const fn port(words: &'static str, offset: u32, needs: Needs) -> Key {
+    Key::new(words, Source::Header(Header::Transport, offset), 2, Kind::Number(NONE)).of(needs)
 }
 
 const fn meta(words: &'static str, key: u32, length: u32, kind: Kind) -> Key {
-    Key { words, source: Source::Meta(key), length, kind, needs: Needs::Nothing }
+    Key::new(words, Source::Meta(key), length, kind)
 }
 
 const fn ct(words: &'static str, key: u32, length: u32, kind: Kind) -> Key {
-    Key { words, source: Source::Connection(key), length, kind, needs: Needs::Nothing }
+    Key::new(words, Source::Connection(key), length, kind)
 }
 
 const fn of_ethernet(words: &'static str, offset: u32, length: u32, kind: Kind) -> Key {
-    Key { words, source: Source::Header(Header::Link, offset), length, kind, needs: Needs::Ethernet }
+    Key::new(words, Source::Header(Header::Link, offset), length, kind).of(Needs::Ethernet)
 }
 
 const fn fib(words: &'static str, flags: u32) -> Key {
-    let kind = Kind::HostNumber(ADDRESS_TYPES);
-    Key { words, source: Source::AddressType(flags), length: 4, kind, needs: Needs::Nothing }
+    Key::new(words, Source::AddressType(flags), 4, Kind::HostNumber(ADDRESS_TYPES))
 }
+
+const TCP: Needs = Needs::Transport(6);
+const UDP: Needs = Needs::Transport(17);
+const SCTP: Needs = Needs::Transport(132);
 
 /// All of them. What follows `meta` may stand without it where nftables allows it.
 pub(super) const KEYS: &[Key] = &[
@@ -183,31 +180,27 @@ pub(super) const KEYS: &[Key] = &[
     ip6("ip6 hoplimit", 7, 1, Kind::Number(NONE)),
     ip6("ip6 length", 4, 2, Kind::Number(NONE)),
     ip6("ip6 dscp", 0, 2, Kind::Field { shift: 6, mask: 0x0fc0, words: SERVICES }),
-    transport("tcp sport", 6, 0),
-    transport("tcp dport", 6, 2),
-    transport("udp sport", 17, 0),
-    transport("udp dport", 17, 2),
-    transport("sctp sport", 132, 0),
-    transport("sctp dport", 132, 2),
-    transport("th sport", 0, 0),
-    transport("th dport", 0, 2),
-    Key {
-        words: "tcp flags",
-        source: Source::Header(Header::Transport, 13),
-        length: 1,
-        kind: Kind::Bits(FLAGS),
-        needs: Needs::Transport(6),
-    },
+    port("tcp sport", 0, TCP),
+    port("tcp dport", 2, TCP),
+    port("udp sport", 0, UDP),
+    port("udp dport", 2, UDP),
+    port("sctp sport", 0, SCTP),
+    port("sctp dport", 2, SCTP),
+    port("th sport", 0, Needs::Ports),
+    port("th dport", 2, Needs::Ports),
+    Key::new("tcp flags", Source::Header(Header::Transport, 13), 1, Kind::Bits(FLAGS)).of(TCP),
     meta("meta mark", 3, 4, Kind::HostNumber(NONE)),
     meta("meta length", 0, 4, Kind::HostNumber(NONE)),
     meta("meta protocol", 1, 2, Kind::Number(NETWORK_PROTOCOLS)),
     meta("meta nfproto", 15, 1, Kind::Number(FAMILIES)),
     meta("meta l4proto", 16, 1, Kind::Number(PROTOCOLS)),
+    meta("meta iif", 4, 4, Kind::Interface),
+    meta("meta oif", 5, 4, Kind::Interface),
     meta("meta iifname", 6, 16, Kind::InterfaceName),
     meta("meta oifname", 7, 16, Kind::InterfaceName),
     meta("meta skuid", 10, 4, Kind::HostNumber(NONE)),
     meta("meta skgid", 11, 4, Kind::HostNumber(NONE)),
-    meta("meta pkttype", 17, 1, Kind::Number(PACKET_TYPES)),
+    meta("meta pkttype", 19, 1, Kind::Number(PACKET_TYPES)),
     ct("ct state", 0, 4, Kind::Bits(STATES)),
     ct("ct direction", 1, 1, Kind::Number(DIRECTIONS)),
     ct("ct status", 2, 4, Kind::Bits(STATUS)),

@@ -5,18 +5,22 @@
 
 mod key;
 mod value;
+mod word;
 
 use crate::address::Family;
 use crate::error::{Error, Result};
 use crate::nft::{Relation, Source, Step};
 use key::{KEYS, Key, Kind, Needs};
 use value::Value;
+use word::words;
 
 /// What a packet has to match: all steps of any one of the alternatives.
 pub type Alternatives = Vec<Vec<Step>>;
 
 /// More would make too many rules.
 const MOST: usize = 64;
+/// The kernel takes 128 expressions in a rule, some of which are not of the conditions.
+const LONGEST: usize = 120;
 const RELATIONS: [(&str, Relation); 12] = [
     ("==", Relation::Equal),
     ("eq", Relation::Equal),
@@ -38,6 +42,10 @@ const RELATIONS: [(&str, Relation); 12] = [
 /// Code 7: a word that is not known, or not where it is expected, with its place; or sets that make too many rules.
 pub fn read(texts: &[&str], family: Family, place: &str) -> Result<Alternatives> {
     let mut reader = Reader { words: words(texts), at: 0, place };
+    let refused = |what: String| Err(Error::config(what).about(place));
+    if reader.words.is_empty() {
+        return refused("the conditions ask for nothing".to_owned());
+    }
     let mut alternatives = vec![Vec::new()];
     while reader.peek().is_some() {
         let clause = reader.clause(family)?;
@@ -46,36 +54,13 @@ pub fn read(texts: &[&str], family: Family, place: &str) -> Result<Alternatives>
             .flat_map(|before| clause.iter().map(move |steps| [before.as_slice(), steps.as_slice()].concat()))
             .collect();
         if alternatives.len() > MOST {
-            return Err(Error::config(format!("the sets make more than {MOST} rules")).about(place));
+            return refused(format!("the sets make more than {MOST} rules"));
+        }
+        if alternatives.iter().any(|steps| steps.len() > LONGEST) {
+            return refused(format!("the conditions make a rule of more than {LONGEST} steps"));
         }
     }
     Ok(alternatives)
-}
-
-/// The words and marks of the texts, each with the number of the text that it is in.
-fn words<'a>(texts: &[&'a str]) -> Vec<(&'a str, usize)> {
-    texts
-        .iter()
-        .enumerate()
-        .flat_map(|(number, text)| split(text).into_iter().map(move |word| (word, number)))
-        .collect()
-}
-
-fn split(mut text: &str) -> Vec<&str> {
-    let mut words = Vec::new();
-    while let Some(first) = text.trim_start().chars().next() {
-        text = text.trim_start();
-        let length = match first {
-            '"' => text.get(1..).and_then(|rest| rest.find('"')).map_or(text.len(), |end| end + 2),
-            '=' | '!' | '<' | '>' => text.find(|c| !"=!<>".contains(c)).unwrap_or(text.len()),
-            '{' | '}' | '(' | ')' | ',' | '&' | '|' => 1,
-            _ => text.find(|c: char| c.is_whitespace() || "=!<>{}(),&|\"".contains(c)).unwrap_or(text.len()),
-        };
-        let (word, rest) = text.split_at(length);
-        words.push(word);
-        text = rest;
-    }
-    words
 }
 
 struct Reader<'a> {
@@ -112,19 +97,33 @@ impl<'a> Reader<'a> {
     /// One thing that is asked: a key, a mask, a relation and values.
     fn clause(&mut self, family: Family) -> Result<Alternatives> {
         let key = self.key()?;
-        let mut steps = self.depended_on(key, family)?;
-        steps.push(Step::Load(key.source, key.length));
+        let depended_on = self.depended_on(key, family)?;
+        let mut load = vec![Step::Load(key.source, key.length)];
         if let Kind::Field { mask, .. } = key.kind {
-            steps.push(Step::Mask(value::in_network_order(mask, key.length)));
+            load.push(Step::Mask(value::in_network_order(mask, key.length)));
         }
-        let masked = self.takes(&["&", "and"]);
-        if masked {
-            let bits = self.bits(key)?;
-            steps.push(Step::Mask(bits));
-        }
+        let mask = self.mask(key)?;
+        load.extend(mask.clone().map(Step::Mask));
         let relation = self.relation();
-        let tests = self.tests(key, relation, masked)?;
-        Ok(tests.into_iter().map(|test| [steps.as_slice(), test.as_slice()].concat()).collect())
+        let tests = match (self.takes(&["{"]), mask) {
+            (true, _) => self.set(key, relation, &load)?,
+            (false, mask) => vec![[load, self.test(key, relation, mask.as_deref())?].concat()],
+        };
+        Ok(tests.into_iter().map(|test| [depended_on.as_slice(), test.as_slice()].concat()).collect())
+    }
+
+    /// What follows `&`: one value, or several in parentheses; without them `|` would not belong to the mask.
+    fn mask(&mut self, key: &Key) -> Result<Option<Vec<u8>>> {
+        if !self.takes(&["&", "and"]) {
+            return Ok(None);
+        }
+        if self.peek() == Some("(") {
+            return self.bits(key).map(Some);
+        }
+        match self.value(key)? {
+            Value::Exactly(bits) => Ok(Some(bits)),
+            _ => Err(self.wrong("no bits")),
+        }
     }
 
     /// The longest key that the next words are.
@@ -139,9 +138,7 @@ impl<'a> Reader<'a> {
                 return Ok(key);
             }
         }
-        let allowed =
-            ["meta mark", "meta iifname", "meta oifname", "meta skuid", "meta skgid", "meta l4proto"];
-        match KEYS.iter().find(|key| key.words == bare && allowed.contains(&key.words)) {
+        match KEYS.iter().find(|key| key.words == bare && ALONE.contains(&key.words)) {
             Some(key) => {
                 self.at += 1;
                 Ok(key)
@@ -179,47 +176,53 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// The values that follow: one, several bits, or a set.
-    fn tests(&mut self, key: &Key, relation: Option<Relation>, masked: bool) -> Result<Alternatives> {
-        if self.takes(&["{"]) {
-            let mut values = vec![self.value(key)?];
-            while self.takes(&[","]) {
-                values.push(self.value(key)?);
-            }
-            if !self.takes(&["}"]) {
-                self.at += 1;
-                return Err(self.wrong("a set is not closed"));
-            }
-            return match relation.unwrap_or(Relation::Equal) {
-                Relation::Equal => Ok(values.iter().map(|value| value.steps(key, Relation::Equal)).collect()),
-                Relation::Different => {
-                    Ok(vec![values.iter().flat_map(|value| value.steps(key, Relation::Different)).collect()])
-                }
-                _ => Err(self.wrong("a set is not greater or smaller")),
-            };
+    /// The values up to the end of a set, and what becomes of each.
+    fn set(&mut self, key: &Key, relation: Option<Relation>, load: &[Step]) -> Result<Alternatives> {
+        let mut values = vec![self.value(key)?];
+        while self.takes(&[","]) && self.peek() != Some("}") {
+            values.push(self.value(key)?);
         }
-        if let (Kind::Bits(_), None, false) = (key.kind, relation, masked) {
-            let bits = self.bits(key)?;
-            let nothing = vec![0; bits.len()];
-            return Ok(vec![vec![Step::Mask(bits), Step::Compare(Relation::Different, nothing)]]);
+        if !self.takes(&["}"]) {
+            self.at += 1;
+            return Err(self.wrong("a set is not closed"));
+        }
+        let steps = |value: &Value, relation| [load, &value.steps(key, relation)].concat();
+        match relation.unwrap_or(Relation::Equal) {
+            Relation::Equal => Ok(values.iter().map(|value| steps(value, Relation::Equal)).collect()),
+            Relation::Different => Ok(vec![none_of(&values, key, load)]),
+            _ => Err(self.wrong("a set is not greater or smaller")),
+        }
+    }
+
+    /// One value, or several bits.
+    fn test(&mut self, key: &Key, relation: Option<Relation>, mask: Option<&[u8]>) -> Result<Vec<Step>> {
+        let is_equality = matches!(relation, None | Some(Relation::Equal | Relation::Different));
+        if matches!(key.kind, Kind::Bits(_) | Kind::Interface) && !is_equality {
+            return Err(self.wrong("it is not greater or smaller"));
         }
         if let Kind::Bits(_) = key.kind {
-            return Ok(vec![vec![Step::Compare(relation.unwrap_or(Relation::Equal), self.bits(key)?)]]);
+            let bits = self.bits(key)?;
+            let nothing = vec![0; bits.len()];
+            return Ok(match (relation, mask) {
+                (None, None) => vec![Step::Mask(bits), Step::Compare(Relation::Different, nothing)],
+                (relation, _) => vec![Step::Compare(relation.unwrap_or(Relation::Equal), bits)],
+            });
         }
         let value = self.value(key)?;
-        let relation = relation.unwrap_or(Relation::Equal);
         match value {
-            Value::Exactly(_) => Ok(vec![value.steps(key, relation)]),
-            _ if matches!(relation, Relation::Equal | Relation::Different) => {
-                Ok(vec![value.steps(key, relation)])
+            Value::Network(..) | Value::Range(..) if !is_equality => {
+                Err(self.wrong("a range is not greater or smaller"))
             }
-            _ => Err(self.wrong("a range is not greater or smaller")),
+            _ => Ok(value.steps(key, relation.unwrap_or(Relation::Equal))),
         }
     }
 
     fn value(&mut self, key: &Key) -> Result<Value> {
         let word = self.take().unwrap_or_default();
-        Value::read(word, key).ok_or_else(|| self.wrong(&format!("no value of {}", key.words)))
+        Value::read(word, key).ok_or_else(|| match key.kind {
+            Kind::Interface => self.wrong("interface does not exist"),
+            _ => self.wrong(&format!("no value of {}", key.words)),
+        })
     }
 
     /// Bits with commas or bars between them, in parentheses or not.
@@ -240,6 +243,27 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// A packet that has none of the values. What is masked or turned can't be compared with another value, and so is loaded
+/// again.
+fn none_of(values: &[Value], key: &Key, load: &[Step]) -> Vec<Step> {
+    let tests = values.iter().map(|value| value.steps(key, Relation::Different));
+    let (as_loaded, changed): (Vec<_>, Vec<_>) = tests.partition(|steps| steps.len() == 1);
+    let once = if as_loaded.is_empty() { Vec::new() } else { [load, &as_loaded.concat()].concat() };
+    changed.iter().fold(once, |before, steps| [before.as_slice(), load, steps].concat())
+}
+
+/// The keys that stand without `meta` as well.
+const ALONE: [&str; 8] = [
+    "meta mark",
+    "meta iif",
+    "meta oif",
+    "meta iifname",
+    "meta oifname",
+    "meta skuid",
+    "meta skgid",
+    "meta pkttype",
+];
+
 /// `NFT_META_L4PROTO`, `NFT_META_IIFTYPE`, and `ARPHRD_ETHER`.
 const TRANSPORT: u32 = 16;
 const LINK_TYPE: u32 = 8;
@@ -255,17 +279,59 @@ mod tests {
     }
 
     #[test]
-    fn words_need_no_blanks_between_them_and_marks() {
-        let text = "ip saddr!={10.0.0.1,10.0.0.2-10.0.0.9}";
-        let found: Vec<&str> = words(&[text]).into_iter().map(|(word, _)| word).collect();
-        assert_eq!(found, ["ip", "saddr", "!=", "{", "10.0.0.1", ",", "10.0.0.2-10.0.0.9", "}"]);
-    }
-
-    #[test]
     fn a_set_is_an_alternative_for_each_element_unless_it_is_denied() {
         let count = |text: &str| read(&[text], Family::V4, "c").unwrap().len();
         assert_eq!(count("tcp sport { 1, 2, 3 } ip saddr { 10.0.0.0/8, 192.0.2.1 }"), 6);
         assert_eq!(count("tcp sport != { 1, 2, 3 }"), 1);
+    }
+
+    /// What each comparison of a rule finds loaded: with what it was masked, and whether it was turned.
+    fn found_loaded(steps: &[Step]) -> Vec<(Vec<Vec<u8>>, bool)> {
+        let mut masks = Vec::new();
+        let mut turned = false;
+        let mut found = Vec::new();
+        for step in steps {
+            match step {
+                Step::Load(..) => (masks, turned) = (Vec::new(), false),
+                Step::Mask(mask) => masks.push(mask.clone()),
+                Step::ToNetworkOrder(_) => turned = !turned,
+                _ => found.push((masks.clone(), turned)),
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn each_element_of_a_denied_set_is_compared_with_what_was_loaded_and_not_with_what_another_left() {
+        let one = |text: &str| found_loaded(&read(&[text], Family::V4, "c").unwrap()[0]);
+        let networks = one("ip saddr != { 10.0.0.0/8, 192.168.0.0/16, 192.0.2.1 }");
+        assert_eq!(
+            networks,
+            [(vec![], false), (vec![vec![255, 0, 0, 0]], false), (vec![vec![255, 255, 0, 0]], false),]
+        );
+        assert_eq!(one("meta mark != { 1-5, 7-9, 12 }"), [(vec![], false), (vec![], true), (vec![], true)]);
+        let masked = one("meta mark & 0xff != { 1-5, 7 }");
+        assert_eq!(masked, [(vec![vec![255, 0, 0, 0]], false), (vec![vec![255, 0, 0, 0]], true)]);
+    }
+
+    #[test]
+    fn numbers_are_those_of_nftables() {
+        let port =
+            |text: &str| read(&[&format!("tcp sport {text}")], Family::V4, "c").unwrap()[0].last().cloned();
+        for (text, bytes) in
+            [("10", [0, 10]), ("010", [0, 8]), ("0x10", [0, 16]), ("0", [0, 0]), ("65535", [255, 255])]
+        {
+            assert_eq!(port(text), Some(Step::Compare(Relation::Equal, bytes.to_vec())), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_interface_is_asked_for_by_name_or_number() {
+        let last = |text: &str| read(&[text], Family::V4, "c").unwrap()[0].last().cloned();
+        let number = |number: u32| Some(Step::Compare(Relation::Equal, number.to_ne_bytes().to_vec()));
+        assert_eq!((last("iif lo"), last("meta oif \"lo\"")), (number(1), number(1)));
+        assert_eq!(last("iif 4000000"), number(4_000_000));
+        assert_eq!(refused("iif nosuch0").0, "invalid condition: interface does not exist at \"nosuch0\"");
     }
 
     #[test]
@@ -280,6 +346,17 @@ mod tests {
             ("tcp sport", "no value of tcp sport at \"sport\""),
             ("ct state odd", "no value of ct state at \"odd\""),
             ("ip saddr > 10.0.0.0/8", "a range is not greater or smaller at \"10.0.0.0/8\""),
+            ("ct state > new", "it is not greater or smaller at \">\""),
+            ("tcp sport +5", "no value of tcp sport at \"+5\""),
+            ("tcp sport 0x+5", "no value of tcp sport at \"0x+5\""),
+            ("tcp sport 09", "no value of tcp sport at \"09\""),
+            ("tcp sport 9-1", "no value of tcp sport at \"9-1\""),
+            ("tcp sport { }", "no value of tcp sport at \"}\""),
+            ("tcp flags & syn|ack == syn", "no value of tcp flags at \"|\""),
+            ("iifname \"eth0", "no value of meta iifname at \"\"eth0\""),
+            ("iifname eth\\*", "no value of meta iifname at \"eth\\*\""),
+            ("iifname a-name-too-long0", "no value of meta iifname at \"a-name-too-long0\""),
+            ("iif 2147483648", "interface does not exist at \"2147483648\""),
         ] {
             assert_eq!(
                 refused(text),
@@ -287,7 +364,23 @@ mod tests {
                 "{text}"
             );
         }
-        let error = read(&["ip saddr", "10.0.0.1", "iif eth0"], Family::V4, "conditionsV4").unwrap_err();
+        let error = read(&["ip saddr", "10.0.0.1", "foo eth0"], Family::V4, "conditionsV4").unwrap_err();
         assert_eq!(error.details, "conditionsV4[2]");
+    }
+
+    #[test]
+    fn what_asks_for_nothing_or_for_too_much_is_refused_by_its_key() {
+        let ports = |count: u32| (1..=count).map(|port| format!("{port}, ")).collect::<String>();
+        for (text, msg) in [
+            (" ".to_owned(), "the conditions ask for nothing"),
+            (format!("tcp sport {{ {} }}", ports(65)), "the sets make more than 64 rules"),
+            (
+                format!("tcp sport != {{ {} }}", ports(200)),
+                "the conditions make a rule of more than 120 steps",
+            ),
+        ] {
+            assert_eq!(refused(&text), (msg.to_owned(), "conditionsV4".to_owned()));
+        }
+        assert_eq!(read(&[&format!("tcp sport {{ {} }}", ports(64))], Family::V4, "c").unwrap().len(), 64);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::key::{Key, Kind};
 use crate::address::{self, Family, octets};
-use crate::netlink::parse_mac;
+use crate::netlink::{interface_number, parse_mac};
 use crate::nft::{Relation, Step};
 
 /// What a key is compared with; bytes in the order in which the packet has them.
@@ -62,7 +62,7 @@ fn turned(key: &Key, steps: impl FnOnce(&dyn Fn(&[u8]) -> Vec<u8>) -> Vec<Step>)
 fn is_in_order(key: &Key, from: &[u8], to: &[u8]) -> bool {
     match key.kind {
         Kind::HostNumber(_) => from.iter().rev().le(to.iter().rev()),
-        Kind::Bits(_) | Kind::InterfaceName => false,
+        Kind::Bits(_) | Kind::InterfaceName | Kind::Interface => false,
         _ => from <= to,
     }
 }
@@ -93,6 +93,7 @@ fn read_one(word: &str, key: &Key) -> Option<Value> {
         }
         Kind::Hardware => parse_mac(word).map(|mac| Value::Exactly(mac.to_vec())),
         Kind::InterfaceName => read_name(word),
+        Kind::Interface => read_interface(word, key),
     }
 }
 
@@ -107,22 +108,46 @@ fn read_address(word: &str, family: Family) -> Option<Value> {
     }
 }
 
-/// Decimal, hexadecimal, or a word.
+/// A word, or a number that is hexadecimal after `0x`, octal after `0`, and else decimal, as nftables reads it.
 fn number(word: &str, words: &[(&str, u32)], most: u32) -> Option<u32> {
     let named = words.iter().find(|(name, _)| *name == word).map(|(_, number)| *number);
-    let hexadecimal = || word.strip_prefix("0x").and_then(|digits| u32::from_str_radix(digits, 16).ok());
-    named.or_else(hexadecimal).or_else(|| word.parse().ok()).filter(|number| *number <= most)
+    let (digits, radix) = match (word.strip_prefix("0x"), word.strip_prefix('0')) {
+        (Some(digits), _) => (digits, 16),
+        (None, Some(digits)) if !digits.is_empty() => (digits, 8),
+        _ => (word, 10),
+    };
+    let plain = digits.chars().all(|c| c.is_digit(radix));
+    let read = || u32::from_str_radix(digits, radix).ok().filter(|_| plain);
+    named.or_else(read).filter(|number| *number <= most)
+}
+
+/// The number that an interface has now, by its name or as it is.
+fn read_interface(word: &str, key: &Key) -> Option<Value> {
+    const MOST: u32 = i32::MAX.unsigned_abs();
+    let name = unquote(word)?;
+    let digits = || name.parse().ok().filter(|number| !name.starts_with('+') && *number <= MOST);
+    let index = interface_number(name).or_else(digits)?;
+    Some(Value::Exactly(in_host_order(index, key.length)))
 }
 
 /// Up to the last byte, or as far as an asterisk.
 fn read_name(word: &str) -> Option<Value> {
     const LENGTH: usize = 16;
-    let bare = word.trim_matches('"');
+    let bare = unquote(word)?;
     let beginning = bare.strip_suffix('*');
     let mut bytes = beginning.unwrap_or(bare).as_bytes().to_vec();
-    let fits = !bytes.is_empty() && bytes.len() < LENGTH;
+    // A backslash would take the asterisk its meaning.
+    let fits = !bytes.is_empty() && bytes.len() < LENGTH && !bare.contains('\\');
     if beginning.is_none() {
         bytes.resize(LENGTH, 0);
     }
     fits.then_some(Value::Exactly(bytes))
+}
+
+/// What is between quotes, both of which are there or none.
+fn unquote(word: &str) -> Option<&str> {
+    match word.strip_prefix('"') {
+        Some(rest) => rest.strip_suffix('"'),
+        None => Some(word),
+    }
 }

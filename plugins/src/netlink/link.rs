@@ -1,10 +1,11 @@
 //! Links: bridges, veth pairs and what is set on them (rtnetlink(7), linux/if_link.h).
 
 use super::message::{ACK, Attributes, DUMP, Op, find, find_text, find_u32, read_u16, read_u32};
-
 use super::{Inet6, Refusal, Route};
 use crate::error::Result;
 use rustix::io::Errno;
+use rustix::net::netdevice::name_to_index;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 pub(super) const NEW: u16 = 16;
 const DELETE: u16 = 17;
@@ -146,6 +147,12 @@ pub(super) fn fixed(index: u32, flags: u32, change: u32) -> [u8; 16] {
         place.copy_from_slice(&word.to_ne_bytes());
     }
     bytes
+}
+
+/// The number of an interface of the namespace the process is in; `None` where there is none of that name.
+pub fn interface_number(name: &str) -> Option<u32> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None).ok()?;
+    name_to_index(socket, name).ok()
 }
 
 impl Route {

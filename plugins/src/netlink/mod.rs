@@ -16,8 +16,7 @@ mod watch;
 
 pub use address::{Assigned, Detection};
 pub use conntrack::forget_connections;
-pub use link::{Link, UP};
-pub use link::{parse_mac, spell_mac};
+pub use link::{Link, UP, interface_number, parse_mac, spell_mac};
 pub use made::{Move, NewBridge, NewVeth, Port};
 pub use message::{
     Attributes, CREATE, EXCLUSIVE, Message, Op, Writer, attributes, find, find_text, find_u32,

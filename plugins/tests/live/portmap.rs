@@ -370,7 +370,7 @@ fn conditions_of_nftables_let_in_who_they_name() {
     );
     let two = keys(
         &with_result(&config, &attached),
-        json!(["ip saddr != { 192.0.2.2, 198.51.100.0/24 }"]),
+        json!(["ip saddr != { 203.0.113.0/24, 192.0.2.2/32, 198.51.100.0/24, 192.0.2.128/25 }"]),
         json!(["ip6 saddr != 2001:db8::/64"]),
     );
     let from = |source: &str, to: &str| stage.outside.ask_from(source, to);
@@ -395,7 +395,7 @@ fn conditions_of_nftables_let_in_who_they_name() {
 }
 
 /// What is asked, and what `nft` prints of the rule that the kernel got.
-const CONDITIONS: [(&str, &str); 24] = [
+const CONDITIONS: [(&str, &str); 56] = [
     ("ip saddr 10.0.0.0/8", "ip saddr 10.0.0.0/8"),
     ("ip daddr != 192.0.2.1-192.0.2.9", "ip daddr != 192.0.2.1-192.0.2.9"),
     ("ip protocol tcp", "ip protocol tcp"),
@@ -420,6 +420,44 @@ const CONDITIONS: [(&str, &str); 24] = [
     ("ether saddr 02:00:00:00:00:01", "ether saddr 02:00:00:00:00:01"),
     ("fib saddr type unicast", "fib saddr type unicast"),
     ("meta skuid 0", "meta skuid 0"),
+    ("iif out", "iif \"out\""),
+    ("iif 1", "iif \"lo\""),
+    ("meta oif != lo", "oif != \"lo\""),
+    ("tcp sport 0100", "tcp sport 64"),
+    ("pkttype host", "meta pkttype host"),
+    (
+        "ip saddr != { 10.0.0.0/8, 192.168.0.0/16, 192.0.2.7 }",
+        "ip saddr != 192.0.2.7 ip saddr != 10.0.0.0/8 ip saddr != 192.168.0.0/16",
+    ),
+    (
+        "mark != { 1-9, 20-29, 5 }",
+        "meta mark != 0x00000005 meta mark != 0x00000001-0x00000009 meta mark != 0x00000014-0x0000001d",
+    ),
+    ("ip dscp != { cs1, 3-4 }", "ip dscp != cs1 ip dscp != 0x03-0x04"),
+    ("tcp flags { syn, }", "tcp flags == syn"),
+    ("ip daddr 192.0.2.1", "ip daddr 192.0.2.1"),
+    ("ip length > 100", "ip length > 100"),
+    ("ip id 7", "ip id 7"),
+    ("ip6 saddr fd00::/8", "ip6 saddr fd00::/8"),
+    ("ip6 daddr != 2001:db8::1-2001:db8::9", "ip6 daddr != 2001:db8::1-2001:db8::9"),
+    ("ip6 nexthdr udp", "ip6 nexthdr udp"),
+    ("ip6 hoplimit 255", "ip6 hoplimit 255"),
+    ("ip6 length <= 1400", "ip6 length <= 1400"),
+    ("ip6 dscp af42", "ip6 dscp af42"),
+    ("tcp dport 1-1023", "tcp dport 1-1023"),
+    ("udp dport 53", "udp dport 53"),
+    ("sctp sport 7", "sctp sport 7"),
+    ("sctp dport != 7", "sctp dport != 7"),
+    ("th sport 1-9", "th sport 1-9"),
+    ("meta length 100-200", "meta length 100-200"),
+    ("meta protocol ip", "meta protocol ip"),
+    ("meta nfproto ipv4", "meta nfproto ipv4"),
+    ("oifname != \"lo\"", "oifname != \"lo\""),
+    ("skgid 1000", "meta skgid 1000"),
+    ("ct direction original", "ct direction original"),
+    ("ether daddr 02:00:00:00:00:01", "ether daddr 02:00:00:00:00:01"),
+    ("ether type ip", "ether type ip"),
+    ("fib daddr type != local", "fib daddr type != local"),
 ];
 
 #[test]
@@ -430,7 +468,8 @@ fn conditions_of_nftables_are_those_that_nft_prints() {
     let it = Published::new();
     let mut different = Vec::new();
     for (asked, printed) in CONDITIONS {
-        let config = with(&it.config(json!([tcp(8080)])), "conditionsV4", json!([asked]));
+        let key = if asked.starts_with("ip6") { "conditionsV6" } else { "conditionsV4" };
+        let config = with(&it.config(json!([tcp(8080)])), key, json!([asked]));
         let config = with(&config, "backend", json!(""));
         it.add(&config);
         let rules = it.stage.host.command("nft", "list chain inet tare_portmap prerouting");
