@@ -5,6 +5,7 @@
 
 mod chains;
 mod expression;
+mod likeness;
 mod nat;
 mod note;
 mod program;

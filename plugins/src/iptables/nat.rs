@@ -6,6 +6,8 @@
 
 use super::chains::{Chains, Place, Way};
 use super::expression;
+use super::likeness::is_alike;
+use super::rule::Rule;
 use crate::address::Family;
 use crate::error::{Code, Error, Result};
 use crate::netlink::Socket;
@@ -100,13 +102,13 @@ impl<'a> Work<'a> {
         });
     }
 
-    fn refill(&self, batch: &mut Batch, name: &str, rules: &[super::Rule]) {
+    fn refill(&self, batch: &mut Batch, name: &str, rules: &[Rule]) {
         batch.chain(Chain { name, hook: None, kind: Kind::Nat });
         batch.delete_rules(name, None);
         self.fill(batch, name, rules);
     }
 
-    fn fill(&self, batch: &mut Batch, name: &str, rules: &[super::Rule]) {
+    fn fill(&self, batch: &mut Batch, name: &str, rules: &[Rule]) {
         for rule in rules {
             batch.put_rule(name, End::Last, |w| expression::write(w, self.chains.family, rule));
         }
@@ -116,6 +118,35 @@ impl<'a> Work<'a> {
         let end = if way.place == Place::First { End::First } else { End::Last };
         batch.put_rule(&way.from, end, |w| expression::write(w, self.chains.family, &way.rule()));
     }
+}
+
+/// Whether all of it is there just as it is made here: the attachment's own chain, the rules that were made right after
+/// it, and the ways to shared chains.
+///
+/// # Errors
+/// The kernel's.
+pub(super) fn holds(socket: &mut Socket, chains: &Chains) -> Result<bool> {
+    let is = |found: &Vec<u8>, rule: &Rule| is_alike(found, chains.family, rule);
+    let are = |found: Vec<Vec<u8>>, rules: &[Rule]| {
+        found.len() == rules.len() && found.iter().zip(rules).all(|(found, rule)| is(found, rule))
+    };
+    let mut table = table(socket, chains.family);
+    let Some(number) = table.chain(&chains.own)? else { return Ok(false) };
+    if !are(table.rules(&chains.own)?, &chains.rules) {
+        return Ok(false);
+    }
+    let entries: Vec<Rule> = chains.entries.iter().map(Way::rule).collect();
+    let numbered: Vec<(&str, u64)> = chains.sources().into_iter().zip(number + 1..).collect();
+    if !are(table.rules_numbered(&numbered)?, &entries) {
+        return Ok(false);
+    }
+    for way in &chains.ways_in {
+        let rule = way.rule();
+        if !table.any(&way.from, |found| is_alike(found, chains.family, &rule))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Takes out an attachment's own chain and what leads to it from others, which are named once for each rule that was

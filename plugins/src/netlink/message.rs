@@ -12,7 +12,8 @@ pub const CREATE: u16 = 0x400;
 pub const EXCLUSIVE: u16 = 0x200;
 
 const HEADER: usize = 16;
-const NESTED: u16 = 0x8000;
+/// `NLA_F_NESTED`: the attribute holds attributes.
+pub(crate) const NESTED: u16 = 0x8000;
 const TYPE_MASK: u16 = 0x3fff;
 
 /// Builds one or more messages that are sent together.
@@ -30,6 +31,13 @@ pub struct Op(pub u16, pub u16);
 
 /// What attributes are written into.
 pub type Attributes = Writer;
+
+/// Attributes by themselves, in no message.
+pub(crate) fn written(attributes: impl FnOnce(&mut Attributes)) -> Vec<u8> {
+    let mut writer = Writer::new(0);
+    attributes(&mut writer);
+    writer.bytes
+}
 
 impl Writer {
     pub(super) fn new(first: u32) -> Self {
@@ -154,10 +162,15 @@ pub(super) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
 }
 
 /// The attributes in these bytes, each with its type; ends at the first that is cut short.
-pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    flagged_attributes(bytes).map(|(kind, payload)| (kind & TYPE_MASK, payload))
+}
+
+/// The same with the flags that stand in the type, such as `NESTED`.
+pub(crate) fn flagged_attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::from(read_u16(bytes, 0)?);
-        let kind = read_u16(bytes, 2)? & TYPE_MASK;
+        let kind = read_u16(bytes, 2)?;
         let payload = bytes.get(4..length)?;
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
         Some((kind, payload))

@@ -21,6 +21,7 @@ pub use made::{Move, NewBridge, NewVeth, Port};
 pub use message::{
     Attributes, CREATE, EXCLUSIVE, Message, Op, Writer, attributes, find, find_text, find_u32,
 };
+pub(crate) use message::{NESTED, flagged_attributes, written};
 pub use protocol::Inet6;
 pub use route::{Installed, Settlement};
 pub use socket::{Answer, Refusal, Socket};

@@ -1,14 +1,17 @@
 //! A netlink socket: sends messages and pairs each with the kernel's answer.
 
 use super::message::{Message, Writer, find_text, messages, read_u32};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
-use rustix::net::sockopt::{set_socket_recv_buffer_size_force, set_socket_send_buffer_size_force};
+use rustix::net::sockopt::{
+    Timeout, set_socket_recv_buffer_size_force, set_socket_send_buffer_size_force, set_socket_timeout,
+};
 use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
 };
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 use tare_sys::netlink::{NetlinkOption, enable};
 
 /// Large enough for what the kernel puts into one datagram of a dump.
@@ -18,8 +21,14 @@ const REFUSALS_AT_ONCE: usize = 200;
 const REFUSAL: usize = 1024;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
-/// `NLM_F_MULTI`: this message is one of several, of which the last is `NLMSG_DONE`.
+/// `NLMSGERR_ATTR_MSG`: the kernel's words.
 const ATTRIBUTE_TEXT: u16 = 1;
+/// `NLM_F_DUMP_INTR`: what is listed changed while it was listed, so something may be missing.
+const INTERRUPTED: u16 = 0x10;
+/// So often a list is asked for until it is whole; then what there is has to do.
+const ATTEMPTS: u32 = 5;
+/// The kernel answers while it is asked; one that does not for so long never will.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// `NLM_F_ACK_TLVS`: attributes follow the error.
 const ACK_ATTRIBUTES: u16 = 0x200;
 
@@ -76,6 +85,7 @@ impl Socket {
             // Only the words of errors depend on these.
             let _ = enable(&descriptor, option);
         }
+        set_socket_timeout(&descriptor, Timeout::Recv, Some(PATIENCE))?;
         Ok(Socket { descriptor, next: 1, buffer: Vec::with_capacity(BUFFER) })
     }
 
@@ -84,19 +94,31 @@ impl Socket {
         Writer::new(self.next)
     }
 
-    /// Sends messages of which each asks for an acknowledgement or is a dump, and waits for all answers.
+    /// Sends messages of which each asks for an acknowledgement or is a dump, and waits for all answers. A dump that is
+    /// alone and was interrupted is asked for again.
     ///
     /// # Errors
     /// The socket fails; refusals are in the answers.
     pub fn exchange(&mut self, writer: Writer) -> Result<Vec<Answer>> {
+        let mut pending = self.exchange_once(&writer)?;
+        for _ in 1..ATTEMPTS {
+            if !pending.interrupted || pending.answers.len() > 1 {
+                break;
+            }
+            pending = self.exchange_once(&writer)?;
+        }
+        Ok(pending.answers)
+    }
+
+    fn exchange_once(&mut self, writer: &Writer) -> Result<Pending> {
         let sequences = writer.sequences();
-        self.send(&writer)?;
-        let mut pending = Pending::new(sequences.clone());
+        self.send(writer)?;
         let last = sequences.end.wrapping_sub(1);
+        let mut pending = Pending::new(sequences);
         while !pending.is_finished(last) {
             self.receive(&mut pending)?;
         }
-        Ok(pending.answers)
+        Ok(pending)
     }
 
     /// Sends a message that is a dump, and reads its replies until one is as wanted. The socket goes with it: the rest of
@@ -105,19 +127,34 @@ impl Socket {
     /// # Errors
     /// The socket fails.
     pub fn search(mut self, writer: Writer, wanted: impl Fn(&[u8]) -> bool) -> Result<bool> {
+        for _ in 0..ATTEMPTS {
+            match self.search_once(&writer, &wanted)? {
+                Search::Found => return Ok(true),
+                Search::Missing => return Ok(false),
+                Search::Interrupted => {}
+            }
+        }
+        Ok(false)
+    }
+
+    fn search_once(&mut self, writer: &Writer, wanted: &impl Fn(&[u8]) -> bool) -> Result<Search> {
         let sequences = writer.sequences();
-        self.send(&writer)?;
+        self.send(writer)?;
+        let mut interrupted = false;
         loop {
             let mut pending = Pending::new(sequences.clone());
             self.receive(&mut pending)?;
+            interrupted |= pending.interrupted;
             let finished = pending.is_finished(sequences.start);
             let answer = pending.answers.pop();
             let replies = answer.and_then(|answer| answer.outcome.ok()).unwrap_or_default();
             if replies.iter().any(|body| wanted(body)) {
-                return Ok(true);
+                return Ok(Search::Found);
             }
-            if finished {
-                return Ok(false);
+            match (finished, interrupted) {
+                (true, false) => return Ok(Search::Missing),
+                (true, true) => return Ok(Search::Interrupted),
+                (false, _) => {}
             }
         }
     }
@@ -165,6 +202,7 @@ impl Socket {
         // Not filled with zeroes before: most answers are small, and what is not touched takes no memory.
         let length = match recv(&self.descriptor, spare_capacity(&mut self.buffer), RecvFlags::TRUNC) {
             Err(Errno::INTR) => return Ok(()),
+            Err(Errno::AGAIN) => return Err(no_answer()),
             other => other.map_err(failed)?.1,
         };
         let datagram = self.buffer.get(..length).ok_or_else(|| failed(Errno::MSGSIZE))?;
@@ -177,11 +215,25 @@ fn cannot_open(why: Errno) -> Error {
     Error::kernel("open a netlink socket", why)
 }
 
+fn no_answer() -> Error {
+    let seconds = PATIENCE.as_secs();
+    Error::new(Code::TryAgain, format!("the kernel has not answered over netlink for {seconds} seconds"))
+}
+
+/// What a search came to.
+enum Search {
+    Found,
+    Missing,
+    /// It was not found in what may be only a part.
+    Interrupted,
+}
+
 /// The answers that have come so far, one place for each message sent.
 struct Pending {
     answers: Vec<Answer>,
     finished: Vec<bool>,
     first: u32,
+    interrupted: bool,
 }
 
 impl Pending {
@@ -189,7 +241,7 @@ impl Pending {
         let first = sequences.start;
         let answers: Vec<Answer> =
             sequences.map(|sequence| Answer { sequence, outcome: Ok(Vec::new()) }).collect();
-        Self { finished: vec![false; answers.len()], answers, first }
+        Self { finished: vec![false; answers.len()], answers, first, interrupted: false }
     }
 
     fn place(&self, sequence: u32) -> usize {
@@ -211,6 +263,7 @@ impl Pending {
         else {
             return;
         };
+        self.interrupted |= message.flags & INTERRUPTED != 0;
         match message.kind {
             ERROR => {
                 if let Some(refusal) = refusal(message) {
@@ -247,4 +300,36 @@ fn words_of<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
         _ => 16,
     };
     message.body.get(4 + repeated..)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::Op;
+    use super::*;
+
+    #[test]
+    fn a_kernel_that_does_not_answer_is_not_waited_for_without_end() {
+        let mut socket = Socket::open_route().unwrap();
+        let short = Duration::from_millis(20);
+        set_socket_timeout(&socket.descriptor, Timeout::Recv, Some(short)).unwrap();
+        let mut writer = socket.writer();
+        // `NLMSG_NOOP`, and no acknowledgement asked for.
+        writer.message(Op(1, 0), &[], |_| {});
+        let error = socket.exchange(writer).unwrap_err();
+        assert_eq!(error.code, 11);
+        assert_eq!(error.msg, "the kernel has not answered over netlink for 60 seconds");
+        let patience = rustix::net::sockopt::socket_timeout;
+        let fresh = Socket::open_route().unwrap();
+        assert_eq!(patience(&fresh.descriptor, Timeout::Recv), Ok(Some(PATIENCE)));
+    }
+
+    #[test]
+    fn a_list_that_changed_while_it_was_listed_is_known_as_such() {
+        let told = |flags| {
+            let mut pending = Pending::new(7..8);
+            pending.take(&Message { kind: 16, flags, sequence: 7, body: &[0; 16] });
+            (pending.interrupted, pending.answers.len())
+        };
+        assert_eq!((told(2), told(2 | INTERRUPTED)), ((false, 1), (true, 1)));
+    }
 }

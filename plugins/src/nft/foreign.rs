@@ -1,6 +1,8 @@
 //! A table that others use as well: what leads where in it, and changes to it.
 
 use super::batch::{Batch, Packets, SUBSYSTEM, head};
+use super::inquiry::QUESTIONS_AT_ONCE;
+use super::reply::there;
 use super::wire::jumps;
 use crate::error::{Code, Error, Result};
 use crate::netlink::{Answer, Op, Refusal, Socket, Writer, find};
@@ -38,19 +40,45 @@ impl<'a> Foreign<'a> {
             w.text(1, self.table);
             w.text(3, name);
         });
-        let answers = self.socket.exchange(writer)?;
-        Ok(answers.first().and_then(|answer| number(answer.outcome.as_ref().ok()?.first()?, 2)))
+        let answer = self.socket.exchange(writer)?.pop();
+        let replies = answer.map(there).transpose()?.flatten().unwrap_or_default();
+        Ok(replies.first().and_then(|body| number(body, 2)))
     }
 
-    /// Whether a rule of one chain leads to another one. Reads no further than it must: what leads to a shared chain
-    /// stands before what each container has.
+    /// Whether a rule of one chain leads to another one.
     ///
     /// # Errors
     /// The kernel's.
     pub fn leads(&mut self, from: &str, to: &str) -> Result<bool> {
+        self.any(from, |rule| leads_to(rule, to))
+    }
+
+    /// Whether a rule of a chain is as wanted, by its expressions. Reads no further than it must: what leads to a shared
+    /// chain stands before what each container has.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn any(&mut self, chain: &str, wanted: impl Fn(&[u8]) -> bool) -> Result<bool> {
         let Some(socket) = Socket::open_netfilter()? else { return Ok(false) };
-        let writer = self.question(socket.writer(), from);
-        socket.search(writer, |body| leads_to(body, to))
+        let writer = self.question(socket.writer(), chain);
+        socket.search(writer, |body| wanted(expressions_of(body)))
+    }
+
+    /// The expressions of each rule of a chain.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn rules(&mut self, chain: &str) -> Result<Vec<Vec<u8>>> {
+        let writer = self.question(self.socket.writer(), chain);
+        expressions(self.socket.exchange(writer)?)
+    }
+
+    /// The expressions of each of these rules that is there, by its chain and its number.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn rules_numbered(&mut self, rules: &[(&str, u64)]) -> Result<Vec<Vec<u8>>> {
+        expressions(self.numbered(rules)?)
     }
 
     /// The numbers of all rules of a chain that lead to another one.
@@ -59,23 +87,13 @@ impl<'a> Foreign<'a> {
     /// The kernel's.
     pub fn rules_to(&mut self, from: &str, to: &str) -> Result<Vec<u64>> {
         let writer = self.question(self.socket.writer(), from);
-        Ok(leading(self.socket.exchange(writer)?, to))
+        leading(self.socket.exchange(writer)?, to)
     }
 
     /// Those of some numbers that are rules of a chain and lead to another one.
-    ///
-    /// # Errors
-    /// The kernel's.
     fn rules_among(&mut self, numbers: &[u64], from: &str, to: &str) -> Result<Vec<u64>> {
-        let mut writer = self.socket.writer();
-        for number in numbers {
-            writer.message(Op(GET_RULE, ACK), &head(self.packets as u8), |w| {
-                w.text(1, self.table);
-                w.text(2, from);
-                w.bytes(3, &number.to_be_bytes());
-            });
-        }
-        Ok(leading(self.socket.exchange(writer)?, to))
+        let rules: Vec<(&str, u64)> = numbers.iter().map(|number| (from, *number)).collect();
+        leading(self.numbered(&rules)?, to)
     }
 
     /// Takes out a chain and the rules of others that lead to it; those are named once for each rule that was made there
@@ -132,6 +150,23 @@ impl<'a> Foreign<'a> {
         Ok(answers.into_iter().find_map(|answer| answer.outcome.err()).map_or(Ok(()), Err))
     }
 
+    /// What the kernel answers about rules by their chains and numbers.
+    fn numbered(&mut self, rules: &[(&str, u64)]) -> Result<Vec<Answer>> {
+        let mut answers = Vec::new();
+        for some in rules.chunks(QUESTIONS_AT_ONCE) {
+            let mut writer = self.socket.writer();
+            for (chain, number) in some {
+                writer.message(Op(GET_RULE, ACK), &head(self.packets as u8), |w| {
+                    w.text(1, self.table);
+                    w.text(2, chain);
+                    w.bytes(3, &number.to_be_bytes());
+                });
+            }
+            answers.extend(self.socket.exchange(writer)?);
+        }
+        Ok(answers)
+    }
+
     /// Asks for all rules of a chain.
     fn question(&self, mut writer: Writer, chain: &str) -> Writer {
         writer.message(Op(GET_RULE, DUMP), &head(self.packets as u8), |w| {
@@ -142,14 +177,28 @@ impl<'a> Foreign<'a> {
     }
 }
 
-fn leading(answers: Vec<Answer>, to: &str) -> Vec<u64> {
-    let rules = answers.into_iter().flat_map(|answer| answer.outcome.unwrap_or_default());
-    rules.filter(|body| leads_to(body, to)).filter_map(|body| number(&body, 3)).collect()
+/// What was told of rules that are there.
+fn bodies(answers: Vec<Answer>) -> Result<Vec<Vec<u8>>> {
+    let told: Vec<_> = answers.into_iter().map(there).collect::<Result<_>>()?;
+    Ok(told.into_iter().flatten().flatten().collect())
 }
 
-fn leads_to(body: &[u8], chain: &str) -> bool {
-    let expressions = body.get(4..).and_then(|attributes| find(attributes, 4));
-    expressions.is_some_and(|list| jumps(list).any(|to| to == chain))
+fn expressions(answers: Vec<Answer>) -> Result<Vec<Vec<u8>>> {
+    Ok(bodies(answers)?.iter().map(|body| expressions_of(body).to_vec()).collect())
+}
+
+fn leading(answers: Vec<Answer>, to: &str) -> Result<Vec<u64>> {
+    let rules = bodies(answers)?;
+    let rules = rules.iter().filter(|body| leads_to(expressions_of(body), to));
+    Ok(rules.filter_map(|body| number(body, 3)).collect())
+}
+
+fn expressions_of(body: &[u8]) -> &[u8] {
+    body.get(4..).and_then(|attributes| find(attributes, 4)).unwrap_or_default()
+}
+
+fn leads_to(expressions: &[u8], chain: &str) -> bool {
+    jumps(expressions).any(|to| to == chain)
 }
 
 /// A number of eight bytes in network order.

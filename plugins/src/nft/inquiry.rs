@@ -3,7 +3,7 @@
 use super::batch::{Batch, COUNTER, SUBSYSTEM, head, put_elements, put_value};
 use super::ledger::{Ledger, Outcome};
 use super::record::record_name;
-use super::reply::{content_in, number_in, owner_in};
+use super::reply::{content_in, number_in, owner_in, there};
 use super::schema::{Entry, Schema, network_set};
 use crate::address::Cidr;
 use crate::error::Result;
@@ -11,7 +11,7 @@ use crate::netlink::{Answer, Op, Writer};
 
 const NAMES_AT_ONCE: usize = 4;
 /// The kernel keeps some kilobytes for each answer until it is read, and a socket holds 200 of them.
-const QUESTIONS_AT_ONCE: usize = 16;
+pub(super) const QUESTIONS_AT_ONCE: usize = 16;
 
 const GET_TABLE: u16 = SUBSYSTEM | 1;
 const GET_CHAIN: u16 = SUBSYSTEM | 4;
@@ -44,14 +44,14 @@ impl<S: Schema> Ledger<'_, S> {
     pub(super) fn names(&mut self) -> Result<Vec<String>> {
         let answers =
             self.ask(|w| w.message(Op(GET_OBJECT, DUMP), &head(S::PACKETS as u8), |w| w.text(1, S::TABLE)))?;
-        let replies = answers.into_iter().flat_map(|answer| answer.outcome.unwrap_or_default());
+        let answers: Vec<_> = answers.into_iter().map(there).collect::<Result<_>>()?;
         let name = |body: Vec<u8>| {
             let attributes = body.get(4..)?;
             let table = crate::netlink::find_text(attributes, 1);
             let name = crate::netlink::find_text(attributes, 2);
             (table == S::TABLE && name.split('/').count() <= 4).then_some(name)
         };
-        Ok(replies.filter_map(name).collect())
+        Ok(answers.into_iter().flatten().flatten().filter_map(name).collect())
     }
 
     pub(super) fn transact(
@@ -98,12 +98,8 @@ impl<S: Schema> Ledger<'_, S> {
                 w.text(2, &network_set(*network));
             });
         })?;
-        Ok(networks
-            .iter()
-            .zip(answers)
-            .filter(|(_, answer)| answer.outcome.is_err())
-            .map(|(n, _)| *n)
-            .collect())
+        let there: Vec<_> = answers.into_iter().map(there).collect::<Result<_>>()?;
+        Ok(networks.iter().zip(there).filter(|(_, set)| set.is_none()).map(|(network, _)| *network).collect())
     }
 
     /// Whose each entry is; `None` for those that are not there.
@@ -113,7 +109,7 @@ impl<S: Schema> Ledger<'_, S> {
                 put_elements(w, S::TABLE, &entry.set, |w| put_value(w, 1, &entry.element.key));
             });
         })?;
-        Ok(answers.into_iter().map(|answer| owner_in(&answer.outcome.ok()?)).collect())
+        answers.into_iter().map(|answer| Ok(there(answer)?.and_then(|replies| owner_in(&replies)))).collect()
     }
 
     /// The contents of the attachment's records.
@@ -130,7 +126,8 @@ impl<S: Schema> Ledger<'_, S> {
                     w.number_be(3, COUNTER);
                 });
             })?;
-            contents.extend(answers.into_iter().map_while(|answer| content_in(&answer.outcome.ok()?)));
+            let found: Vec<_> = answers.into_iter().map(there).collect::<Result<_>>()?;
+            contents.extend(found.into_iter().map_while(|replies| content_in(&replies?)));
             if contents.len() < begin + NAMES_AT_ONCE {
                 return Ok(contents);
             }

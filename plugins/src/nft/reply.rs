@@ -4,17 +4,23 @@ use crate::error::Result;
 use crate::netlink::{Answer, Refusal, attributes, find};
 use rustix::io::Errno;
 
-/// A number in network order out of the one reply to a request; `None` when what was asked for is not there.
-pub(super) fn number_in(answer: Answer, kind: u16) -> Result<Option<u32>> {
+/// What was answered to a question; `None` when what was asked for is not there. Any other refusal is told: what can't be
+/// read may be there all the same.
+pub(super) fn there(answer: Answer) -> Result<Option<Vec<Vec<u8>>>> {
     match answer.outcome {
-        Ok(replies) => {
-            let body = replies.first().and_then(|body| body.get(4..)).unwrap_or_default();
-            Ok(find(body, kind).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes))
-        }
+        Ok(replies) => Ok(Some(replies)),
         // A kernel without nf_tables knows neither the table nor the question.
         Err(Refusal { errno: Errno::NOENT | Errno::INVAL | Errno::OPNOTSUPP, .. }) => Ok(None),
         Err(refusal) => Err(refusal.error("read the tables of nftables")),
     }
+}
+
+/// A number in network order out of the one reply to a request; `None` when what was asked for is not there.
+pub(super) fn number_in(answer: Answer, kind: u16) -> Result<Option<u32>> {
+    let number = |replies: Vec<Vec<u8>>| {
+        find(replies.first()?.get(4..)?, kind)?.try_into().ok().map(u32::from_be_bytes)
+    };
+    Ok(there(answer)?.and_then(number))
 }
 
 pub(super) fn content_in(replies: &[Vec<u8>]) -> Option<String> {
@@ -32,4 +38,17 @@ fn comment(bytes: &[u8]) -> Option<String> {
     let [0, length, rest @ ..] = bytes else { return None };
     let text = rest.get(..usize::from(*length).checked_sub(1)?)?;
     Some(String::from_utf8_lossy(text).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_not_taken_for_gone() {
+        let refused = |errno| Answer { sequence: 1, outcome: Err(Refusal { errno, text: String::new() }) };
+        assert_eq!(there(refused(Errno::NOENT)), Ok(None));
+        assert_eq!(there(refused(Errno::PERM)).unwrap_err().code, 5);
+        assert_eq!(number_in(refused(Errno::AGAIN), 1).unwrap_err().code, 11);
+    }
 }

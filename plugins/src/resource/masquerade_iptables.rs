@@ -39,8 +39,8 @@ impl Resource for MasqueradeByIptables {
         self.owned().remove(host, (&own, POSTROUTING)).map(drop)
     }
 
-    fn check(&self, _: &mut Host) -> Result<()> {
-        self.chains().iter().try_for_each(Chains::check)
+    fn check(&self, host: &mut Host) -> Result<()> {
+        self.chains().iter().try_for_each(|chains| chains.check(host.netfilter()?))
     }
 
     fn gc(&self, host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {

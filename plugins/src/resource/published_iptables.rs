@@ -72,7 +72,7 @@ impl Resource for PublishedByIptables {
         if let Some(fact) = missing.first() {
             return Err(differs(format!("port is not published: {fact}")));
         }
-        self.chains().iter().try_for_each(Chains::check)
+        self.chains().iter().try_for_each(|chains| chains.check(host.netfilter()?))
     }
 
     fn gc(&self, host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {
