@@ -3,6 +3,7 @@
 //! One function per system call. Nothing here decides anything: arguments go in, the kernel's answer comes out, as a
 //! value that owns what the kernel handed over. Errors are the kernel's errno, unchanged.
 
+pub mod alarm;
 pub mod bpf;
 pub mod clone;
 pub mod descriptors;

@@ -25,6 +25,11 @@ pub fn block(signals: &[i32]) {
     mask(libc::SIG_BLOCK, signals);
 }
 
+/// Lets every signal in `signals` through again.
+pub fn unblock(signals: &[i32]) {
+    mask(libc::SIG_UNBLOCK, signals);
+}
+
 fn mask(how: libc::c_int, signals: &[i32]) {
     let set = set_of(signals);
     // SAFETY: the new mask is a live sigset_t and the old one is not asked for. It cannot fail: `how` is one of ours.

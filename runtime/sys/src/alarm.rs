@@ -1,0 +1,69 @@
+//! A clock that ends the wait of a system call (timer_create(2)).
+
+use crate::{answer, signals};
+use rustix::io::Result;
+use std::time::Duration;
+
+/// Interrupts system calls of the thread that made it, which then answer `EINTR`, until this is dropped.
+#[derive(Debug)]
+pub struct Alarm {
+    timer: libc::timer_t,
+}
+
+/// Nothing is to be done: that there is a handler is what interrupts.
+extern "C" fn ring(_: libc::c_int) {}
+
+impl Alarm {
+    /// Interrupts after a time, and from then on each second: a call that began just after the first is not missed.
+    ///
+    /// SIGALRM is this clock's from now on in the whole process.
+    ///
+    /// # Errors
+    /// `EAGAIN`: the kernel has no room for a clock.
+    pub fn after(time: Duration) -> Result<Alarm> {
+        // SAFETY: sigaction is a struct of integers and a nullable pointer, for which all zeros is a value.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = ring as extern "C" fn(libc::c_int) as libc::sighandler_t;
+        // SAFETY: the new action is a live struct and the old one is not asked for; the handler is a function of this
+        // program with the signature that is wanted without SA_SIGINFO, and does nothing that a handler must not do.
+        let installed = unsafe { libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut()) };
+        answer(installed.into())?;
+        signals::unblock(&[libc::SIGALRM]);
+        let alarm = Alarm { timer: timer_of_this_thread()? };
+        alarm.set(time)?;
+        Ok(alarm)
+    }
+
+    fn set(&self, time: Duration) -> Result<()> {
+        let seconds = |seconds: u64| libc::time_t::try_from(seconds).unwrap_or(libc::time_t::MAX);
+        let span = |time: Duration| libc::timespec {
+            tv_sec: seconds(time.as_secs()),
+            tv_nsec: time.subsec_nanos().into(),
+        };
+        let when = libc::itimerspec { it_interval: span(Duration::from_secs(1)), it_value: span(time) };
+        // SAFETY: the timer is ours until this is dropped; the new time is a live struct and the old one is not asked for.
+        let set = unsafe { libc::timer_settime(self.timer, 0, &raw const when, std::ptr::null_mut()) };
+        answer(set.into()).map(drop)
+    }
+}
+
+fn timer_of_this_thread() -> Result<libc::timer_t> {
+    // SAFETY: sigevent is a struct of integers and a union of integers and pointers, for which all zeros is a value.
+    let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
+    event.sigev_notify = libc::SIGEV_THREAD_ID;
+    event.sigev_signo = libc::SIGALRM;
+    event.sigev_notify_thread_id = rustix::thread::gettid().as_raw_pid();
+    let mut timer: libc::timer_t = std::ptr::null_mut();
+    // SAFETY: the event is a live struct that names a thread of this process, as SIGEV_THREAD_ID wants; the number of the
+    // new timer is written to a live place of its type.
+    let made = unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) };
+    answer(made.into())?;
+    Ok(timer)
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        // SAFETY: the timer is ours, and nobody uses it after this.
+        unsafe { libc::timer_delete(self.timer) };
+    }
+}
