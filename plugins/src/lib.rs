@@ -15,6 +15,7 @@ pub mod host;
 pub mod ipam;
 pub mod iptables;
 pub mod json;
+mod lock;
 pub mod netlink;
 pub mod netns;
 pub mod nft;

@@ -2,8 +2,8 @@
 
 use crate::address::Family;
 use crate::error::{Code, Error, Result};
-use rustix::fs::{Access, CWD, FlockOperation, Mode, OFlags, access, flock, openat};
-use rustix::io::Errno;
+use crate::lock::exclusive;
+use rustix::fs::{Access, CWD, Mode, OFlags, access, openat};
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,11 @@ use std::process::{Command, Output, Stdio};
 
 /// Where programs of the system are when the caller's environment does not say; engines may pass none.
 const PATH: &str = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
+
+/// In seconds, for the lock that the programs of legacy iptables take from each other, whoever runs them.
+const PATIENCE: &str = "--wait=60";
+/// `RESOURCE_PROBLEM`: it was not to be had.
+const BUSY: i32 = 4;
 
 /// Only one plugin changes a namespace's tables at a time. The programs inherit it: should a plugin be killed, the next
 /// one waits until what it has started is over.
@@ -23,16 +28,12 @@ impl Lock {
     /// Waits for it.
     ///
     /// # Errors
-    /// The kernel's.
+    /// Code 11: somebody else has held it for a minute; the kernel's.
     pub fn take() -> Result<Lock> {
         let failed = |why| Error::kernel("lock the network namespace", why);
         let namespace =
             openat(CWD, "/proc/thread-self/ns/net", OFlags::RDONLY, Mode::empty()).map_err(failed)?;
-        while let Err(why) = flock(&namespace, FlockOperation::LockExclusive) {
-            if why != Errno::INTR {
-                return Err(failed(why));
-            }
-        }
+        exclusive(&namespace, "the network namespace, whose rules of iptables change,")?;
         Ok(Lock { _namespace: namespace })
     }
 }
@@ -72,7 +73,7 @@ impl Restore {
     pub(super) fn run(&self, script: &str) -> Result<()> {
         let failed = |why: std::io::Error| Error::io(format!("run {}", self.program.display()), &why);
         let mut child = Command::new(&self.program)
-            .args(["--noflush", "--wait"])
+            .args(["--noflush", PATIENCE])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -101,7 +102,8 @@ fn told(program: &Path, output: Output) -> Result<Vec<u8>> {
     }
     let words = String::from_utf8_lossy(&output.stderr);
     let words: Vec<&str> = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    Err(Error::new(Code::Io, format!("{} failed: {}", program.display(), words.join("; "))))
+    let code = if output.status.code() == Some(BUSY) { Code::TryAgain } else { Code::Io };
+    Err(Error::new(code, format!("{} failed: {}", program.display(), words.join("; "))))
 }
 
 fn name(family: Family) -> &'static str {

@@ -9,10 +9,8 @@ use super::index::Index;
 use super::range::RangeSet;
 use crate::address::parse_address;
 use crate::error::{Error, Result};
-use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, flock, linkat, openat, renameat, statat,
-    unlinkat,
-};
+use crate::lock::exclusive;
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, linkat, openat, renameat, statat, unlinkat};
 use rustix::io::{Errno, read, write};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
@@ -54,11 +52,7 @@ impl Store {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let lock = openat(&directory, "lock", flags, Mode::from_raw_mode(0o750))
             .map_err(|why| failed("open the lock of", why))?;
-        while let Err(why) = flock(&lock, FlockOperation::LockExclusive) {
-            if why != Errno::INTR {
-                return Err(failed("lock", why));
-            }
-        }
+        exclusive(&lock, &path.display().to_string())?;
         let index = Index::open(&directory, &lock).ok().map(RefCell::new);
         Ok(Some(Store { directory, path: path.to_owned(), index, lock }))
     }
