@@ -31,12 +31,21 @@ impl Attachment {
             return format!("at/{readable}");
         }
         let hash = format!("{:016x}{:016x}", fnv(&readable), fnv(&format!("{readable}/")));
-        // `GC` goes by the network.
         match self.network.len() <= LONGEST_NETWORK && self.network.chars().all(plain) {
             true => format!("at/{}/{hash}/-", self.network),
-            false => format!("at/-/{hash}/-"),
+            false => format!("{}{hash}/-", hashed_prefix(&self.network)),
         }
     }
+
+    /// What the table names of a network's attachments begin with, whichever of the two: `GC` goes by the network.
+    pub fn table_prefixes(network: &str) -> [String; 2] {
+        [format!("at/{network}/"), hashed_prefix(network)]
+    }
+}
+
+/// No network has a name that begins with a dash.
+fn hashed_prefix(network: &str) -> String {
+    format!("at/-{:016x}/", fnv(network))
 }
 
 /// nftables names are at most 127 bytes on older kernels; a few are left for a prefix and a number.
@@ -160,5 +169,11 @@ mod tests {
         let long = attachment(&"x".repeat(300)).table_name();
         assert!(long.starts_with("at/net/") && long.ends_with("/-") && long.len() == 41);
         assert_ne!(long, attachment(&"x".repeat(301)).table_name());
+        let network = "n".repeat(200);
+        let name = Attachment { network: network.clone(), ..attachment("c1") }.table_name();
+        assert!(
+            name.len() < 60 && Attachment::table_prefixes(&network).iter().any(|it| name.starts_with(it))
+        );
+        assert!(!Attachment::table_prefixes("other").iter().any(|it| name.starts_with(it)));
     }
 }

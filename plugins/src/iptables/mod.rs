@@ -1,6 +1,7 @@
-//! The iptables backend: chains of the nat table, changed by one run of `iptables-restore` for each protocol and verb.
+//! The iptables backend: chains of the nat table, changed and read over netlink where iptables-nft keeps them, and by one run
+//! of `iptables-restore` for each protocol and verb where they are those of legacy iptables.
 //!
-//! What an attachment has is noted in nf_tables before it is made, as the lines that take it out again: `DEL` and `GC`
+//! What an attachment has is noted in nf_tables before or as it is made, as the lines that take it out again: `DEL` and `GC`
 //! go by that note, and need neither the configuration nor a search among everybody's rules.
 
 mod chains;
@@ -22,7 +23,8 @@ use sha2::{Digest as _, Sha512};
 
 /// The longest that iptables takes.
 const LONGEST_COMMENT: usize = 255;
-const LONGEST_CHAIN: usize = 28;
+/// The longest name of a chain that iptables takes.
+pub const LONGEST_CHAIN: usize = 28;
 
 /// The name of an attachment's own chain. An interface called `eth0` has the one that the Go plugins give the container,
 /// so that they find what ours have made, and ours what theirs have; any other has one of its own, since by that name

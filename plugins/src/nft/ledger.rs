@@ -242,9 +242,10 @@ impl<'a, S: Schema> Ledger<'a, S> {
     /// The kernel's.
     pub fn strangers(socket: &mut Socket, network: &str, valid: &[Attachment]) -> Result<Vec<String>> {
         let valid: Vec<String> = valid.iter().map(Attachment::table_name).collect();
-        let ours = format!("at/{network}/");
+        let ours = Attachment::table_prefixes(network);
         let mut names = Ledger::<S>::named(socket, String::new()).names()?;
-        names.retain(|name| name.starts_with(&ours) && !valid.contains(name));
+        let is_ours = |name: &String| ours.iter().any(|prefix| name.starts_with(prefix));
+        names.retain(|name| is_ours(name) && !valid.contains(name));
         Ok(names)
     }
 }

@@ -6,6 +6,7 @@ use crate::condition::{self, Alternatives};
 use crate::declaration::{Declaration, Plugin};
 use crate::error::{Error, Result};
 use crate::ipam::Ipam;
+use crate::iptables::LONGEST_CHAIN;
 use crate::json::Section;
 use crate::request::{Command, Request};
 use crate::resource::{
@@ -135,6 +136,18 @@ impl Mapping {
         let transport = Transport::read(name).ok_or_else(unknown)?;
         Ok(Mapping { transport, host: read_host(section)?, host_port, container_port })
     }
+
+    /// Whether both are the same port at the same address of either protocol; no address, 0.0.0.0 and :: are all.
+    fn is_twin_of(&self, other: &Mapping) -> bool {
+        let everywhere = |family: Family| family.everything().address;
+        let at = |mapping: &Mapping, family| {
+            let host = mapping.host.unwrap_or(everywhere(family));
+            (Family::of(host) == family).then_some(host)
+        };
+        let meet = |family| at(self, family).is_some() && at(self, family) == at(other, family);
+        (self.transport, self.host_port) == (other.transport, other.host_port)
+            && [Family::V4, Family::V6].into_iter().any(meet)
+    }
 }
 
 fn read_host(section: &Section<'_>) -> Result<Option<IpAddr>> {
@@ -151,9 +164,8 @@ fn read_host(section: &Section<'_>) -> Result<Option<IpAddr>> {
 
 /// Upstream takes both, and the first one wins in silence.
 fn refuse_twins(mappings: &[Mapping]) -> Result<()> {
-    let place = |mapping: &Mapping| (mapping.transport as u8, mapping.host, mapping.host_port);
     for (number, mapping) in mappings.iter().enumerate() {
-        if mappings.iter().skip(number + 1).any(|other| place(other) == place(mapping)) {
+        if mappings.iter().skip(number + 1).any(|other| mapping.is_twin_of(other)) {
             let msg = format!("host port {} is mapped twice", mapping.host_port);
             return Err(Error::config(msg).about(format!("runtimeConfig.portMappings[{number}]")));
         }
@@ -219,7 +231,9 @@ fn read_mark(root: &Section<'_>) -> Result<Mark> {
         return Err(Error::config(msg).about("markMasqBit"));
     }
     if !chain.is_empty() {
-        let plain = chain.chars().all(|c| c.is_ascii_graphic()) && !chain.starts_with(['-', '!']);
+        let plain = chain.len() <= LONGEST_CHAIN
+            && chain.chars().all(|c| c.is_ascii_graphic())
+            && !chain.starts_with(['-', '!']);
         let invalid =
             || Error::config(format!("invalid chain name \"{chain}\"")).about("externalSetMarkChain");
         return if plain { Ok(Mark::Chain(chain.to_owned())) } else { Err(invalid()) };

@@ -224,7 +224,17 @@ fn mappings_are_matched_in_any_case_and_checked() {
         let (code, found) = it.refused(json!([mapping]));
         assert_eq!((code, found.as_str()), (7, msg));
     }
-    assert_eq!(it.refused(json!([tcp(99), tcp(99)])).1, "host port 99 is mapped twice");
+    let at = |host: &str, to: u16| json!({"hostPort": 99, "containerPort": to, "hostIP": host});
+    for twins in [
+        json!([tcp(99), tcp(99)]),
+        json!([at("", 80), at("0.0.0.0", 81)]),
+        json!([at("::", 80), at("192.0.2.1", 80), at("", 81)]),
+        json!([at("192.0.2.1", 80), at("::ffff:192.0.2.1", 81)]),
+    ] {
+        assert_eq!(it.refused(twins), (7, "host port 99 is mapped twice".to_owned()));
+    }
+    it.stage.del(&it.config(json!([])), "c1", &it.container);
+    it.add(&it.config(json!([at("0.0.0.0", 80), at("::", 80), at("192.0.2.1", 81)])));
 }
 
 #[test]
@@ -242,6 +252,11 @@ fn keys_that_contradict_each_other_are_refused() {
         (json!({"backend": "x"}), 7, "unrecognized backend \"x\"".to_owned()),
         (json!({"markMasqBit": 32}), 7, "MasqMarkBit must be between 0 and 31".to_owned()),
         (json!({"markMasqBit": -1}), 7, "MasqMarkBit must be between 0 and 31".to_owned()),
+        (
+            json!({"externalSetMarkChain": "A-NAME-LONGER-THAN-IPTABLES-IS"}),
+            7,
+            "invalid chain name \"A-NAME-LONGER-THAN-IPTABLES-IS\"".to_owned(),
+        ),
         (
             json!({"markMasqBit": 5, "externalSetMarkChain": "X"}),
             7,
@@ -313,18 +328,21 @@ fn garbage_collection_removes_ports_of_attachments_that_are_gone() {
     }
     let it = Published::new();
     let before = it.stage.host.state();
-    let config = with(&it.config(json!([tcp(8080)])), "cniVersion", json!("1.1.0"));
-    let mut config = config;
-    config["prevResult"]["cniVersion"] = json!("1.1.0");
-    it.add(&config);
-    let gc = |valid: Value| {
-        let gc = json!({"cniVersion": "1.1.0", "name": "net", "type": "portmap", "cni.dev/valid-attachments": valid});
-        it.stage.call("GC", &gc).succeed();
-    };
-    gc(json!([{"containerID": "c1", "ifname": "eth0"}]));
-    assert!(it.stage.outside.ask("192.0.2.1:8080").is_some());
-    gc(json!([]));
-    assert_eq!(it.stage.host.state(), before);
+    // A name that is too long for the kernel's tables is hashed there, and found all the same.
+    for network in ["net", &"n".repeat(120)] {
+        let config = with(&it.config(json!([tcp(8080)])), "cniVersion", json!("1.1.0"));
+        let mut config = with(&config, "name", json!(network));
+        config["prevResult"]["cniVersion"] = json!("1.1.0");
+        it.add(&config);
+        let gc = |valid: Value| {
+            let gc = json!({"cniVersion": "1.1.0", "name": network, "type": "portmap", "cni.dev/valid-attachments": valid});
+            it.stage.call("GC", &gc).succeed();
+        };
+        gc(json!([{"containerID": "c1", "ifname": "eth0"}]));
+        assert!(it.stage.outside.ask("192.0.2.1:8080").is_some());
+        gc(json!([]));
+        assert_eq!(it.stage.host.state(), before);
+    }
 }
 
 #[test]
