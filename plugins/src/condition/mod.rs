@@ -156,15 +156,15 @@ impl<'a> Reader<'a> {
 
     /// What a packet must be to have the key at all.
     fn depended_on(&self, key: &Key, family: Family) -> Result<Vec<Step>> {
-        let is = |meta: u32, value: &[u8]| {
+        let is = |source: Source, value: &[u8]| {
             let length = u32::try_from(value.len()).unwrap_or(0);
-            vec![Step::Load(Source::Meta(meta), length), Step::Compare(Relation::Equal, value.to_vec())]
+            vec![Step::Load(source, length), Step::Compare(Relation::Equal, value.to_vec())]
         };
         match key.needs {
             Needs::Nothing | Needs::Ports => Ok(Vec::new()),
             Needs::Family(needed) if needed == family => Ok(Vec::new()),
             Needs::Family(_) => Err(self.wrong("these packets are of the other protocol")),
-            Needs::Transport(protocol) => Ok(is(TRANSPORT, &[protocol])),
+            Needs::Transport(protocol) => Ok(is(Source::TRANSPORT, &[protocol])),
             Needs::Ethernet => Ok(is(LINK_TYPE, &ETHERNET.to_ne_bytes())),
         }
     }
@@ -264,9 +264,8 @@ const ALONE: [&str; 8] = [
     "meta pkttype",
 ];
 
-/// `NFT_META_L4PROTO`, `NFT_META_IIFTYPE`, and `ARPHRD_ETHER`.
-const TRANSPORT: u32 = 16;
-const LINK_TYPE: u32 = 8;
+/// `NFT_META_IIFTYPE`, and `ARPHRD_ETHER`.
+const LINK_TYPE: Source = Source::Meta(8);
 const ETHERNET: u16 = 1;
 
 #[cfg(test)]

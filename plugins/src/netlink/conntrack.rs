@@ -1,13 +1,12 @@
 //! The kernel's table of connections: entries of a protocol and port, forgotten (linux/netfilter/nfnetlink_conntrack.h).
 
 use super::address::family_number;
-use super::{Op, Socket};
+use super::{ACK, Op, Socket};
 use crate::address::Family;
 use crate::error::Result;
 
 /// `IPCTNL_MSG_CT_DELETE` of `NFNL_SUBSYS_CTNETLINK`.
 const DELETE: u16 = (1 << 8) | 2;
-const ACK: u16 = 0x4;
 const TUPLE_ORIGINAL: u16 = 1;
 const TUPLE_PROTOCOL: u16 = 2;
 const PROTOCOL_NUMBER: u16 = 1;

@@ -3,9 +3,9 @@
 /// `NLM_F_REQUEST`.
 pub(super) const REQUEST: u16 = 0x1;
 /// `NLM_F_ACK`.
-pub(super) const ACK: u16 = 0x4;
+pub(crate) const ACK: u16 = 0x4;
 /// `NLM_F_DUMP`.
-pub(super) const DUMP: u16 = 0x300;
+pub(crate) const DUMP: u16 = 0x300;
 /// `NLM_F_CREATE`.
 pub const CREATE: u16 = 0x400;
 /// `NLM_F_EXCL`.

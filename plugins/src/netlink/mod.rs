@@ -18,10 +18,10 @@ pub use address::{Assigned, Detection};
 pub use conntrack::forget_connections;
 pub use link::{Link, UP, interface_number, parse_mac, spell_mac};
 pub use made::{Move, NewBridge, NewVeth, Port};
+pub(crate) use message::{ACK, DUMP, NESTED, flagged_attributes, written};
 pub use message::{
     Attributes, CREATE, EXCLUSIVE, Message, Op, Writer, attributes, find, find_text, find_u32,
 };
-pub(crate) use message::{NESTED, flagged_attributes, written};
 pub use protocol::Inet6;
 pub use route::{Installed, Settlement};
 pub use socket::{Answer, Refusal, Socket};

@@ -1,10 +1,13 @@
 //! One transaction of nf_tables: all of it happens, or nothing (linux/netfilter/nf_tables.h).
 
 use super::expression::Rule;
+use super::number::{
+    BEGIN, COUNTER, DELETE_CHAIN, DELETE_ELEMENT, DELETE_OBJECT, DELETE_RULE, DELETE_TABLE, END, NEW_CHAIN,
+    NEW_ELEMENT, NEW_OBJECT, NEW_RULE, NEW_SET, NEW_TABLE,
+};
 use super::schema::Schema;
 use crate::netlink::{Attributes, CREATE, EXCLUSIVE, Op, Socket, Writer};
 
-pub(super) const SUBSYSTEM: u16 = 10 << 8;
 /// Which packets a table sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packets {
@@ -18,22 +21,6 @@ pub enum Packets {
     Bridge = 7,
 }
 
-const BEGIN: u16 = 0x10;
-const END: u16 = 0x11;
-const NEW_TABLE: u16 = SUBSYSTEM;
-const DELETE_TABLE: u16 = SUBSYSTEM | 2;
-const NEW_CHAIN: u16 = SUBSYSTEM | 3;
-const DELETE_CHAIN: u16 = SUBSYSTEM | 5;
-const NEW_RULE: u16 = SUBSYSTEM | 6;
-const DELETE_RULE: u16 = SUBSYSTEM | 8;
-const NEW_SET: u16 = SUBSYSTEM | 9;
-const NEW_ELEMENT: u16 = SUBSYSTEM | 12;
-const DELETE_ELEMENT: u16 = SUBSYSTEM | 14;
-const NEW_OBJECT: u16 = SUBSYSTEM | 18;
-const DELETE_OBJECT: u16 = SUBSYSTEM | 20;
-
-/// `NFT_OBJECT_COUNTER`.
-pub(super) const COUNTER: u32 = 1;
 const SET_IS_MAP: u32 = 8;
 const LIST_ELEMENT: u16 = 1;
 /// Adds to the end of a chain.

@@ -1,5 +1,6 @@
 //! Rules of nf_tables, put together from the few expressions that plugins need.
 
+use super::number::{CT_STATUS, FIB_ADDRESS_TYPE, FIRST_REGISTER, META_TRANSPORT};
 use super::step::Step;
 use super::wire::{
     INVERTED, LOOK_UP_FLAGS, LOOK_UP_RESULT, compare, destination, end, jump, load_bytes, look_up, mask,
@@ -49,8 +50,6 @@ enum Expression {
 const LINK: u32 = 0;
 pub(super) const NETWORK: u32 = 1;
 const TRANSPORT: u32 = 2;
-/// `NFT_REG32_00`.
-pub(super) const FIRST_REGISTER: u32 = 8;
 const LENGTH: [u32; 2] = [4, 16];
 
 fn length(family: Family) -> u32 {
@@ -222,11 +221,8 @@ const META_IN_LINK_NAME: u32 = 6;
 /// The loopback is the first interface of every namespace.
 const LOOPBACK_INDEX: u32 = 1;
 const META_PROTOCOL: u32 = 15;
-pub(super) const META_TRANSPORT: u32 = 16;
-const FIB_ADDRESS_TYPE: u32 = 3;
 const FIB_DESTINATION: u32 = 2;
 const TYPE_LOCAL: u32 = 2;
-const CT_STATUS: u32 = 2;
 const STATUS_DESTINATION_TRANSLATED: u32 = 0x20;
 
 impl Expression {

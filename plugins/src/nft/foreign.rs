@@ -1,11 +1,12 @@
 //! A table that others use as well: what leads where in it, and changes to it.
 
-use super::batch::{Batch, Packets, SUBSYSTEM, head};
+use super::batch::{Batch, Packets, head};
 use super::inquiry::QUESTIONS_AT_ONCE;
+use super::number::{GET_CHAIN, GET_RULE};
 use super::reply::there;
 use super::wire::jumps;
 use crate::error::{Code, Error, Result};
-use crate::netlink::{Answer, Op, Refusal, Socket, Writer, find};
+use crate::netlink::{ACK, Answer, DUMP, Op, Refusal, Socket, Writer, find};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 
@@ -17,12 +18,8 @@ pub struct Foreign<'a> {
     table: &'static str,
 }
 
-const GET_CHAIN: u16 = SUBSYSTEM | 4;
-const GET_RULE: u16 = SUBSYSTEM | 7;
 /// So often what somebody else has changed is looked at anew.
 const ATTEMPTS: u32 = 10;
-const ACK: u16 = 0x4;
-const DUMP: u16 = 0x300;
 
 impl<'a> Foreign<'a> {
     /// The table of a name.

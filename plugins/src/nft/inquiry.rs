@@ -1,26 +1,18 @@
 //! What a ledger asks the kernel about its table.
 
-use super::batch::{Batch, COUNTER, SUBSYSTEM, head, put_elements, put_value};
+use super::batch::{Batch, head, put_elements, put_value};
 use super::ledger::{Ledger, Outcome};
+use super::number::{COUNTER, GET_CHAIN, GET_ELEMENT, GET_GENERATION, GET_OBJECT, GET_SET, GET_TABLE};
 use super::record::record_name;
 use super::reply::{content_in, number_in, owner_in, there};
 use super::schema::{Entry, Schema, network_set};
 use crate::address::Cidr;
 use crate::error::Result;
-use crate::netlink::{Answer, Op, Writer};
+use crate::netlink::{ACK, Answer, DUMP, Op, Writer};
 
 const NAMES_AT_ONCE: usize = 4;
 /// The kernel keeps some kilobytes for each answer until it is read, and a socket holds 200 of them.
 pub(super) const QUESTIONS_AT_ONCE: usize = 16;
-
-const GET_TABLE: u16 = SUBSYSTEM | 1;
-const GET_CHAIN: u16 = SUBSYSTEM | 4;
-const GET_SET: u16 = SUBSYSTEM | 10;
-const GET_ELEMENT: u16 = SUBSYSTEM | 13;
-const GET_GENERATION: u16 = SUBSYSTEM | 16;
-const GET_OBJECT: u16 = SUBSYSTEM | 19;
-const ACK: u16 = 0x4;
-const DUMP: u16 = 0x300;
 
 /// What the kernel says of the table.
 pub(super) struct State {

@@ -6,6 +6,7 @@ mod expression;
 mod foreign;
 mod inquiry;
 mod ledger;
+mod number;
 mod record;
 mod reply;
 mod schema;

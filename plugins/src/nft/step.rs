@@ -1,7 +1,7 @@
 //! The steps of a rule that look at one thing of a packet: load it, turn or mask it, compare it.
 
 use super::batch::put_value;
-use super::expression::FIRST_REGISTER;
+use super::number::{FIB_ADDRESS_TYPE, FIRST_REGISTER, META_TRANSPORT};
 use super::wire::{mask, numbers, put};
 use crate::netlink::Attributes;
 
@@ -36,6 +36,11 @@ pub enum Source {
     AddressType(u32),
 }
 
+impl Source {
+    /// The number of the transport protocol, one byte.
+    pub const TRANSPORT: Source = Source::Meta(META_TRANSPORT);
+}
+
 /// A header of a packet (`NFT_PAYLOAD_`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Header {
@@ -65,7 +70,6 @@ pub enum Relation {
 }
 
 const HOST_TO_NETWORK: u32 = 1;
-const FIB_ADDRESS_TYPE: u32 = 3;
 
 impl Step {
     pub(super) fn write(&self, w: &mut Attributes) {

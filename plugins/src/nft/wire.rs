@@ -1,6 +1,7 @@
 //! Expressions of nf_tables as the kernel reads them, and what it tells of them (linux/netfilter/nf_tables.h).
 
-use super::expression::{FIRST_REGISTER, META_TRANSPORT, NETWORK, Verdict, registers};
+use super::expression::{NETWORK, Verdict, registers};
+use super::number::{FIRST_REGISTER, META_TRANSPORT};
 use crate::address::{Family, octets};
 use crate::netlink::{Attributes, attributes, find, find_text};
 use std::net::IpAddr;

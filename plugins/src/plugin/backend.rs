@@ -7,10 +7,11 @@ use crate::request::Command;
 /// The filter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Backend {
-    /// nf_tables, spoken to directly: one transaction, whatever else is attached.
+    /// Tables of our own in nf_tables: one transaction, whatever else is attached. Where nothing is to be made it makes no
+    /// difference which it is: what removes looks in both.
     #[default]
     Nftables,
-    /// The nat table of iptables, by way of the host's `iptables-restore`.
+    /// The nat tables of iptables, as the host has them: in nf_tables, or those of legacy iptables.
     Iptables,
 }
 

@@ -26,8 +26,6 @@ pub(super) struct Gate<'a> {
 
 /// The chains that lead to published ports.
 const SOURCES: [&str; 2] = ["prerouting", "output"];
-/// `NFT_META_L4PROTO`.
-const TRANSPORT: u32 = 16;
 
 impl Gate<'_> {
     /// Removes what is there without a record.
@@ -107,7 +105,7 @@ fn redirection(publication: &Publication) -> Rule {
     let rule = Rule::of(container.family());
     let rule = publication.host.map(alone).into_iter().fold(rule, Rule::to_network);
     rule.with(&[
-        Step::Load(Source::Meta(TRANSPORT), 1),
+        Step::Load(Source::TRANSPORT, 1),
         Step::Compare(Relation::Equal, vec![publication.transport as u8]),
         Step::Load(Source::Header(Header::Transport, 2), 2),
         Step::Compare(Relation::Equal, port),
