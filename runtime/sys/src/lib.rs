@@ -19,6 +19,7 @@ pub mod rlimit;
 pub mod scheduler;
 pub mod seccomp;
 pub mod signals;
+pub mod socket;
 
 use rustix::io::{Errno, Result};
 
