@@ -1,8 +1,8 @@
 //! The chains of one attachment in the nat table of one protocol, and the scripts that make, check and remove them.
 
-use super::nat;
-use super::program::{Restore, Tables, save};
+use super::program::{Restore, Tables};
 use super::rule::{Match, Rule, Target};
+use super::{legacy, nat};
 use crate::address::Family;
 use crate::error::{Code, Error, Result};
 use crate::netlink::Socket;
@@ -81,7 +81,7 @@ impl Chains {
         if may_be_there && restore.run(&self.script(&[], &checks)).is_ok() {
             return Ok(());
         }
-        let saved = save(self.family)?;
+        let saved = restore.saved()?;
         let is_missing = |chain: &&String| !saved.iter().any(|line| line.starts_with(&format!(":{chain} ")));
         let missing: Vec<String> =
             self.gathering.iter().filter(is_missing).map(|chain| format!(":{chain} - [0:0]")).collect();
@@ -171,8 +171,8 @@ fn table(lines: &[String]) -> String {
     script + "COMMIT\n"
 }
 
-/// Takes out what an attachment has, by the lines that were noted when it was made. Where one of the rules is gone
-/// already, or was never made, all that lead to its chain are looked for.
+/// Takes out what an attachment has, by the lines that were noted when it was made, from where it is: it may have been made
+/// when the host's iptables was another one.
 ///
 /// # Errors
 /// What `iptables-restore` says; the kernel's.
@@ -180,17 +180,24 @@ pub(super) fn take_out(netfilter: &mut Socket, family: Family, lines: &[String])
     let own = lines.iter().find_map(|line| line.strip_prefix("-X ")).unwrap_or_default();
     let from: Vec<&str> =
         lines.iter().filter_map(|line| line.strip_prefix("-D ")?.split(' ').next()).collect();
-    if nat::has_chain(netfilter, family, own)? {
-        return nat::take_out(netfilter, (family, own), &from);
+    nat::take_out(netfilter, (family, own), &from)?;
+    match legacy::has_chain(family, own)? {
+        true => take_out_of_legacy(family, own, lines),
+        false => Ok(()),
     }
-    let restore = Restore::of(family)?;
-    if restore.tables() == Tables::Nftables {
+}
+
+/// By these lines, or where there are none, or one of the rules is gone already or was never made, by all rules that lead
+/// to the chain.
+///
+/// # Errors
+/// What `iptables-restore` says.
+pub(super) fn take_out_of_legacy(family: Family, own: &str, lines: &[String]) -> Result<()> {
+    let restore = Restore::of_legacy(family)?;
+    if !lines.is_empty() && restore.run(&table(lines)).is_ok() {
         return Ok(());
     }
-    if restore.run(&table(lines)).is_ok() {
-        return Ok(());
-    }
-    let saved = save(family)?;
+    let saved = restore.saved()?;
     let leads_to_own = |line: &&String| line.trim_end().ends_with(&format!("-j {own}"));
     let entries = saved.iter().filter(leads_to_own).filter_map(|line| line.strip_prefix("-A "));
     let mut present: Vec<String> = entries.map(|rule| format!("-D {rule}")).collect();

@@ -6,6 +6,7 @@
 
 mod chains;
 mod expression;
+mod legacy;
 mod likeness;
 mod nat;
 mod note;

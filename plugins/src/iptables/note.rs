@@ -1,7 +1,8 @@
 //! The note of what an attachment has in iptables: the lines that take it out, kept in a table of nf_tables.
 
 use super::Lock;
-use super::chains::{Chains, take_out};
+use super::chains::{Chains, take_out, take_out_of_legacy};
+use super::legacy;
 use super::nat::{self, Work};
 use super::program::changes_nf_tables;
 use crate::address::Family;
@@ -106,6 +107,7 @@ impl<'a, S: Schema> Owned<'a, S> {
             let facts = ledger.remove()?;
             for family in [Family::V4, Family::V6] {
                 nat::take_out(socket, (family, own), &[from])?;
+                take_out_unnoted(family, own)?;
             }
             return Ok(facts);
         }
@@ -130,6 +132,15 @@ impl<'a, S: Schema> Owned<'a, S> {
         }
         Error::joined(errors).map_or(Ok(()), Err)
     }
+}
+
+/// What the Go plugins have made by legacy iptables.
+fn take_out_unnoted(family: Family, own: &str) -> Result<()> {
+    if !legacy::has_chain(family, own)? {
+        return Ok(());
+    }
+    let _lock = Lock::take()?;
+    take_out_of_legacy(family, own, &[])
 }
 
 fn take_out_noted<S: Schema>(socket: &mut Socket, name: String) -> Result<Vec<String>> {

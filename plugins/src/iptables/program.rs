@@ -59,6 +59,18 @@ impl Restore {
         find(&format!("{}-restore", name(family))).map(|program| Restore { program })
     }
 
+    /// The one that changes the tables of legacy iptables, whichever the host's iptables is.
+    ///
+    /// # Errors
+    /// Code 2: the host has none.
+    pub(super) fn of_legacy(family: Family) -> Result<Restore> {
+        let unknown = || Restore::of(family).ok().filter(|restore| restore.tables() == Tables::Own);
+        match find(&format!("{}-legacy-restore", name(family))) {
+            Ok(program) => Ok(Restore { program }),
+            Err(missing) => unknown().ok_or(missing),
+        }
+    }
+
     /// Which tables it changes.
     pub(super) fn tables(&self) -> Tables {
         let real = std::fs::canonicalize(&self.program).unwrap_or_default();
@@ -85,15 +97,18 @@ impl Restore {
         }
         told(&self.program, child.wait_with_output().map_err(failed)?).map(drop)
     }
-}
 
-/// The lines of the nat table.
-pub(super) fn save(family: Family) -> Result<Vec<String>> {
-    let program = find(&format!("{}-save", name(family)))?;
-    let failed = |why: std::io::Error| Error::io(format!("run {}", program.display()), &why);
-    let output = Command::new(&program).args(["-t", "nat"]).stdin(Stdio::null()).output().map_err(failed)?;
-    let text = told(&program, output)?;
-    Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
+    /// The lines of the nat table, by the program beside it that saves what it restores.
+    pub(super) fn saved(&self) -> Result<Vec<String>> {
+        let name =
+            self.program.file_name().unwrap_or_default().to_string_lossy().replace("-restore", "-save");
+        let program = self.program.with_file_name(name);
+        let failed = |why: std::io::Error| Error::io(format!("run {}", program.display()), &why);
+        let output =
+            Command::new(&program).args(["-t", "nat"]).stdin(Stdio::null()).output().map_err(failed)?;
+        let text = told(&program, output)?;
+        Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
+    }
 }
 
 fn told(program: &Path, output: Output) -> Result<Vec<u8>> {

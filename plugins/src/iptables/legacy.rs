@@ -1,0 +1,82 @@
+//! The nat table of legacy iptables, looked at without its programs (linux/netfilter_ipv4/ip_tables.h).
+
+use crate::address::Family;
+use crate::error::{Code, Error, Result};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
+use std::os::fd::OwnedFd;
+use tare_sys::socket::option;
+
+/// `IPT_SO_GET_INFO` and `IPT_SO_GET_ENTRIES`, which those of IPv6 are like.
+const INFO: i32 = 64;
+const ENTRIES: i32 = 65;
+const NAT: &[u8] = b"nat";
+/// `struct ipt_getinfo`: its length, and where in it the length of all entries is.
+const INFO_LENGTH: usize = 84;
+const SIZE: usize = 80;
+/// `struct ipt_get_entries`: where the length of all entries is, and where the entries are.
+const ENTRIES_SIZE: usize = 32;
+const ENTRIES_BEGIN: usize = 40;
+/// So often a table that has changed since it was measured is read again.
+const ATTEMPTS: u32 = 10;
+
+/// Whether the table has a chain. A table that nobody uses is not looked at: the kernel would make it.
+///
+/// # Errors
+/// The kernel's.
+pub(super) fn has_chain(family: Family, name: &str) -> Result<bool> {
+    if !is_used(family) {
+        return Ok(false);
+    }
+    for _ in 0..ATTEMPTS {
+        match entries(family) {
+            Err(Errno::AGAIN) => {}
+            // The modules that make and change such tables are gone.
+            Err(Errno::NOPROTOOPT) => return Ok(false),
+            Err(why) => return Err(Error::kernel("read the nat table of legacy iptables", why)),
+            Ok(entries) => return Ok(names(&entries, name)),
+        }
+    }
+    Err(Error::new(Code::TryAgain, "the nat table of legacy iptables changes faster than it can be read"))
+}
+
+fn is_used(family: Family) -> bool {
+    let file = if family == Family::V4 { "ip_tables_names" } else { "ip6_tables_names" };
+    let tables = std::fs::read(format!("/proc/thread-self/net/{file}")).unwrap_or_default();
+    tables.split(|byte| *byte == b'\n').any(|table| table == NAT)
+}
+
+/// All entries, as the kernel keeps them.
+fn entries(family: Family) -> rustix::io::Result<Vec<u8>> {
+    let socket = open(family)?;
+    let level = if family == Family::V4 { 0 } else { 41 };
+    let mut info = named(INFO_LENGTH);
+    option(&socket, (level, INFO), &mut info)?;
+    let size =
+        info.get(SIZE..INFO_LENGTH).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).unwrap_or_default();
+    let length = usize::try_from(u32::from_ne_bytes(size)).unwrap_or(0);
+    let mut table = named(ENTRIES_BEGIN + length);
+    if let Some(place) = table.get_mut(ENTRIES_SIZE..ENTRIES_SIZE + size.len()) {
+        place.copy_from_slice(&size);
+    }
+    option(&socket, (level, ENTRIES), &mut table)?;
+    Ok(table.split_off(ENTRIES_BEGIN))
+}
+
+fn open(family: Family) -> rustix::io::Result<OwnedFd> {
+    let domain = if family == Family::V4 { AddressFamily::INET } else { AddressFamily::INET6 };
+    socket_with(domain, SocketType::RAW, SocketFlags::CLOEXEC, Some(ipproto::RAW))
+}
+
+/// What begins with the table's name.
+fn named(length: usize) -> Vec<u8> {
+    let mut bytes = NAT.to_vec();
+    bytes.resize(length, 0);
+    bytes
+}
+
+/// A chain begins with an entry that holds its name, with a zero after it.
+fn names(entries: &[u8], chain: &str) -> bool {
+    let name = [chain.as_bytes(), &[0]].concat();
+    entries.windows(name.len()).any(|bytes| bytes == name)
+}
