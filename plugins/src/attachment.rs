@@ -26,28 +26,50 @@ impl Attachment {
     /// The name under which the kernel's tables hold this attachment; short enough for an nftables object.
     pub fn table_name(&self) -> String {
         let readable = self.to_string();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
-        if readable.len() <= LONGEST_READABLE && readable.chars().all(plain) {
-            return format!("at/{readable}");
-        }
-        let hash = format!("{:016x}{:016x}", fnv(&readable), fnv(&format!("{readable}/")));
-        match self.network.len() <= LONGEST_NETWORK && self.network.chars().all(plain) {
-            true => format!("at/{}/{hash}/-", self.network),
-            false => format!("{}{hash}/-", hashed_prefix(&self.network)),
+        match readable.len() <= LONGEST_READABLE && readable.chars().all(is_plain) {
+            true => format!("{IN_TABLES}{readable}"),
+            false => format!("{IN_TABLES}{}", self.hashed()),
         }
     }
 
     /// What the table names of a network's attachments begin with, whichever of the two: `GC` goes by the network.
     pub fn table_prefixes(network: &str) -> [String; 2] {
-        [format!("at/{network}/"), hashed_prefix(network)]
+        prefixes(network).map(|prefix| format!("{IN_TABLES}{prefix}"))
+    }
+
+    /// What is written on an interface that is the attachment's: whose it is, in no more bytes than the kernel takes.
+    pub fn alias(&self) -> String {
+        let readable = self.to_string();
+        if readable.len() <= LONGEST_ALIAS { readable } else { self.hashed() }
+    }
+
+    /// Whether an alias is that of an attachment to a network.
+    pub fn is_alias_in(network: &str, alias: &str) -> bool {
+        prefixes(network).iter().any(|prefix| alias.starts_with(prefix))
+    }
+
+    fn hashed(&self) -> String {
+        let readable = self.to_string();
+        let hash = format!("{:016x}{:016x}", fnv(&readable), fnv(&format!("{readable}/")));
+        let [named, hashed] = prefixes(&self.network);
+        let is_short = self.network.len() <= LONGEST_NETWORK && self.network.chars().all(is_plain);
+        format!("{}{hash}/-", if is_short { named } else { hashed })
     }
 }
 
-/// No network has a name that begins with a dash.
-fn hashed_prefix(network: &str) -> String {
-    format!("at/-{:016x}/", fnv(network))
+/// With what the name of an attachment begins, by its network, or by a hash of it. No network has a name that begins with
+/// a dash.
+fn prefixes(network: &str) -> [String; 2] {
+    [format!("{network}/"), format!("-{:016x}/", fnv(network))]
 }
 
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "/-_.".contains(c)
+}
+
+const IN_TABLES: &str = "at/";
+/// `IFALIASZ`, less the zero at the end.
+const LONGEST_ALIAS: usize = 255;
 /// nftables names are at most 127 bytes on older kernels; a few are left for a prefix and a number.
 const LONGEST_READABLE: usize = 110;
 const LONGEST_NETWORK: usize = 60;
@@ -75,7 +97,7 @@ pub fn check_container(id: &str) -> Result<()> {
 /// Code 7 with the Go plugins' text.
 pub fn check_network(name: &str) -> Result<()> {
     match name {
-        "" => Err(Error::config("missing network name")),
+        "" => Err(Error::config("missing network name").about("name")),
         name if is_name(name) => Ok(()),
         name => Err(Error::config("invalid characters found in network name").about(name)),
     }
@@ -93,7 +115,7 @@ pub fn check_interface(name: &str) -> Result<()> {
             error("interface name is too long", "interface name should be less than 16 characters")
         }
         "." | ".." => error("interface name is . or ..", ""),
-        name if name.contains(['/', ':']) || name.contains(char::is_whitespace) => {
+        name if name.contains(['/', ':', '\0']) || name.contains(char::is_whitespace) => {
             error("interface name contains / or : or whitespace characters", "")
         }
         _ => Ok(()),
@@ -132,7 +154,7 @@ mod tests {
         for good in ["eth0", "a.b", "fifteen-chars-x"] {
             check_interface(good).unwrap();
         }
-        for bad in ["", ".", "..", "a/b", "a:b", "a b", "a\tb", "sixteen-chars-xx"] {
+        for bad in ["", ".", "..", "a/b", "a:b", "a b", "a\tb", "a\0b", "sixteen-chars-xx"] {
             assert_eq!(check_interface(bad).unwrap_err().code, 4, "{bad:?}");
         }
     }
@@ -161,6 +183,17 @@ mod tests {
         assert_ne!(name, attachment("c2").host_interface(0));
         assert_ne!(name, attachment("c1").host_interface(1));
         assert_eq!(name.len(), 12);
+    }
+
+    #[test]
+    fn an_alias_is_readable_or_at_least_short_and_tells_the_network() {
+        assert_eq!(attachment("c1").alias(), "net/c1/eth0");
+        for (network, container) in [("net".to_owned(), "c".repeat(300)), ("n".repeat(300), "c1".to_owned())]
+        {
+            let long = Attachment { network: network.clone(), ..attachment(&container) };
+            assert!(long.alias().len() < 100 && Attachment::is_alias_in(&network, &long.alias()));
+            assert!(!Attachment::is_alias_in("ne", &long.alias()));
+        }
     }
 
     #[test]

@@ -172,7 +172,9 @@ fn declare_what_may_be_there<P: Plugin>(request: &Request) -> Result<Declaration
 
 fn check<P: Plugin>(request: &Request, host: &mut Host) -> Result<()> {
     let config = P::read(request)?;
-    let previous = request.previous()?.ok_or_else(|| Error::config("Required prevResult missing"))?;
+    let previous = request
+        .previous()?
+        .ok_or_else(|| Error::config("Required prevResult missing").about("prevResult"))?;
     P::ipam(request)?.check(request)?;
     let declaration = P::declare(&config, request, previous.clone())?;
     for part in declaration.parts.iter().filter(|part| part.wanted) {
@@ -227,11 +229,13 @@ pub(crate) fn valid_attachments(request: &Request) -> Result<Vec<Attachment>> {
     };
     let attachment = |element: &crate::json::Element<'_>| {
         let section = element.section()?;
-        Ok(Attachment {
-            network: request.attachment.network.clone(),
-            container: section.text("containerID")?.to_owned(),
-            interface: section.text("ifname")?.to_owned(),
-        })
+        // One that says nothing would let go of what it was meant to keep.
+        let text = |key: &str| match section.text(key)? {
+            "" => Err(Error::config(format!("a valid attachment has no {key}")).about(section.place_of(key))),
+            text => Ok(text.to_owned()),
+        };
+        let network = request.attachment.network.clone();
+        Ok(Attachment { network, container: text("containerID")?, interface: text("ifname")? })
     };
     root.list(key)?.iter().map(attachment).collect()
 }

@@ -16,13 +16,13 @@ pub const NAME: &str = "lo";
 impl Resource for Loopback {
     fn add(&self, host: &mut Host) -> Result<Undo> {
         let link = host.link(Side::Container, NAME)?;
-        host.route(Side::Container)?.set_up(link.index)?;
         for Cidr { address, .. } in addresses(host)? {
             if !address.is_loopback() {
                 let msg = format!("loopback interface found with non-loopback address \"{address}\"");
                 return Err(Error::config(msg));
             }
         }
+        host.route(Side::Container)?.set_up(link.index)?;
         Ok(Undo::Nothing)
     }
 

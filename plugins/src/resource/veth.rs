@@ -102,10 +102,9 @@ impl Resource for Veth {
     fn gc(&self, host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {
         let Some(bridge) = host.look_up(Side::Host, &self.bridge)? else { return Ok(()) };
         let route = host.route(Side::Host)?;
-        let valid: Vec<String> = valid.iter().map(Attachment::to_string).collect();
-        let ours = format!("{network}/");
+        let valid: Vec<String> = valid.iter().map(Attachment::alias).collect();
         for port in route.ports(bridge.index)? {
-            if port.alias.starts_with(&ours) && !valid.contains(&port.alias) {
+            if Attachment::is_alias_in(network, &port.alias) && !valid.contains(&port.alias) {
                 route.delete_link(port.index)?;
             }
         }
@@ -149,7 +148,7 @@ impl Veth {
         let interface = &self.attachment.interface;
         let inside = host.route(Side::Container)?.link(interface)?;
         let outside = host.route(Side::Host)?.link(name)?;
-        match inside.is_some() || outside.is_some_and(|link| link.alias == self.attachment.to_string()) {
+        match inside.is_some() || outside.is_some_and(|link| link.alias == self.attachment.alias()) {
             false => Ok(()),
             true => {
                 let msg = format!(
@@ -160,11 +159,11 @@ impl Veth {
         }
     }
 
-    /// It stays down: see `OpenPort`.
+    /// It stays down: see `port::open`.
     fn prepare_port(&self, host: &mut Host, name: &str) -> Result<()> {
         let v6 = |(key, value)| Sysctl::new(format!("net/ipv6/conf/{name}/{key}"), value, IfMissing::Skip);
         host.set_sysctls(Side::Host, &PORT_SYSCTLS.map(v6))?;
-        let alias = self.attachment.to_string();
+        let alias = self.attachment.alias();
         let PortSettings { hairpin, isolated } = self.port;
         host.route(Side::Host)?.prepare_port(&Port { name, alias: &alias, hairpin, isolated })?;
         let Some(vlans) = &self.vlans else { return Ok(()) };
@@ -173,7 +172,7 @@ impl Veth {
     }
 
     fn find_host_end(&self, host: &mut Host) -> Result<Option<Link>> {
-        let alias = self.attachment.to_string();
+        let alias = self.attachment.alias();
         for attempt in 0..ATTEMPTS {
             let name = self.attachment.host_interface(attempt);
             match host.route(Side::Host)?.link(&name)? {

@@ -65,9 +65,92 @@ fn the_list_for_garbage_collection_has_an_older_name_too() {
     stage.add(&config, "c1", &one);
     stage.add(&config, "c2", &two);
     let valid = json!([{"containerID": "c2", "ifname": "eth0"}]);
+    for unclear in [json!([{"ifname": "eth0"}]), json!([{"containerID": "c1"}])] {
+        let (code, msg) = stage.call("GC", &with(&config, "cni.dev/valid-attachments", unclear)).fail();
+        assert!(code == 7 && msg.starts_with("a valid attachment has no "), "{code} {msg}");
+    }
+    assert_eq!(stage.leases("net"), ["10.1.0.2", "10.1.0.3"]);
     stage.call("GC", &with(&config, "cni.dev/attachments", valid)).succeed();
     assert_eq!(stage.leases("net"), ["10.1.0.3"]);
     assert!(!one.ip("-o link").contains("eth0") && two.ip("-o link").contains("eth0"));
+}
+
+#[test]
+fn names_that_are_longer_than_an_alias_are_attached_collected_and_deleted() {
+    if !can_run() {
+        return;
+    }
+    let (stage, container) = (Stage::new(), Namespace::new());
+    let before = stage.host.ip("-o link");
+    let network = "n".repeat(200);
+    let config = with(&bridge(&stage), "name", json!(network));
+    let id = "c".repeat(100);
+    let call = |command: &str, config: &Value| {
+        stage.call(command, config).container(&id).netns(&container).succeed();
+    };
+    call("ADD", &config);
+    let valid =
+        |id: &str| with(&config, "cni.dev/valid-attachments", json!([{"containerID": id, "ifname": "eth0"}]));
+    call("GC", &valid(&id));
+    assert!(container.ip("-o link").contains("eth0"));
+    call("GC", &valid("other"));
+    assert!(!container.ip("-o link").contains("eth0"));
+    assert_eq!(stage.leases(&network), Vec::<String>::new());
+    call("ADD", &config);
+    stage.call("DEL", &config).container(&id).netns_path("").succeed();
+    stage.host.ip("link del br0");
+    assert_eq!(stage.host.ip("-o link"), before);
+}
+
+#[test]
+fn errors_of_a_configuration_name_the_key() {
+    if !can_run() {
+        return;
+    }
+    let (stage, container) = (Stage::new(), Namespace::new());
+    let config = bridge(&stage);
+    let (before, range) = (stage.host.state(), json!({"subnet": "10.1.0.0/24"}));
+    for (keys, details) in [
+        (json!({"hairpinMode": true, "promiscMode": true}), "hairpinMode"),
+        (json!({"disableContainerInterface": true}), "disableContainerInterface"),
+        (json!({"bridge": "br\0x"}), "bridge"),
+        (json!({"mtu": 1}), "mtu"),
+        (json!({"ipMasqBackend": "x"}), "ipMasqBackend"),
+        (json!({"vlan": 4095}), "vlan"),
+        (json!({"ipam": {"type": "no-such"}}), "ipam.type"),
+        (json!({"ipam": {"type": "host-local"}}), "ipam.ranges"),
+        (json!({"ipam": {"type": "host-local", "ranges": [[]]}}), "ipam.ranges[0]"),
+        (json!({"ipam": {"type": "host-local", "ranges": [[range], [range]]}}), "ipam.ranges"),
+        (json!({"ipam": {"type": "host-local", "ranges": [[range, range]]}}), "ipam.ranges[0]"),
+        (
+            json!({"ipam": {"type": "host-local", "ranges": [[{"subnet": "10.1.0.0/31"}]]}}),
+            "ipam.ranges[0][0].subnet",
+        ),
+        (json!({"type": "host-device"}), "device"),
+        (json!({"name": ""}), "name"),
+    ] {
+        let mut config = config.clone();
+        config.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+        let output = stage.call("ADD", &config).netns(&container).output();
+        let error: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let found = error["details"].as_str().unwrap_or_default();
+        assert_eq!((error["code"].as_u64(), found), (Some(7), details), "{error}");
+    }
+    assert_eq!(stage.host.state(), before);
+}
+
+#[test]
+fn a_bridge_that_the_kernel_refuses_is_told_in_the_words_callers_know() {
+    if !can_run() {
+        return;
+    }
+    let (stage, container) = (Stage::new(), Namespace::new());
+    let without = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"].map(str::to_owned);
+    let output = stage.call("ADD", &bridge(&stage)).netns(&container).wrapped(&without);
+    let error: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let msg = "failed to create bridge \"br0\": could not add \"br0\": operation not permitted";
+    assert_eq!((error["code"].as_u64(), error["msg"].as_str()), (Some(5), Some(msg)));
+    assert_eq!(stage.leases("net"), Vec::<String>::new());
 }
 
 #[test]
@@ -131,6 +214,10 @@ fn loopback_passes_on_what_others_made_and_refuses_a_foreign_address() {
     let (code, msg) = stage.call("ADD", &config).netns(&container).fail();
     let expected = "loopback interface found with non-loopback address \"10.8.0.1\"";
     assert_eq!((code, msg.as_str()), (7, expected));
+    let fresh = Namespace::new();
+    fresh.ip("addr add 10.8.0.1/32 dev lo");
+    assert_eq!(stage.call("ADD", &config).netns(&fresh).fail().0, 7);
+    assert!(!fresh.ip("-o link show lo").contains(",UP"), "what is refused leaves nothing");
 }
 
 #[test]
