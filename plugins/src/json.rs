@@ -156,6 +156,11 @@ pub struct Element<'a> {
 }
 
 impl<'a> Element<'a> {
+    /// Where it stands: `ipam.ranges[0]`.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
     /// The element as an object.
     ///
     /// # Errors

@@ -142,7 +142,7 @@ impl Outcome {
 
     fn render_per_family(&self, mut out: Members) -> Result<Json> {
         if self.ips.is_empty() {
-            return Err(Error::config("cannot convert: no valid IP addresses"));
+            return Err(Error::config("cannot convert: no valid IP addresses").about("cniVersion"));
         }
         for (family, key) in [(Family::V4, "ip4"), (Family::V6, "ip6")] {
             if let Some(ip) = self.ips.iter().find(|ip| ip.address.family() == family) {
@@ -181,10 +181,11 @@ fn shape(version: Version) -> Shape {
 fn other_version(named: &str, wanted: Version) -> Error {
     let same = |(version, _): &&(Version, &str)| shape(*version) == shape(wanted);
     let supported: Vec<&str> = crate::version::ALL.iter().filter(same).map(|(_, text)| *text).collect();
-    Error::config(format!(
-        "could not parse prevResult: result type supports [{}] but unmarshalled CNIVersion is \"{named}\"",
-        supported.join(" ")
-    ))
+    let supported = supported.join(" ");
+    let msg = format!(
+        "could not parse prevResult: result type supports [{supported}] but unmarshalled CNIVersion is \"{named}\""
+    );
+    Error::config(msg).about("prevResult.cniVersion")
 }
 
 impl Interface {

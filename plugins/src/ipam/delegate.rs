@@ -27,7 +27,8 @@ pub(super) fn find(name: &str, path: &str) -> Result<PathBuf> {
         path.split(':').filter(|directory| !directory.is_empty()).map(|dir| Path::new(dir).join(name));
     candidates.into_iter().find(|candidate| candidate.is_file()).ok_or_else(|| {
         let directories: Vec<&str> = path.split(':').collect();
-        Error::config(format!("failed to find plugin \"{name}\" in path [{}]", directories.join(" ")))
+        let msg = format!("failed to find plugin \"{name}\" in path [{}]", directories.join(" "));
+        Error::config(msg).about("ipam.type")
     })
 }
 

@@ -59,7 +59,7 @@ impl Ipam {
             false => Ok(outcome),
             true => {
                 self.del(request)?;
-                Err(Error::config("IPAM plugin returned missing IP config"))
+                Err(Error::config("IPAM plugin returned missing IP config").about("ipam"))
             }
         }
     }

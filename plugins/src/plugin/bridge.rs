@@ -76,14 +76,16 @@ impl Plugin for Bridge {
             dns: Dns::read(&root.section("dns")?)?,
         };
         if config.port.hairpin && config.promiscuous {
-            return Err(Error::config("cannot set hairpin mode and promiscuous mode at the same time"));
+            let msg = "cannot set hairpin mode and promiscuous mode at the same time";
+            return Err(Error::config(msg).about("hairpinMode"));
         }
         if let Some(interface) = config.vlan_interface() {
             crate::attachment::check_interface(&interface.name())
-                .map_err(|why| Error { code: Code::Config as u32, ..why.within("vlan") })?;
+                .map_err(|why| Error { code: Code::Config as u32, ..why.within("vlan").about("vlan") })?;
         }
         if config.link_only && !root.section("ipam")?.text("type")?.is_empty() {
-            return Err(Error::config("cannot use IPAM when DisableContainerInterface flag is set"));
+            let msg = "cannot use IPAM when DisableContainerInterface flag is set";
+            return Err(Error::config(msg).about("disableContainerInterface"));
         }
         Ok(config)
     }
@@ -180,7 +182,7 @@ fn read_name(root: &Section<'_>) -> Result<String> {
         given => given,
     };
     crate::attachment::check_interface(name)
-        .map_err(|why| Error { code: Code::Config as u32, ..why.within("bridge") })?;
+        .map_err(|why| Error { code: Code::Config as u32, ..why.within("bridge").about("bridge") })?;
     Ok(name.to_owned())
 }
 

@@ -84,7 +84,10 @@ fn read_device(root: &Section<'_>) -> Result<Device> {
         () if !kernelpath.is_empty() => read_kernel_path(kernelpath),
         () if !given.is_empty() => find_given(given),
         () if !pci.is_empty() => find_pci(pci),
-        () => Err(Error::config("specify either \"device\", \"hwaddr\", \"kernelpath\" or \"pciBusID\"")),
+        () => {
+            let msg = "specify either \"device\", \"hwaddr\", \"kernelpath\" or \"pciBusID\"";
+            Err(Error::config(msg).about("device"))
+        }
     }
 }
 

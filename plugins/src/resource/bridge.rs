@@ -2,7 +2,7 @@
 
 use super::differs;
 use crate::declaration::{Resource, Undo};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Result, spell};
 use crate::host::{Host, Side};
 use crate::netlink::{Link, NewBridge};
 use crate::sysctl::{IfMissing, Sysctl};
@@ -77,7 +77,9 @@ impl Bridge {
                 return Err(Error::new(Code::Unsupported, msg).about("vlan"));
             }
             Err(refusal) => {
-                return Err(refusal.error(&format!("create bridge {}", self.name)));
+                let (name, why) = (&self.name, spell(refusal.errno));
+                let msg = format!("failed to create bridge \"{name}\": could not add \"{name}\": {why}");
+                return Err(Error { msg, ..refusal.error("create it") });
             }
         };
         Ok((host.link(Side::Host, &self.name)?, undo))

@@ -24,7 +24,7 @@ impl Pool {
     pub(super) fn read(request: &Request) -> Result<Pool> {
         let root = request.root()?;
         if !root.has("ipam") {
-            return Err(Error::config("IPAM config missing 'ipam' key"));
+            return Err(Error::config("IPAM config missing 'ipam' key").about("ipam"));
         }
         let ipam = root.section("ipam")?;
         let sets = read_sets(&root, &ipam)?;
@@ -43,19 +43,19 @@ impl Pool {
 fn read_sets(root: &Section<'_>, ipam: &Section<'_>) -> Result<Vec<RangeSet>> {
     let mut sets = Vec::new();
     for element in root.section("runtimeConfig")?.list("ipRanges")? {
-        sets.push(read_ranges(&element));
+        sets.push((element.place().to_owned(), read_ranges(&element)));
     }
     if ipam.has("subnet") {
-        sets.push(Range::read(ipam).map(|range| vec![range]));
+        sets.push((ipam.place().to_owned(), Range::read(ipam).map(|range| vec![range])));
     }
     for element in ipam.list("ranges")? {
-        sets.push(read_ranges(&element));
+        sets.push((element.place().to_owned(), read_ranges(&element)));
     }
     if sets.is_empty() {
         return Err(Error::config("no IP ranges specified").about("ipam.ranges"));
     }
-    let set = |(number, ranges): (usize, Result<Vec<Range>>)| {
-        let set = ranges.and_then(|ranges| RangeSet::new(number, ranges));
+    let set = |(number, (place, ranges)): (usize, (String, Result<Vec<Range>>))| {
+        let set = ranges.and_then(|ranges| RangeSet::new(number, ranges).map_err(|error| error.about(place)));
         set.map_err(|error| error.within(&format!("invalid range set {number}")))
     };
     sets.into_iter().enumerate().map(set).collect()
@@ -69,13 +69,13 @@ fn check_sets(sets: &[RangeSet], version: Version) -> Result<()> {
     let of = |family| sets.iter().filter(|set| set.family() == Some(family)).count();
     if version < Version::V030 && (of(Family::V4) > 1 || of(Family::V6) > 1) {
         let version = version.text();
-        return Err(Error::config(format!(
-            "CNI version {version} does not support more than 1 address per family"
-        )));
+        let msg = format!("CNI version {version} does not support more than 1 address per family");
+        return Err(Error::config(msg).about("ipam.ranges"));
     }
     for (number, set) in sets.iter().enumerate() {
         if let Some(other) = sets.iter().skip(number + 1).find(|other| set.overlaps(other)) {
-            return Err(Error::config(format!("range set {number} overlaps with {}", other.number)));
+            let msg = format!("range set {number} overlaps with {}", other.number);
+            return Err(Error::config(msg).about("ipam.ranges"));
         }
     }
     Ok(())
