@@ -21,6 +21,10 @@ pub(super) const INFO: u16 = 18;
 pub(super) const ALIAS: u16 = 20;
 pub(super) const NAMESPACE: u16 = 28;
 const EXTRA: u16 = 29;
+const ALTERNATIVE_NAME: u16 = 53;
+/// `IFNAMSIZ` and `ALTIFNAMSIZ`, less the zero at the end.
+const LONGEST: usize = 15;
+const LONGEST_ALTERNATIVE: usize = 127;
 pub(super) const INFO_KIND: u16 = 1;
 pub(super) const INFO_DATA: u16 = 2;
 pub(super) const INFO_SLAVE_KIND: u16 = 4;
@@ -156,11 +160,14 @@ pub fn interface_number(name: &str) -> Option<u32> {
 }
 
 impl Route {
-    /// The link of a name; `None` when there is none.
+    /// The link of a name, or of an alternative name where it is longer than names are; `None` when there is none.
     ///
     /// # Errors
     /// The kernel's.
     pub fn link(&mut self, name: &str) -> Result<Option<Link>> {
+        if name.len() > LONGEST_ALTERNATIVE || name.contains('\0') {
+            return Ok(None);
+        }
         self.one_link(&fixed(0, 0, 0), name, &format!("look up interface {name}"))
     }
 
@@ -173,7 +180,15 @@ impl Route {
     }
 
     fn one_link(&mut self, head: &[u8], name: &str, what: &str) -> Result<Option<Link>> {
-        let answers = self.ask_each(|w| put_look_up(w, head, name))?;
+        let attribute = if name.len() > LONGEST { ALTERNATIVE_NAME } else { NAME };
+        let answers = self.ask_each(|w| {
+            w.message(Op(GET, ACK), head, |w| {
+                if !name.is_empty() {
+                    w.text(attribute, name);
+                }
+                w.number(EXTRA, WITHOUT_COUNTERS);
+            });
+        })?;
         let Some(answer) = answers.into_iter().next() else { return Ok(None) };
         match answer.outcome {
             Ok(replies) => Ok(replies.first().and_then(|body| Link::read(body))),
@@ -257,16 +272,6 @@ impl Route {
         let refusal = answers.into_iter().find_map(|answer| answer.outcome.err());
         Ok(refusal.map_or(Ok(()), Err))
     }
-}
-
-/// Adds a question for one link, by its number in `head` or by its name.
-pub(super) fn put_look_up(w: &mut Attributes, head: &[u8], name: &str) {
-    w.message(Op(GET, ACK), head, |w| {
-        if !name.is_empty() {
-            w.text(NAME, name);
-        }
-        w.number(EXTRA, WITHOUT_COUNTERS);
-    });
 }
 
 /// Adds `up` for a link of this namespace to messages that are sent together with others.

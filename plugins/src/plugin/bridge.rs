@@ -248,11 +248,13 @@ fn complete(config: &Config, request: &Request, mut outcome: Outcome) -> Outcome
     outcome
 }
 
-/// The default route of a protocol, unless IPAM gave one.
+/// The default route of a protocol, unless IPAM gave one. One without a gateway goes by this gateway as well: a second
+/// one like it is refused by the kernel, with which the Go plugin fails.
 fn default_route(outcome: &Outcome, family: Family) -> Option<Route> {
     let dst = family.everything();
     let gateway = outcome.gateway(family)?;
-    let given = outcome.routes.iter().any(|route| route.dst == dst && route.gw.is_some());
+    let is_one = |route: &Route| route.dst == dst && (route.gw.is_some() || route.placement() == [None; 3]);
+    let given = outcome.routes.iter().any(is_one);
     (!given).then(|| Route::new(dst, Some(gateway)))
 }
 

@@ -269,6 +269,13 @@ fn the_hardware_address_and_the_address_can_be_asked_for() {
         "the capability is the runtime's last word"
     );
     assert_eq!(address_of(&result), "10.1.0.78");
+    stage.del(&config, "c1", &container);
+    let conventional = with(&config, "args", json!({"cni": {"mac": "02:00:00:00:00:77"}}));
+    let result = stage.call("ADD", &conventional).args(args).netns(&container).succeed();
+    assert_eq!(
+        result["interfaces"][2]["mac"], "02:00:00:00:00:77",
+        "and the convention is before the environment"
+    );
     let (code, msg) = stage.call("ADD", &config).container("c2").args("K8S=x").netns(&container).fail();
     assert_eq!((code, msg.as_str()), (4, "ARGS: unknown args [\"K8S=x\"]"));
 }

@@ -68,6 +68,21 @@ fn a_device_goes_to_the_container_and_comes_back_under_its_old_name() {
 }
 
 #[test]
+fn a_device_is_found_by_an_alternative_name_too() {
+    if !can_run() {
+        return;
+    }
+    let (stage, container) = (stage(), Namespace::new());
+    let name = "a-name-that-is-longer-than-names-are";
+    stage.host.ip(&format!("link property add dev nic0 altname {name}"));
+    let config = with(&config(&stage), "device", json!(name));
+    stage.add(&config, "c1", &container);
+    assert!(container.ip("link show eth0").contains("alias nic0"));
+    stage.del(&config, "c1", &container);
+    assert!(returned(&stage), "{}", stage.host.ip("link"));
+}
+
+#[test]
 fn a_device_is_found_by_its_hardware_address_its_kernel_path_and_its_pci_address() {
     if !can_run() {
         return;
@@ -113,6 +128,7 @@ fn what_cannot_be_is_refused_by_name_and_nothing_is_leased() {
     let config = config(&stage);
     for (key, value, code, msg) in [
         ("device", json!("nope"), 7, "failed to find host device: no interface is called nope"),
+        ("device", json!("nic0\0x"), 7, "failed to find host device: no interface is called nic0\0x"),
         ("device", json!(""), 7, "specify either \"device\", \"hwaddr\", \"kernelpath\" or \"pciBusID\""),
         ("hwaddr", json!("garbage"), 7, "failed to parse MAC address \"garbage\""),
         (

@@ -314,6 +314,30 @@ fn routes_have_the_priority_table_and_scope_that_they_name() {
 }
 
 #[test]
+fn the_default_route_is_that_of_ipam_where_it_gives_one_on_a_bridge_called_cni0() {
+    if !can_run() {
+        return;
+    }
+    let stage = Stage::new();
+    let mut config = with(&bridge(&stage), "isDefaultGateway", json!(true));
+    config.as_object_mut().unwrap().remove("bridge");
+    for (given, gateway) in [
+        (json!([]), "10.1.0.1"),
+        (json!([{"dst": "0.0.0.0/0", "gw": "10.1.0.77"}]), "10.1.0.77"),
+        (json!([{"dst": "0.0.0.0/0"}]), "10.1.0.1"),
+        (json!([{"dst": "0.0.0.0/0", "table": 300}]), "10.1.0.1"),
+    ] {
+        let container = Namespace::new();
+        config["ipam"]["routes"] = given;
+        let result = stage.add(&config, "c1", &container);
+        assert_eq!(result["interfaces"][0]["name"], "cni0");
+        assert_eq!(container.ip("route show default").trim(), format!("default via {gateway} dev eth0"));
+        stage.call("CHECK", &with_result(&config, &result)).netns(&container).succeed();
+        stage.del(&config, "c1", &container);
+    }
+}
+
+#[test]
 fn an_address_of_ipv6_can_be_used_the_moment_add_is_over() {
     if !can_run() {
         return;
