@@ -75,8 +75,7 @@ fn named(length: usize) -> Vec<u8> {
     bytes
 }
 
-/// A chain begins with an entry that holds its name, with a zero after it.
+/// A chain begins with an entry that holds its name between zeros.
 fn names(entries: &[u8], chain: &str) -> bool {
-    let name = [chain.as_bytes(), &[0]].concat();
-    entries.windows(name.len()).any(|bytes| bytes == name)
+    entries.split(|byte| *byte == 0).any(|text| text == chain.as_bytes())
 }

@@ -162,7 +162,7 @@ fn notes(chains: &[Chains]) -> Vec<String> {
     let text = encode(&chains.iter().map(line).collect::<String>());
     let bytes: Vec<char> = text.chars().collect();
     let pieces = bytes.chunks(PIECE).enumerate();
-    pieces.map(|(number, piece)| format!("{LINE} {number:03} {}", piece.iter().collect::<String>())).collect()
+    pieces.map(|(number, piece)| format!("{LINE} {number:06} {}", piece.iter().collect::<String>())).collect()
 }
 
 /// The lines of both protocols.
@@ -231,8 +231,11 @@ mod tests {
                 to: "OWN".into(),
             }],
         };
-        let both = [chains(Family::V4), chains(Family::V6)];
+        let mut many = chains(Family::V6);
+        many.entries = vec![many.entries[0].clone(); 600];
+        let both = [chains(Family::V4), many];
         let noted = notes(&both);
+        assert!(noted.len() > 1000);
         assert!(noted.iter().all(|note| note.len() <= 250 && !note.contains(", ") && !note.contains('"')));
         assert_eq!(lines_of(&noted), both.map(|chains| chains.undo()));
     }

@@ -207,7 +207,7 @@ fn name_service_comes_from_the_file_that_is_named() {
     }
     let (stage, netns) = (Stage::new(), Namespace::new());
     let file = stage.directory.join("resolv.conf");
-    std::fs::write(&file, "nameserver 10.0.0.53\nsearch example.org\n").unwrap();
+    std::fs::write(&file, b"# f\xfcr alle\nnameserver 10.0.0.53\nsearch example.org\n").unwrap();
     let mut config = config(&stage);
     config["ipam"]["resolvConf"] = json!(file.to_str().unwrap());
     let result = stage.add(&config, "c1", &netns);

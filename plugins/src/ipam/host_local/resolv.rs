@@ -5,9 +5,10 @@ use crate::error::{Error, Result};
 
 /// Reads the file.
 pub(super) fn read(path: &str) -> Result<Dns> {
-    let text = std::fs::read_to_string(path)
+    let text = std::fs::read(path)
         .map_err(|why| Error::io(format!("read {path}"), &why).about("ipam.resolvConf"))?;
-    Ok(parse(&text))
+    // Comments are of any encoding.
+    Ok(parse(&String::from_utf8_lossy(&text)))
 }
 
 fn parse(text: &str) -> Dns {
