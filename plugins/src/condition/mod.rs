@@ -41,7 +41,7 @@ const RELATIONS: [(&str, Relation); 12] = [
 /// # Errors
 /// Code 7: a word that is not known, or not where it is expected, with its place; or sets that make too many rules.
 pub fn read(texts: &[&str], family: Family, place: &str) -> Result<Alternatives> {
-    let mut reader = Reader { words: words(texts), at: 0, place };
+    let mut reader = Reader { words: words(texts), at: 0, place, transport: None };
     let refused = |what: String| Err(Error::config(what).about(place));
     if reader.words.is_empty() {
         return refused("the conditions ask for nothing".to_owned());
@@ -67,6 +67,8 @@ struct Reader<'a> {
     words: Vec<(&'a str, usize)>,
     at: usize,
     place: &'a str,
+    /// The transport protocol of the packets, once a key has said so.
+    transport: Option<u8>,
 }
 
 impl<'a> Reader<'a> {
@@ -155,7 +157,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What a packet must be to have the key at all.
-    fn depended_on(&self, key: &Key, family: Family) -> Result<Vec<Step>> {
+    fn depended_on(&mut self, key: &Key, family: Family) -> Result<Vec<Step>> {
         let is = |source: Source, value: &[u8]| {
             let length = u32::try_from(value.len()).unwrap_or(0);
             vec![Step::Load(source, length), Step::Compare(Relation::Equal, value.to_vec())]
@@ -164,7 +166,13 @@ impl<'a> Reader<'a> {
             Needs::Nothing | Needs::Ports => Ok(Vec::new()),
             Needs::Family(needed) if needed == family => Ok(Vec::new()),
             Needs::Family(_) => Err(self.wrong("these packets are of the other protocol")),
-            Needs::Transport(protocol) => Ok(is(Source::TRANSPORT, &[protocol])),
+            Needs::Transport(protocol) if self.transport.is_some_and(|other| other != protocol) => {
+                Err(self.wrong("these packets are of another protocol"))
+            }
+            Needs::Transport(protocol) => {
+                self.transport = Some(protocol);
+                Ok(is(Source::TRANSPORT, &[protocol]))
+            }
             Needs::Ethernet => Ok(is(LINK_TYPE, &ETHERNET.to_ne_bytes())),
         }
     }
@@ -345,6 +353,7 @@ mod tests {
             ("tcp sport", "no value of tcp sport at \"sport\""),
             ("ct state odd", "no value of ct state at \"odd\""),
             ("ip saddr > 10.0.0.0/8", "a range is not greater or smaller at \"10.0.0.0/8\""),
+            ("tcp sport 1 udp dport 2", "these packets are of another protocol at \"dport\""),
             ("ct state > new", "it is not greater or smaller at \">\""),
             ("tcp sport +5", "no value of tcp sport at \"+5\""),
             ("tcp sport 0x+5", "no value of tcp sport at \"0x+5\""),
