@@ -3,7 +3,7 @@
 use crate::address::Family;
 use crate::error::{Code, Error, Result};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use std::os::fd::OwnedFd;
 use tare_sys::socket::option;
 
@@ -63,9 +63,10 @@ fn entries(family: Family) -> rustix::io::Result<Vec<u8>> {
     Ok(table.split_off(ENTRIES_BEGIN))
 }
 
+/// Any socket of the protocol has the options; one of datagrams needs no privilege of its own.
 fn open(family: Family) -> rustix::io::Result<OwnedFd> {
     let domain = if family == Family::V4 { AddressFamily::INET } else { AddressFamily::INET6 };
-    socket_with(domain, SocketType::RAW, SocketFlags::CLOEXEC, Some(ipproto::RAW))
+    socket_with(domain, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
 }
 
 /// What begins with the table's name.
