@@ -55,7 +55,7 @@ impl Gate<'_> {
         self.publications.iter().for_each(|it| batch.rule(&chain, &redirection(it)));
     }
 
-    /// Whether all that leads there is there.
+    /// Whether all that leads there, and on from there, is there.
     ///
     /// # Errors
     /// Code 100: it is not.
@@ -68,7 +68,11 @@ impl Gate<'_> {
                 )));
             }
         }
-        Ok(())
+        let ports = if wanted == 0 { 0 } else { table(socket, name).rules(&chain(&self.name))?.len() };
+        match ports == self.publications.len() {
+            true => Ok(()),
+            false => Err(differs("a port of the attachment's conditions is missing")),
+        }
     }
 
     fn ways(&self) -> Vec<Rule> {

@@ -399,6 +399,9 @@ fn conditions_of_nftables_let_in_who_they_name() {
     stage.add(&two, "c2", &neighbour);
     assert!(from("192.0.2.3", "192.0.2.1:8080").is_some());
     stage.call("CHECK", &one).netns(&it.container).succeed();
+    stage.host.command("nft", "flush chain inet tare_portmap when/net/c1/eth0");
+    let missing = "a port of the attachment's conditions is missing";
+    assert_eq!(stage.call("CHECK", &one).netns(&it.container).fail(), (100, missing.to_owned()));
     stage.del(&one, "c1", &it.container);
     assert_eq!(stage.call("CHECK", &one).netns(&it.container).fail().0, 100);
     assert_eq!(from("192.0.2.2", "192.0.2.1:8080"), None);
