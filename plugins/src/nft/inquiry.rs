@@ -22,12 +22,17 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Whether the chain has its fixed rules, and one for each of so many networks.
+    pub(super) fn has_rules<S: Schema>(&self, networks: usize) -> bool {
+        let rules = self.chain_use.and_then(|rules| rules.checked_sub(S::FIXED_RULES));
+        rules.and_then(|rules| usize::try_from(rules).ok()).is_some_and(|rules| rules >= networks)
+    }
+
     /// A table uses its chains, sets and records; the chain uses its rules, of which all but the fixed ones are of a
-    /// network and its set. What is left over are the records.
-    pub(super) fn is_empty<S: Schema>(&self) -> bool {
+    /// network and its set. What is left over are the records, unless somebody else has added or removed rules.
+    pub(super) fn may_be_empty<S: Schema>(&self) -> bool {
         let (Some(table), Some(chain)) = (self.table_use, self.chain_use) else { return false };
-        let networks = chain.saturating_sub(S::FIXED_RULES);
-        table <= S::FIXED + networks
+        chain.checked_sub(S::FIXED_RULES).is_none_or(|networks| table <= S::FIXED + networks)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::attachment::Attachment;
 use crate::error::{Code, Error, Result};
 use crate::netlink::{Refusal, Socket};
 use rustix::io::Errno;
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
 /// The entries of one attachment in the table of a schema.
@@ -182,7 +183,7 @@ impl<'a, S: Schema> Ledger<'a, S> {
     fn remove_empty_table(&mut self) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let state = self.state()?;
-            if !state.is_empty::<S>() {
+            if !state.may_be_empty::<S>() || !self.names()?.is_empty() {
                 return Ok(());
             }
             match self.transact(Some(state.generation), |batch, _| batch.delete_table())? {
@@ -209,11 +210,16 @@ impl<'a, S: Schema> Ledger<'a, S> {
         Self { socket, name, schema: PhantomData }
     }
 
-    /// Which facts lack an entry that should follow from them.
+    /// Which facts lack an entry that should follow from them; all of them where the rules are gone that look them up.
     ///
     /// # Errors
     /// The kernel's.
     pub fn missing_facts(&mut self, facts: &[String]) -> Result<Vec<String>> {
+        let networks: BTreeSet<Cidr> =
+            entries_of::<S>(facts).iter().filter_map(|entry| entry.network).collect();
+        if !self.state()?.has_rules::<S>(networks.len()) {
+            return Ok(facts.to_vec());
+        }
         let mut missing = Vec::new();
         for fact in facts {
             let owners = self.owners(&S::entries(fact))?;

@@ -10,7 +10,7 @@ use crate::error::{Code, Error, Result};
 use crate::host::{Host, Side};
 use crate::netlink::{Socket, forget_connections};
 use crate::nft::{
-    Added, Batch, Beside, Chain, Entry, Hook, Kind, Ledger, Rule, Schema, Set, Verdict, network_set,
+    Added, Batch, Beside, Chain, Entry, Foreign, Hook, Kind, Ledger, Rule, Schema, Set, Verdict, network_set,
 };
 use crate::sysctl::{IfMissing, Sysctl};
 use std::net::{IpAddr, Ipv4Addr};
@@ -62,10 +62,16 @@ impl Resource for Published {
     fn check(&self, host: &mut Host) -> Result<()> {
         let missing =
             Ledger::<Table>::of(host.netfilter()?, &self.attachment).missing_facts(&self.facts())?;
-        match missing.first() {
-            None => self.gate().check(host.netfilter()?, Table::TABLE),
-            Some(fact) => Err(differs(format!("port is not published: {fact}"))),
+        if let Some(fact) = missing.first() {
+            return Err(differs(format!("port is not published: {fact}")));
         }
+        let socket = host.netfilter()?;
+        for chain in [PREROUTING, OUTPUT] {
+            if !Foreign::new(socket, Table::PACKETS, Table::TABLE).leads(chain, PUBLISHED)? {
+                return Err(differs(format!("chain {chain} does not lead to the published ports")));
+            }
+        }
+        self.gate().check(socket, Table::TABLE)
     }
 
     fn gc(&self, host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {
@@ -139,6 +145,8 @@ struct Table;
 
 pub(super) const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 const PUBLISHED: &str = "published";
+const PREROUTING: &str = "prerouting";
+const OUTPUT: &str = "output";
 const POSTROUTING: &str = "postrouting";
 const LOOPBACK: Cidr = Cidr { address: IpAddr::V4(Ipv4Addr::LOCALHOST), length: 8 };
 /// `dstnat`, `srcnat` and `raw`.
@@ -172,8 +180,8 @@ impl Schema for Table {
         let chain = |name, hook, priority| Chain { name, hook: Some((hook, priority)), kind: Kind::Nat };
         batch.chain(Chain { name: PUBLISHED, hook: None, kind: Kind::Nat });
         guard_loopback(batch, Chain { kind: Kind::Filter, ..chain("loopback", Hook::Prerouting, first) });
-        batch.chain(chain("prerouting", Hook::Prerouting, destination));
-        batch.chain(chain("output", Hook::Output, destination));
+        batch.chain(chain(PREROUTING, Hook::Prerouting, destination));
+        batch.chain(chain(OUTPUT, Hook::Output, destination));
         batch.chain(chain(POSTROUTING, Hook::Postrouting, source));
         for family in FAMILIES {
             batch.rule(PUBLISHED, &Rule::of(family).redirected_from_address(family, &name("one", family)));
@@ -181,7 +189,7 @@ impl Schema for Table {
             let all = Rule::of(family).redirected().to_any_of(family, &name("all", family)).masquerade();
             batch.rule(POSTROUTING, &all);
         }
-        for chain in ["prerouting", "output"] {
+        for chain in [PREROUTING, OUTPUT] {
             batch.rule(chain, &Rule::to_this_host().verdict(Verdict::Jump(PUBLISHED)));
         }
         let local = Rule::of(Family::V4).redirected().from_network(LOOPBACK);

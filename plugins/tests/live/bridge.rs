@@ -240,10 +240,33 @@ fn check_says_what_differs() {
     stage.host.ip(&format!("link set {host_end} type bridge_slave hairpin on"));
     stage.host.command("nft", "flush set inet tare_masquerade in/10.1.0.0/24");
     assert_eq!(check().fail(), (100, "address 10.1.0.2/24 is not masqueraded".to_owned()));
+    stage.del(&config, "c1", &container);
+    stage.add(&config, "c1", &container);
+    stage.host.command("nft", "flush chain inet tare_masquerade postrouting");
+    let (code, msg) = stage.call("CHECK", &checked).netns(&container).fail();
+    assert!(code == 100 && msg.ends_with(" is not masqueraded"), "{code} {msg}");
     let (code, msg) = stage.call("CHECK", &config).netns(&container).fail();
     assert_eq!((code, msg.as_str()), (7, "Required prevResult missing"));
     // And what was taken away by others is no obstacle to DEL.
     stage.del(&config, "c1", &container);
+    assert!(!stage.host.state().contains("tare_"));
+}
+
+#[test]
+fn rules_that_somebody_added_to_a_table_of_ours_do_not_let_it_go_before_its_last_attachment() {
+    if !can_run() {
+        return;
+    }
+    let (stage, one, two) = (Stage::new(), Namespace::new(), Namespace::new());
+    let config = config(&stage);
+    stage.add(&config, "c1", &one);
+    let result = stage.add(&config, "c2", &two);
+    for _ in 0..3 {
+        stage.host.command("nft", "add rule inet tare_masquerade postrouting counter");
+    }
+    stage.del(&config, "c1", &one);
+    stage.call("CHECK", &with_result(&config, &result)).container("c2").netns(&two).succeed();
+    stage.del(&config, "c2", &two);
     assert!(!stage.host.state().contains("tare_"));
 }
 

@@ -316,7 +316,12 @@ fn a_hundred_ports_come_and_go() {
     for port in [9000, 9050, 9099] {
         assert!(it.stage.outside.ask(&format!("192.0.2.1:{port}")).is_some(), "{port}");
     }
-    it.stage.call("CHECK", &config).netns(&it.container).succeed();
+    let check = || it.stage.call("CHECK", &config).netns(&it.container);
+    check().succeed();
+    it.stage.host.command("nft", "flush chain inet tare_portmap output");
+    assert_eq!(check().fail(), (100, "chain output does not lead to the published ports".to_owned()));
+    it.stage.host.command("nft", "flush chain inet tare_portmap postrouting");
+    assert_eq!(check().fail().0, 100);
     it.stage.call("DEL", &config).netns_path("").succeed();
     assert_eq!(it.stage.host.state(), before);
 }
