@@ -5,8 +5,10 @@ use super::link::{
     MASTER, MTU, NAME, NAMESPACE, NEW, PORT_HAIRPIN, PORT_ISOLATED, fixed,
 };
 use super::message::{ACK, Attributes, CREATE, EXCLUSIVE, Op};
+use super::protocol::put_no_generated_address;
 use super::{Refusal, Route};
 use crate::error::Result;
+use rustix::io::Errno;
 
 const VETH_PEER: u16 = 1;
 
@@ -127,13 +129,25 @@ impl Route {
         })
     }
 
-    /// Writes on a port that is down, and sets how the bridge treats it, in one message.
+    /// Writes on a port that is down, and sets how the bridge treats it, in one message. It is to have no address of its
+    /// own, which nobody could use: that saves the kernel the routes of each port, through all of which it walks when any
+    /// port comes or goes. Where there is no IPv6 there is no such address.
     ///
     /// # Errors
     /// The kernel's.
     pub fn prepare_port(&mut self, port: &Port<'_>) -> Result<()> {
-        let what = format!("prepare port {}", port.name);
-        self.ask(&what, |w| w.message(Op(NEW, ACK), &fixed(0, 0, 0), |w| put_preparation(w, port))).map(drop)
+        let (plain, full) = (
+            |w: &mut Attributes| put_preparation(w, port),
+            |w: &mut Attributes| {
+                put_preparation(w, port);
+                put_no_generated_address(w);
+            },
+        );
+        let mut outcome = self.decided(|w| w.message(Op(NEW, ACK), &fixed(0, 0, 0), full))?;
+        if outcome.as_ref().is_err_and(|refusal| refusal.errno == Errno::AFNOSUPPORT) {
+            outcome = self.decided(|w| w.message(Op(NEW, ACK), &fixed(0, 0, 0), plain))?;
+        }
+        outcome.map_err(|refusal| refusal.error(&format!("prepare port {}", port.name)))
     }
 }
 

@@ -16,6 +16,9 @@ const ARP_NOTIFY: u16 = 22;
 const INET6_SETTINGS: u16 = 2;
 const ACCEPT_RA: usize = 3;
 const DISABLE_IPV6: usize = 26;
+/// `IFLA_INET6_ADDR_GEN_MODE` and its `IN6_ADDR_GEN_MODE_NONE`.
+const ADDRESS_GENERATION: u16 = 8;
+const NO_ADDRESS: u8 = 1;
 const GET_SETTINGS: u16 = 82;
 const SETTINGS_OF: u16 = 1;
 const FORWARDING: u16 = 2;
@@ -52,6 +55,13 @@ pub(super) fn put_announcing(w: &mut Attributes, index: u32) {
         w.nest(OF_FAMILY, |w| {
             w.nest(family_number(Family::V4).into(), |w| w.nest(INET_SETTINGS, |w| w.number(ARP_NOTIFY, 1)));
         });
+    });
+}
+
+/// Adds that IPv6 makes up no address for a link by itself; refused with `EAFNOSUPPORT` where it has no IPv6.
+pub(super) fn put_no_generated_address(w: &mut Attributes) {
+    w.nest(OF_FAMILY, |w| {
+        w.nest(family_number(Family::V6).into(), |w| w.bytes(ADDRESS_GENERATION, &[NO_ADDRESS]));
     });
 }
 

@@ -16,18 +16,18 @@ pub(super) fn open(host: &mut Host, interface: Option<&str>) -> Result<()> {
     let Some(name) = host.host_end.clone() else { return Ok(()) };
     let port = host.link(Side::Host, &name)?.index;
     let Some(interface) = interface else { return host.route(Side::Host)?.set_up(port) };
-    let ends = [(Side::Host, name.as_str()), (Side::Container, interface)];
-    let mut watches = Vec::new();
-    for (side, name) in ends {
-        watches.push((host.watch(side)?, host.link(side, name)?.index));
-    }
+    let inside = host.link(Side::Container, interface)?.index;
     // The container's first frames go to all others.
     host.close_sysctls();
+    let mut watch = host.watch(Side::Container)?;
     host.route(Side::Host)?.set_up(port)?;
-    // The kernel notes in a task of its own that an end is connected, and drops what is sent to it before.
-    for ((side, name), (mut watch, index)) in ends.into_iter().zip(watches) {
-        let told = watch.until_operational(index)?;
-        if !told && !host.look_up(side, name)?.is_some_and(|link| link.is_operational()) {
+    // The kernel notes in a task of its own that the ends are connected, both at once, and drops what is sent before. Of
+    // the container's it tells in the container alone, where nobody else has anything to tell.
+    if watch.until_operational(inside)? {
+        return Ok(());
+    }
+    for (side, name) in [(Side::Host, name.as_str()), (Side::Container, interface)] {
+        if !host.look_up(side, name)?.is_some_and(|link| link.is_operational()) {
             return Err(Error::new(Code::TryAgain, format!("bridge port in error state: {name} is not up")));
         }
     }

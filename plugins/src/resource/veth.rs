@@ -39,10 +39,6 @@ pub struct PortSettings {
 /// So many names are tried before the pair is given up.
 const ATTEMPTS: u32 = 10;
 
-/// A port of a bridge takes no packets of IPv6 itself, and so needs no address and no routes: the kernel walks through
-/// those of all ports whenever one comes or goes.
-const PORT_SYSCTLS: [(&str, &str); 2] = [("accept_ra", "0"), ("disable_ipv6", "1")];
-
 impl Resource for Veth {
     fn add(&self, host: &mut Host) -> Result<Undo> {
         let name = self.create(host)?;
@@ -161,8 +157,8 @@ impl Veth {
 
     /// It stays down: see `port::open`.
     fn prepare_port(&self, host: &mut Host, name: &str) -> Result<()> {
-        let v6 = |(key, value)| Sysctl::new(format!("net/ipv6/conf/{name}/{key}"), value, IfMissing::Skip);
-        host.set_sysctls(Side::Host, &PORT_SYSCTLS.map(v6))?;
+        let accept_ra = format!("net/ipv6/conf/{name}/accept_ra");
+        host.set_sysctls(Side::Host, &[Sysctl::new(accept_ra, "0", IfMissing::Skip)])?;
         let alias = self.attachment.alias();
         let PortSettings { hairpin, isolated } = self.port;
         host.route(Side::Host)?.prepare_port(&Port { name, alias: &alias, hairpin, isolated })?;
