@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
 
-use crate::engines::{Image, NAME, leave, remove_cgroup};
-use crate::{Call, Host, Output, Running, eventually};
+use crate::engines::{Engine, Image, leave, remove_cgroup};
+use crate::{Call, Host, Running, eventually};
 
 /// A daemon of its own: its state lies below the host's files, and it ends with this.
 #[derive(Debug)]
@@ -136,36 +136,6 @@ impl<'a> Docker<'a> {
         format!("{}-{}", self.host.marker(), self.node.name)
     }
 
-    /// A call of `docker`.
-    #[must_use]
-    pub fn call(&self, words: &[&str]) -> Call {
-        let socket = format!("unix://{}", self.socket().display());
-        Call::new("/usr/bin/docker", self.host.files())
-            .with(|command| {
-                command.env("DOCKER_CONFIG", self.directory.join("client")).env("DOCKER_BUILDKIT", "0");
-                command.args(["--host", &socket]);
-            })
-            .args(words)
-    }
-
-    /// Calls and waits.
-    #[must_use]
-    pub fn run(&self, words: &[&str]) -> Output {
-        self.call(words).run()
-    }
-
-    /// What a call that must succeed prints, without the line's end.
-    #[track_caller]
-    pub fn ok(&self, words: &[&str]) -> String {
-        self.run(words).ok().out.trim_end().to_string()
-    }
-
-    /// `run`s the image with these options, to run these words.
-    #[must_use]
-    pub fn container(&self, options: &[&str], words: &[&str]) -> Output {
-        self.run(&[&["run"], options, &[NAME], words].concat())
-    }
-
     /// Where the daemon keeps images and containers.
     #[must_use]
     pub fn data(&self) -> PathBuf {
@@ -176,6 +146,18 @@ impl<'a> Docker<'a> {
     #[must_use]
     pub fn log(&self) -> String {
         self.daemon.as_ref().map(Running::complaints).unwrap_or_default()
+    }
+}
+
+impl Engine for Docker<'_> {
+    fn call(&self, words: &[&str]) -> Call {
+        let socket = format!("unix://{}", self.socket().display());
+        Call::new("/usr/bin/docker", self.host.files())
+            .with(|command| {
+                command.env("DOCKER_CONFIG", self.directory.join("client")).env("DOCKER_BUILDKIT", "0");
+                command.args(["--host", &socket]);
+            })
+            .args(words)
     }
 }
 

@@ -19,8 +19,32 @@ pub use rootless::Rootless;
 
 use std::path::Path;
 
-use crate::Host;
 use crate::process::until;
+use crate::{Call, Host, Output};
+
+/// An engine that is driven by a program whose verbs Docker has made usual.
+pub trait Engine {
+    /// A call of its program.
+    fn call(&self, words: &[&str]) -> Call;
+
+    /// Calls and waits.
+    #[must_use]
+    fn run(&self, words: &[&str]) -> Output {
+        self.call(words).run()
+    }
+
+    /// What a call that must succeed prints, without the line's end.
+    #[track_caller]
+    fn ok(&self, words: &[&str]) -> String {
+        self.run(words).ok().out.trim_end().to_string()
+    }
+
+    /// `run`s the image with these options, to run these words.
+    #[must_use]
+    fn container(&self, options: &[&str], words: &[&str]) -> Output {
+        self.run(&[&["run"], options, &[NAME], words].concat())
+    }
+}
 
 /// Removes the networks of the engine, which are bridges, and what it keeps outside of its own directories.
 fn leave(host: &Host, paths: &[&str]) {

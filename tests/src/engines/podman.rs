@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::engines::{Image, NAME, leave};
+use crate::engines::{Engine, Image, leave};
 use crate::process::until;
-use crate::{Call, Host, Output};
+use crate::{Call, Host};
 
 /// A podman of its own: storage, state and networks lie below the host's files.
 #[derive(Debug)]
@@ -33,19 +33,12 @@ impl<'a> Podman<'a> {
         podman
     }
 
-    /// Limits are stated since the engine would ask for more than a container of a test machine may have.
     fn configuration(&self, plugins: &[PathBuf]) -> String {
         let quoted: Vec<String> =
             plugins.iter().map(|path| format!("{:?}", path.display().to_string())).collect();
-        let program = self.host.runtime().program();
-        let name = program.file_name().unwrap().to_str().unwrap();
         format!(
-            "[containers]\ndefault_ulimits = [\"nofile=20000:20000\", \"nproc=32768:32768\"]\n\
-             [engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\nruntime = \"{name}\"\n\
-             runtime_supports_json = [\"{name}\"]\nruntime_supports_nocgroup = [\"{name}\"]\n\
-             [engine.runtimes]\n{name} = [\"{}\"]\n\
-             [network]\nnetwork_backend = \"cni\"\ncni_plugin_dirs = [{}]\nnetwork_config_dir = \"{}\"\n",
-            program.display(),
+            "{}[network]\nnetwork_backend = \"cni\"\ncni_plugin_dirs = [{}]\nnetwork_config_dir = \"{}\"\n",
+            configuration(self.host.runtime().program()),
             quoted.join(", "),
             self.networks().display(),
         )
@@ -57,9 +50,15 @@ impl<'a> Podman<'a> {
         self.directory.join("networks")
     }
 
-    /// A call of podman.
+    /// The engine's own files.
     #[must_use]
-    pub fn call(&self, words: &[&str]) -> Call {
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+}
+
+impl Engine for Podman<'_> {
+    fn call(&self, words: &[&str]) -> Call {
         let place = |name: &str| self.directory.join(name);
         Call::new("podman", self.host.files())
             .with(|command| {
@@ -71,24 +70,6 @@ impl<'a> Podman<'a> {
             .args(words)
             // Its monitor writes down where it stands that a container was short of memory.
             .within(&self.directory)
-    }
-
-    /// Calls and waits.
-    #[must_use]
-    pub fn run(&self, words: &[&str]) -> Output {
-        self.call(words).run()
-    }
-
-    /// `run`s the image with these options, to run these words.
-    #[must_use]
-    pub fn container(&self, options: &[&str], words: &[&str]) -> Output {
-        self.run(&[&["run"], options, &[NAME], words].concat())
-    }
-
-    /// The engine's own files.
-    #[must_use]
-    pub fn directory(&self) -> &Path {
-        &self.directory
     }
 }
 
@@ -102,6 +83,18 @@ impl Drop for Podman<'_> {
         let _ = Call::new("umount", self.host.files()).args([self.directory.join("root/overlay")]).run();
         leave(self.host, ELSEWHERE);
     }
+}
+
+/// The lines about the runtime. Limits are stated since the engine would ask for more than a container of a test machine may have.
+pub(super) fn configuration(program: &Path) -> String {
+    let name = program.file_name().unwrap().to_str().unwrap();
+    format!(
+        "[containers]\ndefault_ulimits = [\"nofile=20000:20000\", \"nproc=32768:32768\"]\n\
+         [engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\nruntime = \"{name}\"\n\
+         runtime_supports_json = [\"{name}\"]\nruntime_supports_nocgroup = [\"{name}\"]\n\
+         [engine.runtimes]\n{name} = [\"{}\"]\n",
+        program.display(),
+    )
 }
 
 /// Whether a podman or a monitor runs in this mount namespace.

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
-use crate::engines::{Image, NAME};
-use crate::{Call, Host, Output};
+use crate::engines::podman::configuration;
+use crate::engines::{Engine, Image};
+use crate::{Call, Host};
 
 /// A podman of a user who has no rights, whose home lies below the host's files.
 #[derive(Debug)]
 pub struct Rootless<'a> {
     host: &'a Host,
     home: PathBuf,
-    program: PathBuf,
 }
 
 /// The user's number.
@@ -39,8 +39,8 @@ impl<'a> Rootless<'a> {
         // A checkout may lie where only root looks.
         let program = host.files().join(host.runtime().program().file_name().unwrap());
         std::fs::copy(host.runtime().program(), &program).unwrap();
-        let podman = Self { host, home, program };
-        std::fs::write(settings.join("containers.conf"), podman.configuration()).unwrap();
+        let podman = Self { host, home };
+        std::fs::write(settings.join("containers.conf"), configuration(&program)).unwrap();
         std::fs::write(settings.join("storage.conf"), "[storage]\ndriver = \"overlay\"\n").unwrap();
         std::fs::set_permissions(SESSION, std::fs::Permissions::from_mode(0o700)).unwrap();
         host.tool(&["chown", "-R", "4711:4711", podman.home.to_str().unwrap(), SESSION]);
@@ -48,20 +48,16 @@ impl<'a> Rootless<'a> {
         podman
     }
 
-    fn configuration(&self) -> String {
-        let name = self.program.file_name().unwrap().to_str().unwrap();
-        format!(
-            "[containers]\ndefault_ulimits = [\"nofile=20000:20000\", \"nproc=32768:32768\"]\n\
-             [engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\nruntime = \"{name}\"\n\
-             runtime_supports_json = [\"{name}\"]\nruntime_supports_nocgroup = [\"{name}\"]\n\
-             [engine.runtimes]\n{name} = [\"{}\"]\n",
-            self.program.display(),
-        )
-    }
-
-    /// A call of podman by the user, with the least environment.
+    /// The directory of the user's session.
     #[must_use]
-    pub fn call(&self, words: &[&str]) -> Call {
+    pub fn session(&self) -> &Path {
+        Path::new(SESSION)
+    }
+}
+
+impl Engine for Rootless<'_> {
+    /// By the user, with the least environment.
+    fn call(&self, words: &[&str]) -> Call {
         let id = UID.to_string();
         let user = ["--reuid", &id, "--regid", &id, "--clear-groups", "podman"];
         Call::new("setpriv", self.host.files())
@@ -72,24 +68,6 @@ impl<'a> Rootless<'a> {
             .args(user)
             .args(words)
             .within(&self.home)
-    }
-
-    /// Calls and waits.
-    #[must_use]
-    pub fn run(&self, words: &[&str]) -> Output {
-        self.call(words).run()
-    }
-
-    /// `run`s the image with these options, to run these words.
-    #[must_use]
-    pub fn container(&self, options: &[&str], words: &[&str]) -> Output {
-        self.run(&[&["run"], options, &[NAME], words].concat())
-    }
-
-    /// The directory of the user's session.
-    #[must_use]
-    pub fn session(&self) -> &Path {
-        Path::new(SESSION)
     }
 }
 

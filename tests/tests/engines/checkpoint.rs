@@ -1,7 +1,7 @@
 //! Containers of engines, frozen and brought back by criu itself, where there is one that works on this kernel.
 
 use tests::criu::{KNOWLEDGE, criu};
-use tests::engines::{Docker, Image, NAME, Node, Podman};
+use tests::engines::{Docker, Engine, Image, NAME, Node, Podman};
 use tests::{Host, eventually, skip};
 
 /// A program that counts in a file, one by one.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tests::engines::cri::container;
 use tests::engines::cri::message::PortMapping;
-use tests::engines::{Containerd, Cri, Docker, Image, NAME, Node, PAUSE, Podman};
+use tests::engines::{Containerd, Cri, Docker, Engine, Image, NAME, Node, PAUSE, Podman};
 use tests::{Call, Host, eventually};
 
 use crate::networks::{SERVER, fetches, is_clean};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tare_bundle::network::{inside, new_namespace};
-use tests::engines::{Containerd, Image, Podman};
+use tests::engines::{Containerd, Engine, Image, Podman};
 use tests::{Host, eventually};
 
 /// Whose plugin is found first where both have one.

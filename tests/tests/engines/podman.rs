@@ -1,6 +1,6 @@
 //! Podman and buildah on the runtime under test.
 
-use tests::engines::{Image, NAME, PAUSE, Podman, Rootless};
+use tests::engines::{Engine, Image, NAME, PAUSE, Podman, Rootless};
 use tests::{Host, eventually};
 
 use crate::networks::Whose::{Go, Ours};
@@ -20,7 +20,7 @@ fn a_container_is_run_entered_stopped_and_removed() {
     }
     assert_eq!(quick(&[], &["sh", "-c", "exit 3"]).code, 3);
     assert_eq!(quick(&["--user", "1000"], &["id", "-u"]).ok().out, "1000\n");
-    let ok = |words: &[&str]| podman.run(words).ok().out.trim_end().to_string();
+    let ok = |words: &[&str]| podman.ok(words);
     let _ = podman.container(&["-d", "--name", "one", "--network", "none"], &["sleep", "100"]).ok();
     assert_eq!(ok(&["exec", "one", "echo", "in"]), "in");
     assert_eq!(podman.run(&["exec", "one", "sh", "-c", "exit 9"]).code, 9);
@@ -87,7 +87,7 @@ fn terminals_signals_and_ends() {
     let host = Host::for_engines();
     let image = Image::make(&host);
     let podman = Podman::start(&host, &tests::plugins(), &image);
-    let ok = |words: &[&str]| podman.run(words).ok().out.trim_end().to_string();
+    let ok = |words: &[&str]| podman.ok(words);
     let words = ["run", "-it", "--rm", "--network", "none", "-w", "/tmp", "-e", "WHO=me", NAME, "sh"];
     let shown = podman.call(&words).typed("test -t 0 && echo at $(pwd) as $WHO\nexit 4\n").run();
     assert!(shown.code == 4 && shown.out.contains("at /tmp as me"), "{shown:?}");
@@ -273,7 +273,7 @@ fn an_ordinary_user_runs_containers_without_a_cgroup() {
     let quick = |options: &[&str], words: &[&str]| {
         podman.container(&[&["--rm", "--network", "none"], options].concat(), words)
     };
-    let ok = |words: &[&str]| podman.run(words).ok().out.trim_end().to_string();
+    let ok = |words: &[&str]| podman.ok(words);
     let map = quick(&[], &["cat", "/proc/self/uid_map"]).ok().out;
     let map: Vec<&str> = map.split_whitespace().collect();
     assert_eq!(map, ["0", "4711", "1", "1", "300000", "65536"]);

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd as _;
 
 use tare_bundle::network::{inside, new_namespace};
-use tests::engines::{Docker, Image, NAME, Node};
+use tests::engines::{Docker, Engine, Image, NAME, Node};
 use tests::{Call, Host, eventually, eventually_within};
 
 /// How long a task may take to come up: each waits for a registry that is not there.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tests::engines::{Docker, Image, NAME};
+use tests::engines::{Docker, Engine, Image, NAME};
 use tests::{Host, skip_for};
 
 use super::{ALONE, node};

@@ -4,7 +4,7 @@ mod images;
 mod life;
 mod network;
 
-use tests::engines::{Docker, Image, NAME, Node};
+use tests::engines::{Docker, Engine, Image, NAME, Node};
 use tests::{Host, eventually};
 
 const ALONE: &[&str] = &[];

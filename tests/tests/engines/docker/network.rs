@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tests::engines::{Docker, Image, NAME};
+use tests::engines::{Docker, Engine, Image, NAME};
 use tests::{Call, Host, built, eventually, eventually_within};
 
 use super::{ALONE, node};
