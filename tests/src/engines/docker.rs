@@ -209,7 +209,7 @@ fn containerd(host: &Host, directory: &Path) -> Running {
     std::fs::write(&file, configuration).unwrap();
     let call = Call::new("containerd", host.files()).args(["--config".as_ref(), file.as_os_str()]);
     let call = call.with(|command| {
-        command.env("TARE_TEST", host.marker());
+        command.env("TARE_TEST", host.marker()).env("PATH", crate::criu::on_path(host.files()));
     });
     let running = call.spawn();
     eventually("containerd listens", || directory.join("containerd.sock").exists());

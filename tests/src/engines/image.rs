@@ -17,8 +17,8 @@ pub const PAUSE: &str = "docker.io/library/tare-pause:1";
 /// The programs of busybox that tests use.
 const APPLETS: &[&str] = &[
     "cat", "chmod", "echo", "env", "false", "grep", "head", "hostname", "httpd", "id", "ip", "kill", "ls",
-    "mkdir", "mount", "nc", "nslookup", "ping", "ps", "readlink", "rm", "sh", "sleep", "stat", "sysctl",
-    "test", "touch", "true", "umount", "wget",
+    "mkdir", "mount", "mv", "nc", "nslookup", "ping", "ps", "readlink", "rm", "sh", "sleep", "stat",
+    "sysctl", "test", "touch", "true", "umount", "wget",
 ];
 
 /// An image archive in the layout of OCI.

@@ -1,56 +1,47 @@
 //! Containers of engines, frozen and brought back by criu itself, where there is one that works on this kernel.
 
-use tests::criu::{KNOWLEDGE, criu};
+use tests::criu::{KNOWLEDGE, on_path};
 use tests::engines::{Docker, Engine, Image, NAME, Node, Podman};
-use tests::{Host, eventually, skip};
+use tests::{Host, eventually, needs_criu};
 
-/// A program that counts in a file, one by one.
-const COUNT: [&str; 3] = ["sh", "-c", "i=0; while true; do i=$((i+1)); echo $i >/count; sleep 0.1; done"];
-
-macro_rules! needs_criu {
-    () => {
-        if criu().is_none() {
-            skip!("there is no criu here that works on this kernel (CRIU names one)");
-        }
-    };
-}
-
-/// Engines look for criu in PATH.
-fn with_path(call: tests::Call) -> tests::Call {
-    let criu = criu().unwrap();
-    call.with(|command| {
-        let mut path = criu.parent().unwrap().as_os_str().to_owned();
-        path.push(":");
-        path.push(std::env::var_os("PATH").unwrap_or_default());
-        command.env("PATH", path);
-    })
-}
+/// A program that writes down that it begins, and then counts in a file, one by one.
+const COUNT: [&str; 3] = [
+    "sh",
+    "-c",
+    "echo begins >>/begun; i=0; while true; do i=$((i+1)); echo $i >/new; mv /new /count; sleep 0.1; done",
+];
 
 #[test]
 fn podman_freezes_brings_back_exports_and_imports() {
-    needs_criu!();
+    let _ = needs_criu!();
     let host = Host::for_engines();
     let image = Image::make(&host);
     let podman = Podman::start(&host, &tests::plugins(), &image);
-    let run = |words: &[&str]| with_path(podman.call(words)).run();
-    let count = |name: &str| {
-        let text = run(&["exec", name, "cat", "/count"]).ok().out;
-        text.trim().parse::<u32>().unwrap_or(0)
+    let run = |words: &[&str]| {
+        let call = podman.call(words).with(|command| {
+            command.env("PATH", on_path(host.files()));
+        });
+        call.run()
     };
+    let count = |name: &str| run(&["exec", name, "cat", "/count"]).ok().out.trim().parse::<u32>().unwrap();
+    let begun = |name: &str| run(&["exec", name, "cat", "/begun"]).ok().out;
     let _ = podman.container(&["-d", "--name", "one", "--network", "none"], &COUNT).ok();
+    eventually("it begins", || run(&["exec", "one", "test", "-e", "/count"]).code == 0);
     eventually("it counts", || count("one") > 3);
     let before = count("one");
     let _ = run(&["container", "checkpoint", "one"]).ok();
     assert_ne!(run(&["inspect", "-f", "{{.State.Status}}", "one"]).ok().out.trim(), "running");
     let _ = run(&["container", "restore", "one"]).ok();
-    assert!(count("one") >= before);
     eventually("it goes on", || count("one") > before + 3);
+    assert_eq!(begun("one"), "begins\n", "it is not begun anew");
     let archive = host.files().join("one.tar.gz");
     let archive = archive.to_string_lossy();
     let _ = run(&["container", "checkpoint", "--export", &archive, "one"]).ok();
     let _ = run(&["rm", "one"]).ok();
     let _ = run(&["container", "restore", "--import", &archive, "--name", "two"]).ok();
     assert!(count("two") > before);
+    eventually("it goes on", || count("two") > before + 9);
+    assert_eq!(begun("two"), "begins\n", "it is not begun anew");
     let _ = run(&["container", "checkpoint", "--leave-running", "two"]).ok();
     assert_eq!(run(&["inspect", "-f", "{{.State.Status}}", "two"]).ok().out.trim(), "running");
     let _ = run(&["rm", "-f", "-t", "0", "two"]).ok();
@@ -59,22 +50,23 @@ fn podman_freezes_brings_back_exports_and_imports() {
 
 #[test]
 fn docker_freezes_and_starts_again_from_there() {
-    needs_criu!();
+    let _ = needs_criu!();
     let host = Host::for_engines();
     let image = Image::make(&host);
     let node = Node { name: "one", network: None, options: &["--experimental"] };
     let docker = Docker::start(&host, node, &image);
     let ok = |words: &[&str]| docker.run(words).ok().out.trim().to_owned();
-    let count = || ok(&["exec", "one", "cat", "/count"]).parse::<u32>().unwrap_or(0);
+    let count = || ok(&["exec", "one", "cat", "/count"]).parse::<u32>().unwrap();
     let words = ["run", "-d", "--name", "one", "--network", "none", NAME];
     ok(&[&words[..], &COUNT].concat());
+    eventually("it begins", || docker.run(&["exec", "one", "test", "-e", "/count"]).code == 0);
     eventually("it counts", || count() > 3);
     let before = count();
     ok(&["checkpoint", "create", "one", "first"]);
     eventually("it has ended", || ok(&["inspect", "-f", "{{.State.Status}}", "one"]) == "exited");
     ok(&["start", "--checkpoint", "first", "one"]);
-    assert!(count() >= before);
     eventually("it goes on", || count() > before + 3);
+    assert_eq!(ok(&["exec", "one", "cat", "/begun"]), "begins", "it is not begun anew");
     ok(&["rm", "-f", "one"]);
     let _ = std::fs::remove_file(KNOWLEDGE);
     // containerd forgets its own copy of the images.

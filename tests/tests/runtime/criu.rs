@@ -12,10 +12,9 @@ use tests::{Call, Console, Container, Host, Kind, Output, eventually, skip, unde
 
 macro_rules! criu {
     () => {
-        match tests::criu::criu() {
-            Some(criu) if under_test() == Kind::Tare => criu,
-            Some(_) => skip!("this test is of our own runtime"),
-            None => skip!("there is no criu here that works on this kernel (CRIU names one)"),
+        match under_test() {
+            Kind::Tare => tests::needs_criu!(),
+            _ => skip!("this test is of our own runtime"),
         }
     };
 }
@@ -98,6 +97,19 @@ impl Stage {
         let list = self.container.verb(&["ps", "--format", "json"]).ok().json();
         list.as_array().unwrap().len()
     }
+
+    /// What the container's first process may do, by the kernel: its capabilities, its filter, and whether it may get more.
+    fn privileges(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.container.pid())).unwrap();
+        let of = |line: &&str| ["Cap", "Seccomp", "NoNewPrivs"].iter().any(|field| line.starts_with(field));
+        text.lines().filter(of).map(str::to_owned).collect()
+    }
+
+    /// The cgroups of the container's first process, as the host sees them, without those that nobody limits by.
+    fn cgroups(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(format!("/proc/{}/cgroup", self.container.pid())).unwrap();
+        text.lines().filter(|line| line.contains(self.container.id())).map(str::to_owned).collect()
+    }
 }
 
 impl Drop for Stage {
@@ -117,16 +129,21 @@ fn a_container_comes_back_twice_as_it_was() {
     // What an exec has left behind is a child of init's, and comes back as well.
     let _ = stage.payload(&["leave", "600"]).ok();
     let _ = stage.payload(&["write", "/kept/file", "kept"]).ok();
-    let before = stage.processes();
+    let seen = || {
+        let paths = ["/proc/keys", "/proc/timer_list", "/sys/firmware"];
+        let report = stage.container.exec(&[], &[&[PAYLOAD, "report"], &paths[..]].concat()).ok().json();
+        ["cgroup", "hostname", "rlimits", "devices", "paths"].map(|part| report[part].clone())
+    };
+    let before = (stage.processes(), stage.cgroups(), seen());
+    assert!(before.0 == 2 && !before.1.is_empty(), "{before:?}");
+    assert_eq!(before.2[4]["/proc/keys"]["read"], 0, "{before:?}");
     for _ in 0..2 {
         stage.frozen();
         let _ = stage.container.verb(&["state"]).fails().says(&["does not exist"]);
         stage.back(&[]);
         assert_eq!(stage.payload(&["cat", "/kept/file"]).ok().out, "kept");
-        assert_eq!(stage.processes(), before);
+        assert_eq!((stage.processes(), stage.cgroups(), seen()), before);
         assert_eq!(stage.container.limit("pids", "pids.max"), "20");
-        let report = stage.container.exec_report(&[]);
-        assert_eq!(report["cgroup"], stage.container.exec_report(&[])["cgroup"]);
     }
     let _ = stage.container.kill("KILL").ok();
     stage.container.becomes("stopped");
@@ -143,14 +160,12 @@ fn dockers_profile_and_capabilities_come_back() {
         .set("/process/terminal", false);
     let container = host.container(config.remove("/linux/cgroupsPath"));
     let stage = Stage { container, host, criu }.started(&[]);
-    let status = |field: &str| {
-        let text = std::fs::read_to_string(format!("/proc/{}/status", stage.container.pid())).unwrap();
-        text.lines().find(|line| line.starts_with(field)).unwrap_or_default().to_owned()
-    };
-    let before = ["Cap", "Seccomp:", "NoNewPrivs:"].map(status);
+    let before = stage.privileges();
+    assert!(before.contains(&"Seccomp:\t2".to_owned()), "{before:?}");
+    assert!(before.iter().any(|line| line.starts_with("CapEff:") && !line.ends_with("0000")), "{before:?}");
     stage.frozen();
     stage.back(&[]);
-    assert_eq!(["Cap", "Seccomp:", "NoNewPrivs:"].map(status), before);
+    assert_eq!(stage.privileges(), before);
 }
 
 #[test]
