@@ -1,4 +1,5 @@
-//! The list of behaviours: every test and check that it names is there, and every row has a proof, a reason or an issue.
+//! The lists of behaviours and of skips: every test and check that they name is there, and every row has a proof, a reason or
+//! an issue.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "all of it is test code")]
 
 use std::collections::BTreeSet;
@@ -6,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 /// Of the runtime, and of the plugins.
 const LISTS: [&str; 2] = [include_str!("../COVERAGE.md"), include_str!("../../plugins/COVERAGE.md")];
+
+/// The tests that may be skipped.
+const SKIPS: &str = include_str!("../skips.txt");
 
 /// The rows of the tables: the behaviour and what is said of it.
 fn rows() -> Vec<(&'static str, &'static str)> {
@@ -31,6 +35,30 @@ fn sources(directory: &Path, all: &mut Vec<PathBuf>) {
     }
 }
 
+/// The names of a file's tests.
+fn tests_of(text: &str) -> impl Iterator<Item = &str> {
+    let after = text.match_indices("#[test]").map(|(at, _)| text.split_at(at).1);
+    after.map(|rest| rest.split("fn ").nth(1).and_then(|name| name.split('(').next()).unwrap())
+}
+
+/// The live tests as the harness names them, by the modules of their program.
+fn live() -> BTreeSet<String> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut files = Vec::new();
+    sources(&top, &mut files);
+    let mut names = BTreeSet::new();
+    for file in files {
+        let below = file.strip_prefix(&top).unwrap().with_extension("");
+        // The first is the program; what is called after neither it nor its directory is a module.
+        let parts = below.components().skip(1).map(|part| part.as_os_str().to_string_lossy().into_owned());
+        let modules: Vec<String> = parts.filter(|part| part != "main" && part != "mod").collect();
+        for name in tests_of(&std::fs::read_to_string(&file).unwrap()) {
+            names.insert([&modules[..], &[name.to_owned()]].concat().join("::"));
+        }
+    }
+    names
+}
+
 /// Every test of the workspace by its module or its directory, and every check of the conformance runner.
 fn there() -> BTreeSet<String> {
     let mut files = Vec::new();
@@ -39,8 +67,7 @@ fn there() -> BTreeSet<String> {
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
         let part = |path: &Path| path.file_stem().unwrap().to_string_lossy().into_owned();
-        for (_, rest) in text.match_indices("#[test]").map(|(at, _)| text.split_at(at)) {
-            let name = rest.split("fn ").nth(1).and_then(|name| name.split('(').next()).unwrap();
+        for name in tests_of(&text) {
             names.insert(format!("{}::{name}", part(&file)));
             names.insert(format!("{}::{name}", part(file.parent().unwrap())));
         }
@@ -66,6 +93,21 @@ fn every_test_that_is_named_is_there() {
         .filter(|name| !there.contains(*name))
         .collect();
     assert!(missing.is_empty(), "COVERAGE.md names what is not there: {missing:#?}");
+}
+
+#[test]
+fn every_skip_is_of_a_test_that_is_there_listed_once_and_has_a_reason() {
+    let live = live();
+    // The first line says what the list is.
+    let lines: Vec<&str> = SKIPS.lines().skip(1).filter(|line| !line.is_empty()).collect();
+    assert!(lines.len() > 10, "{lines:?}");
+    let mut seen = BTreeSet::new();
+    for line in lines {
+        let (name, reason) = line.split_once("  ").unwrap_or((line, ""));
+        assert!(live.contains(name), "tests/skips.txt names what is not there: {name}");
+        assert!(!reason.trim().is_empty(), "tests/skips.txt has no reason for {name}");
+        assert!(seen.insert(name), "tests/skips.txt names {name} twice");
+    }
 }
 
 #[test]
