@@ -51,4 +51,11 @@ fn groups_of_version_2_alone_do_all_that_is_tested_of_groups() {
     let text = String::from_utf8_lossy(&output.stdout);
     eprintln!("{text}");
     assert!(text.contains("\nGROUPS WORK"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    // A name that fits no test would be passed over there.
+    for module in MODULES {
+        let ran =
+            text.lines().any(|line| line.starts_with(&format!("test {module}")) && line.ends_with("ok"));
+        assert!(ran, "no test of {module} was run: {text}");
+    }
+    assert!(!text.contains("the machine has version 1"), "they were skipped there too: {text}");
 }
