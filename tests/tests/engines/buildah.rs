@@ -88,7 +88,7 @@ fn a_working_container_runs_what_it_is_told_and_as_whom() {
     assert_eq!(std::fs::read_to_string(shared.join("f")).unwrap(), "one\n");
     assert_eq!(run(&[], &["sh", "-c", "exit 5"]).run().code, 5);
     assert_ne!(run(&[], &["no-such-program"]).run().code, 0);
-    let shown = run(&["--tty"], &["sh"]).typed("test -t 0 && echo a terminal\nexit 4\n").run();
+    let shown = run(&["--tty"], &["sh"]).typed("test -t 0 && echo a $(echo terminal)\nexit 4\n").run();
     assert!(shown.code == 4 && shown.out.contains("a terminal"), "{shown:?}");
 }
 

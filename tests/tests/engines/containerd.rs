@@ -26,7 +26,8 @@ fn a_task_is_run_entered_paused_and_killed() {
     let _ = engine.container("long", &["-d"], &["sleep", "100"]).run().ok();
     let task = |words: &[&str]| engine.run(&[&["task"], words].concat()).ok().out;
     assert!(task(&["list"]).contains("RUNNING"));
-    assert!(task(&["exec", "--exec-id", "e1", "long", "id"]).contains("uid=0"));
+    let said = task(&["exec", "--exec-id", "e1", "long", "id"]);
+    assert!(said.contains("uid=0"), "{said:?}");
     assert_eq!(engine.run(&["task", "exec", "--exec-id", "e2", "long", "sh", "-c", "exit 9"]).code, 9);
     assert!(task(&["ps", "long"]).lines().count() >= 2);
     task(&["pause", "long"]);
@@ -80,7 +81,7 @@ fn a_terminal_signals_and_a_second_start() {
     let mut listening = engine.container("one", &[], &["sh", "-c", listens]).spawn();
     eventually("it listens", || listening.printed().contains("ready"));
     let shown = engine.call(&["task", "exec", "-t", "--exec-id", "e1", "one", "sh"]);
-    let shown = shown.typed("test -t 1 && echo a terminal\nexit 6\n").run();
+    let shown = shown.typed("test -t 1 && echo a $(echo terminal)\nexit 6\n").run();
     assert!(shown.code == 6 && shown.out.contains("a terminal"), "{shown:?}");
     let user = ["task", "exec", "--exec-id", "e2", "--user", "1000:1000", "--cwd", "/tmp", "one"];
     let told = engine.run(&[&user[..], &["sh", "-c", "id -u; pwd"]].concat()).ok().out;

@@ -335,9 +335,18 @@ fn a_container_that_does_not_run_is_refused() {
     stage.container.becomes("stopped");
     let _ = stage.checkpoint(&[]).fails().says(&["stopped"]);
     let _ = stage.host.runtime().run(&["checkpoint", "nobody"]).fails().says(&["does not exist"]);
+}
+
+#[test]
+fn a_value_that_criu_does_not_know_is_refused_and_nothing_is_dumped() {
+    let stage = Stage::new(|config| config);
     for (option, value) in
         [("--empty-ns", "pid"), ("--manage-cgroups-mode", "none"), ("--page-server", "here")]
     {
-        let _ = stage.checkpoint(&[option, value]).fails();
+        let _ = stage.checkpoint(&[option, value]).fails().says(&[value]);
     }
+    assert_eq!(stage.container.status(), "running");
+    let notes = std::fs::read_to_string(stage.notes()).unwrap_or_default();
+    let requests = notes.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    assert!(requests.into_iter().all(|request| request["kind"] != DUMP), "{notes}");
 }

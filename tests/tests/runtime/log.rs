@@ -73,7 +73,9 @@ fn debug_lines_go_to_the_log_file_only() {
     let output = host.runtime().run(&words).ok();
     container.run().ok();
     assert_eq!(output.err, "");
-    for line in std::fs::read_to_string(log).unwrap().lines() {
+    let text = std::fs::read_to_string(log).unwrap();
+    assert!(!text.is_empty(), "nothing is told");
+    for line in text.lines() {
         let object: Value = serde_json::from_str(line).unwrap();
         assert_eq!(object["level"], "debug");
     }

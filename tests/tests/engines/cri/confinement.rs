@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
+use tests::Host;
 use tests::engines::Cri;
 use tests::engines::cri::message::{
-    Capability, Device, Empty, IdRequest, Int64Value, LinuxContainerSecurityContext, Mount, MountPropagation,
-    NamespaceMode, NamespaceOption, PodSandboxConfig, ProfileType, SecurityProfile,
+    Capability, ContainerStatusResponse, Device, Empty, IdRequest, Int64Value, LinuxContainerSecurityContext,
+    Mount, MountPropagation, NamespaceMode, NamespaceOption, PodSandboxConfig, ProfileType, SecurityProfile,
 };
 use tests::engines::cri::{Pod, container};
-use tests::{Host, eventually};
 
-use super::start;
+use super::{NOT_FOUND, start};
 
 /// What a program prints under a security context; it must end well.
 fn prints(
@@ -134,15 +134,17 @@ fn process_ids_are_the_containers_the_pods_anothers_or_the_nodes() {
     };
     let pod = cri.run_pod(&cri.host_pod("pids"));
     let processes = |id: &str| cri.exec(id, &["ps", "-o", "pid,args"]);
+    // The number is the whole of it, and not the end of one.
+    let first = |seen: &str, program: &str| seen.lines().any(|line| line.trim() == format!("1 {program}"));
     let alone = cri.run(&pod, sleeps("alone", space(NamespaceMode::Container, "")));
     let seen = processes(&alone);
-    assert!(seen.contains("1 sleep 100") && !seen.contains("86400"), "{seen}");
+    assert!(first(&seen, "sleep 100") && !seen.contains("86400"), "{seen}");
     let shared = cri.run(&pod, sleeps("shared", space(NamespaceMode::Pod, "")));
     let seen = processes(&shared);
-    assert!(seen.contains("1 /bin/payload sleep 86400") && seen.contains("sleep 100"), "{seen}");
+    assert!(first(&seen, "/bin/payload sleep 86400") && seen.contains("sleep 100"), "{seen}");
     let joined = cri.run(&pod, sleeps("joined", space(NamespaceMode::Target, &alone)));
     let seen = processes(&joined);
-    assert!(seen.contains("1 sleep 100") && seen.matches("sleep 100").count() == 2, "{seen}");
+    assert!(first(&seen, "sleep 100") && seen.matches("sleep 100").count() == 2, "{seen}");
     // What one leaves in shared memory the other finds.
     let _ = cri.exec(&alone, &["touch", "/dev/shm/left"]);
     let _ = cri.exec(&shared, &["test", "-e", "/dev/shm/left"]);
@@ -245,6 +247,7 @@ fn devices_and_a_source_that_is_missing() {
     let refused = cri.ask::<Empty>("StartContainer", &IdRequest { id: made.clone() }).unwrap_err();
     assert!(refused.message.contains("/no/such/place/device"), "{refused:?}");
     cri.tell("RemoveContainer", &made);
-    eventually("nothing of it is left", || cri.exec(&id, &["true"]).is_empty());
+    let gone = cri.ask::<ContainerStatusResponse>("ContainerStatus", &IdRequest { id: made });
+    assert_eq!(gone.unwrap_err().code, NOT_FOUND);
     cri.end_pod(&pod);
 }

@@ -14,11 +14,10 @@ use tests::engines::cri::message::{
 };
 use tests::{Host, eventually};
 
-use super::start;
+use super::{NOT_FOUND, start};
 
-/// gRPC's codes.
+/// gRPC's code for it.
 const DEADLINE_EXCEEDED: u32 = 4;
-const NOT_FOUND: u32 = 5;
 
 fn containers(cri: &Cri<'_>, filter: ContainerFilter) -> Vec<String> {
     let asked = ListContainersRequest { filter: Some(filter) };

@@ -97,7 +97,7 @@ fn builds(docker: &Docker<'_>, host: &Host, builder: &str) {
     assert_eq!(docker.ok(&["run", "--rm", "built:1"]), "given\n0\ncopied\nyes\n/made");
     std::fs::write(context.join("Dockerfile"), format!("FROM {NAME}\nRUN exit 9\n")).unwrap();
     let failed = call(&[]).run().fails();
-    assert!(format!("{}{}", failed.out, failed.err).contains('9'), "{failed:?}");
+    assert!(format!("{}{}", failed.out, failed.err).contains("code: 9"), "{failed:?}");
 }
 
 #[test]
