@@ -95,7 +95,6 @@ fn podman_runs_by_its_page() {
         "{page}\nnetwork_config_dir = \"{}\"\n[containers]\ndefault_ulimits = [\"nofile=20000:20000\", \"nproc=32768:32768\"]\n",
         networks.display()
     );
-    let own = own.replace("runtime_supports_nocgroups", "runtime_supports_nocgroup");
     std::fs::write(podman.directory().join("containers.conf"), own).unwrap();
     assert_eq!(podman.container(&["--rm", "--network", "none"], &["echo", "hello"]).ok().out, "hello\n");
     assert!(podman.container(&["--rm"], &["ip", "-o", "link"]).ok().out.contains("eth0"));
