@@ -4,7 +4,7 @@
 # `make test-vm` builds the programs first. Not part of `make test`.
 #
 #   tests/vm.sh            the script of this directory
-#   tests/vm.sh SCRIPT     another one: it finds the programs on its PATH, and /payload
+#   tests/vm.sh SCRIPT     another one: it finds the programs and how to check in /payload
 #
 # What is made is kept in target/vm: `rm -r target/vm` makes it anew. `tests/setup.sh vm`
 # installs what it takes.
@@ -91,6 +91,7 @@ payload() {
     for name in sh sleep cat true; do
         ln -s busybox "$out/payload/bundle/rootfs/bin/$name"
     done
+    cp "$here/vm/checks.sh" "$out/payload/"
     cp "$script" "$out/payload/script"
     tar -C "$out/payload" -cf "$out/payload.tar" .
 }

@@ -149,6 +149,19 @@ impl Host {
         self.adopt(id, bundle.path())
     }
 
+    /// A container of that configuration which has been created and started.
+    ///
+    /// # Panics
+    /// The runtime refuses either.
+    #[track_caller]
+    #[must_use]
+    pub fn running(&self, config: Config) -> Container {
+        let mut container = self.container(config);
+        container.create();
+        container.start();
+        container
+    }
+
     /// A container with a bundle that the test has made.
     #[must_use]
     pub fn adopt(&self, id: String, bundle: &Path) -> Container {

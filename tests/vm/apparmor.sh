@@ -1,18 +1,6 @@
 # Labels where AppArmor is switched on, as Debian's kernel has it: `tests/vm.sh tests/vm/apparmor.sh`.
-# Each line that begins with "NOT OK" is a failure; the last one says whether there was any.
 
-export PATH=/payload:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-failed=0
-
-# is NAME EXPECTED GOT
-is() {
-    if [ "$2" = "$3" ]; then
-        echo "ok - $1"
-    else
-        echo "NOT OK - $1: expected '$2', got '$3'"
-        failed=1
-    fi
-}
+. /payload/checks.sh
 
 # configured PROFILE ARGUMENTS [FILTER]
 configured() {
@@ -54,12 +42,7 @@ is "without one" unconfined "$(tare exec three cat /proc/self/attr/current)"
 is "exec with one of its own" "tare-box (enforce)" "$(tare exec --apparmor tare-box three cat /proc/self/attr/current)"
 tare delete --force three
 configured no-such-profile '["true"]'
-tare run four 2>/run/said
-is "a profile that is not there" 1 $?
-case $(cat /run/said) in
-*no-such-profile*) echo "ok - it is named" ;;
-*) echo "NOT OK - it is not named: $(cat /run/said)" && failed=1 ;;
-esac
+refused "a profile that is not there" no-such-profile tare run four
 configured unconfined '["cat", "/proc/self/attr/current"]'
 is "unconfined" unconfined "$(tare run five)"
 exit $failed

@@ -1,45 +1,7 @@
 # What `--systemd-cgroup` does with systemd itself: units, properties, reloads, failures, other users. Run by tests/vm.sh.
-# Each line that begins with "NOT OK" is a failure; the last one says whether there was any.
 
-export PATH=/payload:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+. /payload/checks.sh
 top=/sys/fs/cgroup
-said=/tmp/said.$(id -u)
-failed=0
-
-# is NAME EXPECTED GOT
-is() {
-    if [ "$2" = "$3" ]; then
-        echo "ok - $1"
-    else
-        echo "NOT OK - $1: expected '$2', got '$3'"
-        failed=1
-    fi
-}
-
-# works NAME COMMAND...
-works() {
-    name=$1
-    shift
-    "$@" >$said 2>&1
-    code=$?
-    is "$name" 0 $code
-    [ $code = 0 ] || cat $said
-}
-
-# refused NAME WORDS COMMAND...
-refused() {
-    name=$1 words=$2
-    shift 2
-    if "$@" >$said 2>&1; then
-        echo "NOT OK - $name: it is not refused"
-        failed=1
-    elif grep -q "$words" $said; then
-        echo "ok - $name"
-    else
-        echo "NOT OK - $name: no '$words' in $(cat $said)"
-        failed=1
-    fi
-}
 
 property() { systemctl $manager show "$1" -p "$2" --value; }
 status() { tare state "$1" | jq -r .status; }
@@ -193,7 +155,7 @@ works delete tare delete --force mine
 works "the unit is gone" is_gone tare-mine.scope
 exit $failed
 END
-sed -n '/^top=/,/^is_gone/p' /payload/script >/run/functions
+sed -n '/checks.sh$/,/^is_gone/p' /payload/script >/run/functions
 cp -r /payload/bundle /run/users
 chown -R user /run/users
 systemd-run --quiet --pipe --wait --uid=user --slice=user-1000.slice sh -c "PATH=$PATH sh /run/user.sh outside" || failed=1

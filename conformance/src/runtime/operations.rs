@@ -131,15 +131,7 @@ pub(super) const CHECKS: &[Check] = &[
         name: "start-needs-a-process",
         place: "runtime.md#start",
         sentence: "This operation MUST generate an error if `process` was not set.",
-        run: |bed| {
-            let stage = Stage::new(bed)?;
-            let mut container = stage.container(stage.config(&[])?.remove("/process"))?;
-            // A runtime that needs it for create already says so there.
-            if container.try_create(&[])?.code == 0 {
-                container.verb(&["start"])?.fails()?;
-            }
-            Ok(())
-        },
+        run: |bed| Stage::new(bed)?.needs_a_process(),
     },
     Check {
         name: "kill-needs-an-id",

@@ -13,14 +13,7 @@ pub(super) const CHECKS: &[Check] = &[
         name: "process-is-required-by-start",
         place: "config.md#process",
         sentence: "This property is REQUIRED when `start` is called.",
-        run: |bed| {
-            let stage = Stage::new(bed)?;
-            let mut container = stage.container(stage.config(&[])?.remove("/process"))?;
-            if container.try_create(&[])?.code == 0 {
-                container.verb(&["start"])?.fails()?;
-            }
-            Ok(())
-        },
+        run: |bed| Stage::new(bed)?.needs_a_process(),
     },
     Check {
         name: "console-size-without-a-terminal",

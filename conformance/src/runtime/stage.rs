@@ -110,6 +110,15 @@ impl<'a> Stage<'a> {
         ensure!(container.try_state()?.code != 0, "create failed and left the container");
         Ok(())
     }
+
+    /// Checks that a container without a process is not started. A runtime that needs it for create already says so there.
+    pub(super) fn needs_a_process(&self) -> Result<()> {
+        let mut container = self.container(self.config(&[])?.remove("/process"))?;
+        if container.try_create(&[])?.code == 0 {
+            container.verb(&["start"])?.fails()?;
+        }
+        Ok(())
+    }
 }
 
 impl Container<'_> {

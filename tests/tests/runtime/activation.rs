@@ -16,13 +16,15 @@ fn listen(host: &Host) -> (UnixDatagram, String) {
 
 fn create(host: &Host, container: &Container, notify: &str) {
     let bundle = container.bundle().to_string_lossy().into_owned();
-    let call = host.runtime().call(&["create", "--bundle", &bundle, container.id()]);
-    let _ = call
-        .with(|command| {
-            command.env("NOTIFY_SOCKET", notify);
-        })
-        .run()
-        .ok();
+    call(host, &["create", "--bundle", &bundle, container.id()], notify);
+}
+
+/// Calls with a socket that is to be told of the service.
+fn call(host: &Host, words: &[&str], notify: &str) {
+    let call = host.runtime().call(words).with(|command| {
+        command.env("NOTIFY_SOCKET", notify);
+    });
+    let _ = call.run().ok();
 }
 
 fn received(socket: &UnixDatagram) -> String {
@@ -37,13 +39,7 @@ fn readiness_is_passed_on_with_the_pid_of_init() {
     let (socket, path) = listen(&host);
     let container = host.container(host.config(&["do", "notify STATUS=busy", "notify READY=1", "sleep 60"]));
     create(&host, &container, &path);
-    let call = host.runtime().call(&["start", container.id()]);
-    let _ = call
-        .with(|command| {
-            command.env("NOTIFY_SOCKET", &path);
-        })
-        .run()
-        .ok();
+    call(&host, &["start", container.id()], &path);
     let text = received(&socket);
     assert_eq!(text, format!("READY=1\nMAINPID={}\n", container.pid()));
 }
@@ -54,13 +50,7 @@ fn start_waits_for_it_no_longer_than_the_container_lives() {
     let (_socket, path) = listen(&host);
     let container = host.container(host.config(&["sleep", "0.3"]));
     create(&host, &container, &path);
-    let call = host.runtime().call(&["start", container.id()]);
-    let _ = call
-        .with(|command| {
-            command.env("NOTIFY_SOCKET", &path);
-        })
-        .run()
-        .ok();
+    call(&host, &["start", container.id()], &path);
     assert_eq!(container.status(), "stopped");
 }
 

@@ -154,7 +154,7 @@ fn block_io_limits_are_the_kernels() {
 }
 
 /// The numbers of the disk that is first in the machine's list.
-fn a_disk() -> Option<(u32, u32)> {
+pub(super) fn a_disk() -> Option<(u32, u32)> {
     let entry = std::fs::read_dir("/sys/block").ok()?.flatten().next()?;
     let text = std::fs::read_to_string(entry.path().join("dev")).ok()?;
     let (major, minor) = text.trim().split_once(':')?;

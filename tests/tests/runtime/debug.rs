@@ -4,10 +4,7 @@ use serde_json::Value;
 use tests::{Container, Host};
 
 fn running(host: &Host) -> Container {
-    let mut container = host.container(host.config(&["sleep", "60"]).pids(20).memory(64 << 20));
-    container.create();
-    container.start();
-    container
+    host.running(host.config(&["sleep", "60"]).pids(20).memory(64 << 20))
 }
 
 fn value<'v>(answer: &'v Value, section: &str, name: &str) -> &'v str {

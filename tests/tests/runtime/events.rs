@@ -4,10 +4,7 @@ use serde_json::Value;
 use tests::{Container, Host, eventually};
 
 fn running(host: &Host, words: &[&str]) -> Container {
-    let mut container = host.container(host.config(words).memory(64 << 20));
-    container.create();
-    container.start();
-    container
+    host.running(host.config(words).memory(64 << 20))
 }
 
 fn lines(text: &str) -> Vec<Value> {

@@ -6,18 +6,10 @@ use std::path::Path;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
-use tare_bundle::config::Config;
 use tests::{Console, Container, Host, eventually};
 
-fn running(host: &Host, config: Config) -> Container {
-    let mut container = host.container(config);
-    container.create();
-    container.start();
-    container
-}
-
 fn sleeping(host: &Host) -> Container {
-    running(host, host.config(&["sleep", "60"]))
+    host.running(host.config(&["sleep", "60"]))
 }
 
 fn link(pid: i32, name: &str) -> String {
@@ -106,7 +98,7 @@ fn a_created_container_can_be_entered_and_stays_created() {
 #[test]
 fn a_stopped_container_is_refused() {
     let host = Host::new();
-    let container = running(&host, host.config(&["true"]));
+    let container = host.running(host.config(&["true"]));
     container.becomes("stopped");
     let output = container.exec(&[], &["/bin/payload", "true"]).fails();
     assert_eq!(output.code, 255);
@@ -151,7 +143,7 @@ fn options_change_what_the_configuration_says() {
 fn home_is_that_of_the_user() {
     let host = Host::new();
     let config = host.config(&["sleep", "60"]).set("/process/env", json!(["PATH=/bin"]));
-    let container = running(&host, config);
+    let container = host.running(config);
     for (user, home) in [("0", "HOME=/root"), ("1000", "HOME=/tmp"), ("4711:4711", "HOME=/")] {
         let report = container.exec_report(&["--user", user]);
         assert!(report["env"].as_array().unwrap().contains(&json!(home)), "{home}: {}", report["env"]);
@@ -169,7 +161,7 @@ fn a_name_for_a_user_is_refused() {
 fn a_process_document_says_all_but_what_it_leaves_out() {
     let host = Host::new();
     let config = host.config(&["sleep", "60"]).env("SECRET=1");
-    let container = running(&host, config);
+    let container = host.running(config);
     let document = host.files().join("process.json");
     let process =
         json!({"cwd": "/bin", "args": ["payload", "report"], "env": ["PATH=/bin"], "user": {"uid": 1000}});
@@ -255,7 +247,7 @@ fn an_added_capability_is_ambient_beside_inheritable_ones() {
     let config = ["bounding", "inheritable", "permitted"].iter().fold(config, |config, set| {
         config.set(&format!("/process/capabilities/{set}"), json!(["CAP_CHOWN"]))
     });
-    let container = running(&host, config);
+    let container = host.running(config);
     let sets = container.exec_report(&["--cap", "CAP_KILL", "--user", "1000"])["capabilities"].clone();
     assert!(sets["ambient"].as_array().unwrap().contains(&json!("CAP_KILL")), "{sets}");
 }
@@ -263,7 +255,7 @@ fn an_added_capability_is_ambient_beside_inheritable_ones() {
 #[test]
 fn new_privileges_are_given_up_as_asked() {
     let host = Host::new();
-    let container = running(&host, host.config(&["sleep", "60"]).set("/process/noNewPrivileges", false));
+    let container = host.running(host.config(&["sleep", "60"]).set("/process/noNewPrivileges", false));
     assert_eq!(container.exec_report(&[])["no_new_privs"], false);
     assert_eq!(container.exec_report(&["--no-new-privs"])["no_new_privs"], true);
 }
@@ -273,7 +265,7 @@ fn the_filter_and_the_limits_of_the_container_hold() {
     let host = Host::new();
     let limits = json!([{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}]);
     let config = host.config(&["sleep", "60"]).set("/process/rlimits", limits).seccomp().unwrap();
-    let container = running(&host, config);
+    let container = host.running(config);
     let report = container.exec_report(&[]);
     assert_eq!(report["seccomp"], 2);
     assert_eq!(report["rlimits"]["RLIMIT_NOFILE"], json!({"soft": 100, "hard": 200}));
@@ -363,7 +355,7 @@ fn clocks_are_the_containers() {
     let host = Host::new();
     let offsets = json!({"boottime": {"secs": 100_000, "nanosecs": 0}});
     let config = host.config(&["sleep", "60"]).namespace("time").set("/linux/timeOffsets", offsets);
-    let container = running(&host, config);
+    let container = host.running(config);
     let text = container.exec(&[], &["/bin/payload", "cat", "/proc/uptime"]).ok().out;
     let uptime: f64 = text.split(' ').next().unwrap().parse().unwrap();
     let hosts = std::fs::read_to_string("/proc/uptime").unwrap();

@@ -20,13 +20,6 @@ fn own(kind: &str) -> u64 {
 }
 
 #[track_caller]
-fn running(host: &Host, config: tare_bundle::config::Config) -> Container {
-    let mut container = host.container(config);
-    container.create();
-    container.start();
-    container
-}
-
 #[test]
 fn a_namespace_without_a_path_is_new() {
     let host = Host::new();
@@ -50,7 +43,7 @@ fn a_namespace_that_is_not_listed_is_the_runtimes() {
 #[test]
 fn a_namespace_with_a_path_is_joined() {
     let host = Host::new();
-    let first = running(&host, host.config(&["sleep", "60"]));
+    let first = host.running(host.config(&["sleep", "60"]));
     let pid = first.pid();
     for (kind, kernel) in
         [("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("cgroup", "cgroup"), ("pid", "pid")]
@@ -64,7 +57,7 @@ fn a_namespace_with_a_path_is_joined() {
 #[test]
 fn a_joined_namespace_outlives_the_second_container() {
     let host = Host::new();
-    let first = running(&host, host.config(&["serve", "8080", "still here"]));
+    let first = host.running(host.config(&["serve", "8080", "still here"]));
     let path = format!("/proc/{}/ns/net", first.pid());
     first.prints("ready");
     let joined = host.config(&["fetch", "http://127.0.0.1:8080/"]).join("network", &path);
@@ -138,9 +131,9 @@ fn every_id_can_be_mapped() {
 #[test]
 fn a_container_that_joins_a_pid_namespace_can_be_killed() {
     let host = Host::new();
-    let first = running(&host, host.config(&["sleep", "60"]));
+    let first = host.running(host.config(&["sleep", "60"]));
     let path = format!("/proc/{}/ns/pid", first.pid());
-    let second = running(&host, host.config(&["sleep", "60"]).join("pid", &path));
+    let second = host.running(host.config(&["sleep", "60"]).join("pid", &path));
     let _ = second.kill("KILL").ok();
     second.becomes("stopped");
     assert_eq!(first.status(), "running");

@@ -4,10 +4,7 @@ use serde_json::{Value, json};
 use tests::{Container, Host};
 
 fn running(host: &Host) -> Container {
-    let mut container = host.container(host.config(&["sleep", "60"]));
-    container.create();
-    container.start();
-    container
+    host.running(host.config(&["sleep", "60"]))
 }
 
 #[test]

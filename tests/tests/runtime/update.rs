@@ -6,10 +6,7 @@ use tests::{Container, Host, Output};
 const MIB: i64 = 1 << 20;
 
 fn running(host: &Host) -> Container {
-    let mut container = host.container(host.config(&["sleep", "60"]).memory(64 * MIB).pids(20));
-    container.create();
-    container.start();
-    container
+    host.running(host.config(&["sleep", "60"]).memory(64 * MIB).pids(20))
 }
 
 fn update(container: &Container, options: &[&str]) -> Output {

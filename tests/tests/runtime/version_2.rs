@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tests::{Container, Host, Output, eventually, skip_for};
 
+use super::cgroups::a_disk;
+
 const TOP: &str = "/sys/fs/cgroup";
 const MIB: i64 = 1 << 20;
 
@@ -155,9 +157,8 @@ fn a_file_that_is_not_there_and_one_without_its_controller_are_told() {
 fn io_is_limited_by_device_and_by_weight() {
     alone!();
     let host = Host::new();
-    let Some(device) = a_disk() else { tests::skip!("there is no disk") };
-    let (major, minor) = device.split_once(':').unwrap();
-    let (major, minor): (u32, u32) = (major.parse().unwrap(), minor.parse().unwrap());
+    let Some((major, minor)) = a_disk() else { tests::skip!("there is no disk") };
+    let device = format!("{major}:{minor}");
     let limits = |rate: u32| json!([{"major": major, "minor": minor, "rate": rate}]);
     let container = created(
         &host,
@@ -171,13 +172,6 @@ fn io_is_limited_by_device_and_by_weight() {
     let lines = format!("{device} rbps=5\n{device} wiops=7");
     let container = created(&host, &json!({"unified": {"io.max": lines}}));
     assert_eq!(container.limit("", "io.max"), format!("{device} rbps=5 wbps=max riops=max wiops=7"));
-}
-
-/// The numbers of a disk whose use the kernel limits.
-fn a_disk() -> Option<String> {
-    let disks = std::fs::read_dir("/sys/block").ok()?.flatten();
-    let mut numbers = disks.filter_map(|disk| std::fs::read_to_string(disk.path().join("dev")).ok());
-    numbers.next().map(|text| text.trim().to_owned())
 }
 
 #[test]
