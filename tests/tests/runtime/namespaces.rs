@@ -186,7 +186,7 @@ fn root_of_a_user_namespace_sees_itself_as_root_and_the_default_devices_work() {
     );
     open_to_mapped(&container);
     let report = container.run().ok().json();
-    assert_eq!(report["uid"], 0);
+    assert_eq!((&report["uid"], &report["pid"]), (&0.into(), &1.into()));
     assert_ne!(report["namespaces"]["user"], own("user"));
     assert_eq!(report["paths"]["/dev/null"]["write"], "ok");
     assert_eq!(report["paths"]["/dev/zero"]["read"], 256);

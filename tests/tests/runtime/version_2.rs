@@ -154,7 +154,7 @@ fn a_file_that_is_not_there_and_one_without_its_controller_are_told() {
 }
 
 #[test]
-fn io_is_limited_by_device_and_by_weight() {
+fn io_is_limited_by_device_and_by_file() {
     alone!();
     let host = Host::new();
     let Some((major, minor)) = a_disk() else { tests::skip!("there is no disk") };
