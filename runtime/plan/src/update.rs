@@ -145,6 +145,15 @@ mod tests {
     }
 
     #[test]
+    fn a_weight_of_block_io_is_changed_for_the_scheduler_that_is_there() {
+        let text = r#"{"blockIO": {"weight": 750}}"#;
+        let given = writes(text, &host(CgroupVersion::V1, &["blkio"]), None);
+        assert_eq!(given, [r#"set blkio.bfq.weight to "750", or blkio.weight to "750""#]);
+        let given = writes(text, &host(CgroupVersion::V2, &["io"]), None);
+        assert_eq!(given, [r#"set io.bfq.weight to "750", or io.weight to "default 7475""#]);
+    }
+
+    #[test]
     fn device_rules_are_left_alone() {
         let text = r#"{"devices": [{"allow": false, "access": "rwm"}], "pids": {"limit": 0}}"#;
         let given = writes(text, &host(CgroupVersion::V1, &["pids", "devices"]), None);
