@@ -384,7 +384,7 @@ fn the_control_groups_are_shown_read_only() {
     let config = host.config(&[]).memory(64 << 20);
     let path = "/sys/fs/cgroup/memory/memory.limit_in_bytes";
     let report = host.report(config, &["/sys/fs/cgroup", path]);
-    assert_ne!(report["paths"]["/sys/fs/cgroup"]["write"], "ok");
+    assert_eq!(report["paths"]["/sys/fs/cgroup"]["write"], "EROFS");
     assert_eq!(report["paths"][path]["write"], "EROFS");
     assert_eq!(report["paths"][path]["exists"], true, "the container's own group is at the root of its view");
 }
@@ -399,9 +399,12 @@ fn the_control_groups_are_read_only_with_and_without_other_namespaces() {
         config().map_users(100_000, 65_536).share("cgroup"),
         config().share("network").remove("/mounts/5"),
     ] {
-        let report = host.report(config, &["/sys/fs/cgroup", "/sys/fs/cgroup/pids"]);
-        for path in ["/sys/fs/cgroup", "/sys/fs/cgroup/pids"] {
-            assert_ne!(report["paths"][path]["write"], "ok", "{path}: {report:#}");
+        let all = ["/sys/fs/cgroup", "/sys/fs/cgroup/pids"];
+        // Where version 2 is alone there is nothing but the first.
+        let paths = if tests::only_version_2() { &all[..1] } else { &all[..] };
+        let report = host.report(config, paths);
+        for path in paths {
+            assert_eq!(report["paths"][*path]["write"], "EROFS", "{path}: {report:#}");
         }
     }
 }

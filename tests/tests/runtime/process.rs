@@ -295,7 +295,7 @@ fn the_affinity_is_all_processors_however_the_caller_was_bound() {
     let program = host.runtime().program().to_string_lossy().into_owned();
     let root = host.runtime().root().to_string_lossy().into_owned();
     let words = ["taskset", "-c", "0", &program, "--root", &root, "run", "--bundle", &bundle, container.id()];
-    assert_ne!(host.tool(&words).json()["affinity"], "0");
+    assert_ne!(host.tool(&words).json()["affinity"].as_str().unwrap(), "0");
     let _ = container.force_delete();
 }
 

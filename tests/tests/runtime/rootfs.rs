@@ -76,7 +76,7 @@ fn masked_files_are_empty_and_masked_directories_too() {
     let config = host.config(&[]).set("/linux/maskedPaths", json!(["/etc/passwd"]));
     let report = host.report(config, &["/etc/passwd", "/etc/group"]);
     assert_eq!(report["paths"]["/etc/passwd"]["read"], 0);
-    assert_ne!(report["paths"]["/etc/group"]["read"], 0);
+    assert!(report["paths"]["/etc/group"]["read"].as_u64().unwrap() > 0);
 }
 
 #[test]
