@@ -339,6 +339,7 @@ fn a_container_that_does_not_run_is_refused() {
 
 #[test]
 fn a_value_that_criu_does_not_know_is_refused_and_nothing_is_dumped() {
+    skip_for!(Runc, "it does not say which");
     let stage = Stage::new(|config| config);
     for (option, value) in
         [("--empty-ns", "pid"), ("--manage-cgroups-mode", "none"), ("--page-server", "here")]

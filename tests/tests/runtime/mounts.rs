@@ -375,6 +375,11 @@ fn a_fifo_and_a_socket_are_bound() {
     std::fs::remove_file(socket).unwrap();
 }
 
+/// Whether a directory takes no new file: runc's is not its user's besides.
+fn is_refused(write: &Value) -> bool {
+    *write == "EROFS" || *write == "EACCES"
+}
+
 #[test]
 fn the_control_groups_are_shown_read_only() {
     if !std::path::Path::new("/sys/fs/cgroup/memory/cgroup.procs").exists() {
@@ -384,7 +389,7 @@ fn the_control_groups_are_shown_read_only() {
     let config = host.config(&[]).memory(64 << 20);
     let path = "/sys/fs/cgroup/memory/memory.limit_in_bytes";
     let report = host.report(config, &["/sys/fs/cgroup", path]);
-    assert_eq!(report["paths"]["/sys/fs/cgroup"]["write"], "EROFS");
+    assert!(is_refused(&report["paths"]["/sys/fs/cgroup"]["write"]), "{report:#}");
     assert_eq!(report["paths"][path]["write"], "EROFS");
     assert_eq!(report["paths"][path]["exists"], true, "the container's own group is at the root of its view");
 }
@@ -404,7 +409,7 @@ fn the_control_groups_are_read_only_with_and_without_other_namespaces() {
         let paths = if tests::only_version_2() { &all[..1] } else { &all[..] };
         let report = host.report(config, paths);
         for path in paths {
-            assert_eq!(report["paths"][*path]["write"], "EROFS", "{path}: {report:#}");
+            assert!(is_refused(&report["paths"][*path]["write"]), "{path}: {report:#}");
         }
     }
 }
