@@ -9,6 +9,7 @@ use tare_sys::alarm::Alarm;
 
 /// A plugin holds a lock for some milliseconds; whoever holds it for so long hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Locks a file that `what` names (flock(2)) and waits for whoever has it, but not without end: a runtime that waits for a
 /// plugin waits for all that the plugin waits for.
 ///
