@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::fault::{Call, During};
-use crate::inside::is_on;
+use crate::mounts::inside::is_on;
 use rustix::fd::AsFd;
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::process::{getegid, geteuid};
@@ -68,7 +68,7 @@ pub(crate) fn add_systemd(host: &mut Host) -> Result<()> {
 
 /// Adds this systemd. What a user's may hand on is less than what the machine has.
 pub(crate) fn add_manager(host: &mut Host, manager: Manager) -> Result<()> {
-    let systemd = crate::unit::facts(manager)?;
+    let systemd = crate::systemd::unit::facts(manager)?;
     if manager == Manager::User && host.is_unified() {
         for hierarchy in &mut host.hierarchies {
             let path = format!("{}{}/cgroup.controllers", hierarchy.mount, systemd.cgroup);

@@ -1,7 +1,7 @@
 //! Sockets that are reached by path: the caller's console socket, and the one on which init waits.
 
 use crate::fault::{Call, During, Fault};
-use crate::inside;
+use crate::mounts::inside;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};

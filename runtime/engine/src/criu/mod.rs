@@ -6,9 +6,9 @@ pub(crate) mod options;
 
 use crate::PATH;
 use crate::channel;
+use crate::child::{Child as Restored, Ending};
 use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
-use crate::spawn::{Ending, Init};
 use message::{Features, Kind, Notice, Request, Response};
 use prost::Message;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -32,7 +32,7 @@ const LAST_WORDS_MS: u64 = 3_000;
 pub(crate) struct Service {
     child: Child,
     socket: OwnedFd,
-    restored: Option<Init>,
+    restored: Option<Restored>,
 }
 
 /// What a notice is answered with; an error ends the request.
@@ -70,7 +70,7 @@ impl Service {
     }
 
     /// Hands out the process that was restored.
-    pub(crate) fn restored(&mut self) -> Option<Init> {
+    pub(crate) fn restored(&mut self) -> Option<Restored> {
         self.restored.take()
     }
 
@@ -150,7 +150,7 @@ impl Service {
         {
             let pidfd = pidfd_open(pid, PidfdFlags::empty()).during(Call::Open);
             let pidfd = pidfd.map_err(|fault| Error::act("find the restored process", fault))?;
-            self.restored = Some(Init::of(Spawned { pid, pidfd }));
+            self.restored = Some(Restored::of(Spawned { pid, pidfd }));
         }
         Ok(())
     }
@@ -158,7 +158,7 @@ impl Service {
     /// Waits until criu says something. When the process that it restores ends at the wrong moment, criu does not notice: it
     /// would never say anything again.
     fn await_word(&mut self) -> Result<()> {
-        let Some(process) = self.restored.as_ref().and_then(Init::pidfd) else { return Ok(()) };
+        let Some(process) = self.restored.as_ref().and_then(Restored::pidfd) else { return Ok(()) };
         let mut waiting =
             [self.socket.as_fd(), process].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
         let waited = channel::retry(|| poll(&mut waiting, None)).during(Call::Wait);
@@ -171,7 +171,7 @@ impl Service {
         }
         // It traces the process, whose end is told to its parent when criu's is.
         self.end();
-        let ending = self.restored.as_ref().map_or(Ending::Unknown, Init::ending);
+        let ending = self.restored.as_ref().map_or(Ending::Unknown, Restored::ending);
         Err(Error::Criu(format!("the process that criu was restoring has ended: {ending}")))
     }
 

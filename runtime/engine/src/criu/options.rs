@@ -2,7 +2,7 @@
 
 use super::message::{ExternalMount, Options, PageServer};
 use crate::error::{Error, Result};
-use crate::inside::Inside;
+use crate::mounts::inside::Inside;
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::fs::OFlags;
 use std::ffi::CString;

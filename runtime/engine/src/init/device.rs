@@ -1,7 +1,7 @@
 //! Device nodes and the links beside them.
 
 use crate::fault::{Call, During, Fault};
-use crate::inside::{self, Entry, Inside};
+use crate::mounts::inside::{self, Entry, Inside};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;

@@ -1,5 +1,6 @@
 //! Who the process is: users, groups, capabilities.
 
+use crate::child::die_with_parent;
 use crate::fault::{Call, During, Fault};
 use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
@@ -13,16 +14,10 @@ pub(crate) fn become_root() -> Result<(), Fault> {
     thread::set_thread_res_gid(gid, gid, gid).during(Call::SetGroup)?;
     thread::set_thread_res_uid(uid, uid, uid).during(Call::SetUser)?;
     // A change of user makes a process non-dumpable and forgets its parent's death; the second is asked for again.
-    super::die_with_parent()
+    die_with_parent()
 }
 
-/// Makes this process non-dumpable: what else runs in namespaces that it joins can neither trace it nor reach the host through its
-/// `/proc` directory (class E of what has gone wrong in runtimes: CVE-2016-9962, CVE-2019-5736). Exec undoes it.
-pub(crate) fn hide() -> Result<(), Fault> {
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).during(Call::Prctl)
-}
-
-/// Undoes [`hide`]: nothing of the host is left in this process by now.
+/// Undoes [`hide`](crate::child::hide): nothing of the host is left in this process by now.
 pub(super) fn show() -> Result<(), Fault> {
     set_dumpable_behavior(DumpableBehavior::Dumpable).during(Call::Prctl)
 }
@@ -54,7 +49,7 @@ pub(super) fn take(identity: &Identity) -> Result<(), Fault> {
     let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
     thread::set_thread_res_gid(gid, gid, gid).during(Call::SetGroup)?;
     thread::set_thread_res_uid(uid, uid, uid).during(Call::SetUser)?;
-    super::die_with_parent()?;
+    die_with_parent()?;
     restore_effective()
 }
 

@@ -1,8 +1,8 @@
 //! The kit: what init needs beside its steps, all of it made before init is.
 
-use super::namespace::open_host_proc;
 use crate::error::{Error, Result};
 use crate::hook::PreparedHook;
+use crate::mounts::procfs::open_host_proc;
 use rustix::fd::{OwnedFd, RawFd};
 use tare_plan::plan::Plan;
 use tare_plan::seccomp;

@@ -1,8 +1,8 @@
 //! Labels of security modules, written through a procfs that nothing in the container can have covered.
 
-use super::namespace::PROCFS;
 use crate::fault::{Call, During, Fault};
-use crate::inside::is_on;
+use crate::mounts::inside::is_on;
+use crate::mounts::procfs::PROCFS;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn the_file_of_a_label_is_in_a_procfs_and_nowhere_else() {
         let files = [c"self/attr/apparmor/exec", c"self/attr/exec"];
-        let host = crate::init::namespace::open_host_proc().unwrap();
+        let host = crate::mounts::procfs::open_host_proc().unwrap();
         assert!(open_first(host.as_fd(), &files).is_ok());
         let elsewhere = std::env::temp_dir().join(format!("tare-label-{}", std::process::id()));
         std::fs::create_dir_all(elsewhere.join("self/attr")).unwrap();

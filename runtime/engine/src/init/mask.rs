@@ -1,9 +1,9 @@
 //! Paths that the container must not see, or not change.
 
 use super::Init;
-use super::mount::attach_at;
 use crate::fault::{Call, During, Fault};
-use crate::inside::{self, Inside};
+use crate::mounts::attributes::attach_at;
+use crate::mounts::inside::{self, Inside};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;

@@ -15,14 +15,15 @@ mod root;
 mod terminal;
 
 use crate::channel::{self, Failure, KernelText};
+use crate::child::{die_with_parent, hide, outlive_parent};
 use crate::fault::{Call, During, Fault};
 use crate::hook;
-use crate::inside::Inside;
+use crate::mounts::attributes;
+use crate::mounts::inside::Inside;
 use crate::slots::Slots;
 pub(crate) use kit::Kit;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::process::{Signal as Posix, set_parent_process_death_signal};
 use tare_plan::step::{Console, InitStep, Planned, Signal, Slot};
 
 /// Init, as far as it has come.
@@ -96,17 +97,17 @@ impl<'plan> Init<'plan> {
     /// Carries out a step that sets the process or its namespaces up.
     fn set_up(&mut self, step: &InitStep) -> Result<(), Fault> {
         match step {
-            InitStep::HideFromOthers => identity::hide(),
+            InitStep::HideFromOthers => hide(),
             InitStep::ShowToUser => identity::show(),
             InitStep::CloneTree { slot, source } => {
-                let tree = crate::tree::clone(source, self.slots)?;
+                let tree = crate::mounts::tree::clone(source, self.slots)?;
                 self.slots.put(*slot, tree)
             }
             InitStep::TakeOver { slots } => self.take_over(slots),
             InitStep::JoinCgroup { cgroup, version } => {
                 namespace::join_cgroup(self.slots.get(*cgroup)?, *version)
             }
-            InitStep::JoinNamespace { slot, kind } => namespace::join(self.slots.get(*slot)?, *kind),
+            InitStep::JoinNamespace { slot, kind } => crate::namespace::join(self.slots.get(*slot)?, *kind),
             InitStep::BecomeRoot => identity::become_root(),
             InitStep::EveryProcessor => identity::every_processor(),
             InitStep::OnlyProcessors(set) => identity::only_processors(set),
@@ -156,12 +157,12 @@ impl<'plan> Init<'plan> {
             InitStep::RootOverlay { overlay, at } => root::overlay(self, overlay, at),
             InitStep::RootTree { tree, at } => root::tree(self, *tree, at),
             InitStep::RootAttributes { attributes, propagation } => {
-                mount::change(self.root()?, *attributes, *propagation)
+                attributes::change(self.root()?, *attributes, *propagation)
             }
             InitStep::EnterRoot(how) => root::enter(self, *how),
             InitStep::TakeRootBack { namespace } => root::take_back(self, *namespace),
             InitStep::Bind { source, target, content } => {
-                mount::attach(self, crate::tree::clone(source, self.slots)?.as_fd(), target, *content)
+                mount::attach(self, crate::mounts::tree::clone(source, self.slots)?.as_fd(), target, *content)
             }
             InitStep::Mount(mount) => mount::mount(self, mount),
             InitStep::Attach { tree, target, content } => {
@@ -241,13 +242,4 @@ impl<'plan> Init<'plan> {
         }
         Ok(())
     }
-}
-
-/// Asks the kernel to kill this process when the parent dies. If that has happened already, the channel's end tells.
-pub(crate) fn die_with_parent() -> Result<(), Fault> {
-    set_parent_process_death_signal(Some(Posix::KILL)).during(Call::Prctl)
-}
-
-fn outlive_parent() -> Result<(), Fault> {
-    set_parent_process_death_signal(None).during(Call::Prctl)
 }

@@ -1,26 +1,26 @@
 //! Mounts inside the root file system: made detached, then moved to where a descriptor points.
 
 use super::Init;
-use super::namespace::PROCFS;
 use crate::channel::KernelText;
 use crate::fault::{Call, During, Fault};
-use crate::inside::{self, Inside};
+use crate::mounts::attributes::{attach_at, change, map_ids, propagate};
+use crate::mounts::inside::{self, Inside};
+use crate::mounts::procfs::PROCFS;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_flag,
-    fsconfig_set_string, fsmount, fsopen, move_mount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string,
+    fsmount, fsopen,
 };
 use tare_plan::step::{Attributes, Content, Guard, Mount, MountOption, RootMode, Target};
-use tare_sys::mount_attr::{Change, Depth, mount_setattr};
 
 /// Makes a new file system and mounts it.
 pub(super) fn mount(init: &mut Init<'_>, mount: &Mount) -> Result<(), Fault> {
     let place = make_target(init.inside()?, &mount.target, FileType::Directory)?;
     let tree = new_file_system(init, mount, place.as_fd())?;
     if let Some(map) = mount.id_map {
-        crate::tree::map_ids(tree.as_fd(), map, init.slots.get(map.namespace)?)?;
+        map_ids(tree.as_fd(), map, init.slots.get(map.namespace)?)?;
     }
     for flags in &mount.propagation {
         propagate(tree.as_fd(), *flags)?;
@@ -89,15 +89,9 @@ pub(super) fn attach(
 
 fn fill_and_attach(tree: BorrowedFd<'_>, place: BorrowedFd<'_>, content: Content) -> Result<(), Fault> {
     if content == Content::CopyUp {
-        crate::copy_up::copy(place, tree)?;
+        crate::mounts::copy_up::copy(place, tree)?;
     }
     attach_at(tree, place)
-}
-
-/// Moves a detached tree to where `place` points.
-pub(super) fn attach_at(tree: BorrowedFd<'_>, place: BorrowedFd<'_>) -> Result<(), Fault> {
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(tree, c"", place, c"", flags).during(Call::MoveMount)
 }
 
 /// Opens the target, and makes it, a directory or an empty file, where it is missing.
@@ -128,24 +122,4 @@ pub(super) fn remount(
 ) -> Result<(), Fault> {
     let place = inside.open(&target.path, OFlags::PATH)?;
     change(place.as_fd(), attributes, propagation)
-}
-
-/// Changes attributes, of all mounts below first, and then propagation.
-pub(crate) fn change(tree: BorrowedFd<'_>, attributes: Attributes, propagation: u64) -> Result<(), Fault> {
-    let all = Change { set: attributes.set_all, clear: attributes.clear_all, propagation: 0 };
-    let one = Change { set: attributes.set, clear: attributes.clear, propagation: 0 };
-    for (change, depth) in [(all, Depth::Recursive), (one, Depth::One)] {
-        if change != Change::default() {
-            mount_setattr(tree, c"", depth, change).during(Call::MountAttributes)?;
-        }
-    }
-    if propagation == 0 { Ok(()) } else { propagate(tree, propagation) }
-}
-
-/// Changes propagation; with `MS_REC`, of all mounts below too.
-pub(crate) fn propagate(tree: BorrowedFd<'_>, flags: u64) -> Result<(), Fault> {
-    let recursive = libc::MS_REC;
-    let depth = if flags & recursive == 0 { Depth::One } else { Depth::Recursive };
-    let change = Change { propagation: flags & !recursive, ..Change::default() };
-    mount_setattr(tree, c"", depth, change).during(Call::MountAttributes)
 }

@@ -1,18 +1,13 @@
 //! Namespaces and cgroups of init: entering them, and what is set in them.
 
 use crate::fault::{Call, During, Fault};
-use crate::inside;
 use rustix::fd::BorrowedFd;
 use rustix::fs::{self, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::ffi::CStr;
 use tare_plan::host::CgroupVersion;
 use tare_plan::spec::NamespaceKind;
-
-/// `PROC_SUPER_MAGIC` (statfs(2)).
-pub(crate) const PROCFS: u64 = 0x9fa0;
 
 /// Enters a cgroup v1 hierarchy.
 ///
@@ -26,29 +21,6 @@ pub(super) fn join_cgroup(cgroup: BorrowedFd<'_>, version: CgroupVersion) -> Res
     };
     let tasks = fs::openat(cgroup, file, flags, Mode::empty()).during(Call::Open)?;
     rustix::io::write(&tasks, b"0").during(Call::Write).map(drop)
-}
-
-/// Enters an existing namespace.
-pub(crate) fn join(namespace: BorrowedFd<'_>, kind: NamespaceKind) -> Result<(), Fault> {
-    let kind = match kind {
-        NamespaceKind::Mount => LinkNameSpaceType::Mount,
-        NamespaceKind::Pid => LinkNameSpaceType::ProcessID,
-        NamespaceKind::Network => LinkNameSpaceType::Network,
-        NamespaceKind::Ipc => LinkNameSpaceType::InterProcessCommunication,
-        NamespaceKind::Uts => LinkNameSpaceType::HostNameAndNISDomainName,
-        NamespaceKind::User => LinkNameSpaceType::User,
-        NamespaceKind::Cgroup => LinkNameSpaceType::ControlGroup,
-        NamespaceKind::Time => LinkNameSpaceType::Time,
-    };
-    move_into_link_name_space(namespace, Some(kind)).during(Call::SetNamespace)
-}
-
-/// Enters the namespaces of a process, all at once, by its descriptor (setns(2)).
-pub(crate) fn enter(process: BorrowedFd<'_>, kinds: u64) -> Result<(), Fault> {
-    if kinds == 0 {
-        return Ok(());
-    }
-    tare_sys::namespace::enter(process, kinds as i32).during(Call::SetNamespace)
 }
 
 /// Takes a session keyring of the container's own; a kernel without keyrings has none to leave behind.
@@ -106,13 +78,6 @@ pub(super) fn sysctl(host_proc: BorrowedFd<'_>, path: &CStr, value: &[u8]) -> Re
     let file =
         fs::openat2(&sys, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty(), how).during(Call::Open)?;
     rustix::io::write(&file, value).during(Call::Write).map(drop)
-}
-
-/// Opens the host's `/proc` and makes sure that it is one.
-pub(crate) fn open_host_proc() -> Result<rustix::fd::OwnedFd, Fault> {
-    let proc = inside::open_host(c"/proc", OFlags::PATH | OFlags::DIRECTORY)?;
-    let genuine = inside::is_on(rustix::fd::AsFd::as_fd(&proc), PROCFS)?;
-    if genuine { Ok(proc) } else { Err(Fault::new(Call::Unexpected, Errno::NODEV)) }
 }
 
 #[cfg(test)]

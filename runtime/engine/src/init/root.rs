@@ -18,7 +18,7 @@ pub(super) fn detach_propagation() -> Result<(), Fault> {
 
 /// Mounts an overlay. It exists in this namespace alone and goes with it.
 pub(super) fn overlay(init: &mut Init<'_>, overlay: &Overlay, at: &CStr) -> Result<(), Fault> {
-    let mounted = crate::overlay::make(overlay, &mut init.text)?;
+    let mounted = crate::mounts::overlay::make(overlay, &mut init.text)?;
     put(init, mounted, at)
 }
 
@@ -53,7 +53,7 @@ pub(super) fn enter(init: &mut Init<'_>, how: EnterRoot) -> Result<(), Fault> {
 /// that a kill, or a deletion, could leave on the host.
 pub(super) fn take_back(init: &mut Init<'_>, namespace: Slot) -> Result<(), Fault> {
     let copy = super::mask::copy_of(init.root()?, OpenTreeFlags::AT_RECURSIVE)?;
-    super::namespace::join(init.slots.get(namespace)?, NamespaceKind::Mount)?;
+    crate::namespace::join(init.slots.get(namespace)?, NamespaceKind::Mount)?;
     rustix::process::fchdir(&copy).during(Call::ChangeDirectory)?;
     rustix::process::chroot(c".").during(Call::ChangeRoot)?;
     init.root = Some(copy);

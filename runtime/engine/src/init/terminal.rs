@@ -3,9 +3,9 @@
 use super::Init;
 use super::device::open_character;
 use super::mask::copy_of;
-use super::mount::attach_at;
 use crate::fault::{Call, During, Fault};
-use crate::inside::Inside;
+use crate::mounts::attributes::attach_at;
+use crate::mounts::inside::Inside;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::Uid;
 use rustix::mount::OpenTreeFlags;

@@ -1,0 +1,195 @@
+//! The directory of a container's cgroup in one hierarchy: created, opened, given away, removed.
+
+use super::files::{Cgroup, PATIENCE, below, open_directory, open_mount, read, unless_gone, write};
+use super::population;
+use crate::fault::{Call, Fault};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{self, AtFlags, CWD, Mode};
+use rustix::io::Errno;
+use std::ffi::CStr;
+use std::time::{Duration, Instant};
+use tare_plan::step::{CheckUse, MakeCgroup, OpenCgroup, PrepareCgroup, Tenant, WriteCgroup};
+
+/// Makes the directory, with those above it, and opens it. One that is there already must hold no process.
+pub(crate) fn make(step: &MakeCgroup) -> Result<OwnedFd, Fault> {
+    let mut directory = open_mount(&step.mount)?;
+    let mut made = false;
+    for name in step.path.as_bytes().split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
+        if step.prepare == PrepareCgroup::EnableControllers {
+            enable_controllers(directory.as_fd());
+        }
+        made = match fs::mkdirat(&directory, name, Mode::from_raw_mode(0o755)) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
+            Err(errno) => return Err(Fault::new(Call::MakeDirectory, errno)),
+        };
+        let below = open_directory(directory.as_fd(), name)?;
+        if step.prepare == PrepareCgroup::InheritCpuset {
+            inherit_cpuset(directory.as_fd(), below.as_fd())?;
+        }
+        directory = below;
+    }
+    match step.tenant {
+        Tenant::Nobody if !made && !population::processes(directory.as_fd())?.is_empty() => {
+            Err(Fault::new(Call::Occupied, Errno::BUSY))
+        }
+        Tenant::Systemds if made => Err(Fault::new(Call::Open, Errno::NOENT)),
+        _ => Ok(directory),
+    }
+}
+
+/// Opens a directory of a container that exists. Where it is gone, or hands domain controllers on so that it can hold no
+/// process itself (cgroups(7), "No internal processes"), that of init is taken, if the step says so.
+pub(crate) fn open(step: &OpenCgroup) -> Result<OwnedFd, Fault> {
+    let mount = open_mount(&step.mount)?;
+    let found = open_directory(mount.as_fd(), step.path.as_c_str());
+    let usable = found.as_ref().is_ok_and(|directory| !hands_on(directory.as_fd()));
+    let init = step.or_that_of.filter(|_| !usable).and_then(unified_path);
+    match init {
+        Some(path) => open_directory(mount.as_fd(), path.trim_start_matches('/')),
+        None => found,
+    }
+}
+
+/// Whether a v2 directory hands on controllers that then allow no process in it.
+fn hands_on(directory: BorrowedFd<'_>) -> bool {
+    const THREADED: [&[u8]; 4] = [b"cpu", b"cpuset", b"perf_event", b"pids"];
+    let text = read(directory, c"cgroup.subtree_control").unwrap_or_default();
+    text.split(u8::is_ascii_whitespace).any(|name| !name.is_empty() && !THREADED.contains(&name))
+}
+
+/// The v2 directory that a process is in.
+fn unified_path(pid: i32) -> Option<String> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("0::").map(str::to_owned))
+}
+
+/// Whether a hierarchy already has the container's directory.
+pub(crate) fn is_there(mount: &CStr, path: &str) -> bool {
+    open_mount(mount).is_ok_and(|mount| fs::statat(&mount, path, AtFlags::SYMLINK_NOFOLLOW).is_ok())
+}
+
+/// A new cpuset is empty, and nothing can enter it; it takes what the one above has.
+fn inherit_cpuset(above: BorrowedFd<'_>, below: BorrowedFd<'_>) -> Result<(), Fault> {
+    for file in [c"cpuset.cpus", c"cpuset.mems"] {
+        if read(below, file)?.trim_ascii().is_empty() {
+            write(below, file, read(above, file)?.trim_ascii())?;
+        }
+    }
+    Ok(())
+}
+
+/// Hands every controller that a v2 directory has on to those below. One that can't be handed on is left out here, and
+/// told when a limit of it is written.
+fn enable_controllers(directory: BorrowedFd<'_>) {
+    for controller in
+        read(directory, c"cgroup.controllers").unwrap_or_default().split(|byte| byte.is_ascii_whitespace())
+    {
+        if !controller.is_empty() {
+            let line = [b"+", controller].concat();
+            let _unavailable = write(directory, c"cgroup.subtree_control", &line);
+        }
+    }
+}
+
+/// Writes one limit.
+pub(crate) fn write_limit(cgroup: BorrowedFd<'_>, step: &WriteCgroup) -> Result<(), Fault> {
+    write(cgroup, &step.file, step.value.as_bytes())
+}
+
+/// Of two files the first, where the cgroup has it.
+pub(crate) fn present_of<'step>(
+    cgroup: BorrowedFd<'_>,
+    first: &'step WriteCgroup,
+    or: &'step WriteCgroup,
+) -> &'step WriteCgroup {
+    if fs::accessat(cgroup, first.file.as_c_str(), fs::Access::EXISTS, AtFlags::empty()).is_ok() {
+        first
+    } else {
+        or
+    }
+}
+
+/// Refuses a limit below what is in use.
+pub(crate) fn check_use(cgroup: BorrowedFd<'_>, step: &CheckUse) -> Result<(), Fault> {
+    let text = read(cgroup, &step.file)?;
+    let used = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse::<u64>().ok());
+    if used.is_some_and(|used| used > step.limit) {
+        Err(Fault::new(Call::InUse, Errno::BUSY))
+    } else {
+        Ok(())
+    }
+}
+
+/// Gives a v2 cgroup to a user of the host's: the directory, and the files of which the kernel says that they may be.
+pub(crate) fn give(cgroup: BorrowedFd<'_>, uid: u32) -> Result<(), Fault> {
+    let known = std::fs::read_to_string("/sys/kernel/cgroup/delegate");
+    let known = known.unwrap_or_else(|_| "cgroup.procs\ncgroup.subtree_control\ncgroup.threads".to_owned());
+    let owner = Some(fs::Uid::from_raw(uid));
+    for file in std::iter::once("").chain(known.lines().filter(|name| !name.contains('/'))) {
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH;
+        match fs::chownat(cgroup, file, owner, None, flags) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(Fault::new(Call::Owner, errno)),
+        }
+    }
+    Ok(())
+}
+
+fn remove_below(directory: BorrowedFd<'_>) -> Result<(), Fault> {
+    for name in below(directory)? {
+        remove_below(open_directory(directory, name.as_slice())?.as_fd())?;
+        remove_directory(directory, &name)?;
+    }
+    Ok(())
+}
+
+/// Removes one empty cgroup. The kernel may still be taking leave of its last process, of which it gives no notice: it is
+/// asked again for a while.
+fn remove_directory(above: BorrowedFd<'_>, name: &[u8]) -> Result<(), Fault> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut pause = Duration::from_micros(200);
+    loop {
+        match fs::unlinkat(above, name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => return Ok(()),
+            Err(Errno::BUSY) if Instant::now() < deadline => std::thread::sleep(pause),
+            Err(errno) => return Err(Fault::new(Call::MakeDirectory, errno)),
+        }
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+}
+
+/// Kills every process in a container's cgroups, waits until they are gone, and removes the cgroups.
+///
+/// Nothing is done by pid alone: who is killed is who the cgroup says is in it.
+pub(crate) fn destroy(cgroups: &[Cgroup]) -> Result<(), Fault> {
+    population::kill_all(cgroups)?;
+    cgroups.iter().try_for_each(remove)
+}
+
+/// Whether the kernel has killed a process of the cgroups because their memory was used up.
+pub(crate) fn was_oom_killed(cgroups: &[Cgroup]) -> bool {
+    cgroups.iter().any(|cgroup| {
+        let Ok(Some(directory)) = cgroup.open() else { return false };
+        [c"memory.oom_control", c"memory.events"].into_iter().any(|file| {
+            let text = read(directory.as_fd(), file).unwrap_or_default();
+            let killed = String::from_utf8_lossy(&text)
+                .lines()
+                .find_map(|line| line.strip_prefix("oom_kill ").map(str::to_owned));
+            killed.is_some_and(|count| count != "0")
+        })
+    })
+}
+
+/// Removes the directory. Most have none below them, so that is tried first.
+fn remove(cgroup: &Cgroup) -> Result<(), Fault> {
+    let path = format!("{}/{}", cgroup.mount, cgroup.path);
+    if matches!(fs::rmdir(path.as_str()), Ok(()) | Err(Errno::NOENT)) {
+        return Ok(());
+    }
+    let Some(directory) = cgroup.open()? else { return Ok(()) };
+    // Whoever is left here and not in the first hierarchy was moved by somebody else since.
+    unless_gone(population::kill_one_by_one(directory.as_fd(), Instant::now() + PATIENCE))?;
+    unless_gone(remove_below(directory.as_fd()))?;
+    remove_directory(CWD, path.as_bytes())
+}

@@ -1,0 +1,149 @@
+//! The host's mounts as a user namespace sees them: a copy that is made there keeps its mount flags locked everywhere.
+//!
+//! A mount that the host made read-only, or `nodev`, must stay so in a container whose root user is root of its own user
+//! namespace only (mount_namespaces(7), "Restrictions on mount namespaces"). The kernel locks the flags of mounts when it copies
+//! them into the mount namespace of another user namespace. A process in that user namespace has lost the host's read
+//! permissions, though. So two processes do this: the holder is born in the new namespaces and keeps them alive. The copier has
+//! the host's permissions, joins that mount namespace and makes the copies. Their flags stay locked.
+
+use crate::channel;
+use crate::child::{self, Child, hold};
+use crate::fault::{Call, During, Fault};
+use crate::namespace;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{self, CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{OpenTreeFlags, open_tree};
+use rustix::net::SendFlags;
+use std::ffi::CStr;
+use tare_plan::spec::NamespaceKind;
+use tare_plan::step::Reach;
+use tare_sys::clone::{Clone, spawn};
+use tare_sys::descriptors::close_range;
+
+/// The longest request: how far, and a path with its end.
+const REQUEST: usize = 1 + 4096;
+
+/// A mount namespace with locked mounts, and the process that makes copies in it. Both end when this value is dropped.
+pub(crate) struct LockedMountNs {
+    channel: OwnedFd,
+    _copier: Child,
+}
+
+/// The mount namespace of the holder, and its root directory.
+struct MountNs {
+    namespace: OwnedFd,
+    root: OwnedFd,
+}
+
+/// Makes the mount namespace and starts the copier.
+pub(crate) fn make() -> Result<LockedMountNs, Fault> {
+    let (mounts, _holder) = locked_mount_ns()?;
+    let (here, there) = channel::pair()?;
+    let other_end = here.as_raw_fd().cast_unsigned();
+    let copier = spawn(Clone::default(), move || serve(&mounts, &there, other_end)).during(Call::Clone)?;
+    Ok(LockedMountNs { channel: here, _copier: Child::of(copier) })
+}
+
+/// Makes a process in a new user namespace and a new mount namespace of it, and opens that mount namespace.
+fn locked_mount_ns() -> Result<(MountNs, Child), Fault> {
+    let (here, there) = channel::pair()?;
+    let other_end = here.as_raw_fd().cast_unsigned();
+    let flags = [NamespaceKind::User, NamespaceKind::Mount].map(|kind| kind.clone_flag().cast_unsigned());
+    let how = Clone { flags: u64::from(flags[0] | flags[1]), cgroup: None };
+    let spawned = spawn(how, move || hold(there, other_end)).during(Call::Clone)?;
+    let pid = spawned.pid.as_raw_nonzero();
+    // The channel stays open until the files are: the holder ends with it.
+    let (holder, _channel) = (Child::of(spawned), here);
+    let open = |name: &str, flags: OFlags| {
+        fs::openat(CWD, format!("/proc/{pid}/{name}"), flags | OFlags::CLOEXEC, Mode::empty())
+            .during(Call::Open)
+    };
+    let mounts = MountNs { namespace: open("ns/mnt", OFlags::RDONLY)?, root: open("root", OFlags::PATH)? };
+    Ok((mounts, holder))
+}
+
+/// In the copier: joins the mount namespace, and answers requests until the channel ends.
+fn serve(mounts: &MountNs, channel: &OwnedFd, other_end: u32) -> i32 {
+    let entered = child::die_with_parent()
+        .and_then(|()| close_range(other_end, other_end).during(Call::Close))
+        .and_then(|()| namespace::join(mounts.namespace.as_fd(), NamespaceKind::Mount))
+        .and_then(|()| rustix::process::fchdir(&mounts.root).during(Call::ChangeDirectory))
+        .and_then(|()| rustix::process::chroot(c".").during(Call::ChangeRoot));
+    let mut request = [0; REQUEST];
+    while channel::await_readable(channel.as_fd(), None).is_ok() {
+        let Ok((1.., _)) = channel::receive_bytes(channel.as_fd(), &mut request) else { break };
+        let answer = entered.and_then(|()| answer(&request));
+        let sent = match answer {
+            Ok(tree) => channel::send_descriptor(channel.as_fd(), &[0; 4], tree.as_fd()),
+            Err(fault) => refuse(channel.as_fd(), fault.errno),
+        };
+        if sent.is_err() {
+            break;
+        }
+    }
+    1
+}
+
+fn answer(request: &[u8; REQUEST]) -> Result<OwnedFd, Fault> {
+    let (reach, path) = request.split_first().ok_or(Fault::new(Call::Peer, Errno::INVAL))?;
+    let path = CStr::from_bytes_until_nul(path).map_err(|_| Fault::new(Call::Peer, Errno::INVAL))?;
+    let recursive = if *reach == 0 { OpenTreeFlags::empty() } else { OpenTreeFlags::AT_RECURSIVE };
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | recursive;
+    open_tree(CWD, path, flags).during(Call::OpenTree)
+}
+
+fn refuse(channel: BorrowedFd<'_>, errno: Errno) -> Result<(), Fault> {
+    let bytes = errno.raw_os_error().to_ne_bytes();
+    rustix::net::send(channel, &bytes, SendFlags::NOSIGNAL).during(Call::Peer).map(drop)
+}
+
+impl LockedMountNs {
+    /// Makes a detached copy of the mount at a path of the host, with its flags locked.
+    pub(crate) fn copy(&self, path: &CStr, reach: Reach) -> Result<OwnedFd, Fault> {
+        let request = [&[u8::from(reach == Reach::Recursive)], path.to_bytes_with_nul()].concat();
+        rustix::net::send(&self.channel, &request, SendFlags::NOSIGNAL).during(Call::Peer)?;
+        let mut errno = [0; 4];
+        let (got, tree) = channel::receive_bytes(self.channel.as_fd(), &mut errno)?;
+        let refused = i32::from_ne_bytes(errno).clamp(1, 4095);
+        match tree {
+            Some(tree) => Ok(tree),
+            None if got == 4 => Err(Fault::new(Call::OpenTree, Errno::from_raw_os_error(refused))),
+            None => Err(Fault::new(Call::Peer, Errno::PIPE)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};
+    use tare_sys::mount_attr::{Change, Depth, mount_setattr};
+
+    #[test]
+    fn a_copy_keeps_what_the_host_forbids() {
+        if !rustix::process::geteuid().is_root() {
+            crate::tell_skipped("a_copy_keeps_what_the_host_forbids: it needs root");
+            return;
+        }
+        // A namespace of this thread's own, which goes with it.
+        tare_sys::namespace::unshare(NamespaceKind::Mount.clone_flag()).unwrap();
+        mount_change(c"/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
+        let place = std::env::temp_dir().join(format!("tare-view-{}", std::process::id()));
+        std::fs::create_dir(&place).unwrap();
+        mount(c"test", &place, c"tmpfs", MountFlags::RDONLY | MountFlags::NODEV, None).unwrap();
+        let path = std::ffi::CString::new(place.to_str().unwrap()).unwrap();
+        let copy = make().unwrap().copy(&path, Reach::One).unwrap();
+        let missing = make().unwrap().copy(c"/no/such/path", Reach::One).unwrap_err();
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let own = open_tree(CWD, path.as_c_str(), flags).unwrap();
+        let clear = |bits| Change { clear: bits, ..Change::default() };
+        for bits in [libc::MOUNT_ATTR_RDONLY, libc::MOUNT_ATTR_NODEV] {
+            assert_eq!(mount_setattr(copy.as_fd(), c"", Depth::One, clear(bits)), Err(Errno::PERM));
+            assert_eq!(mount_setattr(own.as_fd(), c"", Depth::One, clear(bits)), Ok(()));
+        }
+        assert_eq!(missing.errno, Errno::NOENT);
+        unmount(&place, UnmountFlags::DETACH).unwrap();
+        std::fs::remove_dir(place).unwrap();
+    }
+}

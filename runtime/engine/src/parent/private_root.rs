@@ -1,0 +1,133 @@
+//! A root file system in a mount namespace of this process's own, as criu wants it: nobody else sees it, and it is gone with
+//! this process, however that ends.
+
+use crate::channel::KernelText;
+use crate::error::{Error, Result};
+use crate::fault::{Call, During, Fault};
+use crate::mounts::inside::open_host;
+use crate::mounts::overlay;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{self, CWD, Mode, OFlags};
+use rustix::mount::{
+    MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount_change, move_mount, open_tree,
+};
+use std::ffi::CString;
+use tare_plan::plan::Plan;
+use tare_plan::step::{InitStep, ParentStep, Planned, Slot};
+
+/// A root that has been mounted.
+pub(crate) struct PrivateRoot {
+    /// Where it is.
+    pub(crate) path: String,
+    directory: OwnedFd,
+    home: Home,
+}
+
+/// The mount namespace that this process came from, and goes back to when this value goes.
+struct Home(OwnedFd);
+
+impl Home {
+    /// Leaves it for one that nobody else sees.
+    fn leave() -> Result<Self> {
+        let act = |fault| Error::act("change the mount namespace", fault);
+        let home = own_namespace()?;
+        tare_sys::namespace::unshare(libc::CLONE_NEWNS).during(Call::Unshare).map_err(act)?;
+        let home = Self(home);
+        let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+        mount_change(c"/", slave).during(Call::Mount).map_err(act)?;
+        Ok(home)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // What is undone from here on has to be where everybody sees it. An error is for whoever asked to go back.
+        let _ = go(self.0.as_fd());
+    }
+}
+
+impl PrivateRoot {
+    /// Mounts the root of a plan: a directory at its own place, layers at the directory `spare`.
+    pub(crate) fn mount(plan: &Plan, spare: &str) -> Result<Self> {
+        let act = |fault| Error::act("mount the root file system", fault);
+        let home = Home::leave()?;
+        let (path, tree) = make(plan, spare)?;
+        let put = || {
+            let place = open_host(&path, OFlags::PATH | OFlags::DIRECTORY)?;
+            let both = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+            move_mount(&tree, c"", &place, c"", both).during(Call::MoveMount)
+        };
+        put().map_err(act)?;
+        Ok(Self { path: path.to_string_lossy().into_owned(), directory: tree, home })
+    }
+
+    /// Its own directory.
+    pub(crate) fn directory(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+
+    /// Does something in the namespace that this process came from.
+    pub(crate) fn outside(&self, act: impl FnOnce() -> Result<()>) -> Result<()> {
+        let here = own_namespace()?;
+        go(self.home.0.as_fd())?;
+        let done = act();
+        go(here.as_fd())?;
+        done
+    }
+
+    /// Goes back for good.
+    pub(crate) fn leave(self) -> Result<()> {
+        go(self.home.0.as_fd())
+    }
+}
+
+/// The root of a plan as a mount that is nowhere yet, and the place for it.
+fn make(plan: &Plan, spare: &str) -> Result<(CString, OwnedFd)> {
+    let step = plan.init.iter().find_map(|planned| match &planned.step {
+        InitStep::RootTree { tree, .. } => Some(tree_of(plan, *tree)),
+        InitStep::RootOverlay { overlay, .. } => {
+            let mut text = KernelText::EMPTY;
+            let made = overlay::make(overlay, &mut text);
+            let told = |fault| Error::acted(planned.step.to_string(), fault, text.to_text(), planned.because);
+            let spare = CString::new(spare).unwrap_or_default();
+            Some(made.map(|tree| (spare, tree)).map_err(told))
+        }
+        _ => None,
+    });
+    step.unwrap_or_else(|| Err(Error::Criu("this container has no root file system".to_owned())))
+}
+
+/// A copy of the directory that a plan copies into `slot`.
+fn tree_of(plan: &Plan, slot: Slot) -> Result<(CString, OwnedFd)> {
+    let (planned, path) = plan
+        .parent
+        .iter()
+        .find_map(|planned| match &planned.step {
+            ParentStep::CloneTree { slot: other, source } if *other == slot => Some((planned, &source.path)),
+            _ => None,
+        })
+        .ok_or_else(|| Error::Criu("only root can restore a container".to_owned()))?;
+    let Planned { step, because, .. } = planned;
+    let tree = copy(path).map_err(|fault| Error::step(step, fault, *because))?;
+    Ok((path.clone(), tree))
+}
+
+fn copy(path: &CString) -> std::result::Result<OwnedFd, Fault> {
+    let place = open_host(path, OFlags::PATH | OFlags::DIRECTORY)?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH
+        | OpenTreeFlags::AT_RECURSIVE;
+    open_tree(&place, c"", flags).during(Call::OpenTree)
+}
+
+fn own_namespace() -> Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = fs::openat(CWD, c"/proc/self/ns/mnt", flags, Mode::empty()).during(Call::Open);
+    file.map_err(|fault| Error::act("change the mount namespace", fault))
+}
+
+fn go(namespace: BorrowedFd<'_>) -> Result<()> {
+    let gone = tare_sys::namespace::enter(namespace, libc::CLONE_NEWNS).during(Call::SetNamespace);
+    gone.map_err(|fault| Error::act("change the mount namespace", fault))
+}

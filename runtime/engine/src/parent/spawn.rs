@@ -1,0 +1,103 @@
+//! Init's birth: in its namespaces and its cgroup at once, or by way of a process that enters others first.
+
+use crate::channel::{self, MESSAGE};
+use crate::child::{self, Child};
+use crate::fault::{Call, During, Fault};
+use crate::init::{self, Kit};
+use crate::namespace;
+use crate::slots::Slots;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{self, CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use tare_plan::spec::NamespaceKind;
+use tare_plan::step::{InitStep, Planned, Spawn};
+use tare_sys::clone::{Clone, Spawned, spawn};
+
+/// What init is born with.
+pub(crate) struct Birth<'plan> {
+    pub(crate) column: &'plan [Planned<InitStep>],
+    pub(crate) kit: Kit,
+    pub(crate) slots: &'plan mut Slots,
+}
+
+/// Makes init. What it is born with is gone here when this returns: its end of the channel is its own alone.
+pub(crate) fn init(step: &Spawn, birth: Birth<'_>) -> Result<Child, Fault> {
+    let cgroup = step.cgroup.map(|slot| birth.slots.copy_of(slot)).transpose()?;
+    let how = Clone { flags: step.namespaces, cgroup: cgroup.as_ref().map(AsFd::as_fd) };
+    let spawned = if step.join.is_empty() && step.time.is_none() && step.enter.is_none() {
+        spawn(how, move || init::run(birth.column, birth.kit, birth.slots)).during(Call::Clone)?
+    } else {
+        by_way_of_joiner(step, how, birth)?
+    };
+    Ok(Child::of(spawned))
+}
+
+/// Makes a process that enters namespaces and then makes init as a child of this one, its sister.
+fn by_way_of_joiner(step: &Spawn, how: Clone<'_>, birth: Birth<'_>) -> Result<Spawned, Fault> {
+    let (here, there) = channel::pair()?;
+    let joiner =
+        spawn(Clone::default(), move || join(step, how, birth, there.as_fd())).during(Call::Clone)?;
+    let told = receive_spawned(here.as_fd(), joiner.pidfd.as_fd());
+    channel::retry(|| waitid(WaitId::PidFd(joiner.pidfd.as_fd()), WaitIdOptions::EXITED))
+        .during(Call::Wait)?;
+    told
+}
+
+/// In the joiner: enters, makes init, and says who it is.
+fn join(step: &Spawn, how: Clone<'_>, birth: Birth<'_>, parent: BorrowedFd<'_>) -> i32 {
+    match make_sister(step, how, birth) {
+        Ok(sister) => {
+            let pid = sister.pid.as_raw_nonzero().get().to_ne_bytes();
+            i32::from(channel::send_descriptor(parent, &pid, sister.pidfd.as_fd()).is_err())
+        }
+        Err(fault) => {
+            let text = channel::KernelText::EMPTY;
+            channel::send_failed(parent, &channel::Failure { step: 0, fault, text });
+            1
+        }
+    }
+}
+
+fn make_sister(step: &Spawn, how: Clone<'_>, birth: Birth<'_>) -> Result<Spawned, Fault> {
+    child::die_with_parent()?;
+    if let Some((slot, kinds)) = step.enter {
+        // Whoever is in these namespaces sees the process from its first moment on.
+        child::hide()?;
+        namespace::enter(birth.slots.get(slot)?, kinds)?;
+    }
+    for (kind, slot) in &step.join {
+        namespace::join(birth.slots.get(*slot)?, *kind)?;
+    }
+    if let Some(offsets) = &step.time {
+        tare_sys::namespace::unshare(NamespaceKind::Time.clone_flag()).during(Call::Unshare)?;
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = fs::openat(CWD, c"/proc/self/timens_offsets", flags, Mode::empty()).during(Call::Open)?;
+        rustix::io::write(&file, offsets.as_bytes()).during(Call::Write)?;
+    }
+    let how = Clone { flags: how.flags | libc::CLONE_PARENT as u64, ..how };
+    spawn(how, move || init::run(birth.column, birth.kit, birth.slots)).during(Call::Clone)
+}
+
+/// Hears from the joiner. Its sister has copies of the joiner's descriptors, so that a joiner that was killed is known by its
+/// own end and not by the channel's.
+fn receive_spawned(joiner: BorrowedFd<'_>, process: BorrowedFd<'_>) -> Result<Spawned, Fault> {
+    let mut waiting =
+        [PollFd::from_borrowed_fd(joiner, PollFlags::IN), PollFd::from_borrowed_fd(process, PollFlags::IN)];
+    channel::retry(|| poll(&mut waiting, None)).during(Call::Wait)?;
+    if waiting.first().is_none_or(|channel| channel.revents().is_empty()) {
+        return Err(Fault::new(Call::Peer, Errno::PIPE));
+    }
+    let mut bytes = [0; MESSAGE];
+    let (got, pidfd): (usize, Option<OwnedFd>) = channel::receive_bytes(joiner, &mut bytes)?;
+    if let Some(failure) = channel::failure_in(&bytes).filter(|_| got == MESSAGE) {
+        return Err(failure.fault);
+    }
+    let pid =
+        bytes.first_chunk().copied().map(i32::from_ne_bytes).filter(|pid| *pid > 0).and_then(Pid::from_raw);
+    match (pid, pidfd) {
+        (Some(pid), Some(pidfd)) if got == 4 => Ok(Spawned { pid, pidfd }),
+        _ => Err(Fault::new(Call::Peer, Errno::PIPE)),
+    }
+}

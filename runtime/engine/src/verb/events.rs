@@ -1,0 +1,187 @@
+//! The verb `events`: what a container uses, at an interval, and when its memory has run out.
+
+use crate::cgroup::{self, Cgroup};
+use crate::container::status::status;
+use crate::container::store::Store;
+use crate::error::{Error, Result};
+use crate::fault::{Call, During, Fault};
+use crate::verb::stats;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fs::inotify;
+use rustix::fs::{self, Mode, OFlags};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use tare_plan::step::Status;
+
+/// Tells what a container uses whenever `interval` has passed, and at once when the kernel kills for want of memory, until
+/// it ends or `tell` says that nobody listens any more.
+///
+/// # Errors
+/// When there is no such container, when it does not run, or when the kernel gives no notice.
+pub fn events(
+    store: &Store,
+    id: &str,
+    interval: Duration,
+    tell: &mut dyn FnMut(&Value) -> bool,
+) -> Result<()> {
+    let entry = store.look(id)?;
+    let record = entry.record()?;
+    let over = || Error::Usage(format!("container with id {id} is not running"));
+    if matches!(status(&entry, &record), Status::Stopped | Status::Creating) {
+        return Err(over());
+    }
+    let init = record.init.as_ref().map(crate::container::process::ProcessId::open).transpose();
+    let init = init.map_err(|fault| entry.error("watch", fault))?.flatten().ok_or_else(over)?;
+    let watch = Watch::new(&record.cgroups).map_err(|fault| entry.error("watch the memory of", fault))?;
+    let mut next = Instant::now() + interval;
+    loop {
+        match wait(&init, watch.as_ref(), next).map_err(|fault| entry.error("watch", fault))? {
+            Came::End => {
+                // v2 tells of a change some time after it.
+                if watch.as_ref().is_some_and(Watch::has_killed_since) {
+                    tell(&json!({ "type": "oom", "id": id }));
+                }
+                return Ok(());
+            }
+            Came::Memory => {
+                let killed = watch.as_ref().is_some_and(Watch::has_killed);
+                if killed && !tell(&json!({ "type": "oom", "id": id })) {
+                    return Ok(());
+                }
+            }
+            Came::Interval => {
+                next += interval;
+                if !tell(&event(id, &stats::read(&record.cgroups))) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// A container's statistics as an event.
+pub fn event(id: &str, stats: &Value) -> Value {
+    json!({ "type": "stats", "id": id, "data": stats })
+}
+
+/// What ended a wait.
+enum Came {
+    End,
+    Memory,
+    Interval,
+}
+
+fn wait(init: &OwnedFd, watch: Option<&Watch>, until: Instant) -> std::result::Result<Came, Fault> {
+    let left = until.saturating_duration_since(Instant::now());
+    let limit = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
+    let mut waiting = vec![PollFd::new(init, PollFlags::IN)];
+    waiting.extend(watch.map(|watch| PollFd::new(&watch.notice, PollFlags::IN)));
+    let came = crate::channel::retry(|| poll(&mut waiting, Some(&limit))).during(Call::Wait)?;
+    let ready = |index: usize| waiting.get(index).is_some_and(|fd| !fd.revents().is_empty());
+    Ok(match came {
+        0 => Came::Interval,
+        _ if ready(1) => Came::Memory,
+        _ => Came::End,
+    })
+}
+
+/// The kernel's notice that a cgroup's memory has run out.
+struct Watch {
+    notice: OwnedFd,
+    cgroup: OwnedFd,
+    killed: std::cell::Cell<u64>,
+}
+
+impl Watch {
+    /// By an event descriptor on v1, by the change of a file on v2; nothing where memory is not counted.
+    fn new(cgroups: &[Cgroup]) -> std::result::Result<Option<Self>, Fault> {
+        let memory = cgroups.iter().find(|cgroup| cgroup.has("memory")).or(cgroups.first());
+        let Some(cgroup) = memory.map(Cgroup::open).transpose()?.flatten() else { return Ok(None) };
+        let notice = if cgroup::read(cgroup.as_fd(), c"memory.events").is_ok() {
+            Self::by_file(&cgroup)?
+        } else if cgroup::read(cgroup.as_fd(), c"memory.oom_control").is_ok() {
+            Self::by_descriptor(&cgroup)?
+        } else {
+            return Ok(None);
+        };
+        let watch = Self { notice, cgroup, killed: std::cell::Cell::new(0) };
+        watch.killed.set(watch.count());
+        Ok(Some(watch))
+    }
+
+    fn by_file(cgroup: &OwnedFd) -> std::result::Result<OwnedFd, Fault> {
+        let notice = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)
+            .during(Call::Open)?;
+        let path = format!("/proc/self/fd/{}/memory.events", cgroup.as_raw_fd());
+        inotify::add_watch(&notice, path, inotify::WatchFlags::MODIFY).during(Call::Open)?;
+        Ok(notice)
+    }
+
+    fn by_descriptor(cgroup: &OwnedFd) -> std::result::Result<OwnedFd, Fault> {
+        let notice = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).during(Call::Open)?;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let control = fs::openat(cgroup, c"memory.oom_control", flags, Mode::empty()).during(Call::Open)?;
+        let line = format!("{} {}", notice.as_raw_fd(), control.as_raw_fd());
+        cgroup::write(cgroup.as_fd(), c"cgroup.event_control", line.as_bytes())?;
+        Ok(notice)
+    }
+
+    /// Takes the notice, and tells whether anything was killed since the last one.
+    fn has_killed(&self) -> bool {
+        // What stands in it says no more than that it came.
+        while rustix::io::read(&self.notice, &mut [0; 4096]).is_ok_and(|got| got > 0) {}
+        let before = self.killed.replace(self.count());
+        // v1 counts kills only since Linux 4.13; a notice there means one.
+        self.killed.get() > before || self.file(c"memory.events").is_none()
+    }
+
+    /// Whether anything was killed since the last notice.
+    fn has_killed_since(&self) -> bool {
+        self.count() > self.killed.get()
+    }
+
+    fn count(&self) -> u64 {
+        let text = self.file(c"memory.events").or_else(|| self.file(c"memory.oom_control"));
+        text.and_then(|text| crate::cgroup::values::keyed(&text, "oom_kill")).unwrap_or(0)
+    }
+
+    fn file(&self, name: &std::ffi::CStr) -> Option<String> {
+        let text = cgroup::read(self.cgroup.as_fd(), name).ok()?;
+        String::from_utf8(text).ok()
+    }
+}
+
+/// An interval such as `5s`, `500ms` or `1m30s`, as Go writes durations.
+pub fn interval(text: &str) -> Option<Duration> {
+    const UNITS: &[(&str, f64)] =
+        &[("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+    let mut rest = text;
+    let mut seconds = 0.0;
+    while !rest.is_empty() {
+        let digits = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.')?;
+        let (number, after) = rest.split_at_checked(digits)?;
+        let letters = after.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at_checked(letters)?;
+        let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
+        seconds += number.parse::<f64>().ok()? * factor;
+        rest = after;
+    }
+    Duration::try_from_secs_f64(seconds).ok().filter(|interval| !interval.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::interval;
+    use std::time::Duration;
+
+    #[test]
+    fn intervals_are_written_as_go_writes_them() {
+        assert_eq!(interval("5s"), Some(Duration::from_secs(5)));
+        assert_eq!(interval("1m30.5s"), Some(Duration::from_millis(90_500)));
+        assert_eq!(interval("500ms"), Some(Duration::from_millis(500)));
+        for wrong in ["", "5", "s", "-1s", "0s", "5 s", "1y"] {
+            assert_eq!(interval(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! The verb `restore`: a container from the files that `checkpoint` made of it.
+
+use crate::cgroup;
+use crate::cgroup::resctrl;
+use crate::cgroup::steps;
+use crate::container::bundle::Bundle;
+use crate::container::process::{self, ProcessId};
+use crate::container::record::Record;
+use crate::container::store::{Entry, Store};
+use crate::criu::images::{self, Missing};
+use crate::criu::message::{CgroupRoot, Inherited, Kind, Notice, Options, Request};
+use crate::criu::options::Common;
+use crate::criu::{Service, options, success};
+use crate::error::{Error, Result};
+use crate::fault::{Call, During, Fault};
+use crate::hook::{self, PreparedHook, run_all};
+use crate::mounts::inside::{Inside, open_host};
+use crate::parent::Created;
+use crate::parent::made::Made;
+use crate::parent::private_root::PrivateRoot;
+use crate::slots::Slots;
+use crate::systemd::unit;
+use crate::verb::create;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{self, CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::process::Pid;
+use std::ffi::CString;
+use tare_plan::create as planning;
+use tare_plan::host::{CgroupVersion, Host};
+use tare_plan::plan::Plan;
+use tare_plan::spec::{Mount, Spec};
+use tare_plan::step::{ParentStep, Status};
+use tare_sys::clone::Spawned;
+
+/// What is asked of `restore`.
+#[derive(Debug)]
+pub struct Asked<'text> {
+    /// What both verbs take.
+    pub common: Common,
+    /// Who the container becomes.
+    pub request: planning::Request<'text>,
+    /// Connections are closed instead of being brought back.
+    pub tcp_close: bool,
+    /// A security module's profile instead of the one that was dumped.
+    pub lsm_profile: Option<String>,
+    /// A context for mounts instead of the one that was dumped.
+    pub lsm_mount_context: Option<String>,
+}
+
+/// A container on its way back.
+struct Restoring<'a> {
+    bundle: &'a Bundle,
+    asked: &'a Asked<'a>,
+    host: Host,
+    entry: Entry,
+    record: Record,
+    made: Made,
+    terminal: Option<OwnedFd>,
+}
+
+/// Brings a container back. It runs when this returns; its init is a child of this process.
+///
+/// # Errors
+/// Mistakes in the configuration, an id that is taken, criu that is missing or too old, and what criu itself says; nothing
+/// is left of the container then.
+pub fn restore(store: &Store, bundle: &Bundle, asked: &Asked<'_>) -> Result<Created> {
+    let host = create::host(&asked.request)?;
+    let plan = create::plan(bundle, &host, &asked.request)?;
+    let record = create::record(bundle, &host, &asked.request);
+    let entry = store.reserve(asked.request.id)?;
+    create::begin(bundle, &record, &entry)?;
+    let made = Made::of(&record);
+    let mut restoring = Restoring { bundle, asked, host, entry, record, made, terminal: None };
+    match restoring.bring_back(&plan) {
+        Ok(init) => {
+            let Restoring { mut entry, record, terminal, mut made, .. } = restoring;
+            made.keep();
+            entry.keep();
+            Ok(Created { entry, record, init, terminal })
+        }
+        Err(error) => {
+            if restoring.made.remove().is_err() {
+                restoring.entry.keep();
+            }
+            Err(error)
+        }
+    }
+}
+
+impl Restoring<'_> {
+    fn bring_back(&mut self, plan: &Plan) -> Result<Spawned> {
+        let common = &self.asked.common;
+        // systemd makes a unit around somebody who is there.
+        let unit = plan.parent.iter().any(|planned| matches!(planned.step, ParentStep::StartUnit(_)));
+        let early = if unit { None } else { Some(self.make_cgroups(plan, None)?) };
+        let root = PrivateRoot::mount(plan, &self.entry.path())?;
+        // criu mounts below them, which the kernel allows in their own mount namespace alone.
+        let images = images::open(&common.images, Missing::Refused)?;
+        let work_path = common.work.clone().unwrap_or_else(|| common.images.clone());
+        let work = images::open(&work_path, Missing::Made)?;
+        self.make_places(root.directory())?;
+        let namespaces = self.open_namespaces()?;
+        let kept: Vec<BorrowedFd<'_>> = namespaces.iter().map(|(_, fd)| fd.as_fd()).collect();
+        let mut service = Service::start(common.criu.as_deref(), &kept)?;
+        service.check_version()?;
+        let slots = early.map_or_else(|| self.make_cgroups(plan, Some(service.pid())), Ok)?;
+        enter_cgroups(plan, &slots, service.pid())?;
+        let options = options::common(common, &self.bundle.config, (images.as_raw_fd(), work.as_raw_fd()))?;
+        let options = self.own_options(options, &root, &namespaces);
+        let request = Request { kind: Kind::Restore.into(), options: Some(options), ..Request::default() };
+        let response = service.serve(&request, &mut |notice, fd| self.notice(notice, fd, &root))?;
+        success(response, "RESTORE", &format!("{work_path}/restore.log"))?;
+        // Until it is recorded, it goes with this value.
+        let init = service.restored().and_then(|init| Some((init.pid()?, init)));
+        let (pid, init) =
+            init.ok_or_else(|| Error::Criu("criu does not say which process it has restored".to_owned()))?;
+        root.leave()?;
+        self.commit(pid)?;
+        init.keep().ok_or_else(|| Error::Criu("the restored process is gone".to_owned()))
+    }
+
+    /// Makes the container's cgroups and its groups of resctrl, with their limits, as create does; a unit of systemd's around
+    /// `member`.
+    fn make_cgroups(&mut self, plan: &Plan, member: Option<Pid>) -> Result<Slots> {
+        let mut slots = Slots::new(plan.slots);
+        for planned in &plan.parent {
+            let done = match (&planned.step, member) {
+                (ParentStep::StartUnit(start), Some(member)) => {
+                    let refused = |refusal| unit::refused("start", &start.unit, refusal, planned.because);
+                    self.made.start_unit(start, member).map_err(refused)?;
+                    Ok(())
+                }
+                (ParentStep::MakeResctrlGroup(make), _) => {
+                    self.made.make_group(make).and_then(|directory| slots.put(make.slot, directory))
+                }
+                (step, _) => steps::act(step, &mut slots).unwrap_or(Ok(())),
+            };
+            done.map_err(|fault| Error::step(&planned.step, fault, planned.because))?;
+        }
+        Ok(slots)
+    }
+
+    /// Records the container as it now runs.
+    fn commit(&mut self, pid: Pid) -> Result<()> {
+        let act = |fault| Error::act("find the restored process", fault);
+        self.record.init = Some(ProcessId::of(pid).map_err(act)?);
+        self.record.created = process::now();
+        self.entry.commit(&self.record)
+    }
+
+    /// The options that only a restore has.
+    fn own_options(
+        &self,
+        options: Options,
+        root: &PrivateRoot,
+        namespaces: &[(&'static str, OwnedFd)],
+    ) -> Options {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let namespaces = namespaces
+            .iter()
+            .map(|(name, fd)| Inherited { key: (*name).to_owned(), descriptor: fd.as_raw_fd() });
+        Options {
+            log_file: Some("restore.log".to_owned()),
+            root: Some(root.path.clone()),
+            restore_sibling: Some(true),
+            external_mounts: options::restored_external_mounts(
+                &self.bundle.config,
+                &self.host,
+                self.asked.request.id,
+                &self.bundle.path,
+            ),
+            cgroup_roots: self.cgroup_roots(),
+            inherited: namespaces.chain(self.streams()).collect(),
+            tcp_close: Some(self.asked.tcp_close),
+            lsm_profile: given(&self.asked.lsm_profile),
+            lsm_mount_context: given(&self.asked.lsm_mount_context),
+            ..options
+        }
+    }
+
+    /// The container's own directory in each hierarchy, below which its cgroups are brought back.
+    fn cgroup_roots(&self) -> Vec<CgroupRoot> {
+        let hierarchy = |mount: &str| self.host.hierarchies.iter().find(|one| one.mount == mount);
+        let root = |cgroup: &cgroup::Cgroup| {
+            let found = hierarchy(&cgroup.mount)?;
+            let v1 = (found.version == CgroupVersion::V1).then(|| found.controllers.join(","));
+            Some(CgroupRoot { controllers: v1, path: format!("/{}", cgroup.path) })
+        };
+        self.record.cgroups.iter().filter_map(root).collect()
+    }
+
+    /// Pipes that were its standard streams: this process's own take their places.
+    fn streams(&self) -> Vec<Inherited> {
+        let names = images::descriptors(&self.asked.common.images);
+        let pipes = names.into_iter().zip(0..).filter(|(name, _)| name.contains("pipe:"));
+        pipes.map(|(key, descriptor)| Inherited { key, descriptor }).collect()
+    }
+
+    /// Namespaces that somebody else has made, by the names they have in the images.
+    fn open_namespaces(&self) -> Result<Vec<(&'static str, OwnedFd)>> {
+        let open = |(_, name, path): (&str, &'static str, String)| {
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+            let file = fs::openat(CWD, path.as_str(), flags, Mode::empty()).during(Call::Open);
+            let file = file.map_err(|fault| Error::act(format!("open the namespace {path}"), fault))?;
+            Ok((name, file))
+        };
+        options::external_namespaces(&self.bundle.config).into_iter().map(open).collect()
+    }
+
+    /// Places for the mounts that are not criu's to make: what they are in may lack them, as it did before.
+    fn make_places(&self, root: BorrowedFd<'_>) -> Result<()> {
+        let (spec, bundle) = (&self.bundle.config, &self.bundle.path);
+        for (place, source) in options::restored_mounts(spec, &self.host, self.asked.request.id, bundle) {
+            let made = match ground(spec, &place) {
+                Ground::Image => make_place(root, &place, &source),
+                Ground::Bind(mount, rest) => {
+                    let shown = CString::new(options::source(mount, bundle)).unwrap_or_default();
+                    let shown = open_host(&shown, OFlags::PATH | OFlags::DIRECTORY);
+                    shown.and_then(|directory| make_place(directory.as_fd(), rest, &source))
+                }
+                Ground::Dumped => Ok(()),
+            };
+            made.map_err(|fault| Error::act(format!("make a place for the mount at {place}"), fault))?;
+        }
+        Ok(())
+    }
+
+    /// Does what criu has stopped for.
+    fn notice(&mut self, notice: &Notice, descriptor: Option<OwnedFd>, root: &PrivateRoot) -> Result<()> {
+        match notice.script.as_deref() {
+            Some("setup-namespaces") => root.outside(|| self.run_hooks(notice.pid)),
+            Some("orphan-pts-master") => self.take_terminal(descriptor),
+            _ => Ok(()),
+        }
+    }
+
+    /// Hooks that run when a container's namespaces are there.
+    fn run_hooks(&self, pid: Option<i32>) -> Result<()> {
+        let hooks = planning::early_hooks(&self.bundle.config).map_err(Error::Config)?;
+        let mut record = self.record.clone();
+        record.init = pid.map(|pid| ProcessId { pid, start: 0, boot: String::new() });
+        let text = record.state(Status::Creating).to_string();
+        for (kind, hooks) in hooks.iter().filter(|(_, hooks)| !hooks.is_empty()) {
+            let prepared: Vec<PreparedHook> = hooks.iter().map(PreparedHook::new).collect();
+            let ran = hook::state_file(&text).and_then(|state| run_all(&prepared, state.as_fd(), None));
+            ran.map_err(|fault| {
+                let (act, text) = (format!("run {} hooks", kind.name()), hook::path_of(hooks, &fault));
+                Error::acted(act, fault, text, kind.place())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The terminal that the container had: it goes to the console socket, or stays for the relay.
+    fn take_terminal(&mut self, descriptor: Option<OwnedFd>) -> Result<()> {
+        let act = |fault| Error::act("take the terminal", fault);
+        let master = descriptor.ok_or_else(|| act(Fault::new(Call::Terminal, Errno::BADF)))?;
+        let Some(socket) = self.asked.request.console_socket else {
+            self.terminal = Some(master);
+            return Ok(());
+        };
+        let path = CString::new(socket).unwrap_or_default();
+        let connection = crate::socket::connect(&path).map_err(act)?;
+        crate::channel::send_descriptor(connection.as_fd(), b"terminal", master.as_fd()).map_err(act)
+    }
+}
+
+/// What a place lies on.
+enum Ground<'spec> {
+    /// The image itself.
+    Image,
+    /// What a bind shows, and the path in it.
+    Bind(&'spec Mount, &'spec str),
+    /// A mount that criu brings back with all that was on it.
+    Dumped,
+}
+
+/// What a place lies on: the last mount that covers it.
+fn ground<'spec>(spec: &'spec Spec, place: &'spec str) -> Ground<'spec> {
+    let covers = |mount: &'spec Mount| {
+        let rest = place.strip_prefix(mount.destination.trim_end_matches('/'))?;
+        rest.starts_with('/').then_some((mount, rest))
+    };
+    match spec.mounts.iter().filter_map(covers).next_back() {
+        None => Ground::Image,
+        Some((mount, rest)) if tare_plan::is_bind(mount) => Ground::Bind(mount, rest),
+        Some(_) => Ground::Dumped,
+    }
+}
+
+/// Makes a place for what `source` is: a directory or a file.
+fn make_place(ground: BorrowedFd<'_>, place: &str, source: &str) -> std::result::Result<(), Fault> {
+    let inside = Inside::new(ground);
+    let path = CString::new(place.trim_start_matches('/')).unwrap_or_default();
+    let is_file = std::fs::metadata(source).is_ok_and(|file| !file.is_dir());
+    if is_file { inside.make_file(&path) } else { inside.make_directory(&path) }.map(drop)
+}
+
+/// Lets criu enter them, so that what it makes is born there.
+fn enter_cgroups(plan: &Plan, slots: &Slots, pid: Pid) -> Result<()> {
+    for planned in &plan.parent {
+        let entered = match &planned.step {
+            ParentStep::MakeCgroup(make) => {
+                let text = pid.as_raw_nonzero().to_string();
+                slots
+                    .get(make.slot)
+                    .and_then(|directory| cgroup::write(directory, c"cgroup.procs", text.as_bytes()))
+            }
+            ParentStep::EnterResctrlGroup { group } => {
+                slots.get(*group).and_then(|directory| resctrl::enter(directory, pid))
+            }
+            _ => Ok(()),
+        };
+        entered.map_err(|fault| Error::act("let criu enter the container's cgroup", fault))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,212 @@
+//! The verb `update`: other limits for a container that exists, all of them or none.
+
+use crate::cgroup::resctrl;
+use crate::cgroup::values::Values;
+use crate::cgroup::{self, write};
+use crate::container::status::status;
+use crate::container::store::Store;
+use crate::error::{Error, Result};
+use crate::fault::Fault;
+use crate::probe;
+use crate::slots::Slots;
+use crate::systemd::unit;
+use rustix::fd::BorrowedFd;
+use std::ffi::CStr;
+use tare_plan::place::Place;
+use tare_plan::resctrl::Shares;
+use tare_plan::spec::{Mistake, Resources};
+use tare_plan::step::{MakeResctrlGroup, ParentStep, Planned, Status, WriteCgroup};
+use tare_plan::update::{Present, Update};
+
+/// Changes limits of a container. When the kernel refuses one, those before it are given back their former values.
+///
+/// `warn` is told what is odd without being wrong.
+///
+/// # Errors
+/// When there is no such container, when it has ended, every mistake in the limits, and the one that the kernel refuses.
+pub fn update(
+    store: &Store,
+    id: &str,
+    (resources, shares): (&Resources, Shares<'_>),
+    warn: &mut dyn FnMut(&Mistake),
+) -> Result<()> {
+    let entry = store.open(id)?;
+    let record = entry.record()?;
+    if matches!(status(&entry, &record), Status::Stopped | Status::Creating) {
+        return Err(Error::NotRunning);
+    }
+    let values = Values::open(&record.cgroups);
+    check_use(&values, resources)?;
+    let cgroups = record.cgroups.iter().map(|cgroup| (cgroup.mount.as_str(), cgroup.path.as_str()));
+    let present = Present {
+        cgroups: cgroups.collect(),
+        cpu_max: values.text("cpu", "cpu.max"),
+        unit: record.unit.as_ref(),
+    };
+    let mut host = probe::host()?;
+    if let Some(unit) = &record.unit {
+        probe::add_manager(&mut host, unit.manager)?;
+    }
+    let planned = tare_plan::update::update(resources, &host, &present).map_err(Error::Config)?;
+    let config = crate::container::bundle::check(&entry.config()?)?;
+    let group = tare_plan::resctrl::update(&config, &host, id, shares).map_err(Error::Config)?;
+    planned.warnings.iter().for_each(&mut *warn);
+    carry_out(&planned, group.as_ref())
+}
+
+/// With `checkBeforeUpdate`, a limit below what is used already is refused: v2 would take it, and kill. The words are runc's.
+fn check_use(values: &Values, resources: &Resources) -> Result<()> {
+    let memory = &resources.memory;
+    let used = values.number("memory", "memory.current").filter(|_| memory.check_before_update == Some(true));
+    let Some(used) = used else { return Ok(()) };
+    let limit = memory.limit.and_then(|limit| u64::try_from(limit).ok()).filter(|limit| *limit != 0);
+    if let Some(limit) = limit.filter(|limit| *limit < used) {
+        return Err(Error::Usage(format!("rejecting memory limit {limit} < usage {used}")));
+    }
+    let used = used.saturating_add(values.number("memory", "memory.swap.current").unwrap_or(0));
+    let swap = memory.swap.and_then(|limit| u64::try_from(limit).ok()).filter(|limit| *limit != 0);
+    match swap.filter(|limit| *limit <= used) {
+        Some(limit) => Err(Error::Usage(format!("rejecting memory+swap limit {limit} <= usage {used}"))),
+        None => Ok(()),
+    }
+}
+
+/// Opens the directories and writes the files.
+fn carry_out(update: &Update, group: Option<&MakeResctrlGroup>) -> Result<()> {
+    let mut slots = Slots::new(update.slots);
+    let mut writes = Vec::new();
+    for planned in &update.steps {
+        match &planned.step {
+            ParentStep::OpenCgroup(open) => cgroup::open(open)
+                .and_then(|directory| slots.put(open.slot, directory))
+                .map_err(|fault| Error::step(&planned.step, fault, planned.because))?,
+            ParentStep::WriteCgroup(write) => writes.push((planned, write)),
+            ParentStep::WriteCgroupOr { first, or } => {
+                let cgroup = slots
+                    .get(first.cgroup)
+                    .map_err(|fault| Error::step(&planned.step, fault, planned.because))?;
+                writes.push((planned, cgroup::present_of(cgroup, first, or)));
+            }
+            _ => {}
+        }
+    }
+    let mut written = Vec::new();
+    write_all(&slots, writes, &mut written)
+        .and_then(|()| update.steps.iter().try_for_each(tell_systemd))
+        .and_then(|()| group.map_or(Ok(()), share))
+        .inspect_err(|_| restore(&slots, &written))
+}
+
+/// Tells systemd of the new limits.
+fn tell_systemd(planned: &Planned<ParentStep>) -> Result<()> {
+    let ParentStep::ChangeUnit(change) = &planned.step else { return Ok(()) };
+    unit::change(change).map_err(|refusal| unit::refused("change", &change.unit, refusal, Place::DEFAULT))
+}
+
+/// Writes other shares of caches and memory bandwidth.
+fn share(group: &MakeResctrlGroup) -> Result<()> {
+    let step = |fault| Error::step(&"change the shares of resctrl", fault, Place::of("linux.intelRdt"));
+    resctrl::make(group).map(drop).map_err(step)
+}
+
+/// A value that was written, with what has to be written to have the former one back.
+struct Written<'plan> {
+    step: &'plan WriteCgroup,
+    before: Vec<String>,
+}
+
+/// Writes all values. Some depend on each other (a limit of memory may not be above that of memory and swap, a quota not above
+/// its period's), so that what is refused is asked for again when the others are there, until none of them gets further.
+fn write_all<'plan>(
+    slots: &Slots,
+    mut left: Vec<(&'plan Planned<ParentStep>, &'plan WriteCgroup)>,
+    written: &mut Vec<Written<'plan>>,
+) -> Result<()> {
+    while !left.is_empty() {
+        let count = left.len();
+        let mut errors = Vec::new();
+        left.retain(|(planned, step)| {
+            let done = write_one(slots, step).map(|before| written.push(Written { step, before }));
+            let error = done.map_err(|fault| Error::step(&planned.step, fault, planned.because)).err();
+            let is_refused = error.is_some();
+            errors.extend(error);
+            is_refused
+        });
+        if errors.len() == count {
+            return errors.into_iter().next().map_or(Ok(()), Err);
+        }
+    }
+    Ok(())
+}
+
+/// Writes one value, and returns what restores the former one.
+fn write_one(slots: &Slots, step: &WriteCgroup) -> std::result::Result<Vec<String>, Fault> {
+    let cgroup = slots.get(step.cgroup)?;
+    let before = former(cgroup, &step.file, &step.value);
+    write(cgroup, &step.file, step.value.as_bytes())?;
+    Ok(before)
+}
+
+/// Gives back the former values, the last one first. The error that led here is the one to tell.
+fn restore(slots: &Slots, written: &[Written<'_>]) {
+    for Written { step, before } in written.iter().rev() {
+        let Ok(cgroup) = slots.get(step.cgroup) else { continue };
+        for value in before {
+            let _ = write(cgroup, &step.file, value.as_bytes());
+        }
+    }
+}
+
+fn former(cgroup: BorrowedFd<'_>, file: &CStr, written: &CStr) -> Vec<String> {
+    // What can't be read can't be given back either.
+    let Ok(text) = cgroup::read(cgroup, file) else { return Vec::new() };
+    let text = String::from_utf8_lossy(&text);
+    inverse(&file.to_string_lossy(), &written.to_string_lossy(), &text)
+}
+
+/// What has to be written to a file to undo a write, given the text that the file had before.
+fn inverse(file: &str, written: &str, before: &str) -> Vec<String> {
+    let mut words = written.split(' ');
+    let (first, second) = (words.next().unwrap_or_default(), words.next());
+    // A file with a line for each device, or for each interface.
+    if second.is_some() && file != "cpu.max" {
+        let line = before.lines().find(|line| line.split(' ').next() == Some(first));
+        let nothing = match file {
+            "io.max" => format!("{first} rbps=max wbps=max riops=max wiops=max"),
+            "io.weight" => format!("{first} default"),
+            "rdma.max" => format!("{first} hca_handle=max hca_object=max"),
+            _ => format!("{first} 0"),
+        };
+        return vec![line.map_or(nothing, str::to_owned)];
+    }
+    match file {
+        "memory.oom_control" => {
+            let disabled = crate::cgroup::values::keyed(before, "oom_kill_disable").unwrap_or(0);
+            vec![disabled.to_string()]
+        }
+        // The kernel does nothing at all for a write of no bytes.
+        _ if before.trim().is_empty() => vec!["\n".to_owned()],
+        _ => vec![before.trim().to_owned()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inverse;
+
+    #[test]
+    fn a_write_is_undone_by_what_stood_there() {
+        assert_eq!(inverse("pids.max", "5", "max\n"), ["max"]);
+        assert_eq!(inverse("cpu.max", "max 50000", "20000 100000\n"), ["20000 100000"]);
+        assert_eq!(
+            inverse("io.max", "8:0 rbps=1", "8:16 rbps=5 wbps=max\n"),
+            ["8:0 rbps=max wbps=max riops=max wiops=max"]
+        );
+        let throttle = "blkio.throttle.read_bps_device";
+        assert_eq!(inverse(throttle, "8:0 100", "8:0 50\n8:16 7\n"), ["8:0 50"]);
+        assert_eq!(inverse(throttle, "8:0 100", ""), ["8:0 0"]);
+        assert_eq!(inverse("io.weight", "8:0 100", "default 100\n"), ["8:0 default"]);
+        assert_eq!(inverse("cpuset.cpus", "0", "\n"), ["\n"]);
+        assert_eq!(inverse("memory.oom_control", "1", "oom_kill_disable 0\nunder_oom 0\n"), ["0"]);
+    }
+}
