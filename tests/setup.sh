@@ -48,6 +48,7 @@ peers() {
     program iptables iptables
     program script bsdutils
     program taskset util-linux
+    program ps procps
     program mount mount
     program strace strace
     # A kernel with VLANs on bridges, and what its init needs.

@@ -3,7 +3,7 @@
 # are read-only there. TESTS is the program with the tests, MODULES the names of those to run, parted by commas.
 # The last line is "GROUPS WORK" if all is well. By hand:
 #
-#   linux.uml mem=768M rootfstype=hostfs rootflags=/ ro con=null con0=null,fd:1 quiet init=$PWD/tests/version-2.sh \
+#   tests/uml.sh mem=768M rootfstype=hostfs rootflags=/ ro con=null con0=null,fd:1 quiet init=$PWD/tests/version-2.sh \
 #       TESTS=PROGRAM MODULES=mounts::,exec::
 set -eu
 

@@ -156,7 +156,7 @@ fn own_devices() -> Result<()> {
 /// machine: all are to be tried on the same.
 fn hide_unified() -> Result<()> {
     let top = Path::new(CGROUPS);
-    if !top.join("unified").is_dir() {
+    if !top.join("unified/cgroup.procs").exists() {
         return Ok(());
     }
     let aside = Path::new("/tmp/cgroup");

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use tare_bundle::bundle::PAYLOAD;
 
+use crate::hierarchies;
 use crate::process::{Call, Output, Running, eventually};
 use crate::runtime::Runtime;
 
@@ -189,10 +190,8 @@ impl Container {
     /// are one.
     #[must_use]
     pub fn cgroup(&self, controller: &str) -> PathBuf {
-        let top = Path::new("/sys/fs/cgroup");
-        let hierarchy =
-            if top.join("cgroup.controllers").exists() { top.to_path_buf() } else { top.join(controller) };
-        hierarchy.join(&self.id)
+        let hierarchy = hierarchies::v1(controller).or_else(hierarchies::v2);
+        hierarchy.expect("cgroups are mounted").join(&self.id)
     }
 
     /// Freezes every process of the container.

@@ -17,6 +17,7 @@ use tare_bundle::bundle::{Bundle, PAYLOAD};
 use tare_bundle::config::Config;
 
 use crate::container::Container;
+use crate::hierarchies;
 use crate::leaks::{Snapshot, sweep};
 use crate::process::{Call, Output, eventually};
 use crate::runtime::{Kind, Runtime, built, kind, program};
@@ -69,7 +70,16 @@ impl Host {
         for directory in CNI {
             std::fs::create_dir_all(directory).unwrap();
         }
-        Self::with(Path::new("/sys/fs/cgroup/memory").is_dir(), &CNI, Loopback::Up)
+        Self::with(hierarchies::v1("memory").is_some(), &CNI, Loopback::Up)
+    }
+
+    /// Moves this thread to a new host that shows the v1 hierarchies alone where there are both versions.
+    ///
+    /// # Panics
+    /// The kernel refuses.
+    #[must_use]
+    pub fn with_v1_alone() -> Self {
+        Self::with(hierarchies::v1("memory").is_some(), &[], Loopback::Down)
     }
 
     /// Moves this thread to a new host whose loopback is up.

@@ -72,12 +72,6 @@ pub(crate) fn program() -> PathBuf {
         .unwrap_or_else(|| panic!("RUNTIME names {}, which is not on PATH", named.display()))
 }
 
-/// Whether version 2 of the control groups is the only one here.
-#[must_use]
-pub fn only_version_2() -> bool {
-    Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
-}
-
 /// Which runtime is under test.
 #[must_use]
 pub fn under_test() -> Kind {

@@ -53,7 +53,7 @@ macro_rules! skip_for {
 #[macro_export]
 macro_rules! only_version_1 {
     () => {
-        if $crate::only_version_2() {
+        if $crate::hierarchies::only_v2() {
             $crate::skip!("the machine has version 2 of the control groups alone");
         }
     };

@@ -32,7 +32,8 @@ fn containers_reach_those_of_their_vlan_and_no_others() {
         let options =
             ["mem=256M", "rootfstype=hostfs", "rootflags=/", "ro", "con=null", "con0=null,fd:1", "quiet"];
         Command::new("timeout")
-            .args(["120", "linux.uml"])
+            .arg("120")
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/uml.sh"))
             .args(options)
             .args([&init, &plugins])
             .output()

@@ -27,7 +27,7 @@ impl Place {
         let directory = std::env::temp_dir().join(format!("tare-bench-{}", std::process::id()));
         std::fs::create_dir_all(&directory)
             .with_context(|| format!("cannot make {}", directory.display()))?;
-        if Path::new("/sys/fs/cgroup/memory").is_dir() {
+        if Path::new("/sys/fs/cgroup/memory/cgroup.procs").exists() {
             only_v1(&directory.join("groups"))?;
         }
         // Orphans of a runtime become ours, so that their use of the processor is counted.

@@ -169,13 +169,13 @@ fn a_mount_of_the_wrong_kind_says_so_in_the_kernels_words() {
 #[test]
 fn both_kinds_of_control_groups_at_once_are_used() {
     let host = Host::new();
-    if !std::path::Path::new("/sys/fs/cgroup/unified").is_dir() {
-        skip!("this machine has one kind of control groups");
-    }
+    let Some(v2) = tests::hierarchies::v2().filter(|_| !tests::hierarchies::only_v2()) else {
+        skip!("this machine has one version of cgroups");
+    };
     let mut container = host.container(host.config(&["sleep", "60"]).pids(30));
     container.create();
     assert_eq!(container.limit("pids", "pids.max"), "30");
-    let path = format!("/sys/fs/cgroup/unified/{}/cgroup.procs", container.id());
+    let path = v2.join(container.id()).join("cgroup.procs");
     assert!(std::fs::read_to_string(path).unwrap().lines().any(|pid| pid == container.pid().to_string()));
 }
 
@@ -183,7 +183,7 @@ fn both_kinds_of_control_groups_at_once_are_used() {
 fn a_limit_of_one_mebibyte_is_enough() {
     skip_for!(Runc, "it needs more itself");
     let host = Host::new();
-    if !std::path::Path::new("/sys/fs/cgroup/memory").is_dir() {
+    if tests::hierarchies::v1("memory").is_none() {
         skip!("this machine does not have the v1 controller");
     }
     let mut container = host.container(host.config(&["sleep", "60"]).memory(1 << 20));

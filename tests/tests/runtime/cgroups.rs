@@ -1,7 +1,7 @@
 //! Control groups: limits as the kernel has them, paths, and what happens at a limit.
 
 use serde_json::{Value, json};
-use tests::{Container, Host, skip_for};
+use tests::{Container, Host, hierarchies, skip_for};
 
 #[track_caller]
 fn created(host: &Host, resources: &Value) -> Container {
@@ -14,7 +14,7 @@ fn created(host: &Host, resources: &Value) -> Container {
 /// A machine without this v1 controller has to skip.
 macro_rules! needs {
     ($controller:literal) => {
-        if !std::path::Path::new(concat!("/sys/fs/cgroup/", $controller, "/cgroup.procs")).exists() {
+        if hierarchies::v1($controller).is_none() {
             tests::skip!("no v1 controller {}", $controller);
         }
     };
@@ -339,19 +339,14 @@ fn the_killer_can_be_turned_off_and_buffers_limited() {
     assert_eq!(container.limit("memory", "memory.kmem.tcp.limit_in_bytes"), "4194304");
 }
 
-/// Where the group of huge pages is, and how its files end.
+/// The container's cgroup in the hierarchy with the hugetlb controller, and the last part of its files' names.
 fn huge_pages(id: &str) -> Option<(std::path::PathBuf, &'static str)> {
-    let places = [
-        ("/sys/fs/cgroup/hugetlb", "limit_in_bytes"),
-        ("/sys/fs/cgroup/unified", "max"),
-        ("/sys/fs/cgroup", "max"),
-    ];
-    let has = |place: &str| {
-        let controllers = std::fs::read_to_string(format!("{place}/cgroup.controllers")).unwrap_or_default();
-        controllers.contains("hugetlb") || place.ends_with("hugetlb") && std::path::Path::new(place).exists()
-    };
-    let (place, file) = places.into_iter().find(|(place, _)| has(place))?;
-    Some((std::path::Path::new(place).join(id), file))
+    if let Some(mount) = hierarchies::v1("hugetlb") {
+        return Some((mount.join(id), "limit_in_bytes"));
+    }
+    let mount = hierarchies::v2()?;
+    let controllers = std::fs::read_to_string(mount.join("cgroup.controllers")).unwrap();
+    controllers.split_whitespace().any(|name| name == "hugetlb").then(|| (mount.join(id), "max"))
 }
 
 #[test]
@@ -392,12 +387,30 @@ fn a_limit_that_the_kernel_refuses_names_its_file_and_its_value() {
     let _ = host.run(config).fails().says(&words);
 }
 
+/// The directory stays when its hierarchy is gone; a limit must not be written into a file of its own making.
+#[test]
+fn an_empty_directory_named_after_a_controller_is_no_hierarchy() {
+    needs!("pids");
+    skip_for!(Runc, "it does not name the place");
+    skip_for!(Crun, "it does not name the place");
+    let host = Host::new();
+    let directory = hierarchies::v1("pids").unwrap();
+    let _ = host.tool(&["mount", "-t", "tmpfs", "empty", directory.to_str().unwrap()]);
+    let _ = host.run(host.config(&["true"])).ok();
+    let words = ["pids controller is not there", "linux.resources.pids.limit"];
+    let _ = host.run(host.config(&["true"]).pids(10)).fails().says(&words);
+    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+    let _ = host.tool(&["umount", directory.to_str().unwrap()]);
+}
+
 #[test]
 fn a_controller_that_is_not_there_is_told() {
     skip_for!(Runc, "it does not name the place");
     skip_for!(Crun, "it does not name the place");
     let host = Host::new();
-    if std::path::Path::new("/sys/fs/cgroup/rdma").exists() {
+    let v2 = hierarchies::v2().map(|mount| mount.join("cgroup.controllers"));
+    let has_rdma = |file| std::fs::read_to_string(file).unwrap().contains("rdma");
+    if hierarchies::v1("rdma").is_some() || v2.is_some_and(has_rdma) {
         tests::skip!("there is a controller rdma");
     }
     let rdma = json!({"mlx5_1": {"hcaHandles": 3}});

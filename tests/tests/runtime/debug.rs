@@ -21,7 +21,7 @@ fn a_running_container_is_told_from_all_sides() {
     let answer = container.verb(&["debug", "--format", "json"]).ok().json();
     assert_eq!(value(&answer, "state", "pid"), container.pid().to_string());
     assert_eq!(value(&answer, "cgroup", "pids.max"), "30, configured as 20");
-    let memory = if tests::only_version_2() { "memory.max" } else { "memory.limit_in_bytes" };
+    let memory = if tests::hierarchies::only_v2() { "memory.max" } else { "memory.limit_in_bytes" };
     assert_eq!(value(&answer, "cgroup", memory), (64 << 20).to_string());
     assert!(value(&answer, "namespaces", "user").contains("this process's own"));
     assert!(!value(&answer, "namespaces", "pid").contains("this process's own"));

@@ -21,7 +21,7 @@ const MODULES: &[&str] = &[
 
 #[test]
 fn groups_of_version_2_alone_do_all_that_is_tested_of_groups() {
-    if tests::only_version_2() {
+    if tests::hierarchies::only_v2() {
         tests::skip!("this machine has version 2 alone: the tests have run already");
     }
     if !Path::new("/usr/bin/linux.uml").exists() {
@@ -30,11 +30,12 @@ fn groups_of_version_2_alone_do_all_that_is_tested_of_groups() {
     let disk = tests::built().join("version-2.disk");
     std::fs::File::create(&disk).unwrap().set_len(1 << 20).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("version-2.sh").canonicalize().unwrap();
+    let uml = script.with_file_name("uml.sh");
     let program = std::env::current_exe().unwrap();
     let output = Command::new("timeout")
         .args([
             "600",
-            "linux.uml",
+            uml.to_str().unwrap(),
             "mem=768M",
             "rootfstype=hostfs",
             "rootflags=/",
@@ -58,4 +59,11 @@ fn groups_of_version_2_alone_do_all_that_is_tested_of_groups() {
         assert!(ran, "no test of {module} was run: {text}");
     }
     assert!(!text.contains("the machine has version 1"), "they were skipped there too: {text}");
+}
+
+#[test]
+fn user_mode_linux_starts_on_a_cpu_with_more_register_state_than_it_knows() {
+    let uml = Path::new(env!("CARGO_MANIFEST_DIR")).join("uml.sh");
+    let output = Command::new(uml).arg("--check").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }

@@ -406,7 +406,7 @@ fn the_control_groups_are_read_only_with_and_without_other_namespaces() {
     ] {
         let all = ["/sys/fs/cgroup", "/sys/fs/cgroup/pids"];
         // Where version 2 is alone there is nothing but the first.
-        let paths = if tests::only_version_2() { &all[..1] } else { &all[..] };
+        let paths = if tests::hierarchies::only_v2() { &all[..1] } else { &all[..] };
         let report = host.report(config, paths);
         for path in paths {
             assert!(is_refused(&report["paths"][*path]["write"]), "{path}: {report:#}");

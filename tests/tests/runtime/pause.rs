@@ -40,7 +40,7 @@ fn what_is_not_running_or_not_paused_is_refused() {
     let _ = container.verb(&["pause"]).fails().says(&["container not running"]);
     // A cgroup that stays frozen would hang whoever comes next.
     let (file, thawed) =
-        if tests::only_version_2() { ("cgroup.freeze", "0") } else { ("freezer.state", "THAWED") };
+        if tests::hierarchies::only_v2() { ("cgroup.freeze", "0") } else { ("freezer.state", "THAWED") };
     assert_eq!(container.limit("freezer", file), thawed);
 }
 

@@ -76,7 +76,7 @@ impl Drop for Stub {
 fn hierarchies() -> Vec<PathBuf> {
     let top = Path::new("/sys/fs/cgroup");
     let all = std::fs::read_dir(top).unwrap().flatten().map(|entry| entry.path());
-    all.filter(|path| path.join("cgroup.procs").exists() && !tests::only_version_2())
+    all.filter(|path| path.join("cgroup.procs").exists() && !tests::hierarchies::only_v2())
         .chain([top.into()])
         .collect()
 }
@@ -90,7 +90,7 @@ fn directory(stub: &Stub, container: &Container, controller: &str) -> PathBuf {
         .unwrap();
     assert!(line.contains(&format!("{}/t-", stub.slice)), "{path}");
     let top = Path::new("/sys/fs/cgroup");
-    let top = if tests::only_version_2() { top.into() } else { top.join(controller) };
+    let top = if tests::hierarchies::only_v2() { top.into() } else { top.join(controller) };
     top.join(line.rsplit(':').next().unwrap().trim_start_matches('/'))
 }
 
@@ -116,7 +116,7 @@ fn a_container_is_a_scope_from_create_to_delete() {
     // Every hierarchy, systemd's and the others: init is in the same place.
     let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     let place = group.file_name().unwrap().to_string_lossy().into_owned();
-    for line in text.lines().filter(|line| tests::only_version_2() || !line.starts_with("0::")) {
+    for line in text.lines().filter(|line| tests::hierarchies::only_v2() || !line.starts_with("0::")) {
         assert!(line.ends_with(&place), "{line}");
     }
     container.start();

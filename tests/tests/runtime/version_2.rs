@@ -17,7 +17,7 @@ const MIB: i64 = 1 << 20;
 /// A machine with version 1 has to skip.
 macro_rules! alone {
     () => {
-        if !tests::only_version_2() {
+        if !tests::hierarchies::only_v2() {
             tests::skip!("the machine has version 1 of the control groups");
         }
     };
