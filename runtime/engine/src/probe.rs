@@ -6,8 +6,8 @@ use crate::mounts::inside::is_on;
 use rustix::fd::AsFd;
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::process::{getegid, geteuid};
+use tare_plan::host::Manager;
 use tare_plan::host::{CgroupVersion, Hierarchy, Host, Kernel, Privilege, SecurityModules};
-use tare_plan::step::Manager;
 use tare_plan::tables::capabilities::Capability;
 
 const CGROUP: u64 = 0x0027_e0eb;

@@ -1,11 +1,11 @@
 //! Devices and links that every container has, and those it asks for (config-linux.md, "Devices").
 
-use crate::create::{Context, is_root};
+use crate::context::{Context, is_root};
 use crate::draft::{Draft, clean};
 use crate::host::Kernel;
+use crate::mappings::outside;
 use crate::mounts;
-use crate::namespaces::outside;
-use crate::options;
+use crate::mounts::options;
 use crate::place::Place;
 use crate::spec::{self, DeviceKind, NamespaceKind};
 use crate::step::{
@@ -126,7 +126,7 @@ fn node(draft: &mut Draft, context: &Context<'_>, device: Device, place: Place) 
         id_map: None,
     };
     let target = Target { path: device.path, guard: Guard::OutsideProcfs };
-    mounts::bind(draft, context, (source, place), (target, Content::Own, place));
+    mounts::source::bind(draft, context, (source, place), (target, Content::Own, place));
 }
 
 /// What the mount of a device gets: a node is neither executed nor anybody's program.

@@ -1,8 +1,9 @@
 //! A plan in the making: the two columns, filled from top to bottom.
 
 use crate::place::Place;
+use crate::plan::{Plan, Program};
 use crate::spec::Mistake;
-use crate::step::{InitStep, ParentStep, Planned, Slot};
+use crate::step::{InitStep, ParentStep, Planned, Slot, Spawn};
 use std::ffi::CString;
 
 /// A plan in the making. What cannot be planned is noted as a mistake, and planning goes on to find the others.
@@ -102,6 +103,37 @@ pub(crate) fn clean(path: &str) -> String {
         }
     }
     parts.join("/")
+}
+
+pub(crate) fn finish(mut draft: Draft, spawn: Spawn, program: Program) -> Result<Plan, Vec<Mistake>> {
+    if !draft.mistakes.is_empty() {
+        return Err(draft.mistakes);
+    }
+    let slots = draft.slots();
+    draft.before(ParentStep::Spawn(spawn), Place::of("linux.namespaces"));
+    hand_over_late(&mut draft);
+    let mut parent = draft.before;
+    parent.append(&mut draft.grouped);
+    parent.append(&mut draft.after);
+    Ok(Plan { parent, init: draft.init, slots, program, warnings: draft.warnings })
+}
+
+/// What is opened after init's birth is handed to it where it waits for that.
+fn hand_over_late(draft: &mut Draft) {
+    let opened = |planned: &Planned<ParentStep>| match &planned.step {
+        ParentStep::MakeCgroup(make) => Some(make.slot),
+        ParentStep::OpenCgroup(open) => Some(open.slot),
+        ParentStep::CloneCgroup { slot, .. } => Some(*slot),
+        _ => None,
+    };
+    let late: Vec<Slot> = draft.grouped.iter().filter_map(opened).collect();
+    for planned in &mut draft.init {
+        if let InitStep::TakeOver { slots } = &mut planned.step {
+            slots.clone_from(&late);
+            let because = planned.because;
+            draft.grouped.push(Planned { step: ParentStep::HandOver { slots: slots.clone() }, because });
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::options::OPTIONS;
+use crate::mounts::options::OPTIONS;
 use crate::seccomp;
 use crate::spec::{
     Action, Arch, Hooks, MemoryPolicyFlag, MemoryPolicyMode, NamespaceKind, Operator, SeccompFlag,

@@ -1,7 +1,5 @@
 //! What planning has to know about the host: facts, gathered once, so that no step branches on the kernel.
 
-use crate::step::Manager;
-
 /// Facts about the host and about who runs the runtime.
 #[derive(Clone, Debug, Default)]
 pub struct Host {
@@ -104,4 +102,13 @@ impl Host {
     pub fn is_unified(&self) -> bool {
         self.hierarchies.iter().all(|hierarchy| hierarchy.version == CgroupVersion::V2)
     }
+}
+
+/// A systemd that makes units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manager {
+    /// The machine's, process 1.
+    System,
+    /// That of an ordinary user.
+    User,
 }

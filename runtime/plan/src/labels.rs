@@ -1,7 +1,7 @@
 //! Labels of security modules: of the program, of its keyring, of its mounts (config.md, "Linux Process"; config-linux.md,
 //! "Mount Label").
 
-use crate::create::Context;
+use crate::context::Context;
 use crate::draft::Draft;
 use crate::place::Place;
 use crate::spec::Process;

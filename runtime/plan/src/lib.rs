@@ -4,19 +4,17 @@
 //! [`create::Request`], and what comes out is a [`plan::Plan`]: two columns of steps that `tare-engine` walks.
 
 mod cgroup;
-mod cgroup_mounts;
-pub mod create;
+pub mod context;
 mod devices;
 mod draft;
-pub mod exec;
 pub mod features;
 mod gvariant;
+pub mod hooks;
 pub mod host;
-mod id_maps;
 mod labels;
-mod mounts;
+mod mappings;
+pub mod mounts;
 mod namespaces;
-pub mod options;
 pub mod place;
 pub mod plan;
 pub mod print;
@@ -28,8 +26,9 @@ pub mod seccomp;
 pub mod spec;
 pub mod step;
 pub mod tables;
-pub mod update;
+pub mod verb;
 
 pub use cgroup::path as cgroup_path;
 pub use cgroup::unit_of;
-pub use options::is_bind;
+pub use mounts::options::{self, is_bind};
+pub use verb::{create, exec, update};

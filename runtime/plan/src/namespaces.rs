@@ -1,9 +1,10 @@
 //! Namespaces: made, joined and set up (config-linux.md, "Namespaces").
 
 use crate::cgroup;
-use crate::create::{Context, Keyring, is_root, path_of};
+use crate::context::{Context, Keyring, is_root, path_of};
 use crate::draft::Draft;
 use crate::labels;
+use crate::mappings::lines;
 use crate::place::Place;
 use crate::spec::{IdMapping, NamespaceKind, PersonalityDomain};
 use crate::step::{InitStep, MapIds, MapWriter, MoveNetDevice, ParentStep, Signal, Slot, Spawn};
@@ -108,35 +109,6 @@ fn move_devices(draft: &mut Draft, context: &Context<'_>, namespace: Option<Slot
 fn writer_of(uids: &[IdMapping], gids: &[IdMapping]) -> MapWriter {
     let single = |mappings: &[IdMapping]| matches!(mappings, [one] if one.size == 1);
     if single(uids) && single(gids) { MapWriter::OwnIds } else { MapWriter::Delegated }
-}
-
-/// The number that an id of the container has on the host.
-pub(crate) fn outside(mappings: &[IdMapping], id: u32) -> Option<u32> {
-    mappings.iter().find_map(|mapping| {
-        let offset = id.checked_sub(mapping.container_id).filter(|offset| *offset < mapping.size)?;
-        mapping.host_id.checked_add(offset)
-    })
-}
-
-/// What the kernel's files take in the one write that they take (user_namespaces(7)): less than a page.
-const MAPPINGS_MAX: usize = 4095;
-
-/// Mappings as the kernel's files take them; more than they take is a mistake.
-pub(crate) fn lines(draft: &mut Draft, mappings: &[IdMapping], place: Place) -> String {
-    let mut text = String::new();
-    for mapping in mappings {
-        // Writing to a string can't fail.
-        let _ = writeln!(text, "{} {} {}", mapping.container_id, mapping.host_id, mapping.size);
-    }
-    if text.len() > MAPPINGS_MAX {
-        let what = format!(
-            "{} id mappings take {} bytes, more than the kernel takes, {MAPPINGS_MAX}",
-            mappings.len(),
-            text.len()
-        );
-        draft.refuse(place, what);
-    }
-    text
 }
 
 /// The offsets of a new time namespace, as its file takes them (time_namespaces(7)).

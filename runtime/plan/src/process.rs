@@ -1,14 +1,15 @@
 //! The container's process: who it is, what it may do, what it runs (config.md, "Process").
 
-use crate::create::{Context, is_root, make_state};
+use crate::context::{Context, is_root};
 use crate::draft::Draft;
+use crate::hooks::{self, make_state};
 use crate::place::Place;
 use crate::plan::Program;
 use crate::seccomp::{self, Filter};
-use crate::spec::{self, NamespaceKind, Process};
+use crate::spec::{NamespaceKind, Process};
 use crate::step::{
-    Capabilities, Console, Hook, HookEnvironment, HookKind, Hooks, Identity, InitStep, NoNewPrivileges,
-    ParentStep, Rlimit, Slot, Verify, WindowSize,
+    Capabilities, Console, Hook, HookKind, Hooks, Identity, InitStep, NoNewPrivileges, ParentStep, Rlimit,
+    Slot, Verify, WindowSize,
 };
 use crate::tables::capabilities::{Capability, CapabilitySet};
 use std::ffi::CString;
@@ -36,7 +37,7 @@ pub(crate) struct Sealed {
 /// Plans a container's first process up to the point at which it waits to be started.
 pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>, process: &Process) -> Started {
     let listener = draft.slot();
-    let hooks = hooks(draft, &context.spec.hooks.start_container, HookKind::StartContainer);
+    let hooks = hooks::of_kind(draft, &context.spec.hooks.start_container, HookKind::StartContainer);
     let state = (!hooks.is_empty()).then(|| make_state(draft));
     let keep = [Some(listener), state].into_iter().flatten().collect();
     Started { listener, state, hooks, sealed: prepare(draft, context, process, keep) }
@@ -275,23 +276,4 @@ fn environment(process: &Process) -> Vec<String> {
 fn has_home(process: &Process) -> bool {
     let last = process.env.iter().rev().find_map(|variable| variable.strip_prefix("HOME="));
     last.is_some_and(|home| !home.is_empty())
-}
-
-/// Hooks of one kind. Those that run in the container take its environment when they have none of their own.
-pub(crate) fn hooks(draft: &mut Draft, hooks: &[spec::Hook], kind: HookKind) -> Vec<Hook> {
-    let mut prepared = Vec::new();
-    for hook in hooks {
-        let place = kind.place();
-        let mut texts = |list: &[String]| list.iter().map(|text| draft.text(text, place)).collect::<Vec<_>>();
-        let arguments = texts(hook.args.as_deref().unwrap_or_default());
-        let environment = match &hook.env {
-            Some(environment) => HookEnvironment::Given(texts(environment)),
-            None if kind == HookKind::StartContainer => HookEnvironment::Container,
-            None => HookEnvironment::Runtime,
-        };
-        let path = draft.text(&hook.path, place);
-        let timeout_seconds = hook.timeout.and_then(|seconds| u32::try_from(seconds).ok());
-        prepared.push(Hook { path, arguments, environment, timeout_seconds });
-    }
-    prepared
 }

@@ -1,6 +1,6 @@
 //! Shares of caches and of memory bandwidth: groups of resctrl (config-linux.md, "IntelRdt").
 
-use crate::create::Context;
+use crate::context::Context;
 use crate::draft::Draft;
 use crate::host::Host;
 use crate::place::Place;

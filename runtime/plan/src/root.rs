@@ -10,9 +10,9 @@
 //!
 //! Relative paths count from the bundle. The overlay is mounted in the container's own mount namespace, and goes with it.
 
-use crate::create::{Context, is_root};
+use crate::context::{Context, is_root};
 use crate::draft::Draft;
-use crate::host::Kernel;
+use crate::mounts::layers::{APPENDS_LAYERS, OPTION_MAX, joined, split};
 use crate::place::Place;
 use crate::spec::{NamespaceKind, Propagation};
 use crate::step::{Attributes, Expect, InitStep, Locks, Overlay, ParentStep, Reach, Slot, Source};
@@ -21,12 +21,6 @@ use std::ffi::CString;
 const LOWER: &str = "org.tare.overlay.lower";
 const UPPER: &str = "org.tare.overlay.upper";
 const WORK: &str = "org.tare.overlay.work";
-
-/// From Linux 6.7 on, layers are given one by one, of any number and length.
-pub(crate) const APPENDS_LAYERS: Kernel = Kernel { major: 6, minor: 7 };
-
-/// What one option of a file system may hold, as fsconfig(2) takes it.
-pub(crate) const OPTION_MAX: usize = 255;
 
 /// Where the root file system comes from.
 pub(crate) enum RootSource {
@@ -74,7 +68,7 @@ fn tree(draft: &mut Draft, context: &Context<'_>, path: &str, place: Place) -> S
     let source = Source {
         path: draft.text(&context.of_bundle(path), place),
         reach: Reach::Recursive,
-        locks: crate::mounts::locks(context, Attributes::default()),
+        locks: crate::mounts::source::locks(context, Attributes::default()),
         attributes: Attributes::default(),
         propagation: vec![propagation],
         expect: Expect::Directory,
@@ -109,32 +103,6 @@ fn overlay(
     let options =
         if context.has_user_namespace() { vec![(c"userxattr".to_owned(), None)] } else { Vec::new() };
     Overlay { lower, upper, options }
-}
-
-/// Layers in one option; a colon in a name is escaped there.
-fn joined(layers: &[String]) -> String {
-    layers.iter().map(|layer| layer.replace('\\', "\\\\").replace(':', "\\:")).collect::<Vec<_>>().join(":")
-}
-
-/// Splits at colons that are not escaped.
-pub(crate) fn split(value: &str) -> Vec<String> {
-    let mut layers = vec![String::new()];
-    let mut letters = value.chars();
-    while let Some(letter) = letters.next() {
-        let next = match letter {
-            ':' => {
-                layers.push(String::new());
-                continue;
-            }
-            '\\' => letters.next().unwrap_or('\\'),
-            plain => plain,
-        };
-        if let Some(last) = layers.last_mut() {
-            last.push(next);
-        }
-    }
-    layers.retain(|layer| !layer.is_empty());
-    layers
 }
 
 /// Plans how the root comes into the container's mount namespace.
@@ -250,17 +218,5 @@ fn propagation_of(context: &Context<'_>) -> u64 {
         Some(Propagation::RecursiveSlave) => libc::MS_SLAVE | libc::MS_REC,
         Some(Propagation::RecursivePrivate) => libc::MS_PRIVATE | libc::MS_REC,
         Some(Propagation::RecursiveUnbindable) => libc::MS_UNBINDABLE | libc::MS_REC,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{joined, split};
-
-    #[test]
-    fn layers_are_parted_by_colons_but_not_by_escaped_ones() {
-        assert_eq!(split(r"/a:/b\:c:d"), ["/a", "/b:c", "d"]);
-        assert_eq!(joined(&split(r"/a:/b\:c")), r"/a:/b\:c");
-        assert!(split("").is_empty());
     }
 }

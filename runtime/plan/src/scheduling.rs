@@ -1,7 +1,7 @@
 //! When the process runs, when its disk requests are served, and from where its memory comes (config.md, "Linux Process";
 //! config-linux.md, "Memory policy").
 
-use crate::create::Context;
+use crate::context::Context;
 use crate::draft::Draft;
 use crate::place::Place;
 use crate::spec::{

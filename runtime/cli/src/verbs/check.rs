@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use std::path::Path;
 use tare_engine::create::read;
 use tare_engine::{Error, Result};
-use tare_plan::create::{Keyring, Request, examine};
+use tare_plan::context::{Keyring, Request};
+use tare_plan::create::examine;
 use tare_plan::spec::{Examined, Mistake};
 use tare_plan::step::EnterRoot;
 

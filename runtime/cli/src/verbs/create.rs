@@ -7,7 +7,7 @@ use tare_engine::create::Bundle;
 use tare_engine::parent::Created;
 use tare_engine::terminal::{Stay, check_terminal};
 use tare_engine::{Error, Result, self_exe};
-use tare_plan::create::{CgroupManager, Keyring, Request};
+use tare_plan::context::{CgroupManager, Keyring, Request};
 use tare_plan::step::EnterRoot;
 
 /// Creates a container, which waits when this returns.

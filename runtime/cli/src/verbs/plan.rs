@@ -15,7 +15,7 @@ pub(crate) fn plan(arguments: &Arguments, log: &mut Log) -> Result<u8> {
         None => open_bundle(arguments)?,
     };
     let name = Path::new(&bundle.path).file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let request = tare_plan::create::Request { id: &name, ..request(arguments, &bundle)? };
+    let request = tare_plan::context::Request { id: &name, ..request(arguments, &bundle)? };
     let plan = plan_bundle(&bundle, &tare_engine::create::host(&request)?, &request)?;
     let text = match arguments.value("format") {
         None | Some("text") => plan.to_string(),

@@ -38,7 +38,8 @@ mod tests {
     use rustix::fd::OwnedFd;
     use rustix::process::{WaitId, WaitIdOptions, waitid};
     use std::path::{Path, PathBuf};
-    use tare_plan::create::{Keyring, Request, create};
+    use tare_plan::context::{Keyring, Request};
+    use tare_plan::create::create;
     use tare_plan::host::{CgroupVersion, Hierarchy, Host};
     use tare_plan::step::{EnterRoot, ParentStep, ProgramInstruction, Slot};
     use tare_sys::clone::{Clone, spawn};
@@ -63,7 +64,7 @@ mod tests {
             pivot: EnterRoot::Pivot,
             keyring: Keyring::Inherited,
             preserve_fds: 0,
-            cgroup_manager: tare_plan::create::CgroupManager::Cgroupfs,
+            cgroup_manager: tare_plan::context::CgroupManager::Cgroupfs,
         };
         let checked = tare_plan::spec::load(config.as_bytes()).and_then(tare_plan::spec::check).unwrap();
         let plan = create(&checked, &host, &request).unwrap();

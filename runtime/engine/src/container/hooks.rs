@@ -6,7 +6,7 @@ use super::store::Entry;
 use crate::error::{Error, Result};
 use crate::hook::{self, PreparedHook};
 use rustix::fd::AsFd;
-use tare_plan::create::late_hooks;
+use tare_plan::hooks::late_hooks;
 use tare_plan::step::{HookKind, Status};
 
 /// Runs the hooks that follow the container's start or deletion, and returns what went wrong. A poststart hook that

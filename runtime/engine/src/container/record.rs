@@ -8,8 +8,9 @@ use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use tare_plan::create::Keyring;
-use tare_plan::step::{Manager, Status, Unit};
+use tare_plan::context::Keyring;
+use tare_plan::host::Manager;
+use tare_plan::step::{Status, Unit};
 
 /// The version of the record's form.
 const FORM: u64 = 1;

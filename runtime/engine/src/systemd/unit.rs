@@ -3,9 +3,10 @@
 use crate::error::{Error, Result};
 use crate::systemd::bus::{Bus, Refusal};
 use rustix::process::Pid;
+use tare_plan::host::Manager;
 use tare_plan::host::Systemd;
 use tare_plan::place::Place;
-use tare_plan::step::{ChangeUnit, Manager, Members, Property, StartUnit, Unit, Value};
+use tare_plan::step::{ChangeUnit, Members, Property, StartUnit, Unit, Value};
 
 /// What has to be known of systemd before a unit can be planned.
 ///

@@ -11,7 +11,7 @@ use crate::parent::activation::Activation;
 use crate::parent::{self, Created};
 use crate::probe;
 use std::ffi::CString;
-use tare_plan::create::{CgroupManager, Request};
+use tare_plan::context::{CgroupManager, Request};
 use tare_plan::host::Host;
 use tare_plan::plan::Plan;
 use tare_plan::spec::{Mistake, Namespace, NamespaceKind, Spec};

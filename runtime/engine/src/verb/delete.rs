@@ -146,7 +146,7 @@ mod tests {
                 found: cgroups,
                 unit: None,
                 pids: crate::container::record::Pids::Own,
-                keyring: tare_plan::create::Keyring::New,
+                keyring: tare_plan::context::Keyring::New,
                 exit: None,
                 resctrl: Vec::new(),
                 late_hooks: false,

@@ -26,7 +26,6 @@ use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::Pid;
 use std::ffi::CString;
-use tare_plan::create as planning;
 use tare_plan::host::{CgroupVersion, Host};
 use tare_plan::plan::Plan;
 use tare_plan::spec::{Mount, Spec};
@@ -39,7 +38,7 @@ pub struct Asked<'text> {
     /// What both verbs take.
     pub common: Common,
     /// Who the container becomes.
-    pub request: planning::Request<'text>,
+    pub request: tare_plan::context::Request<'text>,
     /// Connections are closed instead of being brought back.
     pub tcp_close: bool,
     /// A security module's profile instead of the one that was dumped.
@@ -237,7 +236,7 @@ impl Restoring<'_> {
 
     /// Hooks that run when a container's namespaces are there.
     fn run_hooks(&self, pid: Option<i32>) -> Result<()> {
-        let hooks = planning::early_hooks(&self.bundle.config).map_err(Error::Config)?;
+        let hooks = tare_plan::hooks::early_hooks(&self.bundle.config).map_err(Error::Config)?;
         let mut record = self.record.clone();
         record.init = pid.map(|pid| ProcessId { pid, start: 0, boot: String::new() });
         let text = record.state(Status::Creating).to_string();

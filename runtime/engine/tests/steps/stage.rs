@@ -12,7 +12,7 @@ use tare_engine::delete::{Force, delete};
 use tare_engine::parent::Created;
 use tare_engine::store::Store;
 use tare_engine::{Result, probe};
-use tare_plan::create::{CgroupManager, Keyring, Request};
+use tare_plan::context::{CgroupManager, Keyring, Request};
 use tare_plan::plan::Plan;
 use tare_plan::step::EnterRoot;
 use tests::{Host, Snapshot};

@@ -1,6 +1,6 @@
 //! Limits of block devices (config-linux.md, "Block IO").
 
-use super::limits::{Cgroups, Limit, is_v2, set};
+use super::limit::{Cgroups, Limit, is_v2, set};
 use crate::draft::Draft;
 use crate::place::Place;
 use crate::spec::BlockIo;

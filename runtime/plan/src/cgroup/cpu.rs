@@ -1,6 +1,6 @@
 //! Limits of processor time, and the processors themselves (config-linux.md, "CPU"). Zero means unset, as Docker writes it.
 
-use super::limits::{Cgroups, Limit, is_v2, set};
+use super::limit::{Cgroups, Limit, is_v2, set};
 use crate::draft::Draft;
 use crate::place::Place;
 use crate::spec::Cpu;

@@ -1,7 +1,7 @@
 //! Which devices may be used (config-linux.md, "Allowed Device list").
 
 use super::{device_program, has, write};
-use crate::create::{Context, is_root};
+use crate::context::{Context, is_root};
 use crate::draft::Draft;
 use crate::host::CgroupVersion;
 use crate::place::Place;

@@ -1,6 +1,6 @@
 //! Limits of memory (config-linux.md, "Memory"). Zero means unset, as Docker writes it.
 
-use super::limits::{Cgroups, Limit, is_v2, set};
+use super::limit::{Cgroups, Limit, is_v2, set};
 use crate::draft::Draft;
 use crate::place::Place;
 use crate::spec::Memory;

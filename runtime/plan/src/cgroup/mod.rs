@@ -4,15 +4,16 @@ mod block_io;
 mod cpu;
 mod device_program;
 mod devices;
+pub(crate) mod limit;
 pub(crate) mod limits;
 mod memory;
 pub(crate) mod properties;
 mod unit;
 
-use crate::create::{Context, is_root};
+use crate::context::{Context, is_root};
 use crate::draft::{Draft, GroupsCome, clean};
 use crate::host::{CgroupVersion, Hierarchy, Host, Privilege};
-use crate::namespaces::outside;
+use crate::mappings::outside;
 use crate::place::Place;
 use crate::spec::{NamespaceKind, Spec};
 use crate::step::{InitStep, MakeCgroup, ParentStep, PrepareCgroup, Slot, Tenant, Unit, WriteCgroup};

@@ -2,7 +2,7 @@
 //! (systemd.resource-control(5)). What it has no property for is in the files of the cgroup alone.
 
 use super::{cpu, memory};
-use crate::create::{Context, is_root};
+use crate::context::{Context, is_root};
 use crate::draft::Draft;
 use crate::gvariant;
 use crate::host::{Host, Systemd};
@@ -277,7 +277,7 @@ fn microseconds(value: &Value) -> Result<Value, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::step::Manager;
+    use crate::host::Manager;
 
     fn systemd(version: u32) -> Systemd {
         Systemd { manager: Manager::System, version, cgroup: String::new() }

@@ -1,12 +1,13 @@
 //! The unit of systemd's that a container's cgroup is, where systemd makes it: its name, its slice, its place in the hierarchy.
 
 use super::properties;
-use crate::create::Context;
+use crate::context::Context;
 use crate::draft::Draft;
+use crate::host::Manager;
 use crate::host::{Host, Systemd};
 use crate::place::Place;
 use crate::spec::Spec;
-use crate::step::{Manager, Members, ParentStep, Property, StartUnit, Unit, Value};
+use crate::step::{Members, ParentStep, Property, StartUnit, Unit, Value};
 
 /// The part of a name that says who made the unit, where the configuration does not.
 const PREFIX: &str = "tare";

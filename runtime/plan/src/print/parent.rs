@@ -1,9 +1,8 @@
 //! The words of the parent's steps.
 
 use super::parts::{Lines, Words, text, write_kinds};
-use crate::step::{
-    MakeResctrlGroup, Manager, MapWriter, ParentStep, Presence, Property, Rlimit, Spawn, Tenant, Unit,
-};
+use crate::host::Manager;
+use crate::step::{MakeResctrlGroup, MapWriter, ParentStep, Presence, Property, Rlimit, Spawn, Tenant, Unit};
 use std::fmt;
 
 impl fmt::Display for ParentStep {

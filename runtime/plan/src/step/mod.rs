@@ -24,7 +24,7 @@ pub use process::{
     Verify, WindowSize,
 };
 pub use resctrl::{MakeResctrlGroup, Presence};
-pub use unit::{ChangeUnit, Manager, Members, Property, StartUnit, Unit, Value};
+pub use unit::{ChangeUnit, Members, Property, StartUnit, Unit, Value};
 
 use crate::host::CgroupVersion;
 use crate::place::Place;

@@ -1,5 +1,6 @@
 //! What steps say of systemd's units.
 
+use crate::host::Manager;
 use std::fmt;
 
 /// A unit of systemd's: the cgroup that it makes for a container, and keeps.
@@ -9,15 +10,6 @@ pub struct Unit {
     pub name: String,
     /// Whose it is.
     pub manager: Manager,
-}
-
-/// A systemd that makes units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manager {
-    /// The machine's, process 1.
-    System,
-    /// That of an ordinary user.
-    User,
 }
 
 /// A unit that systemd is asked to make and to start.

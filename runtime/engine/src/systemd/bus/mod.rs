@@ -11,7 +11,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::{Duration, Instant};
-use tare_plan::step::{Manager, Value};
+use tare_plan::host::Manager;
+use tare_plan::step::Value;
 
 /// How long systemd may take to answer, and to do what it is asked.
 const PATIENCE: Duration = Duration::from_secs(30);

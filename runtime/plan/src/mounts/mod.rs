@@ -1,17 +1,23 @@
 //! The mounts of a container, in the order of its configuration (config.md, "Mounts").
 
-use crate::create::Context;
+mod cgroup;
+mod id_maps;
+pub(crate) mod layers;
+pub mod options;
+pub(crate) mod source;
+
+use crate::context::Context;
 use crate::draft::{Draft, clean};
-use crate::id_maps::IdMaps;
 use crate::labels;
-use crate::options::{self, Options};
 use crate::place::Place;
-use crate::root::{APPENDS_LAYERS, OPTION_MAX};
 use crate::spec::{self, NamespaceKind};
 use crate::step::{
-    Attributes, Content, Expect, Guard, IdMap, InitStep, Locks, Mount, MountOption, ParentStep, Reach,
-    RootMode, Source, Target,
+    Attributes, Content, Expect, Guard, IdMap, InitStep, Mount, MountOption, Reach, RootMode, Source, Target,
 };
+use id_maps::IdMaps;
+use layers::{APPENDS_LAYERS, OPTION_MAX};
+use options::Options;
+use source::{exact, locks};
 use std::ffi::CString;
 
 /// Paths of procfs that a mount may cover, as runc has them: what shows a container its own limits.
@@ -46,7 +52,7 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
         match (options.bind, mount.kind.as_deref()) {
             (Some(reach), _) => planner.bind(draft, context, (options, reach)),
             (None, Some("cgroup" | "cgroup2")) => {
-                crate::cgroup_mounts::plan(draft, context, (planner.target, options), place)
+                cgroup::plan(draft, context, (planner.target, options), place)
             }
             (None, Some("sysfs")) if is_sysfs_the_hosts(context) => {
                 planner.bind_sysfs(draft, context, &options)
@@ -128,7 +134,7 @@ impl Planner<'_> {
             expect,
             id_map: self.id_map,
         };
-        bind(draft, context, (source, place), (self.target, options.content, self.place));
+        source::bind(draft, context, (source, place), (self.target, options.content, self.place));
     }
 
     /// The host's sysfs, where the kernel lets init mount none.
@@ -143,7 +149,7 @@ impl Planner<'_> {
             expect: Expect::Directory,
             id_map: None,
         };
-        bind(draft, context, (source, self.place), (self.target, Content::Own, self.place));
+        source::bind(draft, context, (source, self.place), (self.target, Content::Own, self.place));
     }
 
     /// A new file system.
@@ -180,13 +186,7 @@ fn layers(option: MountOption) -> Vec<MountOption> {
         value: CString::new(layer).ok(),
         index: option.index,
     };
-    crate::root::split(&text).into_iter().map(one).collect()
-}
-
-/// In a user namespace of its own nobody may undo what the source's mount forbids: what the options name must fit, and what they
-/// only imply gives way (mount_namespaces(7), "Restrictions on mount namespaces").
-pub(crate) fn locks(context: &Context<'_>, named: Attributes) -> Locks {
-    if context.locks_copies() { Locks::Kept { named: named.clear | named.clear_all } } else { Locks::None }
+    crate::mounts::layers::split(&text).into_iter().map(one).collect()
 }
 
 impl Planner<'_> {
@@ -209,52 +209,4 @@ impl Planner<'_> {
 fn mode_of(kind: &str, mount: &spec::Mount) -> RootMode {
     let given = mount.options.iter().any(|option| option.starts_with("mode="));
     if kind == "tmpfs" && !given { RootMode::Covered } else { RootMode::Own }
-}
-
-/// Plans a copy of something of the host, where init itself can see it, or where only the parent can: in a user namespace
-/// init has lost the host's rights, and when mounts are to reach the host the copy must be of the host's own mount.
-pub(crate) fn bind(
-    draft: &mut Draft,
-    context: &Context<'_>,
-    (source, from): (Source, Place),
-    (target, content, because): (Target, Content, Place),
-) {
-    if !context.copies_in_parent() {
-        return draft.init(InitStep::Bind { source, target, content }, from);
-    }
-    let slot = draft.slot();
-    draft.before(ParentStep::CloneTree { slot, source }, from);
-    draft.init(InitStep::Attach { tree: slot, target, content }, because);
-}
-
-/// What runc makes of the options of a bind: none at all keep the source's attributes; any one sets the whole. How access times
-/// are kept stays what it is unless an option chooses it.
-fn exact(attributes: Attributes) -> Attributes {
-    /// Every attribute that an option can name, but for access times.
-    const ALL: u64 = libc::MOUNT_ATTR_RDONLY
-        | libc::MOUNT_ATTR_NOSUID
-        | libc::MOUNT_ATTR_NODEV
-        | libc::MOUNT_ATTR_NOEXEC
-        | libc::MOUNT_ATTR_NOSYMFOLLOW;
-    if attributes.set | attributes.clear == 0 {
-        return attributes;
-    }
-    let times = if attributes.clear & libc::MOUNT_ATTR__ATIME == 0 { 0 } else { libc::MOUNT_ATTR_NODIRATIME };
-    Attributes { clear: attributes.clear | ((ALL | times) & !attributes.set), ..attributes }
-}
-
-/// A new tmpfs without anything special, for the places that other mounts need.
-pub(crate) fn tmpfs(target: Target, attributes: u64, mode: CString) -> Mount {
-    let mode = MountOption { key: c"mode".to_owned(), value: Some(mode), index: 0 };
-    Mount {
-        kind: c"tmpfs".to_owned(),
-        source: c"tmpfs".to_owned(),
-        options: vec![mode],
-        attributes,
-        propagation: Vec::new(),
-        target,
-        content: Content::Own,
-        mode: RootMode::Own,
-        id_map: None,
-    }
 }

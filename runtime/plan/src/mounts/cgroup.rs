@@ -1,10 +1,10 @@
 //! The container's view of its cgroups: mounts of type `cgroup` (config.md, "Mounts").
 
-use crate::create::Context;
+use crate::context::Context;
 use crate::draft::Draft;
 use crate::host::CgroupVersion;
-use crate::mounts::tmpfs;
-use crate::options::Options;
+use crate::mounts::options::Options;
+use crate::mounts::source::tmpfs;
 use crate::place::Place;
 use crate::step::{Attributes, Content, Guard, InitStep, ParentStep, Slot, Target};
 use std::ffi::CString;

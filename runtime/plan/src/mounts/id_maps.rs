@@ -1,9 +1,9 @@
 //! Mappings of the ids of mounts (config.md, "Mounts", uidMappings; options idmap and ridmap).
 
-use crate::create::Context;
+use crate::context::Context;
 use crate::draft::Draft;
-use crate::namespaces::lines;
-use crate::options::Options;
+use crate::mappings::lines;
+use crate::mounts::options::Options;
 use crate::place::Place;
 use crate::spec::{IdMapping, Mount};
 use crate::step::{IdMap, MapIds, MapWriter, ParentStep, Reach, Slot};

@@ -4,15 +4,18 @@ mod overrides;
 
 pub use overrides::{Overrides, inherit};
 
-use crate::create::{CgroupManager, Context, Keyring};
+use crate::context::{CgroupManager, Context, Keyring};
 use crate::draft::{Draft, clean};
 use crate::host::{CgroupVersion, Hierarchy, Host};
+use crate::labels;
 use crate::place::Place;
 use crate::plan::Plan;
+use crate::process;
+use crate::resctrl;
 use crate::scheduling::{self, processors};
 use crate::spec::{Checked, CheckedProcess, Mistake, NamespaceKind, Process};
 use crate::step::{Console, EnterRoot, InitStep, OpenCgroup, ParentStep, Signal, Slot, Spawn};
-use crate::{create, labels, process, resctrl};
+use crate::verb::create;
 
 /// What the caller asks for beside the process, and what is known of the container.
 #[derive(Clone, Debug)]
@@ -45,7 +48,7 @@ pub fn exec(
     host: &Host,
     request: &Request<'_>,
 ) -> Result<Plan, Vec<Mistake>> {
-    let like_create = create::Request {
+    let like_create = crate::context::Request {
         id: request.id,
         bundle: "",
         console_socket: request.console_socket,
@@ -71,7 +74,7 @@ pub fn exec(
     process::seal(&mut draft, sealed);
     draft.init(InitStep::Execute, Place::of("process.args"));
     let program = process::program(&mut draft, process);
-    create::finish(draft, spawn, program)
+    crate::draft::finish(draft, spawn, program)
 }
 
 /// Plans the way in: processors, cgroups, and the namespaces that init is in.
