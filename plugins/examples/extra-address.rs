@@ -10,9 +10,9 @@ use tare_cni::declaration::{Declaration, Plugin, Resource, Undo};
 use tare_cni::error::{Code, Error, Result};
 use tare_cni::host::{Host, Side};
 use tare_cni::ipam::Ipam;
-use tare_cni::netlink::Detection;
 use tare_cni::request::Request;
 use tare_cni::result::{Ip, Outcome};
+use tare_cni::rtnetlink::Detection;
 
 fn main() -> ExitCode {
     tare_cni::run::<ExtraAddress>()
@@ -59,7 +59,7 @@ impl Resource for Address {
         let index = host.link(Side::Container, &self.interface)?.index;
         let answer = host.route(Side::Container)?.add_address(index, self.address, Detection::AsSet)?;
         answer.map_err(|refusal| {
-            refusal.error(&format!("add address {} to {}", self.address, self.interface))
+            Error::refused(format!("add address {} to {}", self.address, self.interface), &refusal)
         })?;
         Ok(Undo::Remove)
     }

@@ -32,7 +32,8 @@ impl Dns {
     /// # Errors
     /// A member has the wrong type.
     pub fn read(section: &Section<'_>) -> Result<Dns> {
-        let list = |key| Ok(section.texts(key)?.into_iter().map(str::to_owned).collect());
+        let list =
+            |key| -> Result<Vec<String>> { Ok(section.texts(key)?.into_iter().map(str::to_owned).collect()) };
         Ok(Dns {
             nameservers: list("nameservers")?,
             domain: section.text("domain")?.to_owned(),

@@ -2,6 +2,7 @@
 
 use rustix::io::Errno;
 use std::fmt;
+use tare_netlink::{RECEIVE_TIMEOUT, Refusal};
 
 /// What kind of failure it was, numbered as the CNI specification numbers them (section 5, "Error").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,15 @@ impl Error {
         Self::new(code, format!("cannot {what}: {}", spell(why)))
     }
 
+    /// The kernel refused a netlink message; `what` is what was tried, with its object.
+    pub fn refused(what: impl fmt::Display, refusal: &Refusal) -> Self {
+        let error = Self::kernel(what, refusal.errno);
+        match refusal.text.is_empty() {
+            true => error,
+            false => error.about(refusal.text.clone()),
+        }
+    }
+
     /// The same for what the standard library opened or ran.
     pub fn io(what: impl fmt::Display, why: &std::io::Error) -> Self {
         Self::new(Code::Io, format!("cannot {what}: {why}"))
@@ -99,6 +109,22 @@ impl Error {
             first.msg = format!("{}; {}", first.msg, other.msg);
         }
         Some(first)
+    }
+}
+
+impl From<tare_netlink::Error> for Error {
+    fn from(error: tare_netlink::Error) -> Self {
+        use tare_netlink::Error::{Enlarge, Receive, Send, Timeout};
+        match error {
+            Send(why) => Error::kernel("send to the kernel over netlink", why),
+            Enlarge(why) => Error::kernel("make room for the answers of the kernel", why),
+            Receive(why) => Error::kernel("receive from the kernel over netlink", why),
+            Timeout => {
+                let seconds = RECEIVE_TIMEOUT.as_secs();
+                let msg = format!("the kernel has not answered over netlink for {seconds} seconds");
+                Error::new(Code::TryAgain, msg)
+            }
+        }
     }
 }
 
@@ -129,6 +155,13 @@ mod tests {
         let joined = Error::joined(errors).unwrap();
         assert_eq!((joined.code, joined.msg.as_str()), (7, "a; b"));
         assert_eq!(Error::joined(Vec::new()), None);
+    }
+
+    #[test]
+    fn a_kernel_that_does_not_answer_says_try_again() {
+        let error = Error::from(tare_netlink::Error::Timeout);
+        assert_eq!(error.code, 11);
+        assert_eq!(error.msg, "the kernel has not answered over netlink for 60 seconds");
     }
 
     #[test]

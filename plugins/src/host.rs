@@ -1,11 +1,12 @@
 //! The machine as a plugin sees it: two sides of an attachment, and what has been learned about each so far.
 
 use crate::error::{Code, Error, Result};
-use crate::netlink::{Link, Route, Socket, Watch};
 use crate::netns::Netns;
 use crate::request::{Command, Request};
+use crate::rtnetlink::{Link, LinkMonitor, Route, cannot_open};
 use crate::sysctl::{Sysctl, Sysctls};
 use std::collections::BTreeMap;
+use tare_netlink::Socket;
 
 /// Where a thing is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,12 +86,12 @@ impl Host {
         self.routes.get_mut(&side).ok_or_else(no_container)
     }
 
-    /// A watch over the links of a side, from now on.
+    /// Subscribes to notifications about the links of a side.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn watch(&self, side: Side) -> Result<Watch> {
-        self.inside(side, Watch::open)
+    pub fn monitor(&self, side: Side) -> Result<LinkMonitor> {
+        self.inside(side, LinkMonitor::open)
     }
 
     /// The socket for netfilter on the host.
@@ -108,7 +109,7 @@ impl Host {
     /// The kernel's.
     pub fn netfilter_if_any(&mut self) -> Result<Option<&mut Socket>> {
         if self.netfilter.is_none() {
-            self.netfilter = Socket::open_netfilter()?;
+            self.netfilter = Socket::open_netfilter().map_err(cannot_open)?;
         }
         Ok(self.netfilter.as_mut())
     }

@@ -45,7 +45,7 @@ impl Netns {
     /// # Errors
     /// The kernel's, of fstat.
     pub fn is(&self, other: &Netns) -> Result<bool> {
-        let id = |netns: &Netns| {
+        let id = |netns: &Netns| -> Result<_> {
             let stat = fstat(&netns.0).map_err(|why| Error::kernel("look at a network namespace", why))?;
             Ok((stat.st_dev, stat.st_ino))
         };

@@ -2,8 +2,8 @@
 
 use super::key::{Key, Kind};
 use crate::address::{self, Family, octets};
-use crate::netlink::{interface_number, parse_mac};
 use crate::nft::{Relation, Step};
+use crate::rtnetlink::{interface_number, parse_mac};
 
 /// What a key is compared with; bytes in the order in which the packet has them.
 #[derive(Clone, Debug, PartialEq, Eq)]

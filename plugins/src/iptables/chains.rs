@@ -5,9 +5,9 @@ use super::rule::{Match, Rule, Target};
 use super::{legacy, nat};
 use crate::address::Family;
 use crate::error::{Code, Error, Result};
-use crate::netlink::Socket;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use tare_netlink::Socket;
 
 /// Where among the rules of a chain another one goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 
 use super::rule::{Match, Rule, Target};
 use crate::address::{Cidr, Family, octets};
-use crate::netlink::Attributes;
 use crate::nft::{accept, compare, jump, load_network, load_transport, mask, put};
 use crate::resource::Transport;
 use std::net::IpAddr;
+use tare_netlink::Attributes;
 
 /// `NFTA_RULE_COMPAT`, and the two attributes in it.
 const COMPATIBLE: u16 = 5;

@@ -3,12 +3,12 @@
 use super::expression;
 use super::rule::Rule;
 use crate::address::Family;
-use crate::netlink::{NESTED, attributes, find, flagged_attributes, written};
+use tare_netlink::{NESTED, attributes, encode_attributes, find, flagged_attributes};
 
 /// Whether a rule with these expressions is this one, as it is written here. Other programs may write the same rule by
 /// other expressions: that it is not alike does not mean that it does something else.
 pub(super) fn is_alike(expressions: &[u8], family: Family, rule: &Rule) -> bool {
-    let ours = written(|w| expression::write(w, family, rule));
+    let ours = encode_attributes(|w| expression::write(w, family, rule));
     let ours = find(&ours, expression::EXPRESSIONS).unwrap_or_default();
     attributes(ours).count() == attributes(expressions).count()
         && attributes(expressions).zip(attributes(ours)).all(|((_, theirs), (_, ours))| says(theirs, ours))

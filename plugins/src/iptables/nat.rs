@@ -10,8 +10,8 @@ use super::likeness::is_alike;
 use super::rule::Rule;
 use crate::address::Family;
 use crate::error::{Code, Error, Result};
-use crate::netlink::Socket;
 use crate::nft::{Batch, Chain, End, Foreign, Hook, Kind, Packets};
+use tare_netlink::Socket;
 
 const TABLE: &str = "nat";
 /// The chains that packets come to by themselves; `dstnat` and `srcnat`.

@@ -9,9 +9,9 @@ use crate::address::Family;
 use crate::attachment::Attachment;
 use crate::error::{Error, Result};
 use crate::host::Host;
-use crate::netlink::Socket;
 use crate::nft::{Added, Batch, Beside, Ledger, Schema};
 use std::marker::PhantomData;
+use tare_netlink::Socket;
 
 /// What attachments have in iptables, by the notes in the table of a schema. The schema may know more facts than the
 /// lines; they come and go with them.

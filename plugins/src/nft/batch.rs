@@ -6,7 +6,7 @@ use super::number::{
     NEW_ELEMENT, NEW_OBJECT, NEW_RULE, NEW_SET, NEW_TABLE,
 };
 use super::schema::Schema;
-use crate::netlink::{Attributes, CREATE, EXCLUSIVE, Op, Socket, Writer};
+use tare_netlink::{Attributes, CREATE, EXCLUSIVE, Op, Socket, Writer};
 
 /// Which packets a table sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

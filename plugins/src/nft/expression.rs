@@ -7,8 +7,8 @@ use super::wire::{
     numbers, put, redirection,
 };
 use crate::address::{Cidr, Family, octets};
-use crate::netlink::Attributes;
 use std::net::IpAddr;
+use tare_netlink::Attributes;
 
 /// A rule under construction: expressions run in order until one does not match.
 #[derive(Clone, Debug, Default)]

@@ -6,9 +6,10 @@ use super::number::{GET_CHAIN, GET_RULE};
 use super::reply::there;
 use super::wire::jumps;
 use crate::error::{Code, Error, Result};
-use crate::netlink::{ACK, Answer, DUMP, Op, Refusal, Socket, Writer, find};
+use crate::rtnetlink::cannot_open;
 use rustix::io::Errno;
 use std::collections::BTreeSet;
+use tare_netlink::{ACK, Answer, DUMP, Op, Refusal, Socket, Writer, find};
 
 /// A table of somebody else's.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl<'a> Foreign<'a> {
             w.text(1, self.table);
             w.text(3, name);
         });
-        let answer = self.socket.exchange(writer)?.pop();
+        let answer = self.socket.exchange(&writer)?.pop();
         let replies = answer.map(there).transpose()?.flatten().unwrap_or_default();
         Ok(replies.first().and_then(|body| number(body, 2)))
     }
@@ -56,9 +57,9 @@ impl<'a> Foreign<'a> {
     /// # Errors
     /// The kernel's.
     pub fn any(&mut self, chain: &str, wanted: impl Fn(&[u8]) -> bool) -> Result<bool> {
-        let Some(socket) = Socket::open_netfilter()? else { return Ok(false) };
+        let Some(socket) = Socket::open_netfilter().map_err(cannot_open)? else { return Ok(false) };
         let writer = self.question(socket.writer(), chain);
-        socket.search(writer, |body| wanted(expressions_of(body)))
+        Ok(socket.search(&writer, |body| wanted(expressions_of(body)))?)
     }
 
     /// The expressions of each rule of a chain.
@@ -67,7 +68,7 @@ impl<'a> Foreign<'a> {
     /// The kernel's.
     pub fn rules(&mut self, chain: &str) -> Result<Vec<Vec<u8>>> {
         let writer = self.question(self.socket.writer(), chain);
-        expressions(self.socket.exchange(writer)?)
+        expressions(self.socket.exchange(&writer)?)
     }
 
     /// The expressions of each of these rules that is there, by its chain and its number.
@@ -84,7 +85,7 @@ impl<'a> Foreign<'a> {
     /// The kernel's.
     pub fn rules_to(&mut self, from: &str, to: &str) -> Result<Vec<u64>> {
         let writer = self.question(self.socket.writer(), from);
-        leading(self.socket.exchange(writer)?, to)
+        leading(self.socket.exchange(&writer)?, to)
     }
 
     /// Those of some numbers that are rules of a chain and lead to another one.
@@ -108,7 +109,7 @@ impl<'a> Foreign<'a> {
             match self.try_remove(name, &from, &next)? {
                 Ok(()) => return Ok(()),
                 Err(Refusal { errno: Errno::NOENT | Errno::BUSY, .. }) => {}
-                Err(refusal) => return Err(refusal.error(&what)),
+                Err(refusal) => return Err(Error::refused(&what, &refusal)),
             }
         }
         Err(Error::new(Code::TryAgain, format!("cannot {what}: rules of somebody else's lead to it")))
@@ -143,7 +144,7 @@ impl<'a> Foreign<'a> {
         let mut batch = Batch::on(self.socket, (self.packets, self.table), None);
         build(&mut batch);
         let (writer, acknowledged) = batch.end();
-        let answers = self.socket.transact(writer, acknowledged)?;
+        let answers = self.socket.transact(&writer, acknowledged)?;
         Ok(answers.into_iter().find_map(|answer| answer.outcome.err()).map_or(Ok(()), Err))
     }
 
@@ -159,7 +160,7 @@ impl<'a> Foreign<'a> {
                     w.bytes(3, &number.to_be_bytes());
                 });
             }
-            answers.extend(self.socket.exchange(writer)?);
+            answers.extend(self.socket.exchange(&writer)?);
         }
         Ok(answers)
     }

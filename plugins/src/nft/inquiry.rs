@@ -8,7 +8,7 @@ use super::reply::{content_in, number_in, owner_in, there};
 use super::schema::{Entry, Schema, network_set};
 use crate::address::Cidr;
 use crate::error::Result;
-use crate::netlink::{ACK, Answer, DUMP, Op, Writer};
+use tare_netlink::{ACK, Answer, DUMP, Op, Writer};
 
 const NAMES_AT_ONCE: usize = 4;
 /// The kernel keeps some kilobytes for each answer until it is read, and a socket holds 200 of them.
@@ -44,8 +44,8 @@ impl<S: Schema> Ledger<'_, S> {
         let answers: Vec<_> = answers.into_iter().map(there).collect::<Result<_>>()?;
         let name = |body: Vec<u8>| {
             let attributes = body.get(4..)?;
-            let table = crate::netlink::find_text(attributes, 1);
-            let name = crate::netlink::find_text(attributes, 2);
+            let table = tare_netlink::find_text(attributes, 1);
+            let name = tare_netlink::find_text(attributes, 2);
             (table == S::TABLE && name.split('/').count() <= 4).then_some(name)
         };
         Ok(answers.into_iter().flatten().flatten().filter_map(name).collect())
@@ -59,7 +59,7 @@ impl<S: Schema> Ledger<'_, S> {
         let mut batch = Batch::begin::<S>(self.socket, generation);
         build(&mut batch, &self.name);
         let (writer, acknowledged) = batch.end();
-        let answers = self.socket.transact(writer, acknowledged)?;
+        let answers = self.socket.transact(&writer, acknowledged)?;
         Ok(answers
             .into_iter()
             .find_map(|answer| answer.outcome.err())
@@ -67,9 +67,7 @@ impl<S: Schema> Ledger<'_, S> {
     }
 
     fn ask(&mut self, build: impl FnOnce(&mut Writer)) -> Result<Vec<Answer>> {
-        let mut writer = self.socket.writer();
-        build(&mut writer);
-        self.socket.exchange(writer)
+        Ok(self.socket.request(build)?)
     }
 
     /// How full the table is, and as of when.

@@ -11,10 +11,10 @@ use super::schema::{Added, Clash, Entry, Schema};
 use crate::address::Cidr;
 use crate::attachment::Attachment;
 use crate::error::{Code, Error, Result};
-use crate::netlink::{Refusal, Socket};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
+use tare_netlink::{Refusal, Socket};
 
 /// The entries of one attachment in the table of a schema.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl<'a, S: Schema> Ledger<'a, S> {
         match refusal.errno {
             Errno::NOENT => self.add_and_build(facts, &entries, beside),
             Errno::EXIST => self.add_over(facts, &entries, beside),
-            _ => Err(refusal.error(&format!("add rules to table {}", S::TABLE))),
+            _ => Err(Error::refused(format!("add rules to table {}", S::TABLE), &refusal)),
         }
     }
 
@@ -102,7 +102,7 @@ impl<'a, S: Schema> Ledger<'a, S> {
                     return self.add_over(facts, entries, beside);
                 }
                 Outcome::Refused(refusal) => {
-                    return Err(refusal.error(&format!("build table {}", S::TABLE)));
+                    return Err(Error::refused(format!("build table {}", S::TABLE), &refusal));
                 }
             }
         }
@@ -135,7 +135,7 @@ impl<'a, S: Schema> Ledger<'a, S> {
         match outcome {
             Outcome::Done => Ok(Added::Done),
             Outcome::Refused(refusal) => {
-                Err(refusal.error(&format!("replace elements in table {}", S::TABLE)))
+                Err(Error::refused(format!("replace elements in table {}", S::TABLE), &refusal))
             }
         }
     }
@@ -172,7 +172,7 @@ impl<'a, S: Schema> Ledger<'a, S> {
                 }
                 Outcome::Refused(Refusal { errno: Errno::NOENT, .. }) => {}
                 Outcome::Refused(refusal) => {
-                    return Err(refusal.error(&format!("remove rules from table {}", S::TABLE)));
+                    return Err(Error::refused(format!("remove rules from table {}", S::TABLE), &refusal));
                 }
             }
         }
@@ -190,7 +190,7 @@ impl<'a, S: Schema> Ledger<'a, S> {
                 Outcome::Done => return Ok(()),
                 Outcome::Refused(refusal) if is_race(refusal.errno) || refusal.errno == Errno::NOENT => {}
                 Outcome::Refused(refusal) => {
-                    return Err(refusal.error(&format!("remove table {}", S::TABLE)));
+                    return Err(Error::refused(format!("remove table {}", S::TABLE), &refusal));
                 }
             }
         }

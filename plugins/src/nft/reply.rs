@@ -1,8 +1,8 @@
 //! What nf_tables answers to questions.
 
-use crate::error::Result;
-use crate::netlink::{Answer, Refusal, attributes, find};
+use crate::error::{Error, Result};
 use rustix::io::Errno;
+use tare_netlink::{Answer, Refusal, attributes, find};
 
 /// What was answered to a question; `None` when what was asked for is not there. Any other refusal is told: what can't be
 /// read may be there all the same.
@@ -11,7 +11,7 @@ pub(super) fn there(answer: Answer) -> Result<Option<Vec<Vec<u8>>>> {
         Ok(replies) => Ok(Some(replies)),
         // A kernel without nf_tables knows neither the table nor the question.
         Err(Refusal { errno: Errno::NOENT | Errno::INVAL | Errno::OPNOTSUPP, .. }) => Ok(None),
-        Err(refusal) => Err(refusal.error("read the tables of nftables")),
+        Err(refusal) => Err(Error::refused("read the tables of nftables", &refusal)),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::batch::put_value;
 use super::number::{FIB_ADDRESS_TYPE, FIRST_REGISTER, META_TRANSPORT};
 use super::wire::{mask, numbers, put};
-use crate::netlink::Attributes;
+use tare_netlink::Attributes;
 
 /// A step; each works on the first register.
 #[derive(Clone, Debug, PartialEq, Eq)]

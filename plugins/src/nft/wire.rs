@@ -3,8 +3,8 @@
 use super::expression::{NETWORK, Verdict, registers};
 use super::number::{FIRST_REGISTER, META_TRANSPORT};
 use crate::address::{Family, octets};
-use crate::netlink::{Attributes, attributes, find, find_text};
 use std::net::IpAddr;
+use tare_netlink::{Attributes, attributes, find, find_text};
 
 const RETURN: i32 = -5;
 const JUMP: i32 = -3;

@@ -9,13 +9,13 @@ use crate::error::{Code, Error, Result};
 use crate::host::Side;
 use crate::ipam::Ipam;
 use crate::json::Section;
-use crate::netlink::{PortVlans, parse_mac};
 use crate::request::Request;
 use crate::resource::{
     self, Conflict, ContainerInterface, DuplicateDetection, Forwarding, Gateways, Masquerade,
     MasqueradeByIptables, PortSettings, TrueSender, Veth, VlanInterface, Vlans,
 };
 use crate::result::{Outcome, Route};
+use crate::rtnetlink::{PortVlans, parse_mac};
 use std::net::IpAddr;
 
 /// The plugin.

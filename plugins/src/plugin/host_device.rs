@@ -7,10 +7,10 @@ use crate::error::{Code, Error, Result};
 use crate::host::Side;
 use crate::ipam::Ipam;
 use crate::json::Section;
-use crate::netlink::parse_mac;
 use crate::request::{Command, Request};
 use crate::resource::{ContainerInterface, Device, DuplicateDetection, Lent};
 use crate::result::Outcome;
+use crate::rtnetlink::parse_mac;
 use std::cell::Cell;
 use std::path::{Component, Path, PathBuf};
 

@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::json::{Element, Section};
-use crate::netlink::PortVlans;
 use crate::resource::{DefaultVlan, Vlans};
+use crate::rtnetlink::PortVlans;
 use std::ops::RangeInclusive;
 
 const IDS: RangeInclusive<i64> = 1..=4094;

@@ -4,7 +4,7 @@ use super::differs;
 use crate::declaration::{Resource, Undo};
 use crate::error::{Code, Error, Result, spell};
 use crate::host::{Host, Side};
-use crate::netlink::{Link, NewBridge};
+use crate::rtnetlink::{Link, NewBridge};
 use crate::sysctl::{IfMissing, Sysctl};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -79,7 +79,7 @@ impl Bridge {
             Err(refusal) => {
                 let (name, why) = (&self.name, spell(refusal.errno));
                 let msg = format!("failed to create bridge \"{name}\": could not add \"{name}\": {why}");
-                return Err(Error { msg, ..refusal.error("create it") });
+                return Err(Error { msg, ..Error::refused("create it", &refusal) });
             }
         };
         Ok((host.link(Side::Host, &self.name)?, undo))

@@ -5,8 +5,8 @@ use crate::address::{Cidr, Family};
 use crate::declaration::{Resource, Undo};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Side};
-use crate::netlink::{Detection, Link, Settlement};
 use crate::result::Route;
+use crate::rtnetlink::{Detection, Link, Settlement};
 use crate::sysctl::{IfMissing, Sysctl};
 use std::time::{Duration, Instant};
 

@@ -5,10 +5,10 @@ use super::publication::Publication;
 use crate::address::{Cidr, Family};
 use crate::condition::Alternatives;
 use crate::error::Result;
-use crate::netlink::Socket;
 use crate::nft::{
     Batch, Chain, Foreign, Header, Kind, Ledger, Packets, Relation, Rule, Schema, Source, Step,
 };
+use tare_netlink::Socket;
 
 /// What packets of IPv4 and of IPv6 have to match; `None` where nothing is asked.
 pub type Conditions = [Option<Alternatives>; 2];

@@ -5,7 +5,7 @@ use crate::address::{Cidr, Family};
 use crate::declaration::{Resource, Undo};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Side};
-use crate::netlink::Detection;
+use crate::rtnetlink::Detection;
 use rustix::io::Errno;
 
 /// What becomes of another address that the bridge has in the same network.
@@ -41,7 +41,7 @@ impl Resource for Gateways {
             // The address is ours by configuration, and the first container can't wait for the kernel to ask around.
             match route.add_address(index, *wanted, Detection::Skipped)? {
                 Err(refusal) if refusal.errno != Errno::EXIST => {
-                    return Err(refusal.error(&format!("add address {wanted} to {}", self.bridge)));
+                    return Err(Error::refused(format!("add address {wanted} to {}", self.bridge), &refusal));
                 }
                 _ => {}
             }

@@ -5,7 +5,7 @@ use crate::attachment::check_interface;
 use crate::declaration::{Resource, Undo};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Side};
-use crate::netlink::{Link, Move};
+use crate::rtnetlink::{Link, Move};
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
@@ -50,7 +50,7 @@ impl Resource for Lent {
             Err(refusal) => {
                 self.return_from_halfway(host, &link)?;
                 let what = format!("move {} into the container as {}", link.name, self.interface);
-                Err(refusal.error(&what))
+                Err(Error::refused(&what, &refusal))
             }
         }
     }
@@ -163,7 +163,7 @@ impl std::fmt::Display for Device {
         match self {
             Device::Named(name) => write!(f, "no interface is called {name}"),
             Device::Addressed(mac) => {
-                write!(f, "no interface has the hardware address {}", crate::netlink::spell_mac(mac))
+                write!(f, "no interface has the hardware address {}", crate::rtnetlink::spell_mac(mac))
             }
             Device::Described(directory) => write!(f, "no interface is described in {}", directory.display()),
         }
@@ -188,7 +188,7 @@ fn bring_back(host: &mut Host, link: &Link) -> Result<()> {
     }
     let to = Move { index: *index, namespace: host.home_descriptor(), name: alias, alias: "" };
     let moved = host.route(Side::Container)?.move_link(&to)?;
-    moved.map_err(|refusal| refusal.error(&format!("bring {name} back as {alias}")))
+    moved.map_err(|refusal| Error::refused(format!("bring {name} back as {alias}"), &refusal))
 }
 
 /// The names below `net` of a device's directory, or of the virtio device in it.

@@ -19,11 +19,11 @@ pub(super) fn open(host: &mut Host, interface: Option<&str>) -> Result<()> {
     let inside = host.link(Side::Container, interface)?.index;
     // The container's first frames go to all others.
     host.close_sysctls();
-    let mut watch = host.watch(Side::Container)?;
+    let mut monitor = host.monitor(Side::Container)?;
     host.route(Side::Host)?.set_up(port)?;
     // The kernel notes in a task of its own that the ends are connected, both at once, and drops what is sent before. Of
     // the container's it tells in the container alone, where nobody else has anything to tell.
-    if watch.until_operational(inside)? {
+    if monitor.until_operational(inside)? {
         return Ok(());
     }
     for (side, name) in [(Side::Host, name.as_str()), (Side::Container, interface)] {

@@ -5,15 +5,16 @@ use super::gate::{self, Conditions, Gate};
 use super::publication::{Access, FOR_SOME, Publication, Rewrite, Transport};
 use crate::address::{Cidr, Family};
 use crate::attachment::Attachment;
+use crate::conntrack::forget_connections;
 use crate::declaration::{Resource, Undo};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Side};
-use crate::netlink::{Socket, forget_connections};
 use crate::nft::{
     Added, Batch, Beside, Chain, Entry, Foreign, Hook, Kind, Ledger, Rule, Schema, Set, Verdict, network_set,
 };
 use crate::sysctl::{IfMissing, Sysctl};
 use std::net::{IpAddr, Ipv4Addr};
+use tare_netlink::Socket;
 
 /// The published ports of an attachment.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use crate::attachment::Attachment;
 use crate::declaration::{Resource, Undo};
 use crate::error::{Error, Result};
 use crate::host::{Host, Side};
-use crate::netlink::parse_mac;
 use crate::nft::{
     Batch, Chain, Clash, Element, Entry, Hook, Kind, Ledger, Packets, Rule, Schema, Set, Verdict,
 };
+use crate::rtnetlink::parse_mac;
 
 /// Frames from the attachment's port under another sender's address are dropped before the bridge learns from them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,9 +5,10 @@ use crate::attachment::Attachment;
 use crate::declaration::{Resource, Undo};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Side};
-use crate::netlink::{Link, NewVeth, Port, Refusal};
+use crate::rtnetlink::{Link, NewVeth, Port};
 use crate::sysctl::{IfMissing, Sysctl};
 use rustix::io::Errno;
+use tare_netlink::Refusal;
 
 /// The pair of an attachment. The host's end has a name derived from the attachment and carries the attachment as its
 /// alias, so `DEL` finds it without the container's namespace, and `ip link` tells whose it is.
@@ -118,9 +119,10 @@ impl Veth {
                 Err(refusal) if refusal.errno == Errno::EXIST => self.judge_clash(host, &name)?,
                 Err(refusal) => {
                     let interface = &self.attachment.interface;
-                    return Err(
-                        refusal.error(&format!("create veth {name} with {interface} in the container"))
-                    );
+                    return Err(Error::refused(
+                        format!("create veth {name} with {interface} in the container"),
+                        &refusal,
+                    ));
                 }
             }
         }

@@ -5,7 +5,7 @@ use crate::attachment::Attachment;
 use crate::declaration::{Resource, Undo};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Side};
-use crate::netlink::{Link, NewVeth, PortVlans};
+use crate::rtnetlink::{Link, NewVeth, PortVlans};
 use crate::sysctl::{IfMissing, Sysctl};
 use rustix::io::Errno;
 
@@ -131,7 +131,7 @@ impl VlanInterface {
         match host.route(Side::Host)?.create_veth(&veth)? {
             Ok(()) => Ok(Undo::Remove),
             Err(refusal) if refusal.errno == Errno::EXIST => Ok(Undo::Nothing),
-            Err(refusal) => Err(refusal.error(&format!("create interface {name}"))),
+            Err(refusal) => Err(Error::refused(format!("create interface {name}"), &refusal)),
         }
     }
 

@@ -14,7 +14,6 @@ mod hook;
 mod init;
 mod mounts;
 mod namespace;
-mod netlink;
 pub mod parent;
 pub mod probe;
 mod slots;

@@ -4,7 +4,6 @@ use crate::fault::{Call, During, Fault};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{self, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use std::ffi::CStr;
 use tare_plan::host::CgroupVersion;
 use tare_plan::spec::NamespaceKind;
@@ -36,37 +35,9 @@ pub(super) fn new_cgroup_namespace() -> Result<(), Fault> {
     tare_sys::namespace::unshare(NamespaceKind::Cgroup.clone_flag()).during(Call::Unshare)
 }
 
-/// Brings the loopback interface, which has index 1 in every network namespace, up (rtnetlink(7), RTM_NEWLINK).
+/// Sets the loopback interface up, which has index 1 in every network namespace.
 pub(super) fn loopback_up() -> Result<(), Fault> {
-    const RTM_NEWLINK: u16 = 16;
-    const REQUEST_ACK: u16 = 1 | 4;
-    const UP: u32 = 1;
-    let flags = SocketFlags::CLOEXEC;
-    // No protocol means number 0, which is that of links and addresses.
-    let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)
-        .during(Call::Loopback)?;
-    let mut request = [0; 32];
-    let header =
-        32_u32.to_ne_bytes().into_iter().chain(RTM_NEWLINK.to_ne_bytes()).chain(REQUEST_ACK.to_ne_bytes());
-    let link = [0; 12].into_iter().chain(1_i32.to_ne_bytes()).chain(UP.to_ne_bytes()).chain(UP.to_ne_bytes());
-    for (place, byte) in request.iter_mut().zip(header.chain(link)) {
-        *place = byte;
-    }
-    rustix::net::send(&socket, &request, SendFlags::empty()).during(Call::Loopback)?;
-    let mut answer = [0; 64];
-    rustix::net::recv(&socket, &mut answer[..], RecvFlags::empty()).during(Call::Loopback)?;
-    acknowledged(&answer).during(Call::Loopback)
-}
-
-/// Reads the errno of a netlink acknowledgement: the word after the header, negative or 0.
-fn acknowledged(answer: &[u8; 64]) -> rustix::io::Result<()> {
-    let code =
-        answer.get(16..20).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).map_or(0, i32::from_ne_bytes);
-    if code == 0 {
-        Ok(())
-    } else {
-        Err(Errno::from_raw_os_error(code.checked_neg().unwrap_or(1).clamp(1, 4095)))
-    }
+    tare_netlink::link::set_up_without_allocation(1).during(Call::Loopback)
 }
 
 /// Writes one kernel parameter. What is written to is below the host's own procfs, opened before the container's mounts
@@ -78,18 +49,4 @@ pub(super) fn sysctl(host_proc: BorrowedFd<'_>, path: &CStr, value: &[u8]) -> Re
     let file =
         fs::openat2(&sys, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty(), how).during(Call::Open)?;
     rustix::io::write(&file, value).during(Call::Write).map(drop)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::acknowledged;
-    use rustix::io::Errno;
-
-    #[test]
-    fn an_acknowledgement_holds_a_negative_errno() {
-        let mut answer = [0; 64];
-        assert_eq!(acknowledged(&answer), Ok(()));
-        answer[16..20].copy_from_slice(&(-1_i32).to_ne_bytes());
-        assert_eq!(acknowledged(&answer), Err(Errno::PERM));
-    }
 }

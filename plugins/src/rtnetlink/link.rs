@@ -1,15 +1,14 @@
 //! Links: bridges, veth pairs and what is set on them (rtnetlink(7), linux/if_link.h).
 
-use super::message::{ACK, Attributes, DUMP, Op, find, find_text, find_u32, read_u16, read_u32};
-use super::{Inet6, Refusal, Route};
-use crate::error::Result;
+use super::{Inet6, Route};
+use crate::error::{Error, Result};
 use rustix::io::Errno;
 use rustix::net::netdevice::name_to_index;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use tare_netlink::link::{GET, NEW, UP, header};
+use tare_netlink::{ACK, Attributes, DUMP, Op, Refusal, find, find_text, find_u32, read_u16, read_u32};
 
-pub(super) const NEW: u16 = 16;
 const DELETE: u16 = 17;
-const GET: u16 = 18;
 
 pub(super) const ADDRESS: u16 = 1;
 pub(super) const NAME: u16 = 3;
@@ -37,8 +36,6 @@ pub(super) const PORT_ISOLATED: u16 = 33;
 /// `RTEXT_FILTER_SKIP_STATS`: counters are most of a reply, and nothing here reads them.
 const WITHOUT_COUNTERS: u32 = 8;
 
-/// `IFF_UP`.
-pub const UP: u32 = 0x1;
 const LOOPBACK: u32 = 0x8;
 const PROMISCUOUS: u32 = 0x100;
 /// `IF_OPER_UP`.
@@ -143,16 +140,6 @@ pub fn spell_mac(mac: &[u8]) -> String {
     mac.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
 }
 
-/// The fixed part of a link message; only the flags in `change` are set.
-pub(super) fn fixed(index: u32, flags: u32, change: u32) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    let words = [0, index, flags, change];
-    for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
-        place.copy_from_slice(&word.to_ne_bytes());
-    }
-    bytes
-}
-
 /// The number of an interface of the namespace the process is in; `None` where there is none of that name.
 pub fn interface_number(name: &str) -> Option<u32> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None).ok()?;
@@ -168,7 +155,7 @@ impl Route {
         if name.len() > LONGEST_ALTERNATIVE || name.contains('\0') {
             return Ok(None);
         }
-        self.one_link(&fixed(0, 0, 0), name, &format!("look up interface {name}"))
+        self.one_link(&header(0, 0, 0), name, &format!("look up interface {name}"))
     }
 
     /// The link of a number; `None` when there is none.
@@ -176,7 +163,7 @@ impl Route {
     /// # Errors
     /// The kernel's.
     pub fn link_by_index(&mut self, index: u32) -> Result<Option<Link>> {
-        self.one_link(&fixed(index, 0, 0), "", &format!("look up interface number {index}"))
+        self.one_link(&header(index, 0, 0), "", &format!("look up interface number {index}"))
     }
 
     fn one_link(&mut self, head: &[u8], name: &str, what: &str) -> Result<Option<Link>> {
@@ -193,7 +180,7 @@ impl Route {
         match answer.outcome {
             Ok(replies) => Ok(replies.first().and_then(|body| Link::read(body))),
             Err(Refusal { errno: Errno::NODEV, .. }) => Ok(None),
-            Err(refusal) => Err(refusal.error(what)),
+            Err(refusal) => Err(Error::refused(what, &refusal)),
         }
     }
 
@@ -203,7 +190,7 @@ impl Route {
     /// The kernel's.
     pub fn ports(&mut self, bridge: u32) -> Result<Vec<Link>> {
         let replies = self.ask("list interfaces", |w| {
-            w.message(Op(GET, DUMP), &fixed(0, 0, 0), |w| {
+            w.message(Op(GET, DUMP), &header(0, 0, 0), |w| {
                 w.number(MASTER, bridge);
                 w.number(EXTRA, WITHOUT_COUNTERS);
             });
@@ -217,7 +204,7 @@ impl Route {
     /// The kernel's.
     pub fn links(&mut self) -> Result<Vec<Link>> {
         let replies = self.ask("list interfaces", |w| {
-            w.message(Op(GET, DUMP), &fixed(0, 0, 0), |w| w.number(EXTRA, WITHOUT_COUNTERS));
+            w.message(Op(GET, DUMP), &header(0, 0, 0), |w| w.number(EXTRA, WITHOUT_COUNTERS));
         })?;
         Ok(replies.iter().filter_map(|body| Link::read(body)).collect())
     }
@@ -248,7 +235,7 @@ impl Route {
 
     fn set_flags(&mut self, index: u32, flags: u32, change: u32) -> Result<()> {
         let what = format!("change interface number {index}");
-        self.ask(&what, |w| w.message(Op(NEW, ACK), &fixed(index, flags, change), |_| {})).map(drop)
+        self.ask(&what, |w| w.message(Op(NEW, ACK), &header(index, flags, change), |_| {})).map(drop)
     }
 
     /// Removes a link; one that is gone already is as good.
@@ -256,10 +243,10 @@ impl Route {
     /// # Errors
     /// The kernel's.
     pub fn delete_link(&mut self, index: u32) -> Result<()> {
-        let outcome = self.decided(|w| w.message(Op(DELETE, ACK), &fixed(index, 0, 0), |_| {}))?;
+        let outcome = self.decided(|w| w.message(Op(DELETE, ACK), &header(index, 0, 0), |_| {}))?;
         match outcome {
             Ok(()) | Err(Refusal { errno: Errno::NODEV, .. }) => Ok(()),
-            Err(refusal) => Err(refusal.error(&format!("delete interface number {index}"))),
+            Err(refusal) => Err(Error::refused(format!("delete interface number {index}"), &refusal)),
         }
     }
 
@@ -276,7 +263,7 @@ impl Route {
 
 /// Adds `up` for a link of this namespace to messages that are sent together with others.
 pub(super) fn put_up(w: &mut Attributes, index: u32) {
-    w.message(Op(NEW, ACK), &fixed(index, UP, UP), |_| {});
+    w.message(Op(NEW, ACK), &header(index, UP, UP), |_| {});
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! VLANs of the ports of a bridge (linux/if_bridge.h, `IFLA_BRIDGE_VLAN_INFO`).
 
 use super::Route;
-use super::message::{ACK, Attributes, DUMP, Op, attributes, find, read_u16, read_u32};
 use crate::error::Result;
 use std::ops::RangeInclusive;
+use tare_netlink::{ACK, Attributes, DUMP, Op, attributes, find, read_u16, read_u32};
 
 const SET: u16 = 19;
 const DELETE: u16 = 17;
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_the_kernel_takes() {
-        let mut writer = super::super::message::Writer::new(0);
+        let mut writer = tare_netlink::Writer::new(0);
         let vlans = PortVlans { native: Some(5), tagged: vec![7..=7, 100..=199] };
         writer.message(Op(SET, ACK), &fixed(3), |w| w.nest(OF_FAMILY, |w| put_all(w, &vlans)));
         let body = &writer.as_bytes()[32..];

@@ -3,12 +3,12 @@
 use super::Route;
 use super::address::{Detection, family_number, put_new};
 use super::link::put_up;
-use super::message::{ACK, Attributes, CREATE, DUMP, Op, find, find_u32};
 use super::protocol::put_announcing;
 use crate::address::{Cidr, Family, from_octets, octets};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::result;
 use std::net::IpAddr;
+use tare_netlink::{ACK, Attributes, CREATE, DUMP, Op, find, find_u32};
 
 const NEW: u16 = 24;
 const GET: u16 = 26;
@@ -65,7 +65,7 @@ impl Route {
             settlement.routes.iter().for_each(|route| put_route(w, settlement.index, route));
         })?;
         for (place, answer) in answers.into_iter().enumerate() {
-            answer.outcome.map_err(|refusal| refusal.error(&settlement.name_of(place)))?;
+            answer.outcome.map_err(|refusal| Error::refused(settlement.name_of(place), &refusal))?;
         }
         Ok(())
     }

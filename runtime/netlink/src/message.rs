@@ -1,50 +1,55 @@
-//! The bytes of netlink: headers, attributes, nesting; written and read (netlink(7)).
+//! The codec: writes and reads headers, attributes and nested attributes (netlink(7)).
 
-/// `NLM_F_REQUEST`.
-pub(super) const REQUEST: u16 = 0x1;
-/// `NLM_F_ACK`.
-pub(crate) const ACK: u16 = 0x4;
-/// `NLM_F_DUMP`.
-pub(crate) const DUMP: u16 = 0x300;
-/// `NLM_F_CREATE`.
+/// `NLM_F_REQUEST`: set in every message to the kernel.
+pub const REQUEST: u16 = 0x1;
+/// `NLM_F_ACK`: the kernel acknowledges the message.
+pub const ACK: u16 = 0x4;
+/// `NLM_F_DUMP`: the kernel returns all entries.
+pub const DUMP: u16 = 0x300;
+/// `NLM_F_CREATE`: the kernel creates the object if it does not exist.
 pub const CREATE: u16 = 0x400;
-/// `NLM_F_EXCL`.
+/// `NLM_F_EXCL`: the kernel refuses with `EEXIST` if the object exists.
 pub const EXCLUSIVE: u16 = 0x200;
 
+/// The size of `struct nlmsghdr`.
 const HEADER: usize = 16;
-/// `NLA_F_NESTED`: the attribute holds attributes.
-pub(crate) const NESTED: u16 = 0x8000;
+/// `NLA_F_NESTED`: the attribute contains attributes.
+pub const NESTED: u16 = 0x8000;
+/// `NLA_TYPE_MASK`: the type of an attribute without its flags.
 const TYPE_MASK: u16 = 0x3fff;
 
-/// Builds one or more messages that are sent together.
+/// Builds one or more messages that are sent in one datagram.
 #[derive(Debug)]
 pub struct Writer {
     bytes: Vec<u8>,
+    /// The sequence numbers of the first message and of the one after the last.
     first: u32,
     next: u32,
+    /// Where the last message starts.
     last: usize,
 }
 
-/// What a message asks for: its type, and its flags besides `NLM_F_REQUEST`.
+/// The type of a message and its flags, without `NLM_F_REQUEST`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Op(pub u16, pub u16);
 
-/// What attributes are written into.
+/// The writer inside a message, where only attributes are added.
 pub type Attributes = Writer;
 
-/// Attributes by themselves, in no message.
-pub(crate) fn written(attributes: impl FnOnce(&mut Attributes)) -> Vec<u8> {
+/// Encodes attributes without a message around them.
+pub fn encode_attributes(attributes: impl FnOnce(&mut Attributes)) -> Vec<u8> {
     let mut writer = Writer::new(0);
     attributes(&mut writer);
     writer.bytes
 }
 
 impl Writer {
-    pub(super) fn new(first: u32) -> Self {
+    /// Creates an empty writer; `first` is the sequence number of the first message.
+    pub fn new(first: u32) -> Self {
         Self { bytes: Vec::with_capacity(1024), first, next: first, last: 0 }
     }
 
-    /// Adds a message: what it asks for, its fixed part and its attributes.
+    /// Adds a message: its header, its fixed part and its attributes.
     pub fn message(&mut self, Op(kind, flags): Op, fixed: &[u8], attributes: impl FnOnce(&mut Attributes)) {
         let start = self.bytes.len();
         self.last = start;
@@ -61,15 +66,15 @@ impl Writer {
         self.next = self.next.wrapping_add(1);
     }
 
-    /// Lets the kernel acknowledge the message added last; returns its sequence number.
-    pub(crate) fn acknowledge_last(&mut self) -> u32 {
+    /// Asks the kernel to acknowledge the last message. Returns its sequence number.
+    pub fn acknowledge_last(&mut self) -> u32 {
         let flags = self.last + 6;
         let present = read_u16(&self.bytes, flags).unwrap_or(REQUEST);
         self.patch(flags, &(present | ACK).to_ne_bytes());
         self.next.wrapping_sub(1)
     }
 
-    /// Adds an attribute with these bytes.
+    /// Adds an attribute.
     pub fn bytes(&mut self, kind: u16, payload: &[u8]) {
         let length = u16::try_from(payload.len() + 4).unwrap_or(u16::MAX);
         self.bytes.extend(length.to_ne_bytes());
@@ -78,24 +83,24 @@ impl Writer {
         self.pad();
     }
 
-    /// Adds a string with its terminating zero.
+    /// Adds a string with a terminating NUL.
     pub fn text(&mut self, kind: u16, text: &str) {
         let mut payload = text.as_bytes().to_vec();
         payload.push(0);
         self.bytes(kind, &payload);
     }
 
-    /// Adds a number in the machine's order, as rtnetlink has them.
+    /// Adds a number in host byte order, as rtnetlink encodes them.
     pub fn number(&mut self, kind: u16, number: u32) {
         self.bytes(kind, &number.to_ne_bytes());
     }
 
-    /// Adds a number in network order, as netfilter has them.
+    /// Adds a number in network byte order, as netfilter encodes them.
     pub fn number_be(&mut self, kind: u16, number: u32) {
         self.bytes(kind, &number.to_be_bytes());
     }
 
-    /// Adds an attribute that holds attributes.
+    /// Adds an attribute that contains attributes.
     pub fn nest(&mut self, kind: u16, attributes: impl FnOnce(&mut Attributes)) {
         let start = self.bytes.len();
         self.bytes(kind | NESTED, &[]);
@@ -103,8 +108,8 @@ impl Writer {
         self.close(start);
     }
 
-    /// Adds an attribute that starts with a fixed part and holds attributes after it (`VETH_INFO_PEER`).
-    pub(super) fn nest_after(&mut self, kind: u16, fixed: &[u8], attributes: impl FnOnce(&mut Attributes)) {
+    /// Adds an attribute that contains a fixed part and then attributes (`VETH_INFO_PEER`).
+    pub fn nest_after(&mut self, kind: u16, fixed: &[u8], attributes: impl FnOnce(&mut Attributes)) {
         let start = self.bytes.len();
         self.bytes(kind | NESTED, fixed);
         attributes(self);
@@ -126,31 +131,32 @@ impl Writer {
         }
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    /// The encoded messages.
+    pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The sequence numbers of its messages.
-    pub(super) fn sequences(&self) -> std::ops::Range<u32> {
+    /// The sequence numbers of the messages.
+    pub(crate) fn sequences(&self) -> std::ops::Range<u32> {
         self.first..self.next
     }
 }
 
-/// One message as it was received.
+/// A received message.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
-    /// Its type.
+    /// `nlmsg_type`
     pub kind: u16,
-    /// Its flags.
+    /// `nlmsg_flags`
     pub flags: u16,
     /// The sequence number of the request it answers.
     pub sequence: u32,
-    /// What follows the header.
+    /// The bytes after the header.
     pub body: &'a [u8],
 }
 
-/// The messages of one datagram; ends at the first that is cut short.
-pub(super) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
+/// Returns the messages of a datagram up to the first truncated one.
+pub(crate) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
     std::iter::from_fn(move || {
         let length = usize::try_from(read_u32(bytes, 0)?).ok()?;
         let body = bytes.get(HEADER..length)?;
@@ -161,13 +167,13 @@ pub(super) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
     })
 }
 
-/// The attributes in these bytes, each with its type; ends at the first that is cut short.
+/// Returns the attributes and their types up to the first truncated one.
 pub fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     flagged_attributes(bytes).map(|(kind, payload)| (kind & TYPE_MASK, payload))
 }
 
-/// The same with the flags that stand in the type, such as `NESTED`.
-pub(crate) fn flagged_attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+/// Like [`attributes`], but leaves flags such as `NESTED` in the type.
+pub fn flagged_attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::from(read_u16(bytes, 0)?);
         let kind = read_u16(bytes, 2)?;
@@ -177,31 +183,31 @@ pub(crate) fn flagged_attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16,
     })
 }
 
-/// The first attribute of a type.
+/// Returns the first attribute of a type.
 pub fn find(bytes: &[u8], kind: u16) -> Option<&[u8]> {
     attributes(bytes).find(|(found, _)| *found == kind).map(|(_, payload)| payload)
 }
 
-/// The first attribute of a type, as a string without its terminating zero.
+/// Returns the first attribute of a type as a string without its terminating NUL; empty if there is none.
 pub fn find_text(bytes: &[u8], kind: u16) -> String {
     let payload = find(bytes, kind).unwrap_or_default();
     let text = payload.split(|byte| *byte == 0).next().unwrap_or_default();
     String::from_utf8_lossy(text).into_owned()
 }
 
-/// The first attribute of a type, as a number in the machine's order.
+/// Returns the first attribute of a type as a number in host byte order.
 pub fn find_u32(bytes: &[u8], kind: u16) -> Option<u32> {
     find(bytes, kind).and_then(|payload| read_u32(payload, 0))
 }
 
-/// A number in the machine's order at a place.
-pub(super) fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
+/// Reads a 32-bit number in host byte order at an offset.
+pub fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
     let slice = bytes.get(at..at + 4)?;
     slice.try_into().ok().map(u32::from_ne_bytes)
 }
 
-/// A short number in the machine's order at a place.
-pub(super) fn read_u16(bytes: &[u8], at: usize) -> Option<u16> {
+/// Reads a 16-bit number in host byte order at an offset.
+pub fn read_u16(bytes: &[u8], at: usize) -> Option<u16> {
     let slice = bytes.get(at..at + 2)?;
     slice.try_into().ok().map(u16::from_ne_bytes)
 }
@@ -211,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn a_message_survives_encoding_and_decoding() {
         let mut writer = Writer::new(7);
         writer.message(Op(16, CREATE), &[1, 2, 3, 4], |w| {
             w.text(3, "eth0");
@@ -227,14 +233,18 @@ mod tests {
     }
 
     #[test]
-    fn bytes_cut_short_end_the_reading() {
+    fn truncated_bytes_end_the_iteration() {
         let mut writer = Writer::new(0);
         writer.message(Op(1, 0), &[], |w| w.text(1, "abcdef"));
         let bytes = writer.as_bytes();
         for length in 0..bytes.len() {
             assert_eq!(messages(&bytes[..length]).count(), 0);
         }
-        assert_eq!(attributes(&[3, 0, 1, 0]).count(), 0, "a length below the header's must not loop");
+        assert_eq!(
+            attributes(&[3, 0, 1, 0]).count(),
+            0,
+            "a length below that of the attribute's header must not loop"
+        );
         assert_eq!(attributes(&[0; 8]).count(), 0);
     }
 }

@@ -3,9 +3,9 @@
 
 use super::Route;
 use super::address::family_number;
-use super::message::{ACK, Attributes, Op, find, find_u32, read_u32};
 use crate::address::Family;
 use crate::error::Result;
+use tare_netlink::{ACK, Attributes, Op, find, find_u32, read_u32};
 
 const NEW_LINK: u16 = 16;
 const OF_FAMILY: u16 = 26;

@@ -1,11 +1,11 @@
 //! Addresses of links (rtnetlink(7), linux/if_addr.h).
 
-use super::message::{ACK, Attributes, CREATE, DUMP, EXCLUSIVE, Op, find, find_u32, read_u32};
-use super::{Refusal, Route};
+use super::Route;
 use crate::address::{Cidr, Family, from_octets, octets};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use rustix::io::Errno;
 use std::net::IpAddr;
+use tare_netlink::{ACK, Attributes, CREATE, DUMP, EXCLUSIVE, Op, Refusal, find, find_u32, read_u32};
 
 const NEW: u16 = 20;
 const DELETE: u16 = 21;
@@ -103,7 +103,7 @@ impl Route {
         })?;
         match outcome {
             Ok(()) | Err(Refusal { errno: Errno::ADDRNOTAVAIL | Errno::NODEV, .. }) => Ok(()),
-            Err(refusal) => Err(refusal.error(&format!("remove address {cidr}"))),
+            Err(refusal) => Err(Error::refused(format!("remove address {cidr}"), &refusal)),
         }
     }
 }

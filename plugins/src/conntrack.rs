@@ -1,9 +1,9 @@
 //! The kernel's table of connections: entries of a protocol and port, forgotten (linux/netfilter/nfnetlink_conntrack.h).
 
-use super::address::family_number;
-use super::{ACK, Op, Socket};
 use crate::address::Family;
 use crate::error::Result;
+use crate::rtnetlink::family_number;
+use tare_netlink::{ACK, Op, Socket};
 
 /// `IPCTNL_MSG_CT_DELETE` of `NFNL_SUBSYS_CTNETLINK`.
 const DELETE: u16 = (1 << 8) | 2;
@@ -21,7 +21,7 @@ const COMPARED: u32 = (1 << 3) | (1 << 5);
 ///
 /// # Errors
 /// The socket's. That a kernel keeps no connections, or can't forget by filter, is none.
-pub fn forget_connections(socket: &mut Socket, protocol: u8, ports: &[(Family, u16)]) -> Result<()> {
+pub(crate) fn forget_connections(socket: &mut Socket, protocol: u8, ports: &[(Family, u16)]) -> Result<()> {
     let mut writer = socket.writer();
     for (family, port) in ports {
         writer.message(Op(DELETE, ACK), &[family_number(*family), 1, 0, 0], |w| {
@@ -34,5 +34,5 @@ pub fn forget_connections(socket: &mut Socket, protocol: u8, ports: &[(Family, u
             w.nest(FILTER, |w| w.number(FILTER_ORIGINAL, COMPARED));
         });
     }
-    socket.exchange(writer).map(drop)
+    Ok(socket.exchange(&writer).map(drop)?)
 }

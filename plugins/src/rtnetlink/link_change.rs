@@ -1,14 +1,15 @@
 //! Links made, moved and joined to a bridge: bridges, veth pairs, ports, devices lent to containers.
 
+use super::Route;
 use super::link::{
     ADDRESS, ALIAS, BRIDGE_VLAN_FILTERING, INFO, INFO_DATA, INFO_KIND, INFO_SLAVE_DATA, INFO_SLAVE_KIND,
-    MASTER, MTU, NAME, NAMESPACE, NEW, PORT_HAIRPIN, PORT_ISOLATED, fixed,
+    MASTER, MTU, NAME, NAMESPACE, PORT_HAIRPIN, PORT_ISOLATED,
 };
-use super::message::{ACK, Attributes, CREATE, EXCLUSIVE, Op};
 use super::protocol::put_no_generated_address;
-use super::{Refusal, Route};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use rustix::io::Errno;
+use tare_netlink::link::{NEW, header};
+use tare_netlink::{ACK, Attributes, CREATE, EXCLUSIVE, Op, Refusal};
 
 const VETH_PEER: u16 = 1;
 
@@ -77,7 +78,7 @@ impl Route {
     /// The socket's.
     pub fn move_link(&mut self, to: &Move<'_>) -> Result<std::result::Result<(), Refusal>> {
         self.decided(|w| {
-            w.message(Op(NEW, ACK), &fixed(to.index, 0, 0), |w| {
+            w.message(Op(NEW, ACK), &header(to.index, 0, 0), |w| {
                 w.number(NAMESPACE, to.namespace);
                 w.text(NAME, to.name);
                 w.bytes(ALIAS, to.alias.as_bytes());
@@ -91,7 +92,7 @@ impl Route {
     /// The kernel's.
     pub fn rename(&mut self, index: u32, name: &str, alias: &str) -> Result<()> {
         self.ask(&format!("rename interface number {index} to {name}"), |w| {
-            w.message(Op(NEW, ACK), &fixed(index, 0, 0), |w| {
+            w.message(Op(NEW, ACK), &header(index, 0, 0), |w| {
                 w.text(NAME, name);
                 w.bytes(ALIAS, alias.as_bytes());
             });
@@ -105,7 +106,7 @@ impl Route {
     /// The socket's.
     pub fn create_bridge(&mut self, bridge: &NewBridge<'_>) -> Result<std::result::Result<(), Refusal>> {
         self.decided(|w| {
-            w.message(Op(NEW, ACK | CREATE | EXCLUSIVE), &fixed(0, 0, 0), |w| {
+            w.message(Op(NEW, ACK | CREATE | EXCLUSIVE), &header(0, 0, 0), |w| {
                 w.text(NAME, bridge.name);
                 w.bytes(ADDRESS, &bridge.mac);
                 put_mtu(w, bridge.mtu);
@@ -120,7 +121,7 @@ impl Route {
     /// The socket's.
     pub fn create_veth(&mut self, veth: &NewVeth<'_>) -> Result<std::result::Result<(), Refusal>> {
         self.decided(|w| {
-            w.message(Op(NEW, ACK | CREATE | EXCLUSIVE), &fixed(0, 0, 0), |w| {
+            w.message(Op(NEW, ACK | CREATE | EXCLUSIVE), &header(0, 0, 0), |w| {
                 w.text(NAME, veth.host);
                 w.number(MASTER, veth.bridge);
                 put_mtu(w, veth.mtu);
@@ -143,11 +144,11 @@ impl Route {
                 put_no_generated_address(w);
             },
         );
-        let mut outcome = self.decided(|w| w.message(Op(NEW, ACK), &fixed(0, 0, 0), full))?;
+        let mut outcome = self.decided(|w| w.message(Op(NEW, ACK), &header(0, 0, 0), full))?;
         if outcome.as_ref().is_err_and(|refusal| refusal.errno == Errno::AFNOSUPPORT) {
-            outcome = self.decided(|w| w.message(Op(NEW, ACK), &fixed(0, 0, 0), plain))?;
+            outcome = self.decided(|w| w.message(Op(NEW, ACK), &header(0, 0, 0), plain))?;
         }
-        outcome.map_err(|refusal| refusal.error(&format!("prepare port {}", port.name)))
+        outcome.map_err(|refusal| Error::refused(format!("prepare port {}", port.name), &refusal))
     }
 }
 
@@ -183,7 +184,7 @@ fn put_port(w: &mut Attributes, port: &Port<'_>) {
 
 fn put_veth(w: &mut Attributes, veth: &NewVeth<'_>) {
     w.text(INFO_KIND, "veth");
-    w.nest(INFO_DATA, |w| w.nest_after(VETH_PEER, &fixed(0, 0, 0), |w| put_container_end(w, veth)));
+    w.nest(INFO_DATA, |w| w.nest_after(VETH_PEER, &header(0, 0, 0), |w| put_container_end(w, veth)));
 }
 
 fn put_container_end(w: &mut Attributes, veth: &NewVeth<'_>) {
