@@ -88,7 +88,7 @@ fn zsh() -> String {
 fn zsh_flags(text: &mut String, flags: &[Flag]) {
     for flag in flags {
         let value = flag.value.map(|value| format!(":{}:_files", quoted(value))).unwrap_or_default();
-        let _ = writeln!(text, "                '*--{}[{}]{value}' \\", flag.long, quoted(flag.help));
+        let _ = writeln!(text, "                '*--{}[{}]{value}' \\", flag.long, quoted(&flag.help()));
     }
 }
 
@@ -118,7 +118,7 @@ fn fish_flags(text: &mut String, condition: &str, flags: &[Flag]) {
             text,
             "complete -c tare -n '{condition}' -l {}{short}{value} -d '{}'",
             flag.long,
-            quoted(flag.help)
+            quoted(&flag.help())
         );
     }
 }

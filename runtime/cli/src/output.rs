@@ -1,9 +1,10 @@
-//! What is printed on standard output.
+//! Standard output: texts, JSON and tables.
 
+use serde::Serialize;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// Prints a text. A reader that is gone is no error of ours, but it is told by the exit code.
+/// Prints a text. A reader that is gone is not reported as an error, but the exit code shows it.
 pub(crate) fn print(text: &str) -> ExitCode {
     let mut out = std::io::stdout();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -12,7 +13,19 @@ pub(crate) fn print(text: &str) -> ExitCode {
     }
 }
 
-/// Lays rows out in columns: each at least 12 characters wide, three apart, the last one as it is, as Go's tabwriter does for runc.
+/// JSON on one line.
+pub(crate) fn json(value: &impl Serialize) -> String {
+    // Keys are strings and numbers are finite: every value of ours has a form in JSON.
+    serde_json::to_string(value).unwrap_or_default() + "\n"
+}
+
+/// JSON with an indent of two.
+pub(crate) fn pretty_json(value: &impl Serialize) -> String {
+    // As above.
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+/// Rows in columns at least 12 characters wide and three apart, the last column unpadded: as Go's tabwriter does for runc.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {

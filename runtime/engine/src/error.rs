@@ -39,6 +39,13 @@ pub enum Error {
     NotFound(String),
     /// A container has this id, and its record is missing or can't be understood.
     Damaged(String),
+    /// A newer runtime has written the container's record.
+    NewerRecord {
+        /// The container ID.
+        id: String,
+        /// The version of the record.
+        version: u64,
+    },
     /// The id is taken.
     Exists(String),
     /// The id is no name.
@@ -117,6 +124,12 @@ impl fmt::Display for Error {
                 out,
                 "container does not exist: the record of {id:?} is missing or damaged; delete --force removes what is left"
             ),
+            Self::NewerRecord { id, version } => {
+                write!(
+                    out,
+                    "the record of container {id:?} has version {version}: use the newer tare that wrote it"
+                )
+            }
             Self::Exists(id) => write!(out, "container with given ID already exists: {id}"),
             Self::InvalidId(id) => write!(out, "invalid container ID format: {id:?}"),
             Self::State { verb, id, status } => write_state(out, verb, id, *status),

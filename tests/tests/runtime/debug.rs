@@ -88,7 +88,8 @@ fn on_a_terminal_they_are_a_table() {
 fn completion_and_manual_pages_know_every_verb_and_option() {
     let host = Host::new();
     let help = host.runtime().run(&["--help"]).ok().out;
-    let verbs = help.lines().skip_while(|line| *line != "VERBS:").skip(1).take_while(|line| !line.is_empty());
+    let verbs =
+        help.lines().skip_while(|line| *line != "COMMANDS:").skip(1).take_while(|line| !line.is_empty());
     let verbs: Vec<&str> = verbs.filter_map(|line| line.split_whitespace().next()).collect();
     assert!(verbs.contains(&"exec") && verbs.contains(&"update"), "{verbs:?}");
     for shell in ["bash", "zsh", "fish"] {
@@ -105,7 +106,7 @@ fn completion_and_manual_pages_know_every_verb_and_option() {
     let _ = host.runtime().run(&["completion", "tcsh"]).fails().says(&["tcsh"]);
     for verb in verbs {
         let page = host.runtime().run(&["man", verb]).ok().out;
-        assert!(page.starts_with(".TH TARE-") && page.contains(".SH EXAMPLE"), "{page}");
+        assert!(page.starts_with(".TH TARE-") && page.contains(".SH EXAMPLES"), "{page}");
         let help = host.runtime().run(&[verb, "--help"]).ok().out;
         assert!(help.contains("NAME:") && help.contains("EXAMPLE:"), "{help}");
         assert!(help.lines().count() <= 30, "{verb} does not fit a screen");

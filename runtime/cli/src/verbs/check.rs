@@ -1,9 +1,8 @@
 //! `tare check`
 
 use crate::arguments::Arguments;
-use crate::log::Log;
 use crate::output;
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::path::Path;
 use tare_engine::create::read;
 use tare_engine::{Error, Result};
@@ -12,9 +11,9 @@ use tare_plan::create::examine;
 use tare_plan::spec::{Examined, Mistake};
 use tare_plan::step::EnterRoot;
 
-/// Tells everything that is wrong with a bundle's configuration and what is odd about it. Nothing is done, and no rights are
-/// needed. The exit code is 1 when something is wrong.
-pub(crate) fn check(arguments: &Arguments, _: &mut Log) -> Result<u8> {
+/// Reports every mistake in a bundle's configuration, and warnings. It changes nothing and needs no privileges. The exit code
+/// is 1 when there are mistakes.
+pub(crate) fn check(arguments: &Arguments) -> Result<u8> {
     let given = arguments.operands.first().map(String::as_str).or(arguments.value("bundle")).unwrap_or(".");
     let (bundle, bytes) = read(Path::new(given))?;
     let name = Path::new(&bundle).file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -29,19 +28,19 @@ pub(crate) fn check(arguments: &Arguments, _: &mut Log) -> Result<u8> {
         cgroup_manager: super::create::cgroup_manager(arguments)?,
     };
     let found = examine(&bytes, &tare_engine::create::host(&request)?, &request);
-    let answer = match arguments.value("format") {
-        None | Some("text") => text(&found),
-        Some("json") => format!("{:#}\n", to_json(&found)),
+    let text = match arguments.value("format") {
+        None | Some("text") => lines(&found),
+        Some("json") => output::pretty_json(&answer(&found)),
         Some(other) => {
             return Err(Error::Usage(format!("invalid format option: {other:?}, it is text or json")));
         }
     };
-    output::print(&answer);
+    output::print(&text);
     Ok(u8::from(!found.mistakes.is_empty()))
 }
 
-/// A line for each: mistakes first, then warnings.
-fn text(found: &Examined) -> String {
+/// One line for each problem: mistakes first, then warnings.
+fn lines(found: &Examined) -> String {
     let line = |kind: &str, mistake: &Mistake| {
         let place = if mistake.place.is_empty() { "config.json" } else { &mistake.place };
         format!("{kind}: {place}: {}\n", mistake.what)
@@ -50,15 +49,33 @@ fn text(found: &Examined) -> String {
     mistakes.chain(found.warnings.iter().map(|warning| line("warning", warning))).collect()
 }
 
-fn to_json(found: &Examined) -> Value {
-    let list = |mistakes: &[Mistake]| mistakes.iter().map(object).collect::<Value>();
-    json!({ "mistakes": list(&found.mistakes), "warnings": list(&found.warnings) })
+/// The answer as JSON.
+#[derive(Serialize)]
+struct Answer<'a> {
+    mistakes: Vec<Object<'a>>,
+    warnings: Vec<Object<'a>>,
 }
 
-/// What is wrong, where, and what would be right as far as the sentence says so.
-fn object(mistake: &Mistake) -> Value {
-    match mistake.what.split_once(": expected ") {
-        Some((what, expected)) => json!({ "place": mistake.place, "what": what, "expected": expected }),
-        None => json!({ "place": mistake.place, "what": mistake.what }),
+/// One problem: its place, what is wrong, and what is expected there as far as the message says so.
+#[derive(Serialize)]
+struct Object<'a> {
+    place: &'a str,
+    what: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<&'a str>,
+}
+
+fn answer(found: &Examined) -> Answer<'_> {
+    Answer {
+        mistakes: found.mistakes.iter().map(object).collect(),
+        warnings: found.warnings.iter().map(object).collect(),
     }
+}
+
+fn object(mistake: &Mistake) -> Object<'_> {
+    let (what, expected) = match mistake.what.split_once(": expected ") {
+        Some((what, expected)) => (what, Some(expected)),
+        None => (mistake.what.as_str(), None),
+    };
+    Object { place: &mistake.place, what, expected }
 }

@@ -3,6 +3,7 @@
 use super::create::{open_bundle, request, tell_pid};
 use crate::arguments::Arguments;
 use crate::log::Log;
+use crate::state_directory;
 use tare_engine::checkpoint::{Afterwards, Asked, Common, page_server};
 use tare_engine::run::{AfterEnd, adopt_orphans, hold_signals, wait_for_restored};
 use tare_engine::terminal::{Stay, check_terminal};
@@ -24,7 +25,7 @@ pub(crate) fn checkpoint(arguments: &Arguments, log: &mut Log) -> Result<u8> {
         tcp_skip_in_flight: arguments.is_set("tcp-skip-in-flight"),
         link_remap: arguments.is_set("link-remap"),
     };
-    let store = super::store(arguments);
+    let store = state_directory::open(arguments);
     let warn = &mut |warning: &Error| log.warn(warning);
     tare_engine::checkpoint::checkpoint(&store, arguments.id(), &asked, warn).map(|()| 0)
 }
@@ -51,7 +52,7 @@ pub(crate) fn restore(arguments: &Arguments, log: &mut Log) -> Result<u8> {
         lsm_profile: given("lsm-profile"),
         lsm_mount_context: given("lsm-mount-context"),
     };
-    let restored = engine::restore(&super::store(arguments), &bundle, &asked)?;
+    let restored = engine::restore(&state_directory::open(arguments), &bundle, &asked)?;
     let restored = tell_pid(arguments, restored, log)?;
     match stay {
         Stay::Detached => Ok(0),

@@ -2,13 +2,12 @@
 
 use crate::arguments::Arguments;
 use crate::completion::{SHELLS, script};
-use crate::log::Log;
-use crate::table::VERBS;
+use crate::table::find;
 use crate::{manual, output};
 use tare_engine::{Error, Result};
 
 /// Prints the completion for a shell.
-pub(crate) fn completion(arguments: &Arguments, _: &mut Log) -> Result<u8> {
+pub(crate) fn completion(arguments: &Arguments) -> Result<u8> {
     let shell = arguments.operands.first().map_or("", String::as_str);
     let text = script(shell)
         .ok_or_else(|| Error::Usage(format!("there is no completion for {shell:?}: expected {SHELLS}")))?;
@@ -17,14 +16,12 @@ pub(crate) fn completion(arguments: &Arguments, _: &mut Log) -> Result<u8> {
 }
 
 /// Prints a manual page: the program's, or a verb's.
-pub(crate) fn man(arguments: &Arguments, _: &mut Log) -> Result<u8> {
+pub(crate) fn man(arguments: &Arguments) -> Result<u8> {
     let page = match arguments.operands.first() {
         None => manual::program(),
-        Some(name) => VERBS
-            .iter()
-            .find(|verb| verb.name == name)
-            .map(manual::verb)
-            .ok_or_else(|| Error::Usage(format!("No help topic for '{name}'")))?,
+        Some(name) => {
+            find(name).map(manual::verb).ok_or_else(|| Error::Usage(format!("No help topic for '{name}'")))?
+        }
     };
     output::print(&page);
     Ok(0)

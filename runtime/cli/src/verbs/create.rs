@@ -2,6 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::log::Log;
+use crate::state_directory;
 use std::path::Path;
 use tare_engine::create::Bundle;
 use tare_engine::parent::Created;
@@ -25,7 +26,9 @@ pub(crate) fn make(arguments: &Arguments, log: &mut Log, stay: Stay) -> Result<C
         check_terminal(process, stay, request.console_socket)?;
     }
     tell_plan(&bundle, &request, log)?;
-    tare_engine::create::create(&super::store(arguments), &bundle, &request, &mut |warning| log.warn(warning))
+    tare_engine::create::create(&state_directory::open(arguments), &bundle, &request, &mut |warning| {
+        log.warn(warning)
+    })
 }
 
 /// Logs every step that is about to be taken, for `--debug`.

@@ -3,6 +3,7 @@
 use super::create::write_pid;
 use crate::arguments::Arguments;
 use crate::log::Log;
+use crate::state_directory;
 use tare_engine::exec::{Paused, Request, Wanted, prepare};
 use tare_engine::run::{hold_signals, wait_for};
 use tare_engine::terminal::Stay;
@@ -28,7 +29,7 @@ pub(crate) fn exec(arguments: &Arguments, log: &mut Log) -> Result<u8> {
         paused: if arguments.is_set("ignore-paused") { Paused::Waits } else { Paused::Refused },
         stay,
     };
-    let store = super::store(arguments);
+    let store = state_directory::open(arguments);
     let prepared = prepare(&store, arguments.id(), request, &mut |warning| log.warn(warning))?;
     if log.is_debug() {
         prepared.plan().to_string().lines().for_each(|line| log.debug(line.trim()));

@@ -1,24 +1,22 @@
 //! `tare list`
 
 use crate::arguments::Arguments;
-use crate::log::Log;
-use crate::output;
-use serde_json::{Value, json};
+use crate::{output, state_directory};
 use std::fmt::Write;
 use tare_engine::list::Listed;
+use tare_engine::state::State;
 use tare_engine::{Error, Result};
-use tare_plan::step::Status;
 
 /// Lists all containers.
-pub(crate) fn list(arguments: &Arguments, _: &mut Log) -> Result<u8> {
+pub(crate) fn list(arguments: &Arguments) -> Result<u8> {
     if let Some(root) = arguments.global("root").filter(|root| !std::path::Path::new(root).is_dir()) {
         return Err(Error::Usage(format!("cannot list {root}: no such file or directory")));
     }
-    let containers = tare_engine::list::list(&super::store(arguments))?;
+    let containers = tare_engine::list::list(&state_directory::open(arguments))?;
     let text = match arguments.value("format") {
         _ if arguments.is_set("quiet") => ids(&containers),
         None | Some("table") => output::table(&rows(&containers)),
-        Some("json") => json(&containers),
+        Some("json") => json(containers),
         Some(other) => {
             return Err(Error::Usage(format!("invalid format option: {other:?}, it is table or json")));
         }
@@ -31,7 +29,7 @@ fn ids(containers: &[Listed]) -> String {
     let mut text = String::new();
     for container in containers {
         // Writing to a string can't fail.
-        let _ = writeln!(text, "{}", container.record.id);
+        let _ = writeln!(text, "{}", container.state.id);
     }
     text
 }
@@ -39,44 +37,24 @@ fn ids(containers: &[Listed]) -> String {
 fn rows(containers: &[Listed]) -> Vec<Vec<String>> {
     let head = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(str::to_owned).to_vec();
     let row = |container: &Listed| {
-        let record = &container.record;
-        let pid = pid(container).to_string();
-        let status = container.status.name().to_owned();
+        let state = &container.state;
         vec![
-            record.id.clone(),
-            pid,
-            status,
-            record.bundle.clone(),
-            record.created.clone(),
-            owner(record.owner),
+            state.id.clone(),
+            state.pid.to_string(),
+            state.status.to_owned(),
+            state.bundle.clone(),
+            state.created.clone(),
+            owner(container.owner),
         ]
     };
     std::iter::once(head).chain(containers.iter().map(row)).collect()
 }
 
-fn pid(container: &Listed) -> i32 {
-    let alive = container.status != Status::Stopped;
-    container.record.init.as_ref().filter(|_| alive).map_or(0, |init| init.pid)
-}
-
-/// An array of objects; `null` without any, as Go writes an empty list and callers expect it.
-fn json(containers: &[Listed]) -> String {
-    let object = |container: &Listed| -> Value {
-        let record = &container.record;
-        json!({
-            "ociVersion": record.oci_version,
-            "id": record.id,
-            "pid": pid(container),
-            "status": container.status.name(),
-            "bundle": record.bundle,
-            "rootfs": record.rootfs,
-            "created": record.created,
-            "annotations": record.annotations,
-            "owner": owner(record.owner),
-        })
-    };
-    let list = if containers.is_empty() { Value::Null } else { containers.iter().map(object).collect() };
-    format!("{list}\n")
+/// An array of states with the owner's name. An empty list is `null`, as Go writes it and callers expect it.
+fn json(containers: Vec<Listed>) -> String {
+    let owned = |container: Listed| State { owner: owner(container.owner), ..container.state };
+    let states: Vec<State> = containers.into_iter().map(owned).collect();
+    output::json(&Some(states).filter(|states| !states.is_empty()))
 }
 
 /// The user's name, or `#` and the number of one without.

@@ -1,43 +1,59 @@
-//! The verbs: one file each, from arguments to the engine and back to an exit code.
+//! The verbs, one file each: from arguments to the engine, and back to an exit code.
 
-pub(crate) mod check;
-pub(crate) mod checkpoint;
-pub(crate) mod completion;
-pub(crate) mod create;
-pub(crate) mod debug;
-pub(crate) mod delete;
-pub(crate) mod events;
-pub(crate) mod exec;
-pub(crate) mod features;
-pub(crate) mod kill;
-pub(crate) mod list;
-pub(crate) mod pause;
-pub(crate) mod plan;
-pub(crate) mod ps;
-pub(crate) mod run;
-pub(crate) mod spec;
-pub(crate) mod start;
-pub(crate) mod state;
-pub(crate) mod stats;
-pub(crate) mod update;
+mod check;
+mod checkpoint;
+mod completion;
+mod create;
+mod debug;
+mod delete;
+mod events;
+mod exec;
+mod features;
+mod kill;
+mod list;
+mod pause;
+mod plan;
+mod ps;
+mod run;
+mod spec;
+mod start;
+mod state;
+mod stats;
+mod update;
 
 use crate::arguments::Arguments;
-use tare_engine::store::Store;
+use crate::log::Log;
+use crate::table::Action;
+use tare_engine::Result;
 
-/// The store that the options name: for root `/run/tare`, for others a directory of their session. Root of a user namespace
-/// is one of the others, unless it calls itself root: that is what Podman makes of a user, and who lives in a container.
-pub(crate) fn store(arguments: &Arguments) -> Store {
-    if let Some(root) = arguments.global("root") {
-        return Store::new(root);
+/// Carries out a verb. The number is the exit code.
+///
+/// # Errors
+/// What the verb fails of.
+pub(crate) fn carry_out(action: Action, arguments: &Arguments, log: &mut Log) -> Result<u8> {
+    match action {
+        Action::Check => check::check(arguments),
+        Action::Checkpoint => checkpoint::checkpoint(arguments, log),
+        Action::Completion => completion::completion(arguments),
+        Action::Create => create::create(arguments, log),
+        Action::Debug => debug::debug(arguments),
+        Action::Delete => delete::delete(arguments, log),
+        Action::Events => events::events(arguments),
+        Action::Exec => exec::exec(arguments, log),
+        Action::Features => features::features(),
+        Action::Kill => kill::kill(arguments),
+        Action::List => list::list(arguments),
+        Action::Man => completion::man(arguments),
+        Action::Pause => pause::pause(arguments),
+        Action::Plan => plan::plan(arguments, log),
+        Action::Ps => ps::ps(arguments),
+        Action::Restore => checkpoint::restore(arguments, log),
+        Action::Resume => pause::resume(arguments),
+        Action::Run => run::run(arguments, log),
+        Action::Spec => spec::spec(arguments),
+        Action::Start => start::start(arguments),
+        Action::State => state::state(arguments),
+        Action::Stats => stats::stats(arguments),
+        Action::Update => update::update(arguments, log),
     }
-    let session = std::env::var("XDG_RUNTIME_DIR").ok().filter(|path| !path.is_empty());
-    match session {
-        Some(path) if !is_root() => Store::new(format!("{path}/tare")),
-        _ => Store::new("/run/tare"),
-    }
-}
-
-fn is_root() -> bool {
-    let called_root = || std::env::var("USER").is_ok_and(|name| name == "root");
-    rustix::process::geteuid().is_root() && (called_root() || !tare_engine::probe::in_user_namespace())
 }

@@ -1,33 +1,27 @@
 //! `tare ps`
 
 use crate::arguments::Arguments;
-use crate::log::Log;
-use crate::output;
-use serde_json::{Value, json};
+use crate::{output, state_directory};
 use std::process::Command;
 use tare_engine::{Error, PATH, Result};
 
-/// Lists the processes of a container: as pids, or as the program `ps` shows them.
-pub(crate) fn ps(arguments: &Arguments, _: &mut Log) -> Result<u8> {
+/// Lists the processes of a container: as pids, or in the format of ps(1).
+pub(crate) fn ps(arguments: &Arguments) -> Result<u8> {
     let form = arguments.value("format").unwrap_or("table");
     if !matches!(form, "table" | "json") {
         return Err(Error::Usage(format!("invalid format option: {form:?}, it is table or json")));
     }
-    let pids = tare_engine::processes::processes(&super::store(arguments), arguments.id())?;
+    let pids = tare_engine::processes::processes(&state_directory::open(arguments), arguments.id())?;
     let text = match form {
-        "json" => format!("{}\n", list(&pids)),
+        // An empty list is `null`, as Go writes it and callers expect it.
+        "json" => output::json(&Some(&pids).filter(|pids| !pids.is_empty())),
         _ => table(&pids, arguments.operands.get(1..).unwrap_or_default())?,
     };
     output::print(&text);
     Ok(0)
 }
 
-/// An array; `null` without any process, as Go writes an empty list and callers expect it.
-fn list(pids: &[i32]) -> Value {
-    if pids.is_empty() { Value::Null } else { json!(pids) }
-}
-
-/// The lines of `ps` about these processes.
+/// The lines of ps(1) about these processes.
 fn table(pids: &[i32], options: &[String]) -> Result<String> {
     let all = ["-ef".to_owned()];
     let options = if options.is_empty() { &all } else { options };
@@ -41,7 +35,7 @@ fn table(pids: &[i32], options: &[String]) -> Result<String> {
     select(&String::from_utf8_lossy(&output.stdout), pids)
 }
 
-/// The title, and the lines in whose column `PID` one of `pids` stands.
+/// The title, and the lines with one of `pids` in the column `PID`.
 fn select(text: &str, pids: &[i32]) -> Result<String> {
     let title = text.lines().next().unwrap_or_default();
     let column = title.split_whitespace().position(|name| name == "PID");

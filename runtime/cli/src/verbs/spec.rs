@@ -1,7 +1,6 @@
 //! `tare spec`
 
 use crate::arguments::Arguments;
-use crate::log::Log;
 use rustix::process::{getegid, geteuid};
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -10,7 +9,7 @@ use tare_engine::{Error, Result};
 use tare_plan::spec::{Gid, Owner, Uid, default_config};
 
 /// Writes a config.json to begin with; one that is there is left alone.
-pub(crate) fn spec(arguments: &Arguments, _: &mut Log) -> Result<u8> {
+pub(crate) fn spec(arguments: &Arguments) -> Result<u8> {
     let path = Path::new(arguments.value("bundle").unwrap_or(".")).join("config.json");
     let owner = if arguments.is_set("rootless") {
         let (uid, gid) = (Uid::new(geteuid().as_raw()), Gid::new(getegid().as_raw()));

@@ -1,10 +1,10 @@
 //! `tare start`
 
 use crate::arguments::Arguments;
-use crate::log::Log;
+use crate::state_directory;
 use tare_engine::Result;
 
 /// Starts the program of a created container.
-pub(crate) fn start(arguments: &Arguments, _: &mut Log) -> Result<u8> {
-    tare_engine::start::start(&super::store(arguments), arguments.id()).map(|()| 0)
+pub(crate) fn start(arguments: &Arguments) -> Result<u8> {
+    tare_engine::start::start(&state_directory::open(arguments), arguments.id()).map(|()| 0)
 }

@@ -1,34 +1,41 @@
 //! `tare stats`
 
 use crate::arguments::Arguments;
-use crate::log::Log;
-use crate::output;
-use serde_json::{Value, json};
+use crate::{output, state_directory};
+use serde::Serialize;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use tare_engine::stats::{BlockIoEntry, Pressure, Stats};
 use tare_engine::store::Store;
 use tare_engine::{Result, list, stats};
 use tare_plan::step::Status;
 
-/// How long processor time is watched before the first table.
+/// How long CPU time is measured before the first table.
 const GLANCE: Duration = Duration::from_millis(200);
-/// How often a live table is drawn anew.
+/// How often --watch redraws the table.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is written before a live table: to the corner, and clear what is below.
+/// The escape sequences before a redrawn table: cursor to the corner, and clear to the end of the screen.
 const CLEAR: &str = "\x1b[H\x1b[J";
 
-/// What one container used at a time.
+/// The resource usage of one container at one time.
 struct Sample {
     id: String,
     time: Instant,
-    stats: Value,
+    stats: Stats,
 }
 
-/// Tells what containers use: as a table on a terminal, as a line of JSON for each elsewhere.
-pub(crate) fn stats(arguments: &Arguments, _: &mut Log) -> Result<u8> {
-    let store = super::store(arguments);
+/// A sample as a line of JSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'a str,
+    stats: &'a Stats,
+}
+
+/// Shows the resource usage of containers: as a table on a terminal, otherwise as a line of JSON for each.
+pub(crate) fn stats(arguments: &Arguments) -> Result<u8> {
+    let store = state_directory::open(arguments);
     let table = std::io::stdout().is_terminal();
     let mut before = samples(&store, &arguments.operands)?;
     if !table {
@@ -48,7 +55,7 @@ pub(crate) fn stats(arguments: &Arguments, _: &mut Log) -> Result<u8> {
     }
 }
 
-/// Reads the containers that are named, or all that run. Of those that are named, each must be there.
+/// Reads the named containers, which must exist, or all that run.
 fn samples(store: &Store, ids: &[String]) -> Result<Vec<Sample>> {
     let sample = |id: &str, stats| Sample { id: id.to_owned(), time: Instant::now(), stats };
     if !ids.is_empty() {
@@ -56,21 +63,21 @@ fn samples(store: &Store, ids: &[String]) -> Result<Vec<Sample>> {
     }
     let running = list::list(store)?;
     let running = running.iter().filter(|one| matches!(one.status, Status::Running | Status::Paused));
-    // One that ends meanwhile is no longer among them.
+    // One that ends meanwhile is left out.
     Ok(running
-        .filter_map(|one| Some(sample(&one.record.id, stats::stats(store, &one.record.id).ok()?)))
+        .filter_map(|one| Some(sample(&one.state.id, stats::stats(store, &one.state.id).ok()?)))
         .collect())
 }
 
 fn print_lines(samples: &[Sample]) -> u8 {
-    let line = |sample: &Sample| format!("{}\n", json!({ "id": sample.id, "stats": sample.stats }));
+    let line = |sample: &Sample| output::json(&Line { id: &sample.id, stats: &sample.stats });
     let text: String = samples.iter().map(line).collect();
     u8::from(output::print(&text) != ExitCode::SUCCESS)
 }
 
-/// The table's rows; processor time is that between the two readings.
+/// The rows of the table; CPU time is that between the two samples.
 fn rows(before: &[Sample], now: &[Sample]) -> Vec<Vec<String>> {
-    let title = ["ID", "CPU", "MEMORY", "LIMIT", "PIDS", "READ", "WRITTEN", "WAITS"];
+    let title = ["ID", "CPU", "MEMORY", "LIMIT", "PIDS", "READ", "WRITTEN", "PRESSURE"];
     let title = title.map(str::to_owned).to_vec();
     let row = |sample: &Sample| {
         let stats = &sample.stats;
@@ -78,9 +85,9 @@ fn rows(before: &[Sample], now: &[Sample]) -> Vec<Vec<String>> {
         vec![
             sample.id.clone(),
             earlier.map_or_else(|| "-".to_owned(), |earlier| percent(earlier, sample)),
-            size(number(stats, "/memory/usage/usage").unwrap_or(0)),
-            number(stats, "/memory/usage/limit").map_or_else(|| "-".to_owned(), limit),
-            of(number(stats, "/pids/current"), number(stats, "/pids/limit")),
+            size(stats.memory.usage.usage),
+            limit(stats.memory.usage.limit),
+            of(stats.pids.current, stats.pids.limit),
             size(bytes(stats, "Read")),
             size(bytes(stats, "Write")),
             pressure(stats),
@@ -89,52 +96,46 @@ fn rows(before: &[Sample], now: &[Sample]) -> Vec<Vec<String>> {
     std::iter::once(title).chain(now.iter().map(row)).collect()
 }
 
-/// A number of the statistics, by its place.
-fn number(stats: &Value, pointer: &str) -> Option<u64> {
-    stats.pointer(pointer)?.as_u64()
-}
-
-/// Processor time as a share of one processor's.
+/// CPU time as a share of one CPU.
 fn percent(before: &Sample, now: &Sample) -> String {
-    let total = |sample: &Sample| number(&sample.stats, "/cpu/usage/total").unwrap_or(0);
-    let used = total(now).saturating_sub(total(before)) as f64;
+    let used = now.stats.cpu.usage.total.saturating_sub(before.stats.cpu.usage.total) as f64;
     let passed = now.time.duration_since(before.time).as_nanos().max(1) as f64;
     format!("{:.1}%", used / passed * 100.0)
 }
 
-/// `5/20`, or `5` where there is no limit.
-fn of(current: Option<u64>, limit: Option<u64>) -> String {
-    let current = current.unwrap_or(0);
-    limit.map_or_else(|| current.to_string(), |limit| format!("{current}/{limit}"))
+/// `5/20`, or `5` without a limit.
+fn of(current: u64, limit: u64) -> String {
+    if limit == 0 { current.to_string() } else { format!("{current}/{limit}") }
 }
 
-/// What was read or written, by all devices.
-fn bytes(stats: &Value, done: &str) -> u64 {
-    let entries = stats.pointer("/blkio/ioServiceBytesRecursive").and_then(Value::as_array);
-    let entries = entries.into_iter().flatten();
-    entries
-        .filter(|entry| entry.get("op").is_some_and(|op| op == done))
-        .filter_map(|entry| number(entry, "/value"))
-        .sum()
+/// Bytes of one operation on all devices.
+fn bytes(stats: &Stats, op: &str) -> u64 {
+    let entries = stats.blkio.io_service_bytes_recursive.iter();
+    entries.filter(|entry: &&BlockIoEntry| entry.op == op).map(|entry| entry.value).sum()
 }
 
-/// For what processes have waited most in the last ten seconds, where the kernel tells (v2).
-fn pressure(stats: &Value) -> String {
-    let of = |kind: &'static str| {
-        let share = stats.pointer(&format!("/{kind}/psi/some/avg10"))?.as_f64()?;
-        Some((kind, share))
+/// The resource that tasks waited for most in the last 10 seconds, where the kernel reports it (cgroup v2).
+fn pressure(stats: &Stats) -> String {
+    let of = |name: &'static str, psi: &Option<Pressure>| {
+        psi.as_ref().and_then(|psi| psi.some).map(|some| (name, some.avg10))
     };
-    let all = [of("cpu"), of("memory"), of("blkio")].into_iter().flatten();
-    let most = all.max_by(|one, other| one.1.total_cmp(&other.1));
-    most.map_or_else(|| "-".to_owned(), |(kind, share)| format!("{kind} {share:.0}%"))
+    let all = [of("cpu", &stats.cpu.psi), of("memory", &stats.memory.psi), of("io", &stats.blkio.psi)];
+    let most = all.into_iter().flatten().max_by(|one, other| one.1.total_cmp(&other.1));
+    most.map_or_else(|| "-".to_owned(), |(name, share)| format!("{name} {share:.0}%"))
 }
 
-/// A limit; one that is larger than any machine is none.
+/// A memory limit. No limit is a number larger than any machine.
 fn limit(bytes: u64) -> String {
-    if bytes >= 1 << 60 { "none".to_owned() } else { size(bytes) }
+    if bytes == 0 {
+        "-".to_owned()
+    } else if bytes >= 1 << 60 {
+        "none".to_owned()
+    } else {
+        size(bytes)
+    }
 }
 
-/// Bytes in the largest unit of which there is one.
+/// Bytes in the largest unit that gives a number of at least 1.
 fn size(bytes: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut amount = bytes as f64;
@@ -152,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_in_the_largest_unit_of_which_there_is_one() {
+    fn sizes_are_in_the_largest_unit_that_fits() {
         assert_eq!(size(0), "0 B");
         assert_eq!(size(1023), "1023 B");
         assert_eq!(size(1536), "1.5 KiB");
@@ -162,11 +163,13 @@ mod tests {
 
     #[test]
     fn the_largest_pressure_is_named() {
-        let stats = json!({
-            "cpu": { "psi": { "some": { "avg10": 3.0 } } },
-            "memory": { "psi": { "some": { "avg10": 41.7 } } },
-        });
+        let psi = |avg10| {
+            let some = Some(stats::Waits { avg10, ..stats::Waits::default() });
+            Some(Pressure { some, full: None })
+        };
+        let mut stats = Stats::default();
+        assert_eq!(pressure(&stats), "-");
+        (stats.cpu.psi, stats.memory.psi) = (psi(3.0), psi(41.7));
         assert_eq!(pressure(&stats), "memory 42%");
-        assert_eq!(pressure(&json!({})), "-");
     }
 }

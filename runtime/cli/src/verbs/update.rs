@@ -2,6 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::log::Log;
+use crate::state_directory;
 use serde_json::{Map, Value, json};
 use std::io::Read;
 use tare_engine::{Error, Result};
@@ -48,7 +49,7 @@ pub(crate) fn update(arguments: &Arguments, log: &mut Log) -> Result<u8> {
         None => document(arguments)?.to_string().into_bytes(),
     };
     let resources: Resources = load_resources(&bytes).map_err(Error::Config)?;
-    let (store, id) = (super::store(arguments), arguments.id());
+    let (store, id) = (state_directory::open(arguments), arguments.id());
     let shares = Shares {
         l3_cache: arguments.value("l3-cache-schema"),
         memory_bandwidth: arguments.value("mem-bw-schema"),

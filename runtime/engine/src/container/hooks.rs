@@ -22,7 +22,7 @@ fn try_hooks(entry: &Entry, record: &Record, kind: HookKind) -> Result<Vec<Error
     let config = bundle::check(&entry.config()?)?;
     let hooks = late_hooks(&config, kind).map_err(Error::Config)?;
     let status = if kind == HookKind::Poststop { Status::Stopped } else { Status::Running };
-    let state = hook::state_file(&record.state(status).to_string());
+    let state = hook::state_file(&record.state(status));
     let state = state.map_err(|fault| entry.error("write the state of", fault))?;
     let mut failed = Vec::new();
     for (index, planned) in hooks.iter().enumerate() {

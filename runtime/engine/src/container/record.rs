@@ -1,4 +1,6 @@
-//! The record of a container: what there is to undo, and its state (runtime.md, "State").
+//! The record of a container: what `delete` has to undo, and its state (runtime.md, "State").
+
+mod form;
 
 use crate::cgroup::Cgroup;
 use crate::container::process::ProcessId;
@@ -6,28 +8,29 @@ use crate::fault::{Call, During, Fault};
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tare_plan::context::Keyring;
-use tare_plan::host::Manager;
 use tare_plan::step::{Status, Unit};
 
-/// The version of the record's form.
-const FORM: u64 = 1;
+/// The version of the form in which records are written. A record without a version is an older one of the same form.
+const VERSION: u64 = 1;
 
-/// Whose pid namespace a container has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The pid namespace of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "bool", into = "bool")]
 pub enum Pids {
-    /// One of its own: its init's end is the end of all in it.
+    /// Its own: when its init ends, the kernel kills every process in it.
     Own,
     /// The host's, or another container's: its processes outlive its init.
     Shared,
 }
 
-/// What is written down about a container.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is recorded of a container. The fields are written in this order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Record {
-    /// The container's id.
+    /// The container ID.
     pub id: String,
     /// The bundle's absolute path.
     pub bundle: String,
@@ -37,88 +40,71 @@ pub struct Record {
     pub oci_version: String,
     /// The configuration's annotations.
     pub annotations: BTreeMap<String, String>,
-    /// The user who created the container.
+    /// The uid of the user who created the container.
     pub owner: u32,
-    /// When it was created, in the form of RFC 3339; empty until it is.
+    /// The time of its creation as in RFC 3339; empty before that.
     pub created: String,
-    /// Its init; nothing until it is created.
+    /// Its init; `None` before it is created.
     pub init: Option<ProcessId>,
-    /// Its cgroups: all that it is in.
+    /// All its cgroups.
     pub cgroups: Vec<Cgroup>,
-    /// Those of them that were there before it, and stay.
+    /// Those of its cgroups that existed before it. They stay when it is deleted.
     pub found: Vec<Cgroup>,
-    /// The unit of systemd's that its cgroups are.
+    /// The systemd unit of its cgroups.
+    #[serde(with = "form::unit")]
     pub unit: Option<Unit>,
-    /// Whose pid namespace it has.
+    /// Its pid namespace.
+    #[serde(rename = "ownPids")]
     pub pids: Pids,
-    /// The session keyring that its processes take.
+    /// The session keyring of its processes.
+    #[serde(rename = "ownKeyring", with = "form::keyring")]
     pub keyring: Keyring,
     /// The exit code of its init, where `run` waited for it and kept the container: 128 and more for a signal.
     pub exit: Option<i32>,
-    /// The groups of resctrl that go with it, in the order in which they are removed.
+    /// Its resctrl groups, in the order in which `delete` removes them.
+    #[serde(default)]
     pub resctrl: Vec<String>,
-    /// Whether hooks run after its start or its deletion, for which the configuration is read again.
+    /// Whether hooks run after its start or its deletion. Then the configuration is read again.
     pub late_hooks: bool,
+}
+
+/// Why a record can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// It is cut short, or it is no record.
+    Damaged,
+    /// A newer runtime has written it.
+    Newer(u64),
+}
+
+/// The state of a container as hooks read it, in runc's order.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct State<'a> {
+    oci_version: &'a str,
+    id: &'a str,
+    status: &'static str,
+    pid: i32,
+    bundle: &'a str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: &'a BTreeMap<String, String>,
 }
 
 impl Record {
     /// The record as it is written.
     pub(crate) fn to_json(&self) -> String {
-        json!({
-            "form": FORM,
-            "id": self.id,
-            "bundle": self.bundle,
-            "rootfs": self.rootfs,
-            "ociVersion": self.oci_version,
-            "annotations": self.annotations,
-            "owner": self.owner,
-            "created": self.created,
-            "init": self.init.as_ref().map(|init| json!({ "pid": init.pid, "start": init.start, "boot": init.boot })),
-            "cgroups": list(&self.cgroups),
-            "found": list(&self.found),
-            "unit": self.unit.as_ref().map(|unit| json!({ "name": unit.name, "user": unit.manager == Manager::User })),
-            "ownPids": self.pids == Pids::Own,
-            "ownKeyring": self.keyring == Keyring::New,
-            "exit": self.exit,
-            "resctrl": self.resctrl,
-            "lateHooks": self.late_hooks,
-        })
-        .to_string()
+        let document = form::Document { version: VERSION, record: self };
+        // Strings, numbers and lists always have a form in JSON.
+        serde_json::to_string(&document).unwrap_or_default()
     }
 
-    /// Reads a record; one of another form, or damaged, is none.
-    pub(crate) fn from_json(text: &[u8]) -> Option<Self> {
-        let value: Value = serde_json::from_slice(text).ok()?;
-        if value.get("form")?.as_u64()? != FORM {
-            return None;
+    /// Reads a record.
+    pub(crate) fn from_json(text: &[u8]) -> Result<Self, Unreadable> {
+        let form: form::Version = serde_json::from_slice(text).map_err(|_| Unreadable::Damaged)?;
+        if form.version > VERSION {
+            return Err(Unreadable::Newer(form.version));
         }
-        let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-        let annotations = value.get("annotations").and_then(Value::as_object)?;
-        Some(Self {
-            id: text("id")?,
-            bundle: text("bundle")?,
-            rootfs: text("rootfs")?,
-            oci_version: text("ociVersion")?,
-            annotations: annotations
-                .iter()
-                .map(|(key, value)| (key.clone(), value.as_str().unwrap_or("").to_owned()))
-                .collect(),
-            owner: u32::try_from(value.get("owner")?.as_u64()?).ok()?,
-            created: text("created")?,
-            init: value.get("init").and_then(init),
-            cgroups: cgroups(value.get("cgroups")?)?,
-            found: cgroups(value.get("found")?)?,
-            unit: value.get("unit").and_then(unit),
-            pids: if value.get("ownPids")?.as_bool()? { Pids::Own } else { Pids::Shared },
-            keyring: if value.get("ownKeyring")?.as_bool()? { Keyring::New } else { Keyring::Inherited },
-            exit: value.get("exit")?.as_i64().and_then(|code| i32::try_from(code).ok()),
-            resctrl: value
-                .get("resctrl")
-                .and_then(Value::as_array)
-                .map(|list| texts(list))
-                .unwrap_or_default(),
-            late_hooks: value.get("lateHooks")?.as_bool()?,
-        })
+        serde_json::from_slice(text).map_err(|_| Unreadable::Damaged)
     }
 
     /// The cgroups that go with the container.
@@ -126,7 +112,8 @@ impl Record {
         self.cgroups.iter().filter(|cgroup| !self.found.contains(cgroup)).cloned().collect()
     }
 
-    /// The unit that goes with the container. Of one that was never made it is somebody else's, if its cgroup was there before.
+    /// The unit that goes with the container. If the container was never created and the unit's cgroup existed before, the unit
+    /// is another program's.
     pub(crate) fn own_unit(&self) -> Option<&Unit> {
         self.unit.as_ref().filter(|_| self.init.is_some() || self.found.is_empty())
     }
@@ -147,50 +134,25 @@ impl Record {
         if init.is_alive() { Ok(root) } else { Err(gone) }
     }
 
-    /// The state as hooks and callers read it. A container that is not running has pid 0.
-    pub fn state(&self, status: Status) -> Value {
+    /// The pid of its init; 0 once that has ended.
+    pub(crate) fn pid(&self, status: Status) -> i32 {
         let alive = status != Status::Stopped;
-        let pid = self.init.as_ref().filter(|_| alive).map_or(0, |init| init.pid);
-        let mut state = Map::new();
-        state.insert("ociVersion".to_owned(), json!(self.oci_version));
-        state.insert("id".to_owned(), json!(self.id));
-        state.insert("pid".to_owned(), json!(pid));
-        state.insert("status".to_owned(), json!(status.name()));
-        state.insert("bundle".to_owned(), json!(self.bundle));
-        if !self.annotations.is_empty() {
-            state.insert("annotations".to_owned(), json!(self.annotations));
-        }
-        Value::Object(state)
+        self.init.as_ref().filter(|_| alive).map_or(0, |init| init.pid)
     }
-}
 
-fn list(cgroups: &[Cgroup]) -> Vec<Value> {
-    cgroups.iter().map(|cgroup| json!([cgroup.mount, cgroup.path])).collect()
-}
-
-fn texts(list: &[Value]) -> Vec<String> {
-    list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
-fn cgroups(value: &Value) -> Option<Vec<Cgroup>> {
-    let one = |pair: &Value| {
-        let text = |index: usize| pair.get(index).and_then(Value::as_str).map(str::to_owned);
-        Some(Cgroup { mount: text(0)?, path: text(1)? })
-    };
-    value.as_array()?.iter().map(one).collect()
-}
-
-fn unit(value: &Value) -> Option<Unit> {
-    let manager = if value.get("user")?.as_bool()? { Manager::User } else { Manager::System };
-    Some(Unit { name: value.get("name")?.as_str()?.to_owned(), manager })
-}
-
-fn init(value: &Value) -> Option<ProcessId> {
-    Some(ProcessId {
-        pid: i32::try_from(value.get("pid")?.as_i64()?).ok()?,
-        start: value.get("start")?.as_u64()?,
-        boot: value.get("boot")?.as_str()?.to_owned(),
-    })
+    /// The state that hooks get on standard input, as JSON.
+    pub(crate) fn state(&self, status: Status) -> String {
+        let state = State {
+            oci_version: &self.oci_version,
+            id: &self.id,
+            status: status.name(),
+            pid: self.pid(status),
+            bundle: &self.bundle,
+            annotations: &self.annotations,
+        };
+        // Strings and numbers always have a form in JSON.
+        serde_json::to_string(&state).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -220,20 +182,52 @@ mod tests {
 
     #[test]
     fn a_record_is_read_as_it_was_written() {
-        assert_eq!(Record::from_json(record().to_json().as_bytes()), Some(record()));
+        assert_eq!(Record::from_json(record().to_json().as_bytes()), Ok(record()));
     }
 
     #[test]
-    fn a_damaged_record_is_none() {
+    fn keys_are_written_in_declared_order() {
+        let text = record().to_json();
+        let keys =
+            ["version", "id", "bundle", "rootfs", "ociVersion", "annotations", "owner", "created", "init"];
+        let places: Vec<usize> = keys.iter().map(|key| text.find(&format!("\"{key}\":")).unwrap()).collect();
+        assert!(places.is_sorted(), "{text}");
+        assert!(text.starts_with("{\"version\":1,\"id\":\"a\","), "{text}");
+    }
+
+    #[test]
+    fn an_older_record_without_a_version_is_read() {
+        let text = r#"{"annotations":{"k":"v"},"bundle":"/b","cgroups":[["/sys/fs/cgroup/pids","a"]],
+            "created":"2026-11-21T00:00:00Z","exit":null,"form":1,"found":[],"id":"a",
+            "init":{"boot":"x","pid":7,"start":99},"lateHooks":false,"ociVersion":"1.3.0","ownKeyring":true,
+            "ownPids":true,"owner":0,"resctrl":["/sys/fs/resctrl/a"],"rootfs":"/b/rootfs",
+            "unit":{"name":"a.scope","user":true}}"#;
+        assert_eq!(Record::from_json(text.as_bytes()), Ok(record()));
+    }
+
+    #[test]
+    fn a_newer_record_is_refused_with_its_version() {
+        let text = record().to_json().replacen("\"version\":1", "\"version\":2", 1);
+        assert_eq!(Record::from_json(text.as_bytes()), Err(Unreadable::Newer(2)));
+    }
+
+    #[test]
+    fn a_damaged_record_is_refused() {
         let text = record().to_json();
         for length in 0..text.len() {
-            assert_eq!(Record::from_json(&text.as_bytes()[..length]), None);
+            assert_eq!(Record::from_json(&text.as_bytes()[..length]), Err(Unreadable::Damaged));
         }
     }
 
     #[test]
+    fn hooks_get_the_state_in_the_order_of_runc() {
+        let state = r#"{"ociVersion":"1.3.0","id":"a","status":"created","pid":7,"bundle":"/b","annotations":{"k":"v"}}"#;
+        assert_eq!(record().state(Status::Created), state);
+    }
+
+    #[test]
     fn a_stopped_container_has_no_pid() {
-        assert_eq!(record().state(Status::Stopped)["pid"], 0);
-        assert_eq!(record().state(Status::Running)["pid"], 7);
+        assert_eq!(record().pid(Status::Stopped), 0);
+        assert_eq!(record().pid(Status::Running), 7);
     }
 }

@@ -6,8 +6,8 @@ use crate::cgroup::freezer;
 use crate::socket::connect_datagram;
 use tare_plan::step::Status;
 
-/// What a container is doing now. Nothing is written down of it that could be out of date: who waits to be started answers
-/// on its socket, who has ended is gone.
+/// The status of a container now. It is never recorded, so it cannot be out of date: an init that waits for `start` answers on
+/// its socket, and an init that has ended is gone.
 pub fn status(entry: &Entry, record: &Record) -> Status {
     let Some(init) = &record.init else { return Status::Creating };
     if !init.is_alive() {

@@ -10,7 +10,7 @@
 //! ```
 //! Files appear whole or not at all: they are written under another name and renamed.
 
-use crate::container::record::Record;
+use crate::container::record::{Record, Unreadable};
 use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -247,11 +247,14 @@ impl Entry {
     /// Reads the record.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when it is not there yet or can't be understood.
+    /// [`Error::Damaged`] when it does not exist yet or is cut short, [`Error::NewerRecord`] when a newer runtime wrote it.
     pub(crate) fn record(&self) -> Result<Record> {
         let damaged = || Error::Damaged(self.id.clone());
         let text = self.read(RECORD).map_err(|_| damaged())?;
-        Record::from_json(&text).ok_or_else(damaged)
+        Record::from_json(&text).map_err(|why| match why {
+            Unreadable::Damaged => damaged(),
+            Unreadable::Newer(version) => Error::NewerRecord { id: self.id.clone(), version },
+        })
     }
 
     /// The name of the container's cgroup, which was written down before it was made.

@@ -330,7 +330,7 @@ impl<'plan> Parent<'plan> {
 
     fn fill_state(&mut self, slot: Slot, status: Status) -> std::result::Result<(), Fault> {
         self.know_init()?;
-        let text = self.record.state(status).to_string();
+        let text = self.record.state(status);
         rustix::io::write(self.slots.get(slot)?, text.as_bytes()).during(Call::Write).map(drop)
     }
 

@@ -36,7 +36,11 @@ pub fn delete(store: &Store, id: &str, force: Force, warn: &mut dyn FnMut(&Error
         Err(Error::NotFound(_)) if force == Force::Any => return Ok(()),
         answer => answer?,
     };
-    let Ok(record) = entry.record() else { return delete_unrecorded(entry, force) };
+    let record = match entry.record() {
+        Err(newer @ Error::NewerRecord { .. }) => return Err(newer),
+        Err(_) => return delete_unrecorded(entry, force),
+        Ok(record) => record,
+    };
     let status = status(&entry, &record);
     if force == Force::Stopped && matches!(status, Status::Running | Status::Paused) {
         return Err(Error::State { verb: "delete", id: id.to_owned(), status });

@@ -1,21 +1,48 @@
-//! The verb `events`: what a container uses, at an interval, and when its memory has run out.
+//! The verb `events`: the resource usage of a container at an interval, and each time the OOM killer strikes.
 
 use crate::cgroup::{self, Cgroup};
 use crate::container::status::status;
 use crate::container::store::Store;
 use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
-use crate::verb::stats;
+use crate::verb::stats::{self, Stats};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::inotify;
 use rustix::fs::{self, Mode, OFlags};
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::time::{Duration, Instant};
 use tare_plan::step::Status;
 
-/// Tells what a container uses whenever `interval` has passed, and at once when the kernel kills for want of memory, until
-/// it ends or `tell` says that nobody listens any more.
+/// An event, in runc's form and order.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Event<'a> {
+    /// What the container uses.
+    Stats {
+        /// The container ID.
+        id: &'a str,
+        /// Its resource usage.
+        data: Box<Stats>,
+    },
+    /// The OOM killer has killed a process of it.
+    Oom {
+        /// The container ID.
+        id: &'a str,
+    },
+}
+
+/// Whether the reader of events wants more of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// It reads on.
+    Reads,
+    /// It has closed its end.
+    Gone,
+}
+
+/// Reports the resource usage of a container whenever `interval` has passed, and each kill by the OOM killer at once, until
+/// the container ends or the reader is gone.
 ///
 /// # Errors
 /// When there is no such container, when it does not run, or when the kernel gives no notice.
@@ -23,7 +50,7 @@ pub fn events(
     store: &Store,
     id: &str,
     interval: Duration,
-    tell: &mut dyn FnMut(&Value) -> bool,
+    report: &mut dyn FnMut(&Event<'_>) -> Reader,
 ) -> Result<()> {
     let entry = store.look(id)?;
     let record = entry.record()?;
@@ -38,31 +65,27 @@ pub fn events(
     loop {
         match wait(&init, watch.as_ref(), next).map_err(|fault| entry.error("watch", fault))? {
             Came::End => {
-                // v2 tells of a change some time after it.
+                // v2 notifies of a change some time after it.
                 if watch.as_ref().is_some_and(Watch::has_killed_since) {
-                    tell(&json!({ "type": "oom", "id": id }));
+                    report(&Event::Oom { id });
                 }
                 return Ok(());
             }
             Came::Memory => {
                 let killed = watch.as_ref().is_some_and(Watch::has_killed);
-                if killed && !tell(&json!({ "type": "oom", "id": id })) {
+                if killed && report(&Event::Oom { id }) == Reader::Gone {
                     return Ok(());
                 }
             }
             Came::Interval => {
                 next += interval;
-                if !tell(&event(id, &stats::read(&record.cgroups))) {
+                let data = Box::new(stats::read(&record.cgroups));
+                if report(&Event::Stats { id, data }) == Reader::Gone {
                     return Ok(());
                 }
             }
         }
     }
-}
-
-/// A container's statistics as an event.
-pub fn event(id: &str, stats: &Value) -> Value {
-    json!({ "type": "stats", "id": id, "data": stats })
 }
 
 /// What ended a wait.

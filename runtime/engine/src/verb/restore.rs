@@ -239,7 +239,7 @@ impl Restoring<'_> {
         let hooks = tare_plan::hooks::early_hooks(&self.bundle.config).map_err(Error::Config)?;
         let mut record = self.record.clone();
         record.init = pid.map(|pid| ProcessId { pid, start: 0, boot: String::new() });
-        let text = record.state(Status::Creating).to_string();
+        let text = record.state(Status::Creating);
         for (kind, hooks) in hooks.iter().filter(|(_, hooks)| !hooks.is_empty()) {
             let prepared: Vec<PreparedHook> = hooks.iter().map(PreparedHook::new).collect();
             let ran = hook::state_file(&text).and_then(|state| run_all(&prepared, state.as_fd(), None));

@@ -1,23 +1,60 @@
 //! The verb `state` (runtime.md, "Query State").
 
+use crate::container::record::Record;
 use crate::container::status::status;
 use crate::container::store::Store;
 use crate::error::Result;
-use serde_json::{Value, json};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use tare_plan::step::Status;
 
-/// The state of one container in runc's form: that of the specification, and `rootfs`, `created` and `owner` besides.
+/// The state of a container in runc's form and order: that of the specification with `rootfs`, `created` and `owner`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    /// The version of the specification that the configuration names.
+    pub oci_version: String,
+    /// The container ID.
+    pub id: String,
+    /// The pid of init on the host; 0 once that has ended.
+    pub pid: i32,
+    /// `creating`, `created`, `running`, `paused` or `stopped`.
+    pub status: &'static str,
+    /// The bundle's absolute path.
+    pub bundle: String,
+    /// The root file system's absolute path.
+    pub rootfs: String,
+    /// The time of the creation as in RFC 3339.
+    pub created: String,
+    /// The configuration's annotations.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// The name of the user who created the container. `state` leaves it empty, as runc does; `list` fills it in.
+    pub owner: String,
+}
+
+/// The state of one container.
 ///
 /// # Errors
 /// When there is no such container.
-pub fn state(store: &Store, id: &str) -> Result<Value> {
+pub fn state(store: &Store, id: &str) -> Result<State> {
     let entry = store.look(id)?;
     let record = entry.record()?;
     let status = status(&entry, &record);
-    let mut state = record.state(status);
-    if let Some(fields) = state.as_object_mut() {
-        fields.insert("rootfs".to_owned(), json!(record.rootfs));
-        fields.insert("created".to_owned(), json!(record.created));
-        fields.insert("owner".to_owned(), json!(""));
+    Ok(describe(record, status))
+}
+
+/// The state of a container with this record.
+pub(crate) fn describe(record: Record, status: Status) -> State {
+    State {
+        pid: record.pid(status),
+        oci_version: record.oci_version,
+        id: record.id,
+        status: status.name(),
+        bundle: record.bundle,
+        rootfs: record.rootfs,
+        created: record.created,
+        annotations: record.annotations,
+        owner: String::new(),
     }
-    Ok(state)
 }

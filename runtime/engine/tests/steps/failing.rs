@@ -89,7 +89,7 @@ fn fails_when_nobody_listens(stage: &Stage, at: usize) {
     waitid(WaitId::PidFd(created.init.pidfd.as_fd()), WaitIdOptions::EXITED).unwrap();
     drop(created);
     let state = tare_engine::state::state(&stage.store, &stage.id).unwrap();
-    assert_eq!(state["status"], "stopped");
+    assert_eq!(state.status, "stopped");
     stage.delete();
     stage.is_clean("between create and start");
 }

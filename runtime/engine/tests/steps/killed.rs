@@ -172,7 +172,7 @@ fn killed(stage: &Stage, creator: Pid, fate: Fate, when: &str) {
         }
         Fate::Lives => {
             let state = tare_engine::state::state(&stage.store, &stage.id).unwrap();
-            assert_eq!(state["status"], "created", "{when}");
+            assert_eq!(state.status, "created", "{when}");
         }
     }
     stage.delete();

@@ -1,87 +1,170 @@
-//! Processor time, and on which processors.
+//! CPU time, and the CPUs of a container.
 
-use super::{add, object, pressure};
+use super::pressure::Pressure;
+use super::{is_none, is_zero};
 use crate::cgroup::values::{Values, keyed};
-use serde_json::{Value, json};
+use serde::Serialize;
 
-/// Nanoseconds in a clock tick of `cpuacct.stat`: the kernel counts 100 in a second, whatever it counts inside.
+/// Nanoseconds in a clock tick of `cpuacct.stat`: in user space a tick is 1/100 s, whatever the kernel's own clock is.
 const TICK_NS: u64 = 10_000_000;
 
-/// Time used, and time for which processes were held back.
-pub(super) fn usage(values: &Values) -> Value {
-    let mut cpu = json!({ "usage": used(values), "throttling": throttling(values) });
-    add(&mut cpu, "psi", pressure(values.text("cpu", "cpu.pressure")));
-    cpu
+/// CPU time used, and time for which the container was throttled.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Cpu {
+    /// CPU time used.
+    pub usage: CpuUsage,
+    /// What the quota did.
+    pub throttling: Throttling,
+    /// Time that tasks waited for a CPU (cgroup v2).
+    #[serde(skip_serializing_if = "is_none")]
+    pub psi: Option<Pressure>,
 }
 
-fn used(values: &Values) -> Value {
-    // v2 counts in microseconds, in one file.
-    let v2 = |key: &str| values.keyed("cpu", "cpu.stat", key).and_then(|us| us.checked_mul(1000));
-    if let Some(total) = v2("usage_usec") {
-        let (user, kernel) = (v2("user_usec").unwrap_or(0), v2("system_usec").unwrap_or(0));
-        let mut usage = object([("total", Some(total))]);
-        add(&mut usage, "kernel", Some(json!(kernel)));
-        add(&mut usage, "user", Some(json!(user)));
-        return usage;
+/// CPU time used, in nanoseconds.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CpuUsage {
+    /// By all tasks on all CPUs.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub total: u64,
+    /// On each CPU (cgroup v1).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub percpu: Vec<u64>,
+    /// On each CPU in the kernel (cgroup v1).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub percpu_kernel: Vec<u64>,
+    /// On each CPU in user space (cgroup v1).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub percpu_user: Vec<u64>,
+    /// In the kernel.
+    pub kernel: u64,
+    /// In user space.
+    pub user: u64,
+}
+
+/// What the CPU quota did.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Throttling {
+    /// Periods in which the container ran.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub periods: u64,
+    /// Periods in which it used up its quota.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub throttled_periods: u64,
+    /// Time for which it was throttled, in nanoseconds.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub throttled_time: u64,
+}
+
+/// The CPUs and memory nodes that the container may use, and the other switches of the v1 hierarchy `cpuset`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CpuSet {
+    /// The CPUs; `None` where there is no cpuset.
+    pub cpus: Option<Vec<u16>>,
+    /// `cpuset.cpu_exclusive`
+    pub cpu_exclusive: u64,
+    /// The memory nodes; `None` where there is no cpuset.
+    pub mems: Option<Vec<u16>>,
+    /// `cpuset.mem_hardwall`
+    pub mem_hardwall: u64,
+    /// `cpuset.mem_exclusive`
+    pub mem_exclusive: u64,
+    /// `cpuset.memory_migrate`
+    pub memory_migrate: u64,
+    /// `cpuset.memory_spread_page`
+    pub memory_spread_page: u64,
+    /// `cpuset.memory_spread_slab`
+    pub memory_spread_slab: u64,
+    /// `cpuset.memory_pressure`
+    pub memory_pressure: u64,
+    /// `cpuset.sched_load_balance`
+    pub sched_load_balance: u64,
+    /// `cpuset.sched_relax_domain_level`
+    pub sched_relax_domain_level: i64,
+}
+
+impl Cpu {
+    /// Reads the files of either version of cgroups.
+    pub(super) fn read(values: &Values) -> Self {
+        Self {
+            usage: CpuUsage::read(values),
+            throttling: Throttling::read(values),
+            psi: Pressure::read(values, "cpu", "cpu.pressure"),
+        }
     }
-    let stat = values.text("cpuacct", "cpuacct.stat").unwrap_or_default();
-    let ticks = |key: &str| keyed(&stat, key).unwrap_or(0).saturating_mul(TICK_NS);
-    let mut usage = object([("total", values.number("cpuacct", "cpuacct.usage"))]);
-    add(&mut usage, "percpu", each(values, "cpuacct.usage_percpu"));
-    add(&mut usage, "percpu_kernel", each(values, "cpuacct.usage_percpu_sys"));
-    add(&mut usage, "percpu_user", each(values, "cpuacct.usage_percpu_user"));
-    add(&mut usage, "kernel", Some(json!(ticks("system"))));
-    add(&mut usage, "user", Some(json!(ticks("user"))));
-    usage
 }
 
-/// A number for each processor, on one line.
-fn each(values: &Values, file: &str) -> Option<Value> {
-    let text = values.text("cpuacct", file)?;
-    let numbers: Vec<u64> = text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
-    (!numbers.is_empty()).then(|| json!(numbers))
+impl CpuUsage {
+    fn read(values: &Values) -> Self {
+        // v2 counts in microseconds, in one file.
+        let v2 = |key: &str| values.keyed("cpu", "cpu.stat", key).and_then(|us| us.checked_mul(1000));
+        if let Some(total) = v2("usage_usec") {
+            let (user, kernel) = (v2("user_usec").unwrap_or(0), v2("system_usec").unwrap_or(0));
+            return Self { total, kernel, user, ..Self::default() };
+        }
+        let stat = values.text("cpuacct", "cpuacct.stat").unwrap_or_default();
+        let ticks = |key: &str| keyed(&stat, key).unwrap_or(0).saturating_mul(TICK_NS);
+        Self {
+            total: values.number("cpuacct", "cpuacct.usage").unwrap_or(0),
+            percpu: each(values, "cpuacct.usage_percpu"),
+            percpu_kernel: each(values, "cpuacct.usage_percpu_sys"),
+            percpu_user: each(values, "cpuacct.usage_percpu_user"),
+            kernel: ticks("system"),
+            user: ticks("user"),
+        }
+    }
 }
 
-fn throttling(values: &Values) -> Value {
-    let stat = values.text("cpu", "cpu.stat").unwrap_or_default();
-    let held = keyed(&stat, "throttled_time")
-        .or_else(|| keyed(&stat, "throttled_usec").and_then(|us| us.checked_mul(1000)));
-    object([
-        ("periods", keyed(&stat, "nr_periods")),
-        ("throttledPeriods", keyed(&stat, "nr_throttled")),
-        ("throttledTime", held),
-    ])
+/// The numbers of a file with one for each CPU, on one line.
+fn each(values: &Values, file: &str) -> Vec<u64> {
+    let text = values.text("cpuacct", file).unwrap_or_default();
+    text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
-/// The processors and memory nodes that the container may use.
-pub(super) fn set(values: &Values) -> Value {
-    let number = |file: &str| values.number("cpuset", file).unwrap_or(0);
-    let relax = values.text("cpuset", "cpuset.sched_relax_domain_level");
-    json!({
-        "cpus": list(values.text("cpuset", "cpuset.cpus")),
-        "cpu_exclusive": number("cpuset.cpu_exclusive"),
-        "mems": list(values.text("cpuset", "cpuset.mems")),
-        "mem_hardwall": number("cpuset.mem_hardwall"),
-        "mem_exclusive": number("cpuset.mem_exclusive"),
-        "memory_migrate": number("cpuset.memory_migrate"),
-        "memory_spread_page": number("cpuset.memory_spread_page"),
-        "memory_spread_slab": number("cpuset.memory_spread_slab"),
-        "memory_pressure": number("cpuset.memory_pressure"),
-        "sched_load_balance": number("cpuset.sched_load_balance"),
-        "sched_relax_domain_level": relax.and_then(|text| text.trim().parse::<i64>().ok()).unwrap_or(0),
-    })
+impl Throttling {
+    fn read(values: &Values) -> Self {
+        let stat = values.text("cpu", "cpu.stat").unwrap_or_default();
+        let time = keyed(&stat, "throttled_time")
+            .or_else(|| keyed(&stat, "throttled_usec").and_then(|us| us.checked_mul(1000)));
+        Self {
+            periods: keyed(&stat, "nr_periods").unwrap_or(0),
+            throttled_periods: keyed(&stat, "nr_throttled").unwrap_or(0),
+            throttled_time: time.unwrap_or(0),
+        }
+    }
 }
 
-/// The numbers of a list such as `0-2,7`; none is `null`.
-fn list(text: Option<String>) -> Value {
+impl CpuSet {
+    /// Reads the files of the hierarchy `cpuset`.
+    pub(super) fn read(values: &Values) -> Self {
+        let number = |file: &str| values.number("cpuset", file).unwrap_or(0);
+        let relax = values.text("cpuset", "cpuset.sched_relax_domain_level");
+        Self {
+            cpus: list(values.text("cpuset", "cpuset.cpus")),
+            cpu_exclusive: number("cpuset.cpu_exclusive"),
+            mems: list(values.text("cpuset", "cpuset.mems")),
+            mem_hardwall: number("cpuset.mem_hardwall"),
+            mem_exclusive: number("cpuset.mem_exclusive"),
+            memory_migrate: number("cpuset.memory_migrate"),
+            memory_spread_page: number("cpuset.memory_spread_page"),
+            memory_spread_slab: number("cpuset.memory_spread_slab"),
+            memory_pressure: number("cpuset.memory_pressure"),
+            sched_load_balance: number("cpuset.sched_load_balance"),
+            sched_relax_domain_level: relax.and_then(|text| text.trim().parse().ok()).unwrap_or(0),
+        }
+    }
+}
+
+/// The numbers of a list such as `0-2,7`; `None` for an empty one.
+fn list(text: Option<String>) -> Option<Vec<u16>> {
     let mut numbers: Vec<u16> = Vec::new();
-    for part in text.unwrap_or_default().trim().split(',') {
+    for part in text?.trim().split(',') {
         let (low, high) = part.split_once('-').unwrap_or((part, part));
         if let (Ok(low), Ok(high)) = (low.parse::<u16>(), high.parse::<u16>()) {
             numbers.extend(low..=high);
         }
     }
-    if numbers.is_empty() { Value::Null } else { json!(numbers) }
+    (!numbers.is_empty()).then_some(numbers)
 }
 
 #[cfg(test)]
@@ -89,8 +172,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_of_processors_is_written_out() {
-        assert_eq!(list(Some("0-2,7\n".to_owned())), json!([0, 1, 2, 7]));
-        assert_eq!(list(None), Value::Null);
+    fn a_range_of_cpus_is_expanded() {
+        assert_eq!(list(Some("0-2,7\n".to_owned())), Some(vec![0, 1, 2, 7]));
+        assert_eq!(list(Some("\n".to_owned())), None);
+        assert_eq!(list(None), None);
     }
 }

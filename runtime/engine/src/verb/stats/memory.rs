@@ -1,77 +1,141 @@
 //! Memory, and huge pages.
 
-use super::{add, object, pressure};
+use super::pressure::Pressure;
+use super::{is_none, is_zero};
 use crate::cgroup::values::Values;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use std::collections::BTreeMap;
 
-/// Bytes used and allowed, and the kernel's own statistics as they are (`raw`).
-pub(super) fn usage(values: &Values) -> Value {
-    let raw = raw(values);
-    let of = |key: &str| raw.get(key).and_then(Value::as_u64);
-    let v2 = values.number("memory", "memory.current").is_some();
-    let mut memory = object([("cache", of(if v2 { "file" } else { "cache" }))]);
-    let (used, swap) =
-        if v2 { v2_entries(values) } else { (v1_entry(values, "memory"), v1_entry(values, "memory.memsw")) };
-    add(&mut memory, "usage", Some(used));
-    add(&mut memory, "swap", Some(swap));
-    for (key, prefix) in [("kernel", "memory.kmem"), ("kernelTCP", "memory.kmem.tcp")] {
-        add(&mut memory, key, Some(v1_entry(values, prefix)));
+/// Memory of a container, in bytes.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Memory {
+    /// Page cache.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cache: u64,
+    /// Memory.
+    pub usage: MemoryEntry,
+    /// Memory and swap together.
+    pub swap: MemoryEntry,
+    /// Kernel memory (cgroup v1).
+    pub kernel: MemoryEntry,
+    /// Memory of TCP buffers (cgroup v1).
+    #[serde(rename = "kernelTCP")]
+    pub kernel_tcp: MemoryEntry,
+    /// `memory.stat`, line by line.
+    pub raw: BTreeMap<String, u64>,
+    /// Time that tasks waited for memory (cgroup v2).
+    #[serde(skip_serializing_if = "is_none")]
+    pub psi: Option<Pressure>,
+}
+
+/// One kind of memory.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct MemoryEntry {
+    /// The limit.
+    pub limit: u64,
+    /// Bytes in use.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub usage: u64,
+    /// The most bytes that were in use.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub max: u64,
+    /// How often the limit was hit.
+    pub failcnt: u64,
+}
+
+/// Huge pages of one size, in bytes.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct HugePages {
+    /// Bytes in use.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub usage: u64,
+    /// The most bytes that were in use.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub max: u64,
+    /// How often the limit was hit.
+    pub failcnt: u64,
+}
+
+impl Memory {
+    /// Reads the files of either version of cgroups.
+    pub(super) fn read(values: &Values) -> Self {
+        let raw = raw(values);
+        let v2 = values.number("memory", "memory.current").is_some();
+        let cache = raw.get(if v2 { "file" } else { "cache" }).copied();
+        let v1 = |prefix: &str| MemoryEntry::v1(values, prefix);
+        Self {
+            cache: cache.unwrap_or(0),
+            usage: if v2 { MemoryEntry::v2(values) } else { v1("memory") },
+            swap: if v2 { MemoryEntry::v2_with_swap(values) } else { v1("memory.memsw") },
+            kernel: v1("memory.kmem"),
+            kernel_tcp: v1("memory.kmem.tcp"),
+            raw,
+            psi: Pressure::read(values, "memory", "memory.pressure"),
+        }
     }
-    add(&mut memory, "raw", Some(Value::Object(raw)));
-    add(&mut memory, "psi", pressure(values.text("memory", "memory.pressure")));
-    memory
 }
 
-/// A limit counts even if it is 0; everything else is left out then.
-fn entry(limit: Option<u64>, usage: Option<u64>, max: Option<u64>, failed: Option<u64>) -> Value {
-    let mut entry = object([("usage", usage), ("max", max)]);
-    add(&mut entry, "limit", Some(json!(limit.unwrap_or(0))));
-    add(&mut entry, "failcnt", Some(json!(failed.unwrap_or(0))));
-    entry
-}
+impl MemoryEntry {
+    fn v1(values: &Values, prefix: &str) -> Self {
+        let of = |name: &str| values.number("memory", &format!("{prefix}.{name}")).unwrap_or(0);
+        Self {
+            limit: of("limit_in_bytes"),
+            usage: of("usage_in_bytes"),
+            max: of("max_usage_in_bytes"),
+            failcnt: of("failcnt"),
+        }
+    }
 
-fn v1_entry(values: &Values, prefix: &str) -> Value {
-    let of = |name: &str| values.number("memory", &format!("{prefix}.{name}"));
-    entry(of("limit_in_bytes"), of("usage_in_bytes"), of("max_usage_in_bytes"), of("failcnt"))
-}
+    fn v2(values: &Values) -> Self {
+        Self {
+            limit: values.limit("memory", "memory.max").unwrap_or(0),
+            usage: values.number("memory", "memory.current").unwrap_or(0),
+            max: values.number("memory", "memory.peak").unwrap_or(0),
+            failcnt: values.keyed("memory", "memory.events", "max").unwrap_or(0),
+        }
+    }
 
-/// The memory, and, as v1 counts it, memory and swap together.
-fn v2_entries(values: &Values) -> (Value, Value) {
-    let limit = values.limit("memory", "memory.max");
-    let used = values.number("memory", "memory.current");
-    let peak = values.number("memory", "memory.peak");
-    let failed = values.keyed("memory", "memory.events", "max");
-    let swap_limit = values.limit("memory", "memory.swap.max");
-    let swap_used = values.number("memory", "memory.swap.current");
-    let both =
-        |one: Option<u64>, other: Option<u64>| one.zip(other).map(|(one, other)| one.saturating_add(other));
-    (entry(limit, used, peak, failed), entry(both(limit, swap_limit), both(used, swap_used), None, None))
+    /// Memory and swap together, as v1 counts them.
+    fn v2_with_swap(values: &Values) -> Self {
+        let sum = |memory: Option<u64>, swap: Option<u64>| {
+            memory.zip(swap).map_or(0, |(memory, swap)| memory.saturating_add(swap))
+        };
+        let limit = |file: &str| values.limit("memory", file);
+        let number = |file: &str| values.number("memory", file);
+        Self {
+            limit: sum(limit("memory.max"), limit("memory.swap.max")),
+            usage: sum(number("memory.current"), number("memory.swap.current")),
+            ..Self::default()
+        }
+    }
 }
 
 /// `memory.stat`, line by line.
-fn raw(values: &Values) -> Map<String, Value> {
+fn raw(values: &Values) -> BTreeMap<String, u64> {
     let text = values.text("memory", "memory.stat").unwrap_or_default();
     let pair = |line: &str| {
         let (key, value) = line.split_once(' ')?;
-        Some((key.to_owned(), json!(value.trim().parse::<u64>().ok()?)))
+        Some((key.to_owned(), value.trim().parse().ok()?))
     };
     text.lines().filter_map(pair).collect()
 }
 
-/// Huge pages of each size, in bytes.
-pub(super) fn huge_pages(values: &Values) -> Value {
+/// Huge pages by the name of their size, such as `2MB`.
+pub(super) fn huge_pages(values: &Values) -> BTreeMap<String, HugePages> {
     let sizes = std::fs::read_dir("/sys/kernel/mm/hugepages").into_iter().flatten().flatten();
     let names = sizes.filter_map(|entry| size_name(entry.file_name().to_str()?));
     let of = |name: String| {
         let file = |field: &str| values.number("hugetlb", &format!("hugetlb.{name}.{field}"));
-        let used = file("usage_in_bytes").or_else(|| file("current"))?;
         let failed =
             file("failcnt").or_else(|| values.keyed("hugetlb", &format!("hugetlb.{name}.events"), "max"));
-        let mut entry = object([("usage", Some(used)), ("max", file("max_usage_in_bytes"))]);
-        add(&mut entry, "failcnt", Some(json!(failed.unwrap_or(0))));
-        Some((name, entry))
+        let pages = HugePages {
+            usage: file("usage_in_bytes").or_else(|| file("current"))?,
+            max: file("max_usage_in_bytes").unwrap_or(0),
+            failcnt: failed.unwrap_or(0),
+        };
+        Some((name, pages))
     };
-    Value::Object(names.filter_map(of).collect())
+    names.filter_map(of).collect()
 }
 
 /// The name in a cgroup file for a directory such as `hugepages-2048kB`.

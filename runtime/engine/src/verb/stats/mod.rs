@@ -1,24 +1,63 @@
-//! What a container uses, read from its cgroups, in the form in which runc's `events` tells it.
+//! The resource usage of a container, read from its cgroups, in the form and order in which runc's `events` prints it.
 
+mod block_io;
 mod cpu;
-mod disk;
 mod memory;
+mod pressure;
+
+pub use block_io::{BlockIo, Entry as BlockIoEntry};
+pub use cpu::{Cpu, CpuSet, CpuUsage, Throttling};
+pub use memory::{HugePages, Memory, MemoryEntry};
+pub use pressure::{Pressure, Waits};
 
 use crate::cgroup::Cgroup;
 use crate::cgroup::values::Values;
 use crate::container::status::status;
 use crate::container::store::Store;
 use crate::error::{Error, Result};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use std::collections::BTreeMap;
 use tare_plan::step::Status;
 
-/// What a container uses now: nanoseconds of processor time, bytes of memory, counts of processes and of disk requests.
+/// The resource usage of a container: CPU time in nanoseconds, memory in bytes, counts of processes and of block I/O.
 ///
-/// Fields that are 0 are left out, as Go leaves them out and callers read them.
+/// As in runc, most fields that are 0 are left out.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Stats {
+    /// CPU time.
+    pub cpu: Cpu,
+    /// CPUs and memory nodes.
+    pub cpuset: CpuSet,
+    /// Memory.
+    pub memory: Memory,
+    /// Tasks.
+    pub pids: PidStats,
+    /// Block I/O.
+    pub blkio: BlockIo,
+    /// Huge pages, by their size.
+    pub hugetlb: BTreeMap<String, HugePages>,
+    /// Cache and memory bandwidth: runc's key, always empty here.
+    pub intel_rdt: BTreeMap<String, u64>,
+    /// Network interfaces: runc's key, always `null` here.
+    pub network_interfaces: Option<Vec<String>>,
+}
+
+/// The tasks of a container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PidStats {
+    /// How many there are.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub current: u64,
+    /// How many there may be; 0 without a limit, as in runc.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub limit: u64,
+}
+
+/// The resource usage of a container now.
 ///
 /// # Errors
 /// When there is no such container, or when it does not run.
-pub fn stats(store: &Store, id: &str) -> Result<Value> {
+pub fn stats(store: &Store, id: &str) -> Result<Stats> {
     let entry = store.look(id)?;
     let record = entry.record()?;
     match status(&entry, &record) {
@@ -29,59 +68,28 @@ pub fn stats(store: &Store, id: &str) -> Result<Value> {
     }
 }
 
-/// Reads everything; a file that a kernel lacks is left out.
-pub(crate) fn read(cgroups: &[Cgroup]) -> Value {
+/// Reads every file; one that the kernel lacks is left out.
+pub(crate) fn read(cgroups: &[Cgroup]) -> Stats {
     let values = Values::open(cgroups);
-    json!({
-        "cpu": cpu::usage(&values),
-        "cpuset": cpu::set(&values),
-        "memory": memory::usage(&values),
-        "pids": pids(&values),
-        "blkio": disk::usage(&values),
-        "hugetlb": memory::huge_pages(&values),
-        "intel_rdt": {},
-        "network_interfaces": null,
-    })
-}
-
-fn pids(values: &Values) -> Value {
-    let current = values.number("pids", "pids.current");
-    // No limit is 0, as runc has it.
-    let limit = values.number("pids", "pids.max");
-    object([("current", current), ("limit", limit)])
-}
-
-/// An object of numbers, without those that are 0 or unknown.
-fn object<const N: usize>(fields: [(&str, Option<u64>); N]) -> Value {
-    let known = fields.into_iter().filter_map(|(key, value)| Some((key, value.filter(|value| *value != 0)?)));
-    Value::Object(known.map(|(key, value)| (key.to_owned(), json!(value))).collect())
-}
-
-/// What processes waited for a resource (psi: `avg10`, `avg60` and `avg300` in percent, `total` in microseconds).
-fn pressure(text: Option<String>) -> Option<Value> {
-    let mut object = Map::new();
-    for line in text?.lines() {
-        let mut words = line.split_ascii_whitespace();
-        let Some(kind) = words.next() else { continue };
-        let pair = |word: &str| {
-            let (key, value) = word.split_once('=')?;
-            let value = if key == "total" {
-                json!(value.parse::<u64>().ok()?)
-            } else {
-                json!(value.parse::<f64>().ok()?)
-            };
-            Some((key.to_owned(), value))
-        };
-        object.insert(kind.to_owned(), Value::Object(words.filter_map(pair).collect()));
+    let pids = |file: &str| values.number("pids", file).unwrap_or(0);
+    Stats {
+        cpu: Cpu::read(&values),
+        cpuset: CpuSet::read(&values),
+        memory: Memory::read(&values),
+        pids: PidStats { current: pids("pids.current"), limit: pids("pids.max") },
+        blkio: BlockIo::read(&values),
+        hugetlb: memory::huge_pages(&values),
+        intel_rdt: BTreeMap::new(),
+        network_interfaces: None,
     }
-    Some(Value::Object(object))
 }
 
-/// Adds a value under `key` where there is one.
-fn add(object: &mut Value, key: &str, value: Option<Value>) {
-    if let (Some(object), Some(value)) = (object.as_object_mut(), value) {
-        object.insert(key.to_owned(), value);
-    }
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn is_none<T>(value: &Option<T>) -> bool {
+    value.is_none()
 }
 
 #[cfg(test)]
@@ -89,14 +97,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pressure_is_read_by_kind() {
-        let text = "some avg10=1.50 avg60=0.00 avg300=0.00 total=77\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=5\n";
-        let value = pressure(Some(text.to_owned())).unwrap();
-        assert_eq!((value["some"]["avg10"].as_f64(), value["full"]["total"].as_u64()), (Some(1.5), Some(5)));
-    }
-
-    #[test]
-    fn what_is_nothing_is_left_out() {
-        assert_eq!(object([("a", Some(0)), ("b", None), ("c", Some(3))]), json!({ "c": 3 }));
+    fn keys_are_in_the_order_of_runc_and_zeros_are_left_out() {
+        let mut stats = Stats { pids: PidStats { current: 1, limit: 0 }, ..Stats::default() };
+        stats.cpu.usage.total = 7;
+        let (memory, rest) =
+            (r#"{"limit":0,"failcnt":0}"#, r#""hugetlb":{},"intel_rdt":{},"network_interfaces":null"#);
+        let cpuset = concat!(
+            r#"{"cpus":null,"cpu_exclusive":0,"mems":null,"mem_hardwall":0,"mem_exclusive":0,"memory_migrate":0,"#,
+            r#""memory_spread_page":0,"memory_spread_slab":0,"memory_pressure":0,"sched_load_balance":0,"#,
+            r#""sched_relax_domain_level":0}"#
+        );
+        assert_eq!(
+            serde_json::to_string(&stats).unwrap(),
+            format!(
+                r#"{{"cpu":{{"usage":{{"total":7,"kernel":0,"user":0}},"throttling":{{}}}},"cpuset":{cpuset},"memory":{{"usage":{memory},"swap":{memory},"kernel":{memory},"kernelTCP":{memory},"raw":{{}}}},"pids":{{"current":1}},"blkio":{{}},{rest}}}"#
+            )
+        );
     }
 }
