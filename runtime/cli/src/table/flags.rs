@@ -27,7 +27,7 @@ pub(crate) const GLOBAL: &[Flag] = &[
     switch("debug", "Log every step"),
     option("log", "FILE", "Write the log to this file").default("standard error"),
     option("log-format", "FORMAT", "Format of the log: text or json").default("text"),
-    option("root", "DIR", "State directory").default("/run/tare"),
+    option("root", "DIR", "State directory").default("/run/tare, or $XDG_RUNTIME_DIR/tare if rootless"),
     option("criu", "PATH", "The criu program").default("criu"),
     switch("systemd-cgroup", "Create cgroups as systemd units"),
     option("cgroup-manager", "NAME", "cgroupfs, systemd or disabled").default("cgroupfs"),

@@ -158,6 +158,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tare_plan::step::Manager;
 
     fn record() -> Record {
         Record {
