@@ -51,6 +51,7 @@ peers() {
     program ps procps
     program mount mount
     program strace strace
+    program mandoc mandoc
     # A kernel with VLANs on bridges, and what its init needs.
     program linux.uml user-mode-linux
     program busybox busybox-static

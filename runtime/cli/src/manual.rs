@@ -67,9 +67,12 @@ pub(crate) fn verb(verb: &Verb) -> String {
     text
 }
 
+/// The date on the pages: that of their last change.
+const DATE: &str = "2026-11-28";
+
 fn head(title: &str, name: &str) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    format!(".TH {title} 8 \"\" \"tare {version}\" \"Tare\"\n.SH NAME\n{name}\n")
+    format!(".TH {title} 8 \"{DATE}\" \"tare {version}\" \"Tare\"\n.SH NAME\n{name}\n")
 }
 
 fn paragraphs(text: &mut String, paragraphs: &[&str]) {

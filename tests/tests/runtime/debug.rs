@@ -105,10 +105,38 @@ fn completion_and_manual_pages_know_every_verb_and_option() {
     assert_eq!(output.out, "--ignore-paused\n");
     let _ = host.runtime().run(&["completion", "tcsh"]).fails().says(&["tcsh"]);
     for verb in verbs {
-        let page = host.runtime().run(&["man", verb]).ok().out;
-        assert!(page.starts_with(".TH TARE-") && page.contains(".SH EXAMPLES"), "{page}");
         let help = host.runtime().run(&[verb, "--help"]).ok().out;
         assert!(help.contains("NAME:") && help.contains("EXAMPLE:"), "{help}");
         assert!(help.lines().count() <= 30, "{verb} does not fit a screen");
     }
+}
+
+#[test]
+fn manual_pages_have_no_errors_and_name_every_option() {
+    let host = Host::new();
+    let help = host.runtime().run(&["--help"]).ok().out;
+    let verbs =
+        help.lines().skip_while(|line| *line != "COMMANDS:").skip(1).take_while(|line| !line.is_empty());
+    for verb in verbs.filter_map(|line| line.split_whitespace().next()) {
+        let page = host.files().join(format!("tare-{verb}.8"));
+        std::fs::write(&page, host.runtime().run(&["man", verb]).ok().out).unwrap();
+        let page = page.to_string_lossy();
+        let lint = host.tool(&["mandoc", "-Tlint", "-Wwarning", &page]);
+        assert_eq!((lint.code, lint.out.as_str()), (0, ""), "{verb}");
+        let text = plain(&host.tool(&["mandoc", "-Tascii", "-Owidth=200", &page]).out);
+        let help = host.runtime().run(&[verb, "--help"]).ok().out;
+        for option in help.split_whitespace().filter(|word| word.starts_with("--")) {
+            assert!(text.contains(option), "{verb}: {option}");
+        }
+    }
+}
+
+/// A text without the backspaces by which a terminal of old prints bold.
+fn plain(text: &str) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    let kept = letters
+        .iter()
+        .enumerate()
+        .filter(|(index, letter)| **letter != '\u{8}' && letters.get(index + 1) != Some(&'\u{8}'));
+    kept.map(|(_, letter)| letter).collect()
 }

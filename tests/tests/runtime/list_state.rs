@@ -23,6 +23,27 @@ fn state_has_what_the_specification_and_engines_want() {
 }
 
 #[test]
+fn keys_are_in_the_order_of_runc() {
+    const STATE: &[&str] =
+        &["ociVersion", "id", "pid", "status", "bundle", "rootfs", "created", "annotations", "owner"];
+    const EVENT: &[&str] =
+        &["type", "id", "data", "cpu", "cpuset", "memory", "pids", "blkio", "hugetlb", "intel_rdt"];
+    let host = Host::new();
+    skip_for!(Crun, "its order is another");
+    let mut container = host.container(host.config(&["sleep", "60"]).annotation("org.example.key", "value"));
+    container.create();
+    container.start();
+    let state = container.verb(&["state"]).ok().out;
+    let list = host.runtime().run(&["list", "--format", "json"]).ok().out;
+    let event = container.verb(&["events", "--stats"]).ok().out;
+    for (keys, text) in [(STATE, state), (STATE, list), (EVENT, event)] {
+        let place =
+            |key: &&str| text.find(&format!("\"{key}\":")).unwrap_or_else(|| panic!("no {key}: {text}"));
+        assert!(keys.iter().map(place).is_sorted(), "{text}");
+    }
+}
+
+#[test]
 fn the_state_of_a_stopped_container_has_pid_0() {
     let host = Host::new();
     let mut container = host.container(host.config(&["true"]));
