@@ -158,7 +158,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tare_plan::step::Manager;
+    use tare_plan::host::Manager;
 
     fn record() -> Record {
         Record {

@@ -18,10 +18,10 @@ mod units;
 
 use tare_plan::context::{CgroupManager, Keyring, Request};
 use tare_plan::create::create;
+use tare_plan::host::Manager;
 use tare_plan::host::{CgroupVersion, Hierarchy, Host, Kernel, Privilege, Systemd};
 use tare_plan::plan::Plan;
 use tare_plan::spec::{self, Mistake};
-use tare_plan::host::Manager;
 use tare_plan::step::EnterRoot;
 
 /// The v1 hierarchies as distributions mount them.
