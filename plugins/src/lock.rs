@@ -1,64 +1,36 @@
-//! Locks that plugins take from each other, and how long they wait for one.
+//! Locks between plugin processes.
 
 use crate::error::{Code, Error, Result};
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
-use tare_sys::alarm::Alarm;
+use std::time::Duration;
+use tare_sys::lock::{LockError, lock_exclusive};
 
-/// A plugin holds a lock for some milliseconds; whoever holds it for so long hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A plugin holds a lock for some milliseconds. A process that holds it for this long hangs, and the container runtime that
+/// waits for this plugin must not hang with it.
+const LIMIT: Duration = Duration::from_secs(60);
 
-/// Locks a file that `what` names (flock(2)) and waits for whoever has it, but not without end: a runtime that waits for a
-/// plugin waits for all that the plugin waits for.
+/// Locks a file exclusively; `what` is its name in errors.
 ///
 /// # Errors
-/// Code 11: somebody else has held it for a minute; the kernel's.
+/// Code 11 after [`LIMIT`]; the kernel's.
 pub(crate) fn exclusive(file: impl AsFd, what: &str) -> Result<()> {
-    exclusive_within(file, what, PATIENCE)
+    lock_exclusive(file, LIMIT).map_err(|error| worded(error, what))
 }
 
-fn exclusive_within(file: impl AsFd, what: &str, patience: Duration) -> Result<()> {
-    let failed = |why| Error::kernel(format!("lock {what}"), why);
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Err(Errno::WOULDBLOCK) => {}
-        other => return other.map_err(failed),
+fn worded(error: LockError, what: &str) -> Error {
+    match error {
+        LockError::Timeout(limit) => Error::new(Code::TryAgain, LockError::timeout_message(limit, what)),
+        LockError::Kernel(why) => Error::kernel(format!("lock {what}"), why),
     }
-    let begin = Instant::now();
-    // The kernel gives a lock to those who wait in their order, which looking again and again would not.
-    let _alarm = Alarm::after(patience).map_err(failed)?;
-    loop {
-        match flock(&file, FlockOperation::LockExclusive) {
-            Err(Errno::INTR) if begin.elapsed() < patience => {}
-            Err(Errno::INTR) => return Err(given_up(what, patience)),
-            other => return other.map_err(failed),
-        }
-    }
-}
-
-fn given_up(what: &str, patience: Duration) -> Error {
-    let seconds = patience.as_secs();
-    Error::new(Code::TryAgain, format!("{what} has been locked by somebody else for {seconds} seconds"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::File;
 
     #[test]
-    fn a_lock_that_is_never_given_up_is_not_waited_for_without_end() {
-        let path = std::env::temp_dir().join(format!("tare-lock-{}", std::process::id()));
-        let (holder, other) = (File::create(&path).unwrap(), File::open(&path).unwrap());
-        exclusive(&holder, "it").unwrap();
-        let error = exclusive_within(&other, "the lock", Duration::from_millis(20)).unwrap_err();
-        assert_eq!(
-            (error.code, error.msg.as_str()),
-            (11, "the lock has been locked by somebody else for 0 seconds")
-        );
-        drop(holder);
-        exclusive(&other, "it").unwrap();
-        std::fs::remove_file(&path).unwrap();
+    fn a_lock_that_is_never_released_is_an_error_to_try_again() {
+        let error = worded(LockError::Timeout(LIMIT), "/run/it");
+        assert_eq!((error.code, error.msg.as_str()), (11, "waited 60 seconds for lock /run/it"));
     }
 }

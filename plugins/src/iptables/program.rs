@@ -33,7 +33,7 @@ impl Lock {
         let failed = |why| Error::kernel("lock the network namespace", why);
         let namespace =
             openat(CWD, "/proc/thread-self/ns/net", OFlags::RDONLY, Mode::empty()).map_err(failed)?;
-        exclusive(&namespace, "the network namespace, whose rules of iptables change,")?;
+        exclusive(&namespace, "/proc/self/ns/net (iptables rules)")?;
         Ok(Lock { _namespace: namespace })
     }
 }

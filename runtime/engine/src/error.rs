@@ -3,9 +3,11 @@
 use crate::fault::{Call, Fault};
 use rustix::io::Errno;
 use std::fmt;
+use std::time::Duration;
 use tare_plan::place::Place;
 use tare_plan::spec::Mistake;
 use tare_plan::step::Status;
+use tare_sys::lock::LockError;
 
 /// Why a verb did not do what it was asked.
 ///
@@ -58,6 +60,13 @@ pub enum Error {
         id: String,
         /// The state it is in.
         status: Status,
+    },
+    /// Another process has held the container's lock for too long.
+    LockTimeout {
+        /// The ID of the container.
+        id: String,
+        /// How long this process waited.
+        limit: Duration,
     },
     /// The container's process is gone.
     NotRunning,
@@ -133,6 +142,9 @@ impl fmt::Display for Error {
             Self::Exists(id) => write!(out, "container with given ID already exists: {id}"),
             Self::InvalidId(id) => write!(out, "invalid container ID format: {id:?}"),
             Self::State { verb, id, status } => write_state(out, verb, id, *status),
+            Self::LockTimeout { id, limit } => {
+                out.write_str(&LockError::timeout_message(*limit, &format!("of container {id}")))
+            }
             Self::NotRunning => out.write_str("container not running"),
             Self::NotPaused => out.write_str("container not paused"),
             Self::Frozen => out.write_str("container's cgroup unexpectedly frozen"),

@@ -1,25 +1,27 @@
-//! A clock that ends the wait of a system call (timer_create(2)).
+//! A timer that interrupts a blocking system call (timer_create(2)).
 
 use crate::{answer, signals};
 use rustix::io::Result;
 use std::time::Duration;
 
-/// Interrupts system calls of the thread that made it, which then answer `EINTR`, until this is dropped.
+/// Interrupts blocking system calls of its thread, which then fail with `EINTR`, until it is dropped.
 #[derive(Debug)]
 pub struct Alarm {
     timer: libc::timer_t,
+    mask: signals::Mask,
 }
 
-/// Nothing is to be done: that there is a handler is what interrupts.
+/// Does nothing: a system call fails with `EINTR` if there is any handler.
 extern "C" fn ring(_: libc::c_int) {}
 
 impl Alarm {
-    /// Interrupts after a time, and from then on each second: a call that began just after the first is not missed.
+    /// Interrupts after a time and then every second, so that a call that starts just after the first signal is interrupted
+    /// too.
     ///
-    /// SIGALRM is this clock's from now on in the whole process.
+    /// SIGALRM keeps the handler in the whole process; the signal mask of the thread is restored on drop.
     ///
     /// # Errors
-    /// `EAGAIN`: the kernel has no room for a clock.
+    /// `EAGAIN`: the kernel has no memory for a timer.
     pub fn after(time: Duration) -> Result<Alarm> {
         // SAFETY: sigaction is a struct of integers and a nullable pointer, for which all zeros is a value.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
@@ -28,8 +30,7 @@ impl Alarm {
         // program with the signature that is wanted without SA_SIGINFO, and does nothing that a handler must not do.
         let installed = unsafe { libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut()) };
         answer(installed.into())?;
-        signals::unblock(&[libc::SIGALRM]);
-        let alarm = Alarm { timer: timer_of_this_thread()? };
+        let alarm = Alarm { timer: timer_of_this_thread()?, mask: signals::unblock(&[libc::SIGALRM]) };
         alarm.set(time)?;
         Ok(alarm)
     }
@@ -65,5 +66,6 @@ impl Drop for Alarm {
     fn drop(&mut self) {
         // SAFETY: the timer is ours, and nobody uses it after this.
         unsafe { libc::timer_delete(self.timer) };
+        signals::restore(&self.mask);
     }
 }

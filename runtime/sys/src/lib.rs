@@ -10,6 +10,7 @@ pub mod descriptors;
 pub mod directory;
 pub mod exec;
 pub mod keyring;
+pub mod lock;
 pub mod memory_policy;
 pub mod mount_attr;
 pub mod namespace;

@@ -25,15 +25,33 @@ pub fn block(signals: &[i32]) {
     mask(libc::SIG_BLOCK, signals);
 }
 
-/// Lets every signal in `signals` through again.
-pub fn unblock(signals: &[i32]) {
-    mask(libc::SIG_UNBLOCK, signals);
+/// The signal mask of a thread.
+#[derive(Clone, Copy)]
+pub struct Mask(libc::sigset_t);
+
+impl std::fmt::Debug for Mask {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Mask")
+    }
 }
 
-fn mask(how: libc::c_int, signals: &[i32]) {
+/// Unblocks every signal in `signals`. Returns the previous mask.
+pub fn unblock(signals: &[i32]) -> Mask {
+    mask(libc::SIG_UNBLOCK, signals)
+}
+
+/// Sets the mask that [`unblock`] returned.
+pub fn restore(previous: &Mask) {
+    // SAFETY: the new mask is a live sigset_t and the old one is not asked for. It cannot fail: `how` is a valid constant.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const previous.0, std::ptr::null_mut()) };
+}
+
+fn mask(how: libc::c_int, signals: &[i32]) -> Mask {
     let set = set_of(signals);
-    // SAFETY: the new mask is a live sigset_t and the old one is not asked for. It cannot fail: `how` is one of ours.
-    unsafe { libc::sigprocmask(how, &raw const set, std::ptr::null_mut()) };
+    let mut previous = Mask(set_of(&[]));
+    // SAFETY: both masks are live sigset_t. It cannot fail: `how` is one of ours.
+    unsafe { libc::sigprocmask(how, &raw const set, &raw mut previous.0) };
+    previous
 }
 
 /// A descriptor from which the blocked `signals` are read, non-blocking and close-on-exec.

@@ -16,11 +16,11 @@ use crate::fault::{Call, During, Fault};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
-use std::sync::mpsc;
 use std::time::Duration;
+use tare_sys::lock::{LockError, lock_exclusive};
 
 /// How long a verb waits for another one that is changing the same container.
-const PATIENCE: Duration = Duration::from_secs(8);
+const LOCK_LIMIT: Duration = Duration::from_secs(8);
 
 const RECORD: &str = "record.json";
 const CONFIG: &str = "config.json";
@@ -177,28 +177,11 @@ impl Entry {
     }
 
     fn lock(&self) -> Result<()> {
-        let locked = match fs::flock(&self.directory, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::AGAIN) => self.wait_for_lock(),
-            answer => answer.during(Call::Wait),
-        };
-        locked.map_err(|fault| self.error("lock", fault))?;
+        lock_exclusive(&self.directory, LOCK_LIMIT).map_err(|error| match error {
+            LockError::Timeout(limit) => Error::LockTimeout { id: self.id.clone(), limit },
+            LockError::Kernel(errno) => self.error("lock", Fault::new(Call::Wait, errno)),
+        })?;
         self.still_there()
-    }
-
-    /// Waits for whoever holds the lock, for a while: flock(2) knows no limit, so a thread of its own waits.
-    fn wait_for_lock(&self) -> std::result::Result<(), Fault> {
-        let directory = self.directory.try_clone().map_err(|_| Fault::new(Call::Duplicate, Errno::MFILE))?;
-        let (tell, told) = mpsc::channel();
-        let waiting = std::thread::spawn(move || {
-            // Nobody may be listening any more.
-            let _ = tell.send(fs::flock(&directory, FlockOperation::LockExclusive));
-        });
-        let Ok(locked) = told.recv_timeout(PATIENCE) else {
-            return Err(Fault::new(Call::Wait, Errno::AGAIN));
-        };
-        // This process is to have one thread again.
-        let _ = waiting.join();
-        locked.during(Call::Wait)
     }
 
     /// Lets others change the container.
