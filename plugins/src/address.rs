@@ -1,6 +1,7 @@
 //! An address with the length of its network's prefix, as CIDR notation writes it.
 
 use crate::error::{Error, Result};
+use serde::{Serialize, Serializer};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -95,6 +96,12 @@ impl Cidr {
     fn mask(self) -> u128 {
         let host_bits = u32::from(self.family().bits().saturating_sub(self.length));
         self.all_ones() & !1_u128.checked_shl(host_bits).map_or(u128::MAX, |bit| bit - 1)
+    }
+}
+
+impl Serialize for Cidr {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -1,36 +1,36 @@
-//! Name service of a container: read, merged and passed on, never acted on.
+//! DNS settings of a container: read, merged and printed in the result, never applied.
 
 use crate::error::Result;
 use crate::json::Section;
-use crate::render::{Json, Members, texts};
+use serde::Serialize;
 
-/// Name service, passed on and never acted on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// DNS settings. The declared order of the fields is the order of the printed keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Dns {
     /// Addresses of name servers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nameservers: Vec<String>,
     /// The local domain.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub domain: String,
-    /// Domains to search.
+    /// Search domains.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub search: Vec<String>,
-    /// Options of the resolver.
+    /// Resolver options.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
 }
 
 impl Dns {
-    pub(crate) fn render(&self) -> Json {
-        Members::default()
-            .list("nameservers", texts(&self.nameservers))
-            .text("domain", &self.domain)
-            .list("search", texts(&self.search))
-            .list("options", texts(&self.options))
-            .object()
+    /// Whether nothing is set.
+    pub fn is_empty(&self) -> bool {
+        *self == Dns::default()
     }
 
     /// Reads a `dns` object.
     ///
     /// # Errors
-    /// A member has the wrong type.
+    /// A key has the wrong type.
     pub fn read(section: &Section<'_>) -> Result<Dns> {
         let list =
             |key| -> Result<Vec<String>> { Ok(section.texts(key)?.into_iter().map(str::to_owned).collect()) };
@@ -42,7 +42,7 @@ impl Dns {
         })
     }
 
-    /// Takes over every part that the other one says something about.
+    /// Replaces every field that is set in `other`.
     pub fn overlay(&mut self, other: Dns) {
         for (ours, theirs) in [
             (&mut self.nameservers, other.nameservers),

@@ -1,6 +1,7 @@
 //! The error a plugin answers with: a code of the CNI specification, one line of message, details.
 
 use rustix::io::Errno;
+use serde::Serialize;
 use std::fmt;
 use tare_netlink::{RECEIVE_TIMEOUT, Refusal};
 
@@ -36,13 +37,15 @@ pub enum Code {
 }
 
 /// A failure, worded once, with what callers need to tell it from others.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Error {
     /// The number for programs. Errors passed on from another plugin keep theirs.
     pub code: u32,
     /// The sentence for people; where the Go plugins' callers match on a text, it is that text.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub msg: String,
     /// The key, value or place it is about; may be empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub details: String,
 }
 

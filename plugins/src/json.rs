@@ -1,6 +1,8 @@
 //! A JSON object read as the Go plugins read one: keys in any case, `null` as absent, types enforced by name.
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
+use serde::Serialize;
+use serde_json::ser::{PrettyFormatter, Serializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -205,6 +207,34 @@ fn wrong_type(place: &str, wanted: &str, found: &Value) -> Error {
     Error::config(format!("{place} must be {wanted}, not {found}")).about(place)
 }
 
+/// Prints a value as the Go plugins do: four spaces for each level, no newline at the end.
+///
+/// # Errors
+/// Code 999; the types of this crate can't cause it.
+pub fn pretty(value: &impl Serialize) -> Result<String> {
+    let mut out = Vec::with_capacity(PRINTED);
+    let formatter = PrettyFormatter::with_indent(b"    ");
+    finish(value.serialize(&mut Serializer::with_formatter(&mut out, formatter)), out)
+}
+
+/// Prints a value on one line.
+///
+/// # Errors
+/// As [`pretty`].
+pub fn compact(value: &impl Serialize) -> Result<String> {
+    let mut out = Vec::with_capacity(PRINTED);
+    finish(value.serialize(&mut Serializer::new(&mut out)), out)
+}
+
+/// Most results are shorter.
+const PRINTED: usize = 1024;
+
+fn finish(outcome: serde_json::Result<()>, out: Vec<u8>) -> Result<String> {
+    let internal = |why: String| Error::new(Code::Internal, format!("cannot print JSON: {why}"));
+    outcome.map_err(|why| internal(why.to_string()))?;
+    String::from_utf8(out).map_err(|why| internal(why.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,6 +247,15 @@ mod tests {
         assert_eq!(root.number("hostPort").unwrap(), Some(3));
         assert_eq!(root.section("ipam").unwrap().text("subnet").unwrap(), "x");
         assert!(root.refuse_twins().is_err());
+    }
+
+    #[test]
+    fn json_is_printed_as_go_does() {
+        let value = json!({"a": [2, {}], "b": "x\"y", "c": []});
+        assert_eq!(
+            pretty(&value).unwrap(),
+            "{\n    \"a\": [\n        2,\n        {}\n    ],\n    \"b\": \"x\\\"y\",\n    \"c\": []\n}"
+        );
     }
 
     #[test]

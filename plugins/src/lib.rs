@@ -20,7 +20,6 @@ mod lock;
 pub mod netns;
 pub mod nft;
 pub mod plugin;
-pub mod render;
 pub mod request;
 pub mod resource;
 pub mod result;

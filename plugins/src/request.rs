@@ -193,6 +193,19 @@ impl Request {
         }
     }
 
+    /// Reduces a previous result to what belongs to the interface of this request. Later plugins of the chain may have added
+    /// interfaces and addresses of their own. All interfaces are dropped, because the declaration lists its own.
+    pub fn keep_own(&self, result: &mut Outcome) {
+        let interfaces = std::mem::take(&mut result.interfaces);
+        let is_own = |index: i64| {
+            let listed = usize::try_from(index).ok().and_then(|index| interfaces.get(index));
+            listed.is_some_and(|it| it.name == self.attachment.interface && !it.sandbox.is_empty())
+        };
+        if self.command != Command::Add {
+            result.ips.retain(|ip| ip.interface.is_none_or(is_own));
+        }
+    }
+
     /// What `CNI_ARGS` asks for.
     ///
     /// # Errors

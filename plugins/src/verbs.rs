@@ -5,11 +5,12 @@ use crate::attachment::Attachment;
 use crate::declaration::{Addresses, Declaration, Part, Plugin, Undo};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Side};
-use crate::render::{Json, Members};
+use crate::json::{compact, pretty};
 use crate::request::{Command, Environment, Request};
 use crate::result::{Interface, Ip, Outcome};
 use crate::version::{self, Version};
 use rustix::io::Errno;
+use serde::Serialize;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitCode;
@@ -19,11 +20,16 @@ pub fn run<P: Plugin>() -> ExitCode {
     let environment = Environment::of_process();
     match environment.command.as_str() {
         "" => answer(std::io::stderr().as_fd(), &about(P::NAME), ExitCode::SUCCESS),
-        "VERSION" => answer(std::io::stdout().as_fd(), &versions(), ExitCode::SUCCESS),
-        _ => match serve::<P>(environment) {
-            Ok(text) => answer(std::io::stdout().as_fd(), &text, ExitCode::SUCCESS),
-            Err(error) => answer(std::io::stdout().as_fd(), &refusal(&error), ExitCode::FAILURE),
-        },
+        "VERSION" => report(versions()),
+        _ => report(serve::<P>(environment)),
+    }
+}
+
+fn report(outcome: Result<String>) -> ExitCode {
+    let stdout = std::io::stdout();
+    match outcome {
+        Ok(text) => answer(stdout.as_fd(), &text, ExitCode::SUCCESS),
+        Err(error) => answer(stdout.as_fd(), &pretty(&error).unwrap_or_default(), ExitCode::FAILURE),
     }
 }
 
@@ -47,19 +53,19 @@ fn about(name: &str) -> String {
     format!("CNI {name} plugin tare {number}\nCNI protocol versions supported: {spellings}\n")
 }
 
-/// One line, as the Go plugins print it; callers probe every plugin with this before each `ADD`.
-fn versions() -> String {
-    let newest = Version::NEWEST.text();
-    format!("{{\"cniVersion\":\"{newest}\",\"supportedVersions\":[{}]}}\n", version::spellings(","))
+/// The output of `VERSION`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Versions {
+    cni_version: &'static str,
+    supported_versions: [&'static str; version::ALL.len()],
 }
 
-fn refusal(error: &Error) -> String {
-    Members::default()
-        .number("code", Some(i64::from(error.code)))
-        .text("msg", &error.msg)
-        .text("details", &error.details)
-        .object()
-        .pretty()
+/// Returns one line, as the Go plugins print it. Callers run `VERSION` before each `ADD`.
+fn versions() -> Result<String> {
+    let supported_versions = version::ALL.map(|(_, text)| text);
+    let text = compact(&Versions { cni_version: Version::NEWEST.text(), supported_versions })?;
+    Ok(text + "\n")
 }
 
 fn serve<P: Plugin>(environment: Environment) -> Result<String> {
@@ -70,7 +76,7 @@ fn serve<P: Plugin>(environment: Environment) -> Result<String> {
     let request = Request::read(environment, input)?;
     let mut host = Host::open(&request)?;
     match request.command {
-        Command::Add => return add::<P>(&request, &mut host).map(|json| json.pretty()),
+        Command::Add => return add::<P>(&request, &mut host),
         Command::Del => del::<P>(&request, &mut host),
         Command::Check => check::<P>(&request, &mut host),
         Command::Gc => gc::<P>(&request, &mut host),
@@ -80,7 +86,7 @@ fn serve<P: Plugin>(environment: Environment) -> Result<String> {
 }
 
 /// The lease first, then the parts in order. Whatever fails, all that this call made is undone, the lease last.
-fn add<P: Plugin>(request: &Request, host: &mut Host) -> Result<Json> {
+fn add<P: Plugin>(request: &Request, host: &mut Host) -> Result<String> {
     let config = P::read(request)?;
     let ipam = P::ipam(request)?;
     let so_far = ipam.add(request)?;
@@ -92,13 +98,13 @@ fn add<P: Plugin>(request: &Request, host: &mut Host) -> Result<Json> {
     made
 }
 
-fn make(request: &Request, host: &mut Host, declaration: Declaration) -> Result<Json> {
+fn make(request: &Request, host: &mut Host, declaration: Declaration) -> Result<String> {
     let mut done: Vec<&Part> = Vec::new();
     let made = make_each(&declaration, host, &mut done).and_then(|()| {
         let mut outcome = declaration.outcome.clone();
         outcome.ips.extend(list_addresses(&declaration, host)?);
         outcome.interfaces.splice(0..0, list_interfaces(&declaration, request, host)?);
-        outcome.render(request.version)
+        outcome.print(request.version)
     });
     if made.is_err() {
         for part in done.iter().rev() {

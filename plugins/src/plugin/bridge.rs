@@ -234,7 +234,7 @@ fn read_backend(request: &Request, root: &Section<'_>) -> Result<Backend> {
 /// The result of IPAM, on this interface, with the gateways and routes that the bridge adds to it.
 fn complete(config: &Config, request: &Request, mut outcome: Outcome) -> Outcome {
     outcome.dns.overlay(config.dns.clone());
-    outcome.keep_only_of(request);
+    request.keep_own(&mut outcome);
     for ip in &mut outcome.ips {
         ip.interface = Some(CONTAINER_INTERFACE);
         if config.gateway != Gateway::No && ip.gateway.is_none() {
@@ -253,7 +253,7 @@ fn complete(config: &Config, request: &Request, mut outcome: Outcome) -> Outcome
 fn default_route(outcome: &Outcome, family: Family) -> Option<Route> {
     let dst = family.everything();
     let gateway = outcome.gateway(family)?;
-    let is_one = |route: &Route| route.dst == dst && (route.gw.is_some() || route.placement() == [None; 3]);
+    let is_one = |route: &Route| route.dst == dst && (route.gw.is_some() || route.is_plain());
     let given = outcome.routes.iter().any(is_one);
     (!given).then(|| Route::new(dst, Some(gateway)))
 }

@@ -52,7 +52,7 @@ impl Plugin for HostDevice {
             reported: reported.map(|listed| listed.mac.clone()),
             was_up: Cell::new(false),
         };
-        outcome.keep_only_of(request);
+        request.keep_own(&mut outcome);
         outcome.ips.iter_mut().for_each(|ip| ip.interface = Some(0));
         if request.command == Command::Add {
             outcome.dns = config.dns.clone();

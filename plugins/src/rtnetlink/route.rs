@@ -112,8 +112,8 @@ impl Settlement<'_> {
 }
 
 fn put_route(w: &mut Attributes, index: u32, route: &result::Route) {
-    let [priority, table, scope] =
-        route.placement().map(|value| value.and_then(|value| u32::try_from(value).ok()));
+    let [priority, table, scope] = [route.priority, route.table, route.scope]
+        .map(|value| value.and_then(|value| u32::try_from(value).ok()));
     let scope = scope.and_then(|scope| u8::try_from(scope).ok());
     let scope =
         scope.unwrap_or(if route.gw.is_some() || route.dst.family() == Family::V6 { 0 } else { SCOPE_LINK });
