@@ -10,8 +10,8 @@ use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process_group, waitid}
 use std::ffi::CString;
 use std::os::unix::ffi::OsStringExt;
 use tare_plan::step::{Hook, HookEnvironment};
-use tare_sys::clone::{Clone, Spawned, spawn};
-use tare_sys::exec::{Strings, exec};
+use tare_sys::clone::{Clone, Program, Spawned, spawn_program};
+use tare_sys::exec::Strings;
 
 /// A hook with everything that running it needs, so that running it allocates nothing.
 pub(crate) struct PreparedHook {
@@ -79,7 +79,8 @@ pub(crate) fn run(
 ) -> Result<(), Fault> {
     let environment = hook.environment.as_ref().or(container).ok_or(Fault::new(Call::Hook, Errno::INVAL))?;
     rustix::fs::seek(state, SeekFrom::Start(0)).during(Call::Hook)?;
-    let child = spawn(Clone::default(), || become_hook(hook, state, environment)).during(Call::Clone)?;
+    let program = Program { path: &hook.path, arguments: &hook.arguments, environment, stdin: state };
+    let child = spawn_program(Clone::default(), program).during(Call::Clone)?;
     if !ends_in_time(&child, hook.timeout_seconds)? {
         // The hook leads a process group of its own, so that what it started goes with it.
         let _ = kill_process_group(child.pid, Signal::KILL);
@@ -89,25 +90,6 @@ pub(crate) fn run(
     match reap(&child)? {
         0 => Ok(()),
         status => Err(Fault::new(Call::Hook, Errno::IO).detail(status)),
-    }
-}
-
-/// In the new process: becomes the hook's program, or returns the exit code that a shell would give.
-fn become_hook(hook: &PreparedHook, state: BorrowedFd<'_>, environment: &Strings) -> i32 {
-    let prepared = rustix::process::setpgid(None, None)
-        .and_then(|()| rustix::process::set_parent_process_death_signal(Some(Signal::KILL)))
-        .and_then(|()| rustix::stdio::dup2_stdin(state));
-    if prepared.is_err() {
-        return 126;
-    }
-    tare_sys::signals::reset();
-    // What the runtime's caller had open by mistake is not for hooks either.
-    if tare_sys::descriptors::close_range_on_exec(3, u32::MAX).is_err() {
-        return 126;
-    }
-    match exec(&hook.path, &hook.arguments, environment) {
-        Errno::NOENT => 127,
-        _ => 126,
     }
 }
 

@@ -19,7 +19,7 @@ use nix::sys::socket::{MsgFlags, recv, send};
 use nix::unistd::{Pid, getppid};
 use serde_json::{Map, Value, json};
 use std::os::fd::RawFd;
-use tare_sys::clone::{Clone, spawn};
+use tare_sys::clone::{Clone, fork};
 
 /// A field of a message as it came: a number, or bytes.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ fn restore(socket: RawFd, options: &Fields) {
     assert_eq!(one(options, 26), 1, "the process has to be a sibling");
     mount_in_work(one(options, 17));
     let how = Clone { flags: nix::libc::CLONE_PARENT as u64, cgroup: None };
-    let restored = spawn(how, || {
+    let restored = fork(how, || {
         loop {
             nix::unistd::pause();
         }

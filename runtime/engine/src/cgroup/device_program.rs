@@ -42,7 +42,8 @@ mod tests {
     use tare_plan::create::create;
     use tare_plan::host::{CgroupVersion, Hierarchy, Host};
     use tare_plan::step::{EnterRoot, ParentStep, ProgramInstruction, Slot};
-    use tare_sys::clone::{Clone, spawn};
+    use tare_sys::clone::{Clone, Program, spawn_program};
+    use tare_sys::exec::Strings;
 
     /// The program of these rules.
     fn program(rules: &str) -> Vec<ProgramInstruction> {
@@ -132,18 +133,20 @@ mod tests {
         }
     }
 
-    /// Whether a process that is born in the cgroup can open the kernel's log and the null device.
+    /// Whether a process that starts in the cgroup can open the kernel's log and the null device.
     fn can_open(cgroup: &OwnedFd) -> (bool, bool) {
-        let log = std::ffi::CString::new("/dev/kmsg").unwrap();
-        let opens = |path: &std::ffi::CStr| {
-            rustix::fs::open(path, rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())
+        // `exec` with a redirection alone would end the shell where it fails; a subshell takes that.
+        let script = c"exec 2</dev/null; opens=0; (exec 3</dev/kmsg) && opens=1; (exec 3</dev/null) && opens=$((opens + 2)); exit $opens";
+        let arguments = Strings::new([c"sh", c"-c", script].map(std::ffi::CStr::to_owned).to_vec());
+        let (environment, null) = (Strings::new(Vec::new()), std::fs::File::open("/dev/null").unwrap());
+        let program = Program {
+            path: c"/bin/sh",
+            arguments: &arguments,
+            environment: &environment,
+            stdin: null.as_fd(),
         };
         let how = Clone { cgroup: Some(cgroup.as_fd()), ..Clone::default() };
-        let child = spawn(how, || {
-            let log = i32::from(opens(&log).is_ok());
-            log | i32::from(opens(c"/dev/null").is_ok()) << 1
-        })
-        .unwrap();
+        let child = spawn_program(how, program).unwrap();
         let status = waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED).unwrap().unwrap();
         let code = status.exit_status().unwrap();
         (code & 1 != 0, code & 2 != 0)

@@ -18,7 +18,7 @@ use rustix::net::SendFlags;
 use std::ffi::CStr;
 use tare_plan::spec::NamespaceKind;
 use tare_plan::step::Reach;
-use tare_sys::clone::{Clone, spawn};
+use tare_sys::clone::{Clone, fork};
 use tare_sys::descriptors::close_range;
 
 /// The longest request: how far, and a path with its end.
@@ -41,7 +41,7 @@ pub(crate) fn make() -> Result<LockedMountNs, Fault> {
     let (mounts, _holder) = locked_mount_ns()?;
     let (here, there) = channel::pair()?;
     let other_end = here.as_raw_fd().cast_unsigned();
-    let copier = spawn(Clone::default(), move || serve(&mounts, &there, other_end)).during(Call::Clone)?;
+    let copier = fork(Clone::default(), move || serve(&mounts, &there, other_end)).during(Call::Clone)?;
     Ok(LockedMountNs { channel: here, _copier: Child::of(copier) })
 }
 
@@ -51,7 +51,7 @@ fn locked_mount_ns() -> Result<(MountNs, Child), Fault> {
     let other_end = here.as_raw_fd().cast_unsigned();
     let flags = [NamespaceKind::User, NamespaceKind::Mount].map(|kind| kind.clone_flag().cast_unsigned());
     let how = Clone { flags: u64::from(flags[0] | flags[1]), cgroup: None };
-    let spawned = spawn(how, move || hold(there, other_end)).during(Call::Clone)?;
+    let spawned = fork(how, move || hold(there, other_end)).during(Call::Clone)?;
     let pid = spawned.pid.as_raw_nonzero();
     // The channel stays open until the files are: the holder ends with it.
     let (holder, _channel) = (Child::of(spawned), here);
@@ -111,39 +111,5 @@ impl LockedMountNs {
             None if got == 4 => Err(Fault::new(Call::OpenTree, Errno::from_raw_os_error(refused))),
             None => Err(Fault::new(Call::Peer, Errno::PIPE)),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};
-    use tare_sys::mount_attr::{Change, Depth, mount_setattr};
-
-    #[test]
-    fn a_copy_keeps_what_the_host_forbids() {
-        if !rustix::process::geteuid().is_root() {
-            crate::tell_skipped("a_copy_keeps_what_the_host_forbids: it needs root");
-            return;
-        }
-        // A namespace of this thread's own, which goes with it.
-        tare_sys::namespace::unshare(NamespaceKind::Mount.clone_flag()).unwrap();
-        mount_change(c"/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
-        let place = std::env::temp_dir().join(format!("tare-view-{}", std::process::id()));
-        std::fs::create_dir(&place).unwrap();
-        mount(c"test", &place, c"tmpfs", MountFlags::RDONLY | MountFlags::NODEV, None).unwrap();
-        let path = std::ffi::CString::new(place.to_str().unwrap()).unwrap();
-        let copy = make().unwrap().copy(&path, Reach::One).unwrap();
-        let missing = make().unwrap().copy(c"/no/such/path", Reach::One).unwrap_err();
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        let own = open_tree(CWD, path.as_c_str(), flags).unwrap();
-        let clear = |bits| Change { clear: bits, ..Change::default() };
-        for bits in [libc::MOUNT_ATTR_RDONLY, libc::MOUNT_ATTR_NODEV] {
-            assert_eq!(mount_setattr(copy.as_fd(), c"", Depth::One, clear(bits)), Err(Errno::PERM));
-            assert_eq!(mount_setattr(own.as_fd(), c"", Depth::One, clear(bits)), Ok(()));
-        }
-        assert_eq!(missing.errno, Errno::NOENT);
-        unmount(&place, UnmountFlags::DETACH).unwrap();
-        std::fs::remove_dir(place).unwrap();
     }
 }

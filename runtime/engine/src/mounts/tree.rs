@@ -17,7 +17,7 @@ use rustix::mount::{
 };
 use tare_plan::spec::NamespaceKind;
 use tare_plan::step::{Attributes, Device, Expect, Locks, Nursery, Owner, Reach, Source};
-use tare_sys::clone::{Clone, spawn};
+use tare_sys::clone::{Clone, fork};
 
 /// Copies a tree. The path is looked up once; what is checked is what is copied.
 pub(crate) fn clone(step: &Source, slots: &Slots) -> Result<OwnedFd, Fault> {
@@ -115,7 +115,7 @@ fn copy_node(place: BorrowedFd<'_>) -> Result<OwnedFd, Fault> {
 fn copy_in_namespace(place: OwnedFd) -> Result<OwnedFd, Fault> {
     let (here, there) = channel::pair()?;
     let flags = u64::from(NamespaceKind::Mount.clone_flag().cast_unsigned());
-    let copier = spawn(Clone { flags, cgroup: None }, move || {
+    let copier = fork(Clone { flags, cgroup: None }, move || {
         let told = match attach_and_copy(place.as_fd()) {
             Ok(tree) => channel::send_descriptor(there.as_fd(), b"tree", tree.as_fd()),
             Err(fault) => {

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tare_plan::spec::NamespaceKind;
 use tare_plan::step::{InitStep, Planned, Spawn};
-use tare_sys::clone::{Clone, Spawned, spawn};
+use tare_sys::clone::{Clone, Spawned, fork};
 
 /// What init is born with.
 pub(crate) struct Birth<'plan> {
@@ -27,7 +27,7 @@ pub(crate) fn init(step: &Spawn, birth: Birth<'_>) -> Result<Child, Fault> {
     let cgroup = step.cgroup.map(|slot| birth.slots.copy_of(slot)).transpose()?;
     let how = Clone { flags: step.namespaces, cgroup: cgroup.as_ref().map(AsFd::as_fd) };
     let spawned = if step.join.is_empty() && step.time.is_none() && step.enter.is_none() {
-        spawn(how, move || init::run(birth.column, birth.kit, birth.slots)).during(Call::Clone)?
+        fork(how, move || init::run(birth.column, birth.kit, birth.slots)).during(Call::Clone)?
     } else {
         by_way_of_joiner(step, how, birth)?
     };
@@ -37,8 +37,7 @@ pub(crate) fn init(step: &Spawn, birth: Birth<'_>) -> Result<Child, Fault> {
 /// Makes a process that enters namespaces and then makes init as a child of this one, its sister.
 fn by_way_of_joiner(step: &Spawn, how: Clone<'_>, birth: Birth<'_>) -> Result<Spawned, Fault> {
     let (here, there) = channel::pair()?;
-    let joiner =
-        spawn(Clone::default(), move || join(step, how, birth, there.as_fd())).during(Call::Clone)?;
+    let joiner = fork(Clone::default(), move || join(step, how, birth, there.as_fd())).during(Call::Clone)?;
     let told = receive_spawned(here.as_fd(), joiner.pidfd.as_fd());
     channel::retry(|| waitid(WaitId::PidFd(joiner.pidfd.as_fd()), WaitIdOptions::EXITED))
         .during(Call::Wait)?;
@@ -77,7 +76,7 @@ fn make_sister(step: &Spawn, how: Clone<'_>, birth: Birth<'_>) -> Result<Spawned
         rustix::io::write(&file, offsets.as_bytes()).during(Call::Write)?;
     }
     let how = Clone { flags: how.flags | libc::CLONE_PARENT as u64, ..how };
-    spawn(how, move || init::run(birth.column, birth.kit, birth.slots)).during(Call::Clone)
+    fork(how, move || init::run(birth.column, birth.kit, birth.slots)).during(Call::Clone)
 }
 
 /// Hears from the joiner. Its sister has copies of the joiner's descriptors, so that a joiner that was killed is known by its

@@ -15,7 +15,7 @@ use tare_plan::place::Place;
 use tare_plan::plan::Plan;
 use tare_plan::spec::NamespaceKind;
 use tare_plan::step::{InitStep, ParentStep, Planned, Signal as Message, Slot};
-use tare_sys::clone::{Clone, spawn};
+use tare_sys::clone::{Clone, fork};
 use tests::eventually;
 
 /// The numbers of the system calls in which the blocking steps wait.
@@ -122,7 +122,7 @@ fn creating(stage: &Stage, plan: &Plan) -> Pid {
             1
         }
     };
-    Pid::from_raw(spawn(Clone::default(), create).unwrap().pid.as_raw_nonzero().get())
+    Pid::from_raw(fork(Clone::default(), create).unwrap().pid.as_raw_nonzero().get())
 }
 
 fn children(pid: Pid) -> impl Iterator<Item = Pid> {

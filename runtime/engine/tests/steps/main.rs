@@ -21,7 +21,7 @@ use rustix::fd::AsFd;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::process::ExitCode;
 use std::time::Instant;
-use tare_sys::clone::{Clone, spawn};
+use tare_sys::clone::{Clone, fork};
 
 const TESTS: &[(&str, fn())] = &[
     ("failing::any_step_of_a_plain_root_leaves_nothing", failing::plain_root),
@@ -64,7 +64,7 @@ fn passes(test: fn()) -> bool {
         test();
         0
     };
-    let child = spawn(Clone::default(), run).unwrap();
+    let child = fork(Clone::default(), run).unwrap();
     let status = waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED).unwrap().unwrap();
     status.exit_status() == Some(0)
 }
