@@ -6,7 +6,7 @@ use crate::draft::Draft;
 use crate::labels;
 use crate::mappings::lines;
 use crate::place::Place;
-use crate::spec::{IdMapping, NamespaceKind, PersonalityDomain};
+use crate::spec::{IdMapping, NamespaceKind, PersonalityDomain, SysctlName};
 use crate::step::{InitStep, MapIds, MapWriter, MoveNetDevice, ParentStep, Signal, Slot, Spawn};
 use std::fmt::Write;
 
@@ -166,7 +166,9 @@ pub(crate) fn seal_cgroups(draft: &mut Draft, context: &Context<'_>) {
 pub(crate) fn sysctls(draft: &mut Draft, context: &Context<'_>) {
     for (name, value) in &context.spec.linux.sysctl {
         let place = Place::keyed("linux.sysctl#", name);
-        let path = draft.inside(&name.replace('.', "/"), place);
+        // The check refused names that do not parse.
+        let Some(name) = SysctlName::parse(name) else { continue };
+        let path = draft.inside(&name.path(), place);
         let value = draft.text(value, place);
         draft.init(InitStep::Sysctl { path, value }, place);
     }

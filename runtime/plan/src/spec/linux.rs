@@ -60,16 +60,6 @@ impl Linux {
     }
 }
 
-/// The path of a kernel parameter below /proc/sys, component by component, as sysctl(8) reads its name: the separator
-/// that comes first is the one that separates, and the other one stands for it within a component.
-pub fn sysctl_components(name: &str) -> Vec<String> {
-    let slashes = name.chars().find(|letter| matches!(letter, '.' | '/')) == Some('/');
-    let separator = if slashes { '/' } else { '.' };
-    name.split(separator)
-        .map(|component| if slashes { component.to_owned() } else { component.replace('/', ".") })
-        .collect()
-}
-
 object! {
     /// A namespace to make or to join (config-linux.md, Namespaces).
     pub struct Namespace {
@@ -283,25 +273,5 @@ vocabulary! {
         Linux = "LINUX",
         /// uname(2) shows a 32-bit CPU.
         Linux32 = "LINUX32",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::sysctl_components;
-
-    #[test]
-    fn the_first_separator_of_a_kernel_parameter_separates() {
-        assert_eq!(sysctl_components("net.ipv4.ip_forward"), ["net", "ipv4", "ip_forward"]);
-        assert_eq!(sysctl_components("net/ipv4/ip_forward"), ["net", "ipv4", "ip_forward"]);
-        assert_eq!(
-            sysctl_components("net/ipv4/conf/eth0.1/forwarding"),
-            ["net", "ipv4", "conf", "eth0.1", "forwarding"]
-        );
-        assert_eq!(
-            sysctl_components("net.ipv4.conf.eth0/1.forwarding"),
-            ["net", "ipv4", "conf", "eth0.1", "forwarding"]
-        );
-        assert_eq!(sysctl_components("x"), ["x"]);
     }
 }

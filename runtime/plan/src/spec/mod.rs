@@ -13,6 +13,7 @@ mod process;
 mod resources;
 mod seccomp;
 mod spelling;
+mod sysctl;
 mod values;
 
 pub use check::{Checked, CheckedProcess, check, check_process, check_resources};
@@ -23,7 +24,6 @@ pub use ids::{Gid, Uid};
 pub use linux::{
     Device, DeviceKind, IdMapping, IntelRdt, Linux, MemoryPolicy, MemoryPolicyFlag, MemoryPolicyMode,
     Namespace, NamespaceKind, NetDevice, Personality, PersonalityDomain, Propagation, TimeOffset,
-    sysctl_components,
 };
 pub use mistake::Mistake;
 pub use process::{
@@ -35,6 +35,7 @@ pub use resources::{
     ThrottleDevice, Verdict, WeightDevice,
 };
 pub use seccomp::{Action, Arch, ArgCondition, Operator, Seccomp, SeccompFlag, SyscallNames, SyscallRule};
+pub(crate) use sysctl::SysctlName;
 
 /// A config.json as it was read.
 #[derive(Debug, Clone, PartialEq)]

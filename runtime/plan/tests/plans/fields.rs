@@ -494,6 +494,19 @@ fn a_container_without_a_mount_namespace_brings_its_root_back_from_one() {
     );
 }
 
+/// sysctl.d(5): dots are part of a name after a slash, and slashes stand for them after a dot.
+#[test]
+fn a_sysctl_of_a_vlan_interface_is_written_to_that_interfaces_file() {
+    for name in ["net/ipv4/conf/eth0.100/forwarding", "net.ipv4.conf.eth0/100.forwarding"] {
+        let changes = json!({ "linux": {
+            "namespaces": [{ "type": "mount" }, { "type": "network" }], "sysctl": { name: "1" }
+        } });
+        let steps = steps(&changes, &rich(Cgroups::V2), "linux.sysctl");
+        assert_eq!(steps.len(), 1);
+        assert!(steps[0].contains("net/ipv4/conf/eth0.100/forwarding"), "{steps:?}");
+    }
+}
+
 #[test]
 fn a_user_namespace_needs_a_mount_namespace() {
     let mapping = json!([{ "containerID": 0, "hostID": 1000, "size": 1 }]);

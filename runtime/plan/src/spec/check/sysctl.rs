@@ -1,9 +1,10 @@
-//! Checks of kernel parameters: only those that belong to a namespace of the container may be set.
+//! Checks of kernel parameters: a container sets only those that a namespace of its own has (namespaces(7)).
 
 use crate::spec::mistake::{Place, Report};
-use crate::spec::{NamespaceKind, Spec, sysctl_components};
+use crate::spec::sysctl::SysctlName;
+use crate::spec::{NamespaceKind, Spec};
 
-/// The parameters of System V IPC; those of POSIX message queues stand below fs.mqueue.
+/// The parameters of System V IPC (ipc_namespaces(7)); those of POSIX message queues are below fs.mqueue.
 const IPC: [&str; 8] = [
     "kernel.msgmax",
     "kernel.msgmnb",
@@ -23,46 +24,34 @@ pub(super) fn check(spec: &Spec, at: &Place<'_>, report: &mut Report) {
     }
 }
 
-/// The messages are runc's, which callers know.
+/// Returns why a parameter can't be set. The messages are runc's, which callers know.
 fn allowed(spec: &Spec, name: &str, value: &str) -> Result<(), String> {
-    let components = sysctl_components(name);
-    let odd = |component: &String| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.@:".contains(&byte);
-        component.is_empty() || component == "." || component == ".." || !component.bytes().all(plain)
-    };
-    if components.iter().any(odd) {
+    let Some(name) = SysctlName::parse(name) else {
         return Err(format!("sysctl {name:?} is not the name of a kernel parameter"));
+    };
+    let dotted = name.dotted();
+    let is_ipc = IPC.contains(&dotted.as_str()) || dotted.starts_with("fs.mqueue.");
+    if is_ipc && !spec.linux.has(NamespaceKind::Ipc) {
+        return Err(format!("sysctl {dotted:?} is not allowed in the hosts ipc namespace"));
     }
-    let dotted = components.join(".");
-    let ours = |kind| spec.linux.has(kind);
-    match components.first().map(String::as_str) {
-        _ if IPC.contains(&dotted.as_str()) || dotted.starts_with("fs.mqueue.") => {
-            let refused = || format!("sysctl {dotted:?} is not allowed in the hosts ipc namespace");
-            ours(NamespaceKind::Ipc).then_some(()).ok_or_else(refused)
-        }
-        Some("net") => {
-            let refused = || format!("sysctl {dotted:?} not allowed in host network namespace");
-            ours(NamespaceKind::Network).then_some(()).ok_or_else(refused)
-        }
-        _ if ours(NamespaceKind::Uts) => names(spec, &dotted, value),
-        _ => Err(separate(&dotted)),
+    let is_net = name.family() == "net";
+    if is_net && !spec.linux.has(NamespaceKind::Network) {
+        return Err(format!("sysctl {dotted:?} not allowed in host network namespace"));
     }
+    if is_ipc || is_net { Ok(()) } else { uts(spec, &dotted, value) }
 }
 
-/// The names of a uts namespace, as far as no property of their own sets them.
-fn names(spec: &Spec, dotted: &str, value: &str) -> Result<(), String> {
+/// The two names of a UTS namespace. Each has a property of its own in config.json, which takes precedence.
+fn uts(spec: &Spec, dotted: &str, value: &str) -> Result<(), String> {
     let conflict =
-        |field| format!("sysctl {dotted:?} is not allowed as it conflicts with the OCI {field:?} field");
+        |field| Err(format!("sysctl {dotted:?} is not allowed as it conflicts with the OCI {field:?} field"));
+    let has_uts = spec.linux.has(NamespaceKind::Uts);
     match dotted {
-        "kernel.domainname" => match spec.domainname.as_deref() {
-            Some(domainname) if domainname != value => Err(conflict("domainname")),
+        "kernel.domainname" if has_uts => match spec.domainname.as_deref() {
+            Some(domainname) if domainname != value => conflict("domainname"),
             _ => Ok(()),
         },
-        "kernel.hostname" => Err(conflict("hostname")),
-        _ => Err(separate(dotted)),
+        "kernel.hostname" if has_uts => conflict("hostname"),
+        _ => Err(format!("sysctl {dotted:?} is not in a separate kernel namespace")),
     }
-}
-
-fn separate(dotted: &str) -> String {
-    format!("sysctl {dotted:?} is not in a separate kernel namespace")
 }
