@@ -8,17 +8,17 @@ use anyhow::{Context as _, Result};
 
 use crate::config::Config;
 
-/// Where the payload lies inside a root file system of ours.
+/// The path of the payload in the root file system of an example.
 pub const PAYLOAD: &str = "/bin/payload";
 /// The directories of such a root file system.
 const DIRECTORIES: &[&str] = &["bin", "dev", "etc", "proc", "root", "run", "sys", "tmp", "var"];
 
-/// A root file system made of directories laid over each other.
+/// The layers of an overlay root file system.
 #[derive(Clone, Debug, Default)]
 pub struct Layers {
-    /// The read-only directories, topmost first; each absolute, or relative to the bundle.
+    /// The lower directories, topmost first; each absolute, or relative to the bundle.
     pub lower: Vec<String>,
-    /// Whether the container may write: into `upper/` of the bundle.
+    /// Whether there is a writable layer, `upper/` in the bundle.
     pub writable: bool,
 }
 
@@ -29,10 +29,10 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Makes the bundle's directory.
+    /// Creates the bundle's directory.
     ///
     /// # Errors
-    /// What the file system says, with the path.
+    /// The error of the file system, with the path.
     pub fn create(directory: &Path) -> Result<Self> {
         make(directory)?;
         Ok(Self { directory: directory.canonicalize()? })
@@ -44,20 +44,20 @@ impl Bundle {
         &self.directory
     }
 
-    /// A directory inside the bundle, made when missing.
+    /// Creates a directory in the bundle, if it is missing.
     ///
     /// # Errors
-    /// What the file system says, with the path.
+    /// The error of the file system, with the path.
     pub fn directory(&self, name: &str) -> Result<PathBuf> {
         let path = self.directory.join(name);
         make(&path)?;
         Ok(path)
     }
 
-    /// Fills the named directory of the bundle with a root file system that holds the payload and nothing else.
+    /// Creates a root file system with only the payload in a directory of the bundle.
     ///
     /// # Errors
-    /// What the file system says, with the path.
+    /// The error of the file system, with the path.
     pub fn payload_root(&self, name: &str, payload: &Path) -> Result<PathBuf> {
         let root = self.directory(name)?;
         for directory in DIRECTORIES {
@@ -76,11 +76,11 @@ impl Bundle {
         Ok(root)
     }
 
-    /// Makes what an overlay root needs in the bundle (an empty `rootfs`, and `upper` and `work` when it is writable)
-    /// and names it in the configuration.
+    /// Creates the directories of an overlay root (an empty `rootfs`, and `upper` and `work` if it is writable) and adds its
+    /// annotations to the configuration.
     ///
     /// # Errors
-    /// What the file system says, with the path.
+    /// The error of the file system, with the path.
     pub fn overlay(&self, layers: &Layers, config: Config) -> Result<Config> {
         self.directory("rootfs")?;
         if !layers.writable {
@@ -94,7 +94,7 @@ impl Bundle {
     /// Writes `config.json`.
     ///
     /// # Errors
-    /// What the file system says, with the path.
+    /// The error of the file system, with the path.
     pub fn write(&self, config: &Config) -> Result<()> {
         put(&self.directory.join("config.json"), &format!("{:#}\n", config.value()))
     }

@@ -1,16 +1,16 @@
-//! The configuration: `config.json` as a builder, from Docker's defaults on.
+//! A builder of `config.json` that starts from Docker's defaults.
 //!
-//! It stays a JSON value, so that a caller can also make what a specification forbids: tests need wrong input too.
+//! It holds a JSON value, so that a test can also build what the specification forbids.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-/// The start of every configuration: mounts, devices, masked and read-only paths as Docker gives them, no capability.
+/// The start of every configuration: Docker's mounts, devices, masked and read-only paths, without capabilities.
 const BASE: &str = include_str!("data/base.json");
-/// Docker's default seccomp profile, as Docker Engine 28 resolves it for x86-64, kernel 4.8 or newer and its default
+/// Docker's default seccomp profile, as Docker Engine 28 resolves it for x86-64, Linux 4.8 or newer and its default
 /// capabilities.
 const SECCOMP: &str = include_str!("data/seccomp.json");
-/// The capabilities that Docker leaves a container.
+/// The default capabilities of a Docker container.
 pub const CAPABILITIES: &[&str] = &[
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
@@ -28,23 +28,23 @@ pub const CAPABILITIES: &[&str] = &[
     "CAP_AUDIT_WRITE",
 ];
 
-/// Annotation: the lower directories of an overlay root, topmost first, parted by colons; each absolute or relative
-/// to the bundle.
+/// Annotation: the lower directories of an overlay root, topmost first, colon-separated; each absolute or relative to the
+/// bundle.
 pub const OVERLAY_LOWER: &str = "org.tare.overlay.lower";
-/// Annotation: the writable directory of an overlay root; without it the root is read-only.
+/// Annotation: the upper directory of an overlay root; without it the root is read-only.
 pub const OVERLAY_UPPER: &str = "org.tare.overlay.upper";
-/// Annotation: the work directory that goes with the upper one, on the same file system.
+/// Annotation: the work directory of the upper one, on the same file system.
 pub const OVERLAY_WORK: &str = "org.tare.overlay.work";
 
-/// A `config.json` in the making. Each method changes one thing and gives the whole back.
+/// A `config.json`. Each method changes one thing and returns the whole.
 #[derive(Clone, Debug)]
 pub struct Config(Value);
 
 impl Config {
-    /// What `docker run` would write: its mounts, capabilities and seccomp profile.
+    /// The configuration of `docker run`: its mounts, capabilities and seccomp profile.
     ///
     /// # Errors
-    /// None but those of data built in, which a test reads.
+    /// Only errors in the built-in data, which a test excludes.
     pub fn docker() -> Result<Self> {
         let capabilities = json!(CAPABILITIES);
         let mut config = Self::plain()?;
@@ -54,10 +54,10 @@ impl Config {
         config.seccomp()
     }
 
-    /// The least that makes a contained process: no capability, no seccomp profile.
+    /// A minimal container: no capabilities, no seccomp profile.
     ///
     /// # Errors
-    /// None but those of data built in, which a test reads.
+    /// Only errors in the built-in data, which a test excludes.
     pub fn plain() -> Result<Self> {
         Ok(Self(serde_json::from_str(BASE).context("the built-in configuration")?))
     }
@@ -65,14 +65,14 @@ impl Config {
     /// Adds Docker's default seccomp profile.
     ///
     /// # Errors
-    /// None but those of data built in, which a test reads.
+    /// Only errors in the built-in data, which a test excludes.
     pub fn seccomp(self) -> Result<Self> {
         let profile: Value = serde_json::from_str(SECCOMP).context("the built-in seccomp profile")?;
         Ok(self.set("/linux/seccomp", profile))
     }
 
-    /// Puts a value at a place, given as a JSON pointer (RFC 6901); what is missing on the way is made. The index `-`
-    /// appends to an array.
+    /// Sets a value by its JSON pointer (RFC 6901), and creates missing objects and arrays on the way. The index `-` appends to
+    /// an array.
     #[must_use]
     pub fn set(mut self, pointer: &str, value: impl Into<Value>) -> Self {
         let path: Vec<String> =
@@ -81,7 +81,7 @@ impl Config {
         self
     }
 
-    /// Takes away what is at a place; nothing happens when nothing is there.
+    /// Removes the value at a JSON pointer, if there is one.
     #[must_use]
     pub fn remove(mut self, pointer: &str) -> Self {
         let Some((parent, key)) = pointer.rsplit_once('/') else { return self };
@@ -97,7 +97,7 @@ impl Config {
         self
     }
 
-    /// The program and its arguments.
+    /// Sets the program and its arguments.
     #[must_use]
     pub fn args<S: AsRef<str>>(self, words: &[S]) -> Self {
         let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
@@ -110,31 +110,31 @@ impl Config {
         self.set("/process/env/-", pair)
     }
 
-    /// The host name inside; needs a UTS namespace.
+    /// Sets the host name; needs a UTS namespace.
     #[must_use]
     pub fn hostname(self, name: &str) -> Self {
         self.set("/hostname", name)
     }
 
-    /// The memory limit in bytes.
+    /// Sets the memory limit in bytes.
     #[must_use]
     pub fn memory(self, limit_bytes: i64) -> Self {
         self.set("/linux/resources/memory/limit", limit_bytes)
     }
 
-    /// The largest number of processes and threads.
+    /// Sets the maximum number of tasks.
     #[must_use]
     pub fn pids(self, limit: i64) -> Self {
         self.set("/linux/resources/pids/limit", limit)
     }
 
-    /// The path of the control group, below the root of each hierarchy when it starts with a slash.
+    /// Sets the path of the cgroup, below the root of each hierarchy if it starts with a slash.
     #[must_use]
     pub fn cgroup(self, path: &str) -> Self {
         self.set("/linux/cgroupsPath", path)
     }
 
-    /// Takes the namespace of this kind off the list: the container then shares the runtime's.
+    /// Removes the namespace of this kind from the list: the container then shares that of the runtime.
     #[must_use]
     pub fn share(mut self, kind: &str) -> Self {
         if let Some(Value::Array(list)) = self.0.pointer_mut("/linux/namespaces") {
@@ -143,32 +143,32 @@ impl Config {
         self
     }
 
-    /// A new namespace of this kind.
+    /// Adds a new namespace of this kind.
     #[must_use]
     pub fn namespace(self, kind: &str) -> Self {
         self.share(kind).set("/linux/namespaces/-", json!({"type": kind}))
     }
 
-    /// Joins the namespace of this kind that the path names.
+    /// Joins an existing namespace of this kind.
     #[must_use]
     pub fn join(self, kind: &str, path: &str) -> Self {
         self.share(kind).set("/linux/namespaces/-", json!({"type": kind, "path": path}))
     }
 
-    /// A new user namespace in which container ids from 0 on are host ids from `first` on.
+    /// Adds a user namespace: container IDs from 0 are host IDs from `first`.
     #[must_use]
     pub fn map_users(self, first: u32, size: u32) -> Self {
         let mapping = json!([{"containerID": 0, "hostID": first, "size": size}]);
         self.namespace("user").set("/linux/uidMappings", mapping.clone()).set("/linux/gidMappings", mapping)
     }
 
-    /// Adds a mount after those there are, as the specification's object.
+    /// Adds a mount at the end, as the object of the specification.
     #[must_use]
     pub fn mount(self, mount: Value) -> Self {
         self.set("/mounts/-", mount)
     }
 
-    /// Adds an empty file system in memory.
+    /// Adds a tmpfs.
     #[must_use]
     pub fn tmpfs(self, destination: &str, options: &[&str]) -> Self {
         self.mount(
@@ -176,7 +176,7 @@ impl Config {
         )
     }
 
-    /// Adds a bind mount of a host path; with `rbind` among the options, of all that is mounted below it too.
+    /// Adds a bind mount of a host path; with `rbind` in the options a recursive one.
     #[must_use]
     pub fn bind(self, source: &str, destination: &str, options: &[&str]) -> Self {
         let kind = (!options.contains(&"rbind")).then_some("bind");
@@ -197,7 +197,7 @@ impl Config {
         self.set(&format!("/annotations/{}", key.replace('~', "~0").replace('/', "~1")), value)
     }
 
-    /// An overlay as the root file system, by the annotations that our runtime reads and others ignore.
+    /// Makes the root file system an overlay, by annotations that only tare reads.
     #[must_use]
     pub fn overlay(self, lower: &[String], writable: Option<(&str, &str)>) -> Self {
         let config = self.annotation(OVERLAY_LOWER, &lower.join(":"));
@@ -214,7 +214,7 @@ impl Config {
     }
 }
 
-/// The value with another put at the end of the path; objects and arrays are made on the way.
+/// Sets a value at the end of the path; missing objects and arrays are created.
 fn put(place: Value, path: &[String], value: Value) -> Value {
     let Some((key, rest)) = path.split_first() else { return value };
     match place {
@@ -247,21 +247,21 @@ mod tests {
     }
 
     #[test]
-    fn set_makes_what_is_missing_and_appends() {
+    fn set_creates_missing_values_and_appends() {
         let config = Config(json!({"a": [1]}));
         let config = config.set("/a/-", 2).set("/a/0", 0).set("/b/c~1d/-", "x");
         assert_eq!(*config.value(), json!({"a": [0, 2], "b": {"c/d": ["x"]}}));
     }
 
     #[test]
-    fn remove_takes_members_and_elements_and_ignores_the_rest() {
+    fn remove_removes_members_and_elements_and_ignores_missing_ones() {
         let config = Config(json!({"a": [1, 2], "b": 3}));
         let config = config.remove("/a/0").remove("/b").remove("/c/d");
         assert_eq!(*config.value(), json!({"a": [2]}));
     }
 
     #[test]
-    fn a_namespace_is_listed_once_however_often_it_is_named() {
+    fn a_namespace_is_listed_once() {
         let config =
             Config::plain().unwrap().namespace("user").join("user", "/proc/1/ns/user").share("network");
         let list = config.value()["linux"]["namespaces"].as_array().unwrap();

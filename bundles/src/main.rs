@@ -1,20 +1,21 @@
-//! The program: makes bundles, and plays the demo.
+//! The program `tare-bundle`: makes bundles and runs the demo.
 
 mod demo;
+mod manual;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use tare_bundle::bundle::Bundle;
 use tare_bundle::config::Config;
 use tare_bundle::example::{EXAMPLES, Example};
 
-/// Makes bundles that any OCI runtime can run.
+/// Make bundles for any OCI runtime
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "tare-bundle", version)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -22,38 +23,41 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// List the ready examples.
+    /// List the examples
     Examples,
-    /// Make a ready example in a directory.
+    /// Make the bundle of an example
     Example {
-        /// Which one.
+        /// Name of the example
         name: String,
-        /// Where.
+        /// Directory of the bundle; created if missing
         directory: PathBuf,
-        /// The program to put inside, by default the one beside this.
+        /// Program inside the container. Default: tare-payload next to this program
         #[arg(long)]
         payload: Option<PathBuf>,
     },
-    /// Play the demo: two containers on one bridge, a published port, and nothing left. Needs root.
+    /// Run the demo: two containers on one bridge and a published port; needs root
     Demo(demo::Options),
-    /// Make a bundle of a root file system.
+    /// Make a bundle from a root file system
     New {
-        /// Where.
+        /// Directory of the bundle; created if missing
         directory: PathBuf,
-        /// The root file system.
+        /// Root file system
         #[arg(long)]
         root: PathBuf,
-        /// The program to run and its arguments.
+        /// Program and its arguments
         #[arg(last = true, required = true)]
         args: Vec<String>,
     },
+    /// Print the man page
+    #[command(hide = true)]
+    Man,
 }
 
 fn main() -> ExitCode {
     match run(Arguments::parse().verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody is left to tell when standard error is closed.
+            // When standard error is closed, the exit code has to do.
             let _ = writeln!(std::io::stderr(), "tare-bundle: {error:#}");
             ExitCode::FAILURE
         }
@@ -64,7 +68,7 @@ fn run(verb: Verb) -> Result<()> {
     match verb {
         Verb::Examples => list(),
         Verb::Example { name, directory, payload } => {
-            let payload = payload.map_or_else(beside, Ok)?;
+            let payload = payload.map_or_else(installed_payload, Ok)?;
             Example::named(&name)?.make(&directory, &payload).map(drop)
         }
         Verb::Demo(options) => demo::play(&options),
@@ -73,6 +77,7 @@ fn run(verb: Verb) -> Result<()> {
             let config = Config::docker()?.set("/root/path", root.to_string_lossy().into_owned()).args(&args);
             Bundle::create(&directory)?.write(&config)
         }
+        Verb::Man => manual::print(Arguments::command()),
     }
 }
 
@@ -84,7 +89,7 @@ fn list() -> Result<()> {
     Ok(())
 }
 
-/// The payload as it is built and installed: next to this program.
-fn beside() -> Result<PathBuf> {
+/// The payload next to this program, where it is built and installed.
+fn installed_payload() -> Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name("tare-payload"))
 }

@@ -1,7 +1,6 @@
-//! Networks: runs the plugins of a CNI network configuration list, as section 4 of the CNI specification has it.
+//! Runs the plugins of a CNI network configuration list (CNI specification, section 4).
 //!
-//! The plugins are programs found along a path. The result of an ADD is kept in a file, from which CHECK and DEL
-//! take their `prevResult`. Named networks, which store lists, will be built on [`List`].
+//! Plugins are looked up along a path. The result of ADD is kept in a file: CHECK and DEL take their `prevResult` from it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,11 +8,12 @@ use std::io::{Read, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -24,45 +24,45 @@ use serde_json::{Map, Value, json};
 pub struct List {
     /// The network's name.
     pub name: String,
-    /// The version of the specification that the plugins are spoken to in.
+    /// The version of the specification (`cniVersion`).
     pub version: String,
     /// Whether CHECK does nothing.
     pub disable_check: bool,
     /// Each plugin's own configuration.
     pub plugins: Vec<Map<String, Value>>,
-    /// The list as it was written, to be kept beside results.
+    /// The list as it was written, for the kept result.
     pub source: Vec<u8>,
 }
 
-/// What is to be connected: one interface of one container.
+/// An attachment: one interface of one container.
 #[derive(Clone, Debug)]
 pub struct Attachment {
-    /// The container's id.
+    /// The container ID.
     pub container: String,
-    /// The path of its network namespace; empty when it is gone, which only DEL accepts.
+    /// The path of its network namespace; empty if it no longer exists, which only DEL accepts.
     pub namespace: String,
     /// The name of the interface inside.
     pub interface: String,
-    /// `CNI_ARGS`: pairs for the plugins.
+    /// `CNI_ARGS`, as pairs.
     pub args: BTreeMap<String, String>,
-    /// Capability arguments, such as `portMappings`; a plugin gets those whose capability it declares.
+    /// Capability arguments, such as `portMappings`. A plugin gets those that it declares.
     pub capabilities: Map<String, Value>,
 }
 
-/// Where plugins are found and results are kept, and the network namespace that is the host.
+/// The directories of plugins and results, and the host's network namespace.
 #[derive(Debug)]
 pub struct Plugins {
     /// The directories searched for programs.
     pub path: Vec<PathBuf>,
     /// The directory of kept results.
     pub cache: PathBuf,
-    /// The network namespace that plugins take for the host's; without it, the caller's own.
+    /// The host's network namespace. Default: that of the caller.
     pub host: Option<File>,
-    /// How long one plugin may take before it is killed, with whatever it has started.
+    /// The time after which a plugin and its children are killed.
     pub limit: Duration,
 }
 
-/// The limit that callers take who know nothing better: a plugin that waits for an answer of the network waits less.
+/// The default limit. A plugin that waits for an answer from the network waits less.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 impl List {
@@ -92,8 +92,7 @@ impl List {
         })
     }
 
-    /// What one plugin is given on standard input (specification, "Deriving request configuration from plugin
-    /// configuration").
+    /// The request of one plugin (specification, "Deriving request configuration from plugin configuration").
     fn request(
         &self,
         plugin: &Map<String, Value>,
@@ -119,23 +118,23 @@ impl List {
         request.into()
     }
 
-    /// Whether the version knows CHECK and passes the result to DEL (0.4.0 and above).
+    /// Whether the version has CHECK and passes the result to DEL (0.4.0 and newer).
     fn has_check(&self) -> bool {
         !matches!(self.version.as_str(), "0.1.0" | "0.2.0" | "0.3.0" | "0.3.1")
     }
 }
 
 impl Plugins {
-    /// Connects: runs each plugin's ADD in order, each with the result of the one before, and keeps the last result.
-    /// When one refuses, the whole list is taken down again.
+    /// Runs ADD of each plugin in order, with the result of the plugin before it, and keeps the last result. If one fails, it
+    /// runs DEL of the whole list.
     ///
     /// # Errors
-    /// A plugin is missing or refuses: its own message.
+    /// A plugin is missing, or its own error.
     pub fn add(&self, list: &List, attachment: &Attachment) -> Result<Value> {
         let result = self.add_each(list, attachment);
         match &result {
             Ok(value) => self.keep(list, attachment, value)?,
-            // The first error is the one to tell; what DEL says of a half-made network adds nothing.
+            // ADD's error is the one to report. An error of DEL would only follow from it.
             Err(_) => drop(self.delete(list, attachment)),
         }
         result
@@ -150,10 +149,10 @@ impl Plugins {
         previous.context("the last plugin gave no result")
     }
 
-    /// Checks that all is as ADD left it. Does nothing when the list says so.
+    /// Runs CHECK of each plugin, unless the list disables it.
     ///
     /// # Errors
-    /// The version has no CHECK, nothing was added, or a plugin finds something amiss.
+    /// The version has no CHECK, ADD was not run, or a plugin's own error.
     pub fn check(&self, list: &List, attachment: &Attachment) -> Result<()> {
         if !list.has_check() {
             bail!("configuration version \"{}\" does not support the CHECK command", list.version);
@@ -168,11 +167,10 @@ impl Plugins {
         Ok(())
     }
 
-    /// Disconnects: runs each plugin's DEL in reverse order, all of them even when one refuses, and forgets the
-    /// result when all went well.
+    /// Runs DEL of each plugin in reverse order, also after one has failed, and removes the kept result if none has.
     ///
     /// # Errors
-    /// The first plugin's message.
+    /// The first error of a plugin.
     pub fn delete(&self, list: &List, attachment: &Attachment) -> Result<()> {
         let result = self.kept(list, attachment).filter(|_| list.has_check());
         let mut outcome = Ok(());
@@ -181,7 +179,7 @@ impl Plugins {
             outcome = outcome.and(self.call("DEL", &request, attachment).map(drop));
         }
         if outcome.is_ok() {
-            // It is not there when ADD never came to its end.
+            // Without a successful ADD there is none.
             let _ = std::fs::remove_file(self.file(list, attachment));
         }
         outcome
@@ -201,11 +199,11 @@ impl Plugins {
     fn keep(&self, list: &List, attachment: &Attachment, result: &Value) -> Result<()> {
         let record = json!({
             "kind": "cniCacheV1", "containerId": attachment.container, "ifName": attachment.interface,
-            "config": base64(&list.source), "networkName": list.name, "netns": attachment.namespace, "capabilityArgs": attachment.capabilities,
+            "config": BASE64_STANDARD.encode(&list.source), "networkName": list.name, "netns": attachment.namespace, "capabilityArgs": attachment.capabilities,
             "cniArgs": attachment.args.iter().collect::<Vec<_>>(), "result": result,
         });
         let file = self.file(list, attachment);
-        // A configuration may hold what is not for everybody.
+        // A configuration may hold secrets.
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -217,7 +215,7 @@ impl Plugins {
             .with_context(|| format!("cannot write {}", file.display()))
     }
 
-    /// Runs one plugin; what it prints when it succeeds.
+    /// Runs one plugin and returns its result.
     fn call(&self, verb: &str, request: &Value, attachment: &Attachment) -> Result<Option<Value>> {
         let kind = request.get("type").and_then(Value::as_str).context("a plugin has no type")?;
         let program = self.find(kind)?;
@@ -235,17 +233,16 @@ impl Plugins {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let (succeeded, said, grumbled) =
-            inside(self.host.as_ref(), || converse(command, request, self.limit))?
-                .with_context(|| format!("cannot run {}", program.display()))?;
-        let answer: Option<Value> = serde_json::from_slice(&said).ok();
-        if succeeded {
+        let output = inside(self.host.as_ref(), || exchange(command, request, self.limit))?
+            .with_context(|| format!("cannot run {}", program.display()))?;
+        let answer: Option<Value> = serde_json::from_slice(&output.stdout).ok();
+        if output.status.success() {
             return Ok(answer);
         }
-        let told = answer.as_ref().and_then(|answer| answer.get("msg")).and_then(Value::as_str);
+        let message = answer.as_ref().and_then(|answer| answer.get("msg")).and_then(Value::as_str);
         let details = answer.as_ref().and_then(|answer| answer.get("details")).and_then(Value::as_str);
-        let grumbled = String::from_utf8_lossy(&grumbled);
-        bail!("{kind} {verb}: {} {}", told.unwrap_or(grumbled.trim()), details.unwrap_or_default());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        bail!("{kind} {verb}: {} {}", message.unwrap_or(errors.trim()), details.unwrap_or_default());
     }
 
     fn find(&self, kind: &str) -> Result<PathBuf> {
@@ -264,38 +261,36 @@ fn shown(path: &[PathBuf]) -> String {
     path.iter().map(|directory| Path::display(directory).to_string()).collect::<Vec<_>>().join(":")
 }
 
-/// Whether it succeeded, standard output, standard error.
-type Said = (bool, Vec<u8>, Vec<u8>);
-
-fn converse(mut command: Command, request: &Value, limit: Duration) -> Result<Said> {
+/// Runs a command with the request on standard input, and kills its process group after `limit`.
+fn exchange(mut command: Command, request: &Value, limit: Duration) -> Result<Output> {
     let mut child = command.process_group(0).spawn()?;
-    let (input, said, grumbled) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (input, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let group = Pid::from_raw(i32::try_from(child.id())?);
     std::thread::scope(|scope| {
         let (done, ended) = channel::<()>();
-        // Until the child has been waited for, its number is nobody else's.
+        // The pid is not reused before the child has been waited for.
         let watchdog = scope.spawn(move || {
             let overdue = matches!(ended.recv_timeout(limit), Err(RecvTimeoutError::Timeout));
             if overdue {
-                // It may have ended in this very moment.
+                // It may have ended just now.
                 let _ = killpg(group, Signal::SIGKILL);
             }
             overdue
         });
         scope.spawn(move || {
-            // A plugin may end without having read it all; what it then prints says why.
+            // A plugin may end before it has read everything; its output then says why.
             input.map(|mut input| input.write_all(request.to_string().as_bytes()))
         });
-        let grumbled = scope.spawn(move || read_all(grumbled));
-        let said = read_all(said);
-        let grumbled = grumbled.join().unwrap_or_else(|_| Ok(Vec::new()));
+        let stderr = scope.spawn(move || read_all(stderr));
+        let stdout = read_all(stdout);
+        let stderr = stderr.join().unwrap_or_else(|_| Ok(Vec::new()));
         drop(done);
         let overdue = watchdog.join().unwrap_or(false);
         let status = child.wait()?;
         if overdue {
-            bail!("it was not done after {} seconds", limit.as_secs());
+            bail!("it did not end within {} seconds", limit.as_secs());
         }
-        Ok((status.success(), said?, grumbled?))
+        Ok(Output { status, stdout: stdout?, stderr: stderr? })
     })
 }
 
@@ -307,24 +302,10 @@ fn read_all(stream: Option<impl Read>) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Base 64 with padding, as the Go library keeps configurations.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digit = |number: u32| DIGITS.get(number as usize & 63).map_or('=', |digit| char::from(*digit));
-    let group = |chunk: &[u8]| {
-        let number =
-            (0..3).fold(0, |number, place| number << 8 | u32::from(chunk.get(place).copied().unwrap_or(0)));
-        let digits = [18, 12, 6, 0].map(|shift| digit(number >> shift));
-        digits.into_iter().take(chunk.len() + 1).chain("==".chars().skip(chunk.len() - 1)).collect::<String>()
-    };
-    bytes.chunks(3).map(group).collect()
-}
-
-/// Does something with the network namespace as one's own, and is back afterwards: it is done by a thread of its own,
-/// which ends there.
+/// Runs `work` in a network namespace, on a thread of its own, so that the caller stays in its own.
 ///
 /// # Errors
-/// The namespace cannot be entered, or what was done in it panicked.
+/// The namespace cannot be entered, or `work` panicked.
 pub fn inside<T: Send>(namespace: Option<&File>, work: impl FnOnce() -> T + Send) -> Result<T> {
     let Some(namespace) = namespace else { return Ok(work()) };
     std::thread::scope(|scope| {
@@ -332,30 +313,18 @@ pub fn inside<T: Send>(namespace: Option<&File>, work: impl FnOnce() -> T + Send
             setns(namespace, CloneFlags::CLONE_NEWNET).context("cannot enter the network namespace")?;
             Ok(work())
         });
-        thread.join().map_err(|_| anyhow::anyhow!("what was done in the network namespace panicked"))?
+        thread.join().map_err(|_| anyhow::anyhow!("the thread in the network namespace panicked"))?
     })
 }
 
-/// Makes a network namespace, which lasts as long as the descriptor (and whoever is in it), with its loopback down.
+/// Creates a network namespace with its loopback down. It exists as long as the file descriptor, or a process in it.
 ///
 /// # Errors
 /// The kernel refuses a new namespace.
 pub fn new_namespace() -> Result<File> {
     let thread = std::thread::spawn(|| -> Result<File> {
-        nix::sched::unshare(CloneFlags::CLONE_NEWNET).context("cannot make a network namespace")?;
+        nix::sched::unshare(CloneFlags::CLONE_NEWNET).context("cannot create a network namespace")?;
         Ok(File::open("/proc/thread-self/ns/net")?)
     });
-    thread.join().map_err(|_| anyhow::anyhow!("the thread that makes the namespace panicked"))?
-}
-
-#[cfg(test)]
-mod tests {
-    use super::base64;
-
-    #[test]
-    fn base_64_is_padded_to_four() {
-        let all = ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(|text| base64(text.as_bytes()));
-        assert_eq!(all, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]);
-        assert_eq!(base64(&[0xff, 0xfe]), "//4=");
-    }
+    thread.join().map_err(|_| anyhow::anyhow!("the thread that creates the namespace panicked"))?
 }

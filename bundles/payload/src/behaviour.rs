@@ -1,4 +1,4 @@
-//! Behaviour: ends, failures and consumption that a runtime must cope with.
+//! Commands that end, fail, or use resources.
 
 use std::io::Write as _;
 use std::process::{Command, ExitCode, Stdio};
@@ -9,34 +9,34 @@ use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::{Signal, raise};
 use serde_json::json;
 
-/// Ends well at once: the trivial program.
+/// Exits with 0 at once.
 pub(crate) fn succeed(_: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Ends with the given code, 0 to 255.
+/// Exits with the given code, 0 to 255.
 pub(crate) fn fail(arguments: &[String]) -> Result<ExitCode> {
     let [code] = arguments else { bail!("needs CODE") };
     Ok(ExitCode::from(code.parse::<u8>().context("the code")?))
 }
 
-/// Sends itself a signal; process 1 of a pid namespace survives those it has no handler for, and then says so.
+/// Sends itself a signal. Process 1 of a pid namespace survives a signal without a handler, and reports that.
 pub(crate) fn die(arguments: &[String]) -> Result<ExitCode> {
     let [name] = arguments else { bail!("needs SIGNAL") };
     let signal = signal(name)?;
     raise(signal)?;
-    // The standard library catches SIGSEGV and SIGBUS once, to tell of a full stack, and then lets the next one kill.
+    // Rust's standard library handles the first SIGSEGV or SIGBUS to report a stack overflow; the next one kills.
     raise(signal)?;
     bail!("still alive after {name}")
 }
 
-/// A signal by its name with or without SIG.
+/// Parses the name of a signal, with or without SIG.
 pub(crate) fn signal(name: &str) -> Result<Signal> {
     let full = if name.starts_with("SIG") { name.to_string() } else { format!("SIG{name}") };
     Signal::from_str(&full).with_context(|| format!("no signal {name}"))
 }
 
-/// Takes that many bytes of memory and touches every page of them.
+/// Allocates memory and touches every page of it.
 pub(crate) fn alloc(arguments: &[String]) -> Result<ExitCode> {
     let [bytes] = arguments else { bail!("needs BYTES") };
     let bytes: usize = bytes.parse().context("the number of bytes")?;
@@ -51,7 +51,7 @@ pub(crate) fn alloc(arguments: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Starts N sleeping children, says as JSON how many it could, and ends them.
+/// Starts N sleeping children, prints as JSON how many it could start, and kills them.
 pub(crate) fn fork(arguments: &[String]) -> Result<ExitCode> {
     let [count] = arguments else { bail!("needs N") };
     let count: usize = count.parse().context("the number of children")?;
@@ -89,7 +89,7 @@ pub(crate) fn leave(arguments: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Uses one processor for so long, and says how much of it it got, in milliseconds.
+/// Uses one CPU for a time, and prints the CPU time that it got, in milliseconds.
 pub(crate) fn burn(arguments: &[String]) -> Result<ExitCode> {
     let [milliseconds] = arguments else { bail!("needs MILLISECONDS") };
     let wanted = Duration::from_millis(milliseconds.parse().context("the milliseconds")?);

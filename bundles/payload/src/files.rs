@@ -1,4 +1,4 @@
-//! Files: the commands that read, write and list what the container sees.
+//! Commands that read, write and list files.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ pub(crate) fn cat(paths: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the text to the file, which is made if it is missing.
+/// Writes the text to the file, and creates it if it is missing.
 pub(crate) fn write(arguments: &[String]) -> Result<ExitCode> {
     let [path, text @ ..] = arguments else { bail!("needs PATH TEXT") };
     std::fs::write(path, text.join(" ")).with_context(|| format!("cannot write {path}"))?;
@@ -40,7 +40,7 @@ pub(crate) fn list(arguments: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints its words on one line.
+/// Prints its arguments on one line.
 pub(crate) fn echo(words: &[String]) -> Result<ExitCode> {
     writeln!(std::io::stdout(), "{}", words.join(" "))?;
     Ok(ExitCode::SUCCESS)

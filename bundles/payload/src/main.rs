@@ -1,6 +1,6 @@
-//! The payload: one static program that does inside a container whatever a demo or a test asks of it.
+//! The payload: a static program that runs in the containers of examples, tests and the demo.
 //!
-//! It runs as process 1, so each long-lived command ends on SIGTERM and reaps orphans.
+//! It runs as process 1, so each long-running command ends on SIGTERM and reaps orphans.
 
 mod behaviour;
 mod files;
@@ -14,10 +14,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 
-/// What a command does with its arguments; the exit code is the program's.
+/// A command: takes its arguments and returns the exit code.
 type Command = fn(&[String]) -> Result<ExitCode>;
 
-/// Every command: its name, its arguments as help shows them, and what it does.
+/// Every command: its name, its arguments as help shows them, and its function.
 const COMMANDS: &[(&str, &str, Command)] = &[
     ("serve", "PORT [TEXT]", network::serve),
     ("serve-udp", "PORT [TEXT]", network::serve_udp),
@@ -43,8 +43,7 @@ const COMMANDS: &[(&str, &str, Command)] = &[
     ("do", "'COMMAND ARG...'...", several),
 ];
 
-/// Runs several commands in turn, each given as one argument whose words are parted by blanks; stops at the first
-/// that does not succeed.
+/// Runs several commands in order, each from one argument with space-separated words, up to the first that fails.
 fn several(lines: &[String]) -> Result<ExitCode> {
     for line in lines {
         let words: Vec<String> = line.split_whitespace().map(String::from).collect();
@@ -76,7 +75,7 @@ fn main() -> ExitCode {
     match dispatch(&words) {
         Ok(code) => code,
         Err(error) => {
-            // Nobody is left to tell when standard error is closed.
+            // When standard error is closed, the exit code has to do.
             let _ = writeln!(std::io::stderr(), "payload: {error:#}");
             ExitCode::FAILURE
         }

@@ -1,4 +1,4 @@
-//! Network: the page server and the client, over TCP and UDP.
+//! The page server and its client, over TCP and UDP.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
@@ -14,12 +14,12 @@ use nix::sys::signalfd::SignalFd;
 
 use crate::signals::{listen, pending};
 
-/// How long a peer may keep us waiting.
+/// The timeout for a peer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What is served when no text is given.
+/// The default text of the page.
 const PAGE: &str = "a page from a container";
 
-/// Serves one page over HTTP to whoever asks, until SIGTERM. The page names the peer as the server sees it.
+/// Serves one page over HTTP until SIGTERM. The page names the peer's address as the server sees it.
 pub(crate) fn serve(arguments: &[String]) -> Result<ExitCode> {
     let (port, text) = port_and_text(arguments)?;
     let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
@@ -27,7 +27,7 @@ pub(crate) fn serve(arguments: &[String]) -> Result<ExitCode> {
         .with_context(|| format!("cannot listen on port {port}"))?;
     listener.set_nonblocking(true)?;
     until_terminated(&listener, || match listener.accept() {
-        // A peer that goes away in mid-sentence is its own affair.
+        // A peer that disconnects in the middle is no error of the server.
         Ok((stream, peer)) => drop(answer(stream, &page(&text, peer))),
         Err(error) if error.kind() == ErrorKind::WouldBlock => {}
         Err(error) => drop(writeln!(std::io::stderr(), "payload: cannot accept: {error}")),
@@ -49,7 +49,7 @@ pub(crate) fn serve_udp(arguments: &[String]) -> Result<ExitCode> {
     })
 }
 
-/// Gives notice to whoever started it, on the socket that `NOTIFY_SOCKET` names (sd_notify(3)).
+/// Sends a notification to the socket that `NOTIFY_SOCKET` names (sd_notify(3)).
 pub(crate) fn notify(arguments: &[String]) -> Result<ExitCode> {
     let path = std::env::var_os("NOTIFY_SOCKET").context("NOTIFY_SOCKET is not set")?;
     let socket = std::os::unix::net::UnixDatagram::unbound()?;
@@ -104,7 +104,7 @@ fn answer(mut stream: TcpStream, page: &str) -> Result<()> {
     Ok(stream.flush()?)
 }
 
-/// Prints what the server at the address answers.
+/// Prints the answer of a server.
 pub(crate) fn fetch(arguments: &[String]) -> Result<ExitCode> {
     let [url] = arguments else { bail!("needs URL") };
     let body = match url.split_once("://") {

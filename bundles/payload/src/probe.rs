@@ -1,4 +1,4 @@
-//! Probes: one harmless try of a system call each, to see what a filter or a missing capability makes of it.
+//! Probes: one harmless call of a system call each, which shows the effect of a seccomp filter or a missing capability.
 
 use std::ffi::CString;
 use std::io::Write as _;
@@ -12,7 +12,7 @@ use nix::sys::stat::{Mode, SFlag};
 
 type Probe = fn() -> Result<(), Errno>;
 
-/// Each name and its try. None changes anything that outlives the container.
+/// Each probe with its name. None changes anything outside the container.
 const PROBES: &[(&str, Probe)] = &[
     ("getcwd", || nix::unistd::getcwd().map(drop)),
     ("uname", || nix::sys::utsname::uname().map(drop)),
@@ -73,7 +73,7 @@ fn socket(family: AddressFamily, kind: SockType) -> Result<(), Errno> {
     nix::sys::socket::socket(family, kind, SockFlag::empty(), None).map(drop)
 }
 
-/// Tries each named call and prints, as one JSON object, "ok" or the error's name.
+/// Runs the named probes and prints, as one JSON object, "ok" or the name of the error.
 pub(crate) fn syscall(names: &[String]) -> Result<ExitCode> {
     let mut answers = serde_json::Map::new();
     for name in names {

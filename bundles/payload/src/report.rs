@@ -1,4 +1,4 @@
-//! The report: everything a process can see of its sandbox, as one JSON object.
+//! The report: what a process sees of its sandbox, as one JSON object.
 
 use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::behaviour::errno_name;
 
-/// Prints the report; each argument is a path whose kind, reading and writing is tried as well.
+/// Prints the report. Each argument is a path that is tried too: its kind, reading it, writing to it.
 pub(crate) fn report(paths: &[String]) -> Result<ExitCode> {
     let mut all = identity()?;
     all.extend(privileges()?);
@@ -27,7 +27,7 @@ pub(crate) fn report(paths: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a hook does: appends the name, the state it was given and what it sees to a file, then ends with the code.
+/// Acts as a hook: appends its name, the state from standard input and what it sees to a file, and exits with the code.
 pub(crate) fn hook(arguments: &[String]) -> Result<ExitCode> {
     let [file, name, rest @ ..] = arguments else { bail!("needs FILE NAME [EXIT-CODE]") };
     let mut state = String::new();
@@ -137,7 +137,7 @@ fn surroundings() -> Result<Map<String, Value>> {
 fn into_map(value: Value) -> Result<Map<String, Value>> {
     match value {
         Value::Object(map) => Ok(map),
-        other => bail!("{other} is no object"),
+        other => bail!("{other} is not an object"),
     }
 }
 
@@ -162,7 +162,7 @@ fn namespaces() -> Map<String, Value> {
         .collect()
 }
 
-/// The lines of /proc/self/mountinfo, taken apart; proc(5) names the fields.
+/// The lines of /proc/self/mountinfo by field (proc_pid_mountinfo(5)).
 fn mounts() -> Vec<Value> {
     let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     text.lines().filter_map(mount).collect()
@@ -185,7 +185,7 @@ fn descriptors() -> Vec<Value> {
         .flatten()
         .filter_map(|entry| {
             let number = entry.file_name().to_str()?.parse().ok()?;
-            // The descriptor of this very listing is gone by the time anyone reads its target's meaning.
+            // Leave out the file descriptor of this listing itself.
             let target = std::fs::read_link(entry.path()).ok()?.to_string_lossy().into_owned();
             (!target.ends_with("/fd")).then_some((number, target))
         })
@@ -262,7 +262,7 @@ fn processes() -> usize {
         .count()
 }
 
-/// What a path is, and what reading and writing it comes to; nothing is truncated.
+/// The kind of a path, and the results of reading and writing it. Nothing is truncated.
 fn probe(path: &Path) -> Value {
     let link = std::fs::symlink_metadata(path);
     let Ok(data) = std::fs::metadata(path) else {
@@ -287,7 +287,7 @@ fn try_directory(path: &Path) -> (Value, Value) {
     let read = outcome(std::fs::read_dir(path), |entries| entries.count().into());
     let trial = path.join(".probe");
     let write = outcome(std::fs::write(&trial, ""), |()| "ok".into());
-    // It is there only when the write succeeded.
+    // It exists only if the write succeeded.
     let _ = std::fs::remove_file(trial);
     (read, write)
 }
@@ -302,7 +302,7 @@ fn try_file(path: &Path) -> (Value, Value) {
     (read, write)
 }
 
-/// The execution domain with all its bits, of which libraries know but some.
+/// The execution domain (personality(2)) with all its bits; libraries know only some.
 fn personality() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/personality").ok()?;
     u64::from_str_radix(text.trim(), 16).ok()

@@ -1,4 +1,4 @@
-//! Signals: the commands that wait for them, as process 1 must.
+//! Commands that wait for signals, as process 1 must.
 
 use std::io::Write as _;
 use std::os::fd::AsFd as _;
@@ -15,10 +15,10 @@ use nix::unistd::Pid;
 
 use crate::behaviour::signal;
 
-/// How long `trap` waits for one more.
+/// The time that `trap` waits for another signal.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Blocks the signals and gives the descriptor that tells of them.
+/// Blocks the signals and returns a signalfd for them.
 pub(crate) fn listen(signals: &[Signal]) -> Result<SignalFd> {
     let mut set = SigSet::empty();
     for signal in signals {
@@ -28,7 +28,7 @@ pub(crate) fn listen(signals: &[Signal]) -> Result<SignalFd> {
     Ok(SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)
 }
 
-/// The next of the signals; nothing when the time is over, or this process has been stopped meanwhile.
+/// The next signal; `None` after the timeout, or if this process was stopped meanwhile.
 fn next(signals: &SignalFd, wait: Duration) -> Result<Option<Signal>> {
     let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
     match poll(&mut [PollFd::new(signals.as_fd(), PollFlags::POLLIN)], timeout) {
@@ -37,13 +37,13 @@ fn next(signals: &SignalFd, wait: Duration) -> Result<Option<Signal>> {
     }
 }
 
-/// A signal that has come already.
+/// A pending signal.
 pub(crate) fn pending(signals: &SignalFd) -> Result<Option<Signal>> {
-    let Some(told) = signals.read_signal()? else { return Ok(None) };
-    Ok(Some(Signal::try_from(i32::try_from(told.ssi_signo)?)?))
+    let Some(info) = signals.read_signal()? else { return Ok(None) };
+    Ok(Some(Signal::try_from(i32::try_from(info.ssi_signo)?)?))
 }
 
-/// Takes up every child that has ended; the status of the one asked for.
+/// Reaps every child that has ended, and returns the status of the wanted one.
 fn reap(wanted: Option<Pid>) -> Option<WaitStatus> {
     let mut found = None;
     while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
@@ -57,12 +57,12 @@ fn reap(wanted: Option<Pid>) -> Option<WaitStatus> {
     found
 }
 
-/// The exit code by which a shell tells of a signal.
+/// The exit code of a shell for a signal.
 pub(crate) fn code_of(signal: Signal) -> ExitCode {
     ExitCode::from(128_u8.saturating_add(signal as u8))
 }
 
-/// Sleeps so many seconds; ends early on SIGTERM and SIGINT.
+/// Sleeps for some seconds; SIGTERM and SIGINT end it early.
 pub(crate) fn sleep(arguments: &[String]) -> Result<ExitCode> {
     let [seconds] = arguments else { bail!("needs SECONDS") };
     let end = Instant::now() + Duration::from_secs_f64(seconds.parse().context("the seconds")?);
@@ -80,7 +80,7 @@ pub(crate) fn sleep(arguments: &[String]) -> Result<ExitCode> {
     }
 }
 
-/// Prints `ready`, then each of the signals as it comes (SIGWINCH with the window's size), until none comes for a minute.
+/// Prints `ready`, then each signal as it arrives (SIGWINCH with the window size), until none arrives for a minute.
 pub(crate) fn trap(arguments: &[String]) -> Result<ExitCode> {
     let wanted = arguments.iter().map(|name| signal(name)).collect::<Result<Vec<_>>>()?;
     let signals = listen(&wanted)?;
@@ -98,7 +98,7 @@ pub(crate) fn trap(arguments: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs a program as its child, passes signals on, takes up orphans, and ends as the child does.
+/// Runs a program as its child, forwards signals, reaps orphans, and exits with the child's exit code.
 pub(crate) fn init(arguments: &[String]) -> Result<ExitCode> {
     let [program, rest @ ..] = arguments else { bail!("needs COMMAND") };
     let child = Command::new(program).args(rest).spawn().with_context(|| format!("cannot run {program}"))?;

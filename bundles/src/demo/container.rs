@@ -1,7 +1,7 @@
-//! One container of the demo, driven through the runtime's command line. Dropping it deletes it by force.
+//! One container of the demo, run through the runtime's command line. `Drop` deletes it with --force.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,32 +19,36 @@ pub(crate) struct Container<'h> {
     pub(crate) id: String,
     host: &'h Host,
     bundle: Bundle,
-    runtime: PathBuf,
-    root: PathBuf,
+    runtime: Runtime,
     pid: i64,
     deleted: bool,
 }
 
+/// A runtime: its program and its state directory.
+pub(crate) struct Runtime {
+    pub(crate) program: PathBuf,
+    pub(crate) root: PathBuf,
+}
+
 impl<'h> Container<'h> {
-    /// Describes a container; `runtime` is the program and its root directory. Nothing is created.
-    pub(crate) fn new(host: &'h Host, id: String, bundle: Bundle, runtime: (&Path, &Path)) -> Result<Self> {
-        std::fs::create_dir_all(runtime.1)?;
-        let (runtime, root) = (runtime.0.to_path_buf(), runtime.1.to_path_buf());
-        Ok(Self { id, host, bundle, runtime, root, pid: 0, deleted: false })
+    /// Describes a container. Only the runtime's state directory is created.
+    pub(crate) fn new(host: &'h Host, id: String, bundle: Bundle, runtime: Runtime) -> Result<Self> {
+        std::fs::create_dir_all(&runtime.root)?;
+        Ok(Self { id, host, bundle, runtime, pid: 0, deleted: false })
     }
 
     fn call(&self, words: &[&str]) -> Result<String> {
         let namespace = self.host.namespace()?;
         let out = self.bundle.path().join("out");
         let err = self.bundle.path().join("err");
-        let mut command = Command::new(&self.runtime);
-        command.arg("--root").arg(&self.root).args(words).arg(&self.id).stdin(Stdio::null());
+        let mut command = Command::new(&self.runtime.program);
+        command.arg("--root").arg(&self.runtime.root).args(words).arg(&self.id).stdin(Stdio::null());
         if words.first() == Some(&"create") {
-            // The container keeps these; a pipe would not end before it does.
+            // The container keeps these open: a pipe would end only with the container.
             command.stdout(File::create(&out)?).stderr(File::create(&err)?);
         }
         let output = inside(Some(&namespace), || command.output())?
-            .with_context(|| format!("cannot run {}", self.runtime.display()))?;
+            .with_context(|| format!("cannot run {}", self.runtime.program.display()))?;
         if !output.status.success() {
             let said = std::fs::read_to_string(&err).unwrap_or_default();
             bail!("{} {}: {}{said}", words.join(" "), self.id, String::from_utf8_lossy(&output.stderr));
@@ -64,14 +68,14 @@ impl<'h> Container<'h> {
     }
 
     pub(crate) fn state(&self) -> Result<Value> {
-        serde_json::from_str(&self.call(&["state"])?).context("the state is no JSON")
+        serde_json::from_str(&self.call(&["state"])?).context("the state is not JSON")
     }
 
     pub(crate) fn network_namespace(&self) -> String {
         format!("/proc/{}/ns/net", self.pid)
     }
 
-    /// Waits until the container has printed the text; the line it stands in.
+    /// Waits until the container has printed the text, and returns its line.
     pub(crate) fn printed(&self, text: &str) -> Result<String> {
         let out = self.bundle.path().join("out");
         wait(&format!("{} prints {text:?}", self.id), || {
@@ -80,12 +84,12 @@ impl<'h> Container<'h> {
         })
     }
 
-    /// Asks the container to end and waits until it has.
+    /// Sends SIGTERM to the container and waits until it has stopped.
     pub(crate) fn stop(&self) -> Result<()> {
-        // The signal comes between the id and the end.
-        let output = Command::new(&self.runtime)
+        // `call` appends the ID, and the signal comes after it.
+        let output = Command::new(&self.runtime.program)
             .arg("--root")
-            .arg(&self.root)
+            .arg(&self.runtime.root)
             .args(["kill", &self.id, "TERM"])
             .output()?;
         if !output.status.success() {
@@ -108,7 +112,7 @@ impl<'h> Container<'h> {
         std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))
     }
 
-    /// The limits of memory and processes as the kernel has them, on either version of control groups.
+    /// The limits of memory and processes in the kernel, on either version of cgroups.
     pub(crate) fn limits(&self) -> Result<(String, String)> {
         let groups = self.proc("cgroup")?;
         let path = |controller: &str| {
@@ -122,7 +126,7 @@ impl<'h> Container<'h> {
             let file = match (path(controller), path("")) {
                 (Some(path), _) => format!("/sys/fs/cgroup/{controller}{path}/{v1}"),
                 (None, Some(path)) => format!("/sys/fs/cgroup{path}/{v2}"),
-                (None, None) => bail!("no control group: {groups}"),
+                (None, None) => bail!("no cgroup: {groups}"),
             };
             Ok(std::fs::read_to_string(&file)
                 .with_context(|| format!("cannot read {file}"))?
@@ -132,14 +136,14 @@ impl<'h> Container<'h> {
         Ok((read("memory", "memory.limit_in_bytes", "memory.max")?, read("pids", "pids.max", "pids.max")?))
     }
 
-    /// Whether the kernel has a seccomp filter for it.
+    /// Whether it has a seccomp filter.
     pub(crate) fn filtered(&self) -> Result<&'static str> {
         let status = self.proc("status")?;
         let mode = status.lines().find_map(|line| line.strip_prefix("Seccomp:")).map(str::trim);
         Ok(if mode == Some("2") { "yes" } else { "no" })
     }
 
-    /// The kinds of namespaces that it does not share with us.
+    /// Its own namespaces, those that this process does not share.
     pub(crate) fn namespaces(&self) -> Result<Vec<&'static str>> {
         let mut own = Vec::new();
         for kind in ["mnt", "pid", "net", "ipc", "uts", "user", "cgroup", "time"] {
@@ -151,7 +155,7 @@ impl<'h> Container<'h> {
         Ok(own)
     }
 
-    /// The kind of file system that is the container's root.
+    /// The type of its root file system.
     pub(crate) fn root_kind(&self) -> Result<String> {
         let mounts = self.proc("mountinfo")?;
         let line =
@@ -159,7 +163,7 @@ impl<'h> Container<'h> {
         Ok(line.split(" - ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("?").to_string())
     }
 
-    /// The addresses inside, as the kernel has them.
+    /// The addresses of its interfaces.
     pub(crate) fn addresses(&self) -> Result<String> {
         let namespace = File::open(self.network_namespace())?;
         let output =
@@ -176,7 +180,7 @@ impl<'h> Container<'h> {
 impl Drop for Container<'_> {
     fn drop(&mut self) {
         if !self.deleted {
-            // The error that ends the demo is the one to tell.
+            // The demo reports its first error.
             let _ = self.call(&["delete", "--force"]);
         }
     }

@@ -1,4 +1,4 @@
-//! The demo's host: a network namespace that stands for one, and another that stands for its neighbour on the wire.
+//! The demo's host and its neighbour: two network namespaces joined by a veth pair.
 
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
@@ -7,22 +7,22 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 use tare_bundle::network::{inside, new_namespace};
 
-/// The host's address on the wire (one of those set aside for documentation).
+/// The host's address, from the range for documentation (RFC 5737).
 pub(crate) const ADDRESS: &str = "192.0.2.1";
-/// The neighbour's.
+/// The neighbour's address.
 pub(crate) const NEIGHBOUR: &str = "192.0.2.2";
 
-/// Both namespaces; they are gone when this is, and with them all that was made inside.
+/// Both namespaces. They end with this value, and with them everything in them.
 pub(crate) struct Host {
     host: File,
     neighbour: File,
 }
 
-/// Where a command is run.
+/// A way to run a command: on the host, or at the neighbour.
 type Place = fn(&Host, &[&str]) -> Result<String>;
 
 impl Host {
-    /// Makes the two and the wire between them.
+    /// Creates both, and the veth pair between them.
     pub(crate) fn create() -> Result<Self> {
         let host = Self { host: new_namespace()?, neighbour: new_namespace()? };
         let other = format!("/proc/{}/fd/{}", std::process::id(), host.neighbour.as_raw_fd());
@@ -36,17 +36,17 @@ impl Host {
         Ok(host)
     }
 
-    /// A descriptor of the host's namespace.
+    /// A file descriptor of the host's namespace.
     pub(crate) fn namespace(&self) -> Result<File> {
         Ok(self.host.try_clone()?)
     }
 
-    /// Runs a command on the host; what it prints.
+    /// Runs a command on the host and returns its output.
     pub(crate) fn inside(&self, words: &[&str]) -> Result<String> {
         inside(Some(&self.host), || run(words))?
     }
 
-    /// Runs a command at the neighbour; what it prints.
+    /// Runs a command at the neighbour and returns its output.
     pub(crate) fn at_neighbour(&self, words: &[&str]) -> Result<String> {
         inside(Some(&self.neighbour), || run(words))?
     }

@@ -1,6 +1,6 @@
 //! The demo: two containers on one bridge, a published port, and nothing left afterwards.
 //!
-//! It tells its story as it goes, one step after the other; each step fails when what it shows is not so.
+//! It prints each step. A step fails if the machine is not as the step says.
 
 mod container;
 mod host;
@@ -16,40 +16,39 @@ use tare_bundle::bundle::{Bundle, Layers, PAYLOAD};
 use tare_bundle::config::Config;
 use tare_bundle::network::{Attachment, List, PATIENCE, Plugins};
 
-use container::Container;
+use container::{Container, Runtime};
 use host::Host;
 use remains::Remains;
 
-/// Where the demo finds what it shows. By default everything lies beside this program.
+/// The programs of the demo. Default: those next to this program.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The runtime.
+    /// Runtime. Default: tare next to this program
     #[arg(long)]
     runtime: Option<PathBuf>,
-    /// The directory of the CNI plugins.
+    /// Directory of the CNI plugins. Default: ../libexec/cni, or the directory of this program
     #[arg(long)]
     plugins: Option<PathBuf>,
-    /// The program inside the containers.
+    /// Program inside the containers. Default: tare-payload next to this program
     #[arg(long)]
     payload: Option<PathBuf>,
-    /// Give the containers a plain directory as their root and neither a user nor a time namespace, for a runtime that
-    /// knows none of these.
+    /// Use a plain directory as the root, and neither a user nor a time namespace, for a runtime without these
     #[arg(long)]
     plain_root: bool,
-    /// Leave CHECK out, for plugins that find fault with their own work.
+    /// Leave CHECK out, for plugins that fail it after their own ADD
     #[arg(long)]
     no_check: bool,
 }
 
-/// The port of the host that is published, and the container's.
+/// The published port of the host, and the port of the container.
 const PUBLISHED: u16 = 8080;
 const INSIDE: u16 = 80;
-/// What the page says.
+/// The text of the page.
 const TEXT: &str = "hello from the first container";
 /// The limits of each container.
 const MEMORY_BYTES: i64 = 64 << 20;
 const PROCESSES: i64 = 32;
-/// The user of the host that is root inside.
+/// The host's uid of root in the container.
 const USERS: u32 = 100_000;
 
 /// The network: one bridge with masquerading, addresses from a range, and published ports.
@@ -71,24 +70,24 @@ fn network(state: &Path) -> Result<List> {
     List::parse(list.to_string().as_bytes())
 }
 
-/// The loopback interface, which is a network of its own.
+/// The loopback interface, a network of its own.
 fn loopback() -> Result<List> {
     List::parse(br#"{"cniVersion": "1.0.0", "name": "loopback", "plugins": [{"type": "loopback"}]}"#)
 }
 
-/// Plays the demo from the beginning to the end.
+/// Runs the demo.
 ///
 /// # Errors
-/// Something is not as it should be: what, and what was said about it.
+/// The step that failed, with its reason.
 pub(crate) fn play(options: &Options) -> Result<()> {
-    let beside = |name: &str| std::env::current_exe().map(|exe| exe.with_file_name(name));
+    let next_to_this = |name: &str| std::env::current_exe().map(|exe| exe.with_file_name(name));
     let state = State::create()?;
     let stage = Stage {
-        runtime: options.runtime.clone().map_or_else(|| beside("tare"), Ok)?,
-        payload: options.payload.clone().map_or_else(|| beside("tare-payload"), Ok)?,
+        runtime: options.runtime.clone().map_or_else(|| next_to_this("tare"), Ok)?,
+        payload: options.payload.clone().map_or_else(|| next_to_this("tare-payload"), Ok)?,
         plain_root: options.plain_root,
         no_check: options.no_check,
-        plugins: options.plugins.clone().map_or_else(plugins_beside, Ok)?,
+        plugins: options.plugins.clone().map_or_else(default_plugins, Ok)?,
         state: state.0.clone(),
     };
     say(&format!("the runtime is {}", stage.runtime.display()))?;
@@ -97,18 +96,18 @@ pub(crate) fn play(options: &Options) -> Result<()> {
     stage.play()?;
     head("nothing is left")?;
     before.compare(&Remains::look(&state.0)?)?;
-    say("processes, mounts, control groups, interfaces and rules of this machine are as they were before")?;
+    say("processes, mounts, cgroups, interfaces and rules of this machine are as before")?;
     head("done")
 }
 
-/// As they are installed, or as they are built.
-fn plugins_beside() -> std::io::Result<PathBuf> {
+/// The plugins where `make install` puts them, or where they are built.
+fn default_plugins() -> std::io::Result<PathBuf> {
     let program = std::env::current_exe()?;
     let installed = program.with_file_name("../libexec/cni");
     Ok(if installed.is_dir() { installed } else { program.with_file_name("") })
 }
 
-/// The demo's own directory, gone at the end.
+/// The demo's own directory, removed at the end.
 struct State(PathBuf);
 
 impl State {
@@ -121,7 +120,7 @@ impl State {
 
 impl Drop for State {
     fn drop(&mut self) {
-        // Nobody is left to tell.
+        // The demo is over and has printed its result.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
@@ -151,7 +150,7 @@ impl Stage {
         head("the first container: serves a page, its port 80 published as 8080 of the host")?;
         let mut first = self.container(&host, "web", &[PAYLOAD, "serve", &INSIDE.to_string(), TEXT])?;
         first.create()?;
-        say("created: its namespaces, root file system and limits are there, and it waits")?;
+        say("created: it has its namespaces, root file system and limits, and waits for start")?;
         let ports = json!([{"hostPort": PUBLISHED, "containerPort": INSIDE, "protocol": "tcp"}]);
         let first_link = attachment(&first, Map::from_iter([("portMappings".to_string(), ports)]));
         let address = connect(&plugins, &network, &first_link)?;
@@ -173,11 +172,11 @@ impl Stage {
         second.start()?;
         say(&format!("it got: {}", second.printed(TEXT)?))?;
 
-        head("what there is now")?;
+        head("both containers as the kernel has them")?;
         show(&[&first, &second])?;
         self.check(&plugins, &network, &[&first_link, &second_link])?;
 
-        head("the end of both")?;
+        head("stop and delete both")?;
         for (container, link) in [(&mut first, &first_link), (&mut second, &second_link)] {
             container.stop()?;
             plugins.delete(&network, link)?;
@@ -219,10 +218,15 @@ impl Stage {
             bundle.overlay(&Layers { lower: vec!["site".into(), base], writable: true }, config)?
         };
         bundle.write(&config)?;
-        Container::new(host, id, bundle, (&self.runtime, &self.state.join("runtime")))
+        Container::new(
+            host,
+            id,
+            bundle,
+            Runtime { program: self.runtime.clone(), root: self.state.join("runtime") },
+        )
     }
 
-    /// The layer that both containers share, made once: what a container runs from must not change under it.
+    /// The layer that both containers share, created once: the lower layer of a mounted overlay must not change.
     fn base(&self) -> Result<String> {
         let base = self.state.join("base");
         if !base.is_dir() {
@@ -231,7 +235,7 @@ impl Stage {
         Ok(base.to_string_lossy().into_owned())
     }
 
-    /// Fetches the page with the payload as the client, run wherever `run` runs it.
+    /// Fetches the page with the payload as the client, started by `run`.
     fn fetch(&self, from: &str, address: &str, run: impl Fn(&[&str]) -> Result<String>) -> Result<()> {
         let url = format!("http://{address}:{PUBLISHED}/");
         let page = run(&[&self.payload.to_string_lossy(), "fetch", &url])?;
@@ -241,7 +245,7 @@ impl Stage {
         say(&format!("{from}: {url} gives {:?}", page.lines().collect::<Vec<_>>().join(", ")))
     }
 
-    /// On the demo's own host: no container, no lease, no port of one, no rule that still names one.
+    /// Checks that the demo's own host has no container, lease, result or rule left.
     fn is_empty(&self, host: &Host) -> Result<()> {
         let leases = remains::names(&self.state.join("leases/demo"))
             .into_iter()
@@ -262,7 +266,7 @@ impl Stage {
         if links.iter().any(|link| link.starts_with("veth")) {
             bail!("an interface of a container is left: {links:?}");
         }
-        remains::empty_group("tare-demo")?;
+        remains::remove_cgroup("tare-demo")?;
         say(&format!("no container, lease, result or rule is left; the interfaces are {}", links.join(", ")))
     }
 }
@@ -277,7 +281,7 @@ fn attachment(container: &Container, capabilities: Map<String, Value>) -> Attach
     }
 }
 
-/// Connects the loopback and the network; the container's address.
+/// Connects the loopback and the network, and returns the container's address.
 fn connect(plugins: &Plugins, network: &List, link: &Attachment) -> Result<String> {
     plugins.add(
         &loopback()?,
@@ -310,7 +314,7 @@ fn show(containers: &[&Container]) -> Result<()> {
             container.filtered()?,
             container.root_kind()?
         ))?;
-        say(&format!("    namespaces of its own: {}", container.namespaces()?.join(", ")))?;
+        say(&format!("    own namespaces: {}", container.namespaces()?.join(", ")))?;
         say(&format!("    addresses: {}", container.addresses()?))?;
     }
     Ok(())

@@ -134,7 +134,7 @@ fn a_plugin_that_hangs_is_killed_with_what_it_has_started() {
     std::fs::write(host.files().join("plugins/first"), script).unwrap();
     let error =
         format!("{:#}", plugins.add(&list(&json!([{"type": "first"}])), &attachment("/n")).unwrap_err());
-    assert!(error.contains("it was not done after 0 seconds"), "{error}");
+    assert!(error.contains("it did not end within 0 seconds"), "{error}");
 }
 
 #[test]
