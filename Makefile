@@ -56,11 +56,13 @@ lint: setup-lint
 
 install: release
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/cni $(DESTDIR)$(PREFIX)/share/doc/tare
-	install -m 755 $(OUT)/release/tare $(OUT)/release/tare-bundle $(OUT)/release/tare-payload $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(addprefix $(OUT)/release/,tare tare-bundle tare-payload conformance) $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(addprefix $(OUT)/release/,$(PLUGINS)) $(DESTDIR)$(PREFIX)/libexec/cni
 	install -m 644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/tare
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,$(dir $(COMPLETIONS)) man/man8)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,$(dir $(COMPLETIONS)) man/man1 man/man8)
 	$(foreach file,$(COMPLETIONS),$(OUT)/release/tare completion $(call shell_of,$(file)) > $(DESTDIR)$(PREFIX)/share/$(file) &&) true
+	$(OUT)/release/tare-bundle man > $(DESTDIR)$(PREFIX)/share/man/man1/tare-bundle.1
+	$(OUT)/release/conformance --man > $(DESTDIR)$(PREFIX)/share/man/man1/conformance.1
 	$(OUT)/release/tare man > $(DESTDIR)$(PREFIX)/share/man/man8/tare.8
 	for verb in $$($(OUT)/release/tare man | sed -n 's/^.BR tare\\-\(.*\) (8),*$$/\1/p'); do \
 	    $(OUT)/release/tare man $$verb > $(DESTDIR)$(PREFIX)/share/man/man8/tare-$$verb.8 || exit; done

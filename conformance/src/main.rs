@@ -9,6 +9,7 @@ mod check;
 mod cni;
 mod command;
 mod known;
+mod manual;
 mod report;
 mod runner;
 mod runtime;
@@ -20,7 +21,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory as _, Parser, ValueEnum};
 
 use crate::bed::{Bed, Stage};
 use crate::check::Suite;
@@ -30,28 +31,32 @@ use crate::subject::Subject;
 /// Every suite, in the order of the report.
 const SUITES: &[&Suite] = &[&runtime::SUITE, &cni::SUITE];
 
-/// Checks runtimes and directories of plugins side by side, and tells of each sentence who does as it says.
+/// Check OCI runtimes and CNI plugins against the sentences of their specifications
 #[derive(Parser)]
+#[command(name = "conformance", version)]
 struct Arguments {
-    /// A runtime: its name (looked for beside this program, then on PATH) or its path. May be repeated.
+    /// Runtime, by its path or its name (looked up next to this program, then along PATH); repeatable
     #[arg(long, value_name = "PROGRAM")]
     runtime: Vec<String>,
-    /// A directory of CNI plugins. May be repeated.
+    /// Directory of CNI plugins; repeatable
     #[arg(long, value_name = "DIR")]
     cni: Vec<String>,
-    /// How to tell the results.
+    /// Format of the results
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Only the checks whose name, place or sentence contains this.
+    /// Run only checks with this text in their name, place or sentence
     #[arg(long, value_name = "PATTERN", default_value = "")]
     only: String,
-    /// A file of failures that are known, with reasons; then only others, and known ones that pass, fail the run.
+    /// File of known failures with their reasons; other failures, and known ones that pass, fail the run
     #[arg(long, value_name = "FILE")]
     known: Option<PathBuf>,
-    /// How many checks run at once.
+    /// Number of checks at a time
     #[arg(long, default_value_t = 2)]
     jobs: usize,
-    /// Where this process stands within a check; for its own use.
+    /// Print the man page
+    #[arg(long, hide = true)]
+    man: bool,
+    /// The stage of this process within a check; for internal use
     #[arg(long, hide = true)]
     inside: Option<Stage>,
     /// The check's marker.
@@ -78,6 +83,9 @@ enum Format {
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
+    if arguments.man {
+        return manual::print(Arguments::command()).map(|()| ExitCode::SUCCESS);
+    }
     match arguments.inside {
         Some(stage) => inside(stage, arguments),
         None => outside(&arguments),
