@@ -56,7 +56,7 @@ pub const EXAMPLES: &[Example] = &[
     },
     Example {
         name: "terminal",
-        shows: "terminal",
+        shows: "program with a terminal",
         build: |_, config| {
             Ok(config.set("/process/terminal", true).args(&[PAYLOAD, "trap", "WINCH", "TERM"]))
         },
