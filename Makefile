@@ -3,6 +3,7 @@
 #   make demo      two containers on one bridge, a published port, and nothing left afterwards
 #   make test      all tests
 #   make test-vm   those that need systemd, in a virtual machine
+#   make test-bare the demo and all tests in a bare Debian 12, where set-up installs everything
 #   make bench     the benchmark, against every runtime on PATH (RUNTIMES=... names others)
 #   make lint      formatting and lints
 #   make install   PREFIX=/usr/local DESTDIR=
@@ -22,10 +23,10 @@ COMPLETIONS := bash-completion/completions/tare zsh/site-functions/_tare fish/ve
 shell_of = $(firstword $(subst -, ,$(subst /, ,$(1))))
 PLUGINS := $(patsubst plugins/src/bin/%.rs,%,$(wildcard plugins/src/bin/*.rs))
 
-.PHONY: build release demo test test-vm bench lint install clean
-.PHONY: setup-build setup-demo setup-test setup-vm setup-bench setup-lint
+.PHONY: build release demo test test-vm test-bare bench lint install clean
+.PHONY: setup-build setup-demo setup-test setup-vm setup-bare setup-bench setup-lint
 
-setup-build setup-demo setup-test setup-vm setup-bench setup-lint: setup-%:
+setup-build setup-demo setup-test setup-vm setup-bare setup-bench setup-lint: setup-%:
 ifeq ($(SETUP),yes)
 	tests/setup.sh $*
 endif
@@ -46,6 +47,10 @@ test: setup-test build
 # With systemd itself, in a virtual machine: minutes, and not part of the tests above.
 test-vm: setup-vm build
 	PROGRAMS=$(OUT)/debug tests/vm.sh
+
+# The last commit, in a root that has git and make only.
+test-bare: setup-bare
+	tests/bare.sh
 
 bench: setup-bench release
 	$(OUT)/release/bench

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing on Debian 12, and nothing that is there: tests/setup.sh build|demo|test|vm|bench|lint
+# Installs what is missing on Debian 12, and nothing that is there: tests/setup.sh build|demo|test|vm|bare|bench|lint
 set -eu
 
 here=$(dirname "$0")
@@ -81,6 +81,11 @@ vm() {
     program mkfs.ext4 e2fsprogs
 }
 
+# What makes a bare machine.
+bare() {
+    program debootstrap debootstrap
+}
+
 lint() {
     build
     if ! "$here/rust.sh" cargo clippy --version >/dev/null 2>&1; then
@@ -92,11 +97,11 @@ lint() {
 }
 
 case "${1:-}" in
-build | demo | vm | lint) "$1" ;;
+build | demo | vm | bare | lint) "$1" ;;
 test) engines ;;
 bench) peers ;;
 *)
-    echo "usage: $0 build|demo|test|vm|bench|lint" >&2
+    echo "usage: $0 build|demo|test|vm|bare|bench|lint" >&2
     exit 2
     ;;
 esac
@@ -113,4 +118,6 @@ if [ -n "$missing" ]; then
     # shellcheck disable=SC2086
     apt-get install -y -qq --no-install-recommends $missing
 fi
-"$here/rust.sh" cargo --version
+if [ "$1" != bare ]; then
+    "$here/rust.sh" cargo --version
+fi
