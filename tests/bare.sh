@@ -23,6 +23,8 @@ copy() {
     for path in "$@"; do
         if [ -e "$path" ]; then
             mkdir -p "$root$(dirname "$path")"
+            # Absolute links in the root would lead cp out of it.
+            rm -rf --one-file-system "${root:?}$path"
             cp -rL "$path" "$root$(dirname "$path")/"
         fi
     done
