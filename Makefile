@@ -18,6 +18,7 @@ SETUP ?= yes
 TARGET := x86_64-unknown-linux-gnu
 OUT := $(or $(CARGO_TARGET_DIR),target)/$(TARGET)
 CARGO := tests/rust.sh cargo
+TIMES := $(abspath $(or $(CARGO_TARGET_DIR),target))/test-times
 # Where each shell looks for completions, below share/.
 COMPLETIONS := bash-completion/completions/tare zsh/site-functions/_tare fish/vendor_completions.d/tare.fish
 shell_of = $(firstword $(subst -, ,$(subst /, ,$(1))))
@@ -40,9 +41,10 @@ release: setup-build
 demo: setup-demo build
 	$(OUT)/debug/tare-bundle demo
 
-# The programs first: the tests run them.
+# The programs first: the tests run them. Tests write their durations to TIMES.
 test: setup-test build
-	$(CARGO) test --locked --workspace --no-fail-fast
+	@rm -f $(TIMES)
+	TEST_TIMES=$(TIMES) $(CARGO) test --locked --workspace --no-fail-fast; code=$$?; tests/slowest.sh $(TIMES); exit $$code
 
 # With systemd itself, in a virtual machine: minutes, and not part of the tests above.
 test-vm: setup-vm build

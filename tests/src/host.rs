@@ -15,6 +15,7 @@ use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
 use tare_bundle::bundle::{Bundle, PAYLOAD};
 use tare_bundle::config::Config;
+use test_report::Timed;
 
 use crate::container::Container;
 use crate::hierarchies;
@@ -35,6 +36,7 @@ const V1: &[&str] = &["cpu", "cpuacct", "cpuset", "memory", "devices", "freezer"
 /// The host. The thread that made it is inside; dropping it checks for leaks.
 #[derive(Debug)]
 pub struct Host {
+    _timed: Timed,
     marker: String,
     runtime: Runtime,
     before: Snapshot,
@@ -92,6 +94,7 @@ impl Host {
     }
 
     fn with(v1_alone: bool, emptied: &[&str], loopback: Loopback) -> Self {
+        let timed = Timed::start();
         let marker = format!("t{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let _ = built();
         unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET).expect("a host of its own needs root");
@@ -107,7 +110,7 @@ impl Host {
         }
         let runtime = Runtime::new(Path::new(ROOT), Path::new(FILES), &marker);
         let before = Snapshot::take(&marker);
-        Self { marker, runtime, before, next: AtomicU32::new(0) }
+        Self { _timed: timed, marker, runtime, before, next: AtomicU32::new(0) }
     }
 
     /// The runtime under test.

@@ -25,6 +25,7 @@ pub mod killer;
 mod leaks;
 mod process;
 mod runtime;
+#[doc(hidden)]
 pub mod skip;
 
 pub use console::Console;
@@ -33,3 +34,4 @@ pub use host::Host;
 pub use leaks::Snapshot;
 pub use process::{Call, Output, Running, eventually, eventually_within};
 pub use runtime::{Kind, Runtime, built, plugins, under_test};
+pub use test_report::{Timed, skip};

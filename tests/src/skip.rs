@@ -1,41 +1,10 @@
-//! Skips: tests that a machine cannot run say so loudly, and only those on the list may.
+//! Skips that depend on the runtime under test or on the machine's cgroups.
 
-use std::io::Write as _;
+use test_report::{say, test};
 
-/// The tests that may be skipped, each with the reason that is accepted.
-const ALLOWED: &str = include_str!("../skips.txt");
-
-/// Says that the test that runs in this thread is skipped.
-///
-/// # Panics
-/// The test is not listed in `tests/skips.txt`.
-pub fn note(reason: &str) {
-    let thread = std::thread::current();
-    let name = thread.name().unwrap_or("unnamed");
-    say(name, reason);
-    let listed = ALLOWED.lines().any(|line| line.split_whitespace().next() == Some(name));
-    assert!(listed, "{name} is skipped ({reason}), and tests/skips.txt does not allow it");
-}
-
-/// Says that another runtime than ours is known to do otherwise.
+/// Reports that another runtime than ours is known to do otherwise.
 pub fn note_peer(runtime: &str, reason: &str) {
-    let thread = std::thread::current();
-    say(&format!("{} for {runtime}", thread.name().unwrap_or("unnamed")), reason);
-}
-
-/// Written past the harness, which keeps what a test that passes has printed to itself.
-fn say(name: &str, reason: &str) {
-    // With nobody to hear it, the list still decides.
-    let _ = writeln!(std::io::stderr(), "SKIPPED {name}: {reason}");
-}
-
-/// Ends the test because the machine lacks something.
-#[macro_export]
-macro_rules! skip {
-    ($($reason:tt)+) => {{
-        $crate::skip::note(&format!($($reason)+));
-        return;
-    }};
+    say(&format!("SKIPPED {} for {runtime}: {reason}", test()));
 }
 
 /// Ends the test when the runtime under test is the named peer, which is known to do otherwise.
@@ -49,12 +18,12 @@ macro_rules! skip_for {
     };
 }
 
-/// Ends the test where version 2 of the control groups is the only one, which a test of its own is about.
+/// Ends the test where cgroup v2 is the only version: another test covers that.
 #[macro_export]
-macro_rules! only_version_1 {
+macro_rules! only_v1 {
     () => {
         if $crate::hierarchies::only_v2() {
-            $crate::skip!("the machine has version 2 of the control groups alone");
+            $crate::skip!("the machine has cgroup v2 only");
         }
     };
 }

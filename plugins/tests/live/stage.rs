@@ -21,9 +21,9 @@ pub(crate) fn theirs() -> PathBuf {
     PathBuf::from("/usr/lib/cni")
 }
 
-/// Says loudly why a test can't run here; to be followed by `return`.
+/// Reports that the test, or a part of it, is skipped; fails it when `tests/skips.txt` does not allow that.
 pub(crate) fn skip(reason: &str) {
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
+    test_report::note_skip(reason);
 }
 
 /// Whether live tests can run; if not, says so.
@@ -191,6 +191,7 @@ pub(crate) struct Stage {
     pub(crate) outside: Namespace,
     /// Removed with the stage.
     pub(crate) directory: PathBuf,
+    _timed: test_report::Timed,
 }
 
 impl Stage {
@@ -208,7 +209,7 @@ impl Stage {
         outside.ip("addr add 192.0.2.2/24 dev in");
         outside.ip("addr add 2001:db8::2/64 dev in nodad");
         outside.ip("link set in up");
-        Stage { host, outside, directory }
+        Stage { host, outside, directory, _timed: test_report::Timed::start() }
     }
 
     /// A configuration with its data directory filled in; `$dir` stands for it.

@@ -23,6 +23,7 @@ fn containers_reach_those_of_their_vlan_and_no_others() {
     if !can_run() {
         return;
     }
+    let _timed = test_report::Timed::start();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vlan.sh");
     let plugins = format!("PLUGINS={}", ours().display());
     let output = if kernel_has_vlans() {

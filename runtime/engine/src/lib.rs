@@ -32,10 +32,3 @@ pub use verb::{
 
 /// Where programs are looked for when the caller has no PATH, as Podman has none.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// Says that a test is skipped, past the harness, which keeps what a test that passes has printed to itself.
-#[cfg(test)]
-fn tell_skipped(what: &str) {
-    use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "SKIPPED {what}");
-}

@@ -66,8 +66,15 @@ fn a_limit_of_processes_stops_forks() {
 fn a_negative_limit_of_processes_is_none() {
     let host = Host::new();
     let mut container = host.container(host.config(&["sleep", "60"]).pids(-1));
+    // The cgroup has a limit, which must go.
+    let cgroup = container.cgroup("pids");
+    std::fs::create_dir(&cgroup).unwrap();
+    std::fs::write(cgroup.join("pids.max"), "5").unwrap();
     container.create();
     assert_eq!(container.limit("pids", "pids.max"), "max");
+    container.force_delete().ok();
+    // The runtime keeps a cgroup that it has not created.
+    let _ = std::fs::remove_dir(cgroup);
 }
 
 #[test]
@@ -84,8 +91,14 @@ fn processor_shares_quota_and_period_are_the_kernels() {
 fn zero_processor_values_mean_unset() {
     needs!("cpu");
     let host = Host::new();
-    let container = created(&host, &json!({"cpu": {"shares": 0, "quota": 0, "period": 0}}));
+    // A value next to the zeros shows that the object is read; the others are the kernel's defaults.
+    let container = created(&host, &json!({"cpu": {"shares": 512, "quota": 0, "period": 0}}));
+    assert_eq!(container.limit("cpu", "cpu.shares"), "512");
+    assert_eq!(container.limit("cpu", "cpu.cfs_quota_us"), "-1");
+    assert_eq!(container.limit("cpu", "cpu.cfs_period_us"), "100000");
+    let container = created(&host, &json!({"cpu": {"shares": 0, "quota": 20_000, "period": 0}}));
     assert_eq!(container.limit("cpu", "cpu.shares"), "1024");
+    assert_eq!(container.limit("cpu", "cpu.cfs_quota_us"), "20000");
 }
 
 #[test]
@@ -103,11 +116,16 @@ fn a_negative_quota_is_none() {
     let host = Host::new();
     let config = host.config(&["sleep", "60"]).set("/linux/resources/cpu/quota", -1);
     let mut container = host.container(config);
-    container.create();
-    let group = container.cgroup("cpu");
+    // The cgroup has a quota, which must go.
+    let cgroup = container.cgroup("cpu");
+    std::fs::create_dir(&cgroup).unwrap();
     let (file, none) =
-        if group.join("cpu.max").exists() { ("cpu.max", "max 100000") } else { ("cpu.cfs_quota_us", "-1") };
+        if cgroup.join("cpu.max").exists() { ("cpu.max", "max 100000") } else { ("cpu.cfs_quota_us", "-1") };
+    std::fs::write(cgroup.join(file), "20000").unwrap();
+    container.create();
     assert_eq!(container.limit("cpu", file), none);
+    container.force_delete().ok();
+    let _ = std::fs::remove_dir(cgroup);
 }
 
 #[test]

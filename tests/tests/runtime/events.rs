@@ -13,7 +13,7 @@ fn lines(text: &str) -> Vec<Value> {
 
 #[test]
 fn statistics_are_told_once_when_asked_so() {
-    tests::only_version_1!();
+    tests::only_v1!();
     let host = Host::new();
     let container = running(&host, &["do", "burn 300", "sleep 60"]);
     let event = || container.verb(&["events", "--stats"]).ok().json();

@@ -395,7 +395,7 @@ fn the_callers_own_processors_do_not_count() {
 
 #[test]
 fn a_cgroup_below_the_containers_can_be_named() {
-    tests::only_version_1!();
+    tests::only_v1!();
     let host = Host::new();
     let container = sleeping(&host);
     let below = container.cgroup("pids").join("below");

@@ -88,6 +88,7 @@ fn each_hook_is_given_the_state() {
     container.becomes("stopped");
     let _ = container.delete().ok();
     let lines = lines(&host);
+    assert_eq!(lines.len(), KINDS.len());
     let expected = [
         ("prestart", "creating"),
         ("createRuntime", "creating"),
@@ -124,6 +125,7 @@ fn hooks_run_in_the_namespaces_that_the_specification_names() {
     let outside = inode("/proc/thread-self/ns/mnt".into());
     container.start();
     let _ = container.force_delete().ok();
+    assert_eq!(names(&host).len(), KINDS.len());
     for line in lines(&host) {
         let kind = line["hook"].as_str().unwrap();
         let wanted = if matches!(kind, "createContainer" | "startContainer") { inside } else { outside };
@@ -166,6 +168,7 @@ fn hooks_inherit_no_descriptor_of_the_runtime() {
     }
     let mut container = host.container(config);
     let _ = container.run().ok();
+    assert_eq!(names(&host), KINDS);
     for line in lines(&host) {
         let open: Vec<&Value> =
             line["fds"].as_array().unwrap().iter().filter(|fd| fd["fd"].as_u64().unwrap() > 2).collect();
@@ -241,6 +244,7 @@ fn a_hook_without_an_environment_has_that_of_its_side() {
     });
     let _ = call.run().ok();
     container.start();
+    assert_eq!(names(&host), ["createRuntime", "createContainer", "startContainer"]);
     for (line, side) in lines(&host).iter().zip(["SIDE=outside", "SIDE=outside", "SIDE=inside"]) {
         assert!(
             line["env"].as_array().unwrap().iter().any(|pair| pair == side),

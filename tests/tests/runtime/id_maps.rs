@@ -186,7 +186,7 @@ fn many_mapped_mounts_need_few_descriptors() {
     let host = Host::new();
     let tree = source(&host);
     let mapping = json!([{"containerID": 0, "hostID": FIRST, "size": 10}]);
-    let mut config = host.config(&["true"]);
+    let mut config = host.config(&["report", "/many/0/file", "/many/79/file"]);
     for number in 0..80 {
         config = config.mount(json!({
             "destination": format!("/many/{number}"), "type": "bind", "source": tree.text(), "options": ["bind"],
@@ -198,7 +198,10 @@ fn many_mapped_mounts_need_few_descriptors() {
     let program = host.runtime().program().to_string_lossy().into_owned();
     let root = host.runtime().root().to_string_lossy().into_owned();
     let line = format!("ulimit -n 40; exec {program} --root {root} run --bundle {bundle} {}", container.id());
-    let _ = host.tool(&["sh", "-c", &line]);
+    let report = host.tool(&["sh", "-c", &line]).json();
+    for path in ["/many/0/file", "/many/79/file"] {
+        assert_eq!(report["paths"][path]["uid"], FIRST, "{path}");
+    }
     container.deleted_already();
 }
 

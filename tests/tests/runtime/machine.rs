@@ -21,6 +21,7 @@ const MODULES: &[&str] = &[
 
 #[test]
 fn groups_of_version_2_alone_do_all_that_is_tested_of_groups() {
+    let _timed = tests::Timed::start();
     if tests::hierarchies::only_v2() {
         tests::skip!("this machine has version 2 alone: the tests have run already");
     }

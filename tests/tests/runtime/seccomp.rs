@@ -31,22 +31,29 @@ fn errno_is_eperm_by_default_or_what_is_configured() {
 fn what_no_rule_names_is_allowed_by_an_allowing_default() {
     let host = Host::new();
     let rule = json!([{"names": ["getcwd"], "action": "SCMP_ACT_ERRNO"}]);
-    assert_eq!(probe(&host, &rule, "uname"), "ok");
+    let answer = host.run(profile(&host, &rule, &["syscall", "uname", "getcwd"])).ok().json();
+    assert_eq!((&answer["uname"], &answer["getcwd"]), (&json!("ok"), &json!("EPERM")));
 }
 
 #[test]
 fn a_rule_that_says_what_the_default_says_is_accepted() {
     let host = Host::new();
-    assert_eq!(probe(&host, &json!([{"names": ["getcwd"], "action": "SCMP_ACT_ALLOW"}]), "getcwd"), "ok");
+    let rules = json!([
+        {"names": ["getcwd"], "action": "SCMP_ACT_ALLOW"},
+        {"names": ["uname"], "action": "SCMP_ACT_ERRNO"},
+    ]);
+    assert_eq!(probe(&host, &rules, "getcwd"), "ok");
+    assert_eq!(probe(&host, &rules, "uname"), "EPERM");
 }
 
 #[test]
 fn the_path_of_an_agent_nobody_asks_for_is_ignored() {
     skip_for!(Crun, "it connects all the same");
     let host = Host::new();
-    let config =
-        profile(&host, &json!([]), &["true"]).set("/linux/seccomp/listenerPath", "/nonexistent/agent");
-    let _ = host.run(config).ok();
+    let rules = json!([{"names": ["getcwd"], "action": "SCMP_ACT_ERRNO"}]);
+    let config = profile(&host, &rules, &["syscall", "getcwd"]);
+    let config = config.set("/linux/seccomp/listenerPath", "/nonexistent/agent");
+    assert_eq!(host.run(config).ok().json()["getcwd"], "EPERM");
 }
 
 #[test]
@@ -65,10 +72,20 @@ fn trap_raises_sigsys() {
     assert_eq!(host.run(profile(&host, &rules, &["syscall", "getcwd"])).code, 159);
 }
 
+/// Docker's profile denies by default: without the rule that allows getcwd, only a rule with LOG lets it through.
 #[test]
 fn log_allows_the_call() {
     let host = Host::new();
-    assert_eq!(probe(&host, &json!([{"names": ["getcwd"], "action": "SCMP_ACT_LOG"}]), "getcwd"), "ok");
+    let config = host.config(&["syscall", "getcwd"]).seccomp().unwrap();
+    let mut rules = config.value()["linux"]["seccomp"]["syscalls"].as_array().unwrap().clone();
+    for names in rules.iter_mut().filter_map(|rule| rule["names"].as_array_mut()) {
+        names.retain(|name| name != "getcwd");
+    }
+    let config = config.set("/linux/seccomp/syscalls", rules);
+    assert_eq!(host.run(config.clone()).ok().json()["getcwd"], "EPERM");
+    let log = json!({"names": ["getcwd"], "action": "SCMP_ACT_LOG"});
+    let config = config.set("/linux/seccomp/syscalls/-", log);
+    assert_eq!(host.run(config).ok().json()["getcwd"], "ok");
 }
 
 #[test]
@@ -115,9 +132,12 @@ fn all_conditions_of_a_rule_must_hold_and_any_of_several_rules() {
 #[test]
 fn conditions_compare_all_64_bits() {
     let host = Host::new();
-    let condition = json!({"index": 0, "value": (1_u64 << 32) + 2, "op": "SCMP_CMP_EQ"});
-    let rules = json!([{"names": ["socket"], "action": "SCMP_ACT_ERRNO", "args": [condition]}]);
-    assert_eq!(probe(&host, &rules, "socket"), "ok");
+    // The lower half is the family that the payload asks for, the upper one is not.
+    for (op, wanted) in [("SCMP_CMP_EQ", "ok"), ("SCMP_CMP_NE", "EPERM"), ("SCMP_CMP_LT", "EPERM")] {
+        let condition = json!({"index": 0, "value": (1_u64 << 32) + 2, "op": op});
+        let rules = json!([{"names": ["socket"], "action": "SCMP_ACT_ERRNO", "args": [condition]}]);
+        assert_eq!(probe(&host, &rules, "socket"), wanted, "{op}");
+    }
 }
 
 #[test]

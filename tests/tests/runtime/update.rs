@@ -20,7 +20,7 @@ fn update_by(host: &Host, container: &Container, document: &Value) -> Output {
 
 #[test]
 fn every_option_is_written() {
-    tests::only_version_1!();
+    tests::only_v1!();
     let host = Host::new();
     let container = running(&host);
     let options =
@@ -47,7 +47,7 @@ fn every_option_is_written() {
 
 #[test]
 fn less_than_nothing_is_no_limit_and_nothing_is_one_task() {
-    tests::only_version_1!();
+    tests::only_v1!();
     let host = Host::new();
     let container = running(&host);
     let _ = update(&container, &["--memory", "-1", "--pids-limit", "-1"]).ok();
@@ -62,7 +62,7 @@ fn less_than_nothing_is_no_limit_and_nothing_is_one_task() {
 
 #[test]
 fn memory_and_swap_are_raised_and_lowered_together() {
-    tests::only_version_1!();
+    tests::only_v1!();
     let host = Host::new();
     let container = running(&host);
     for (memory, both) in [(128, 256), (512, 1024), (32, 64), (64, 64)] {
@@ -76,7 +76,7 @@ fn memory_and_swap_are_raised_and_lowered_together() {
 
 #[test]
 fn quota_and_period_come_together_or_alone() {
-    tests::only_version_1!();
+    tests::only_v1!();
     let host = Host::new();
     let container = running(&host);
     let now = || (container.limit("cpu", "cpu.cfs_period_us"), container.limit("cpu", "cpu.cfs_quota_us"));
@@ -95,7 +95,7 @@ fn quota_and_period_come_together_or_alone() {
 
 #[test]
 fn one_value_that_is_refused_leaves_all_as_they_were() {
-    tests::only_version_1!();
+    tests::only_v1!();
     let host = Host::new();
     let container = running(&host);
     let before = (container.limit("memory", "memory.limit_in_bytes"), container.limit("pids", "pids.max"));
@@ -122,7 +122,7 @@ fn shares_of_caches_need_a_class_of_resctrl() {
 
 #[test]
 fn a_document_comes_from_a_file_or_from_standard_input() {
-    tests::only_version_1!();
+    tests::only_v1!();
     let host = Host::new();
     let container = running(&host);
     let file = host.files().join("resources.json");
@@ -142,7 +142,7 @@ fn a_document_comes_from_a_file_or_from_standard_input() {
 
 #[test]
 fn device_rules_in_it_are_ignored() {
-    tests::only_version_1!();
+    tests::only_v1!();
     let host = Host::new();
     let container = running(&host);
     let rules = container.limit("devices", "devices.list");
@@ -174,7 +174,7 @@ fn what_has_ended_is_refused() {
 
 #[test]
 fn unified_files_need_version_2() {
-    tests::only_version_1!();
+    tests::only_v1!();
     let host = Host::new();
     let container = running(&host);
     let output = update_by(&host, &container, &json!({"unified": {"pids.max": "5"}}));

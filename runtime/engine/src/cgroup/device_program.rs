@@ -79,7 +79,7 @@ mod tests {
     fn is_able() -> bool {
         let root = rustix::process::geteuid().is_root();
         if !root {
-            crate::tell_skipped("a test of device programs: it needs root");
+            test_report::note_skip("it needs root");
         }
         root
     }
@@ -158,8 +158,7 @@ mod tests {
             return;
         }
         let Some(group) = Group::new() else {
-            crate::tell_skipped("a_program_decides_and_the_next_one_takes_its_place: no v2 hierarchy");
-            return;
+            test_report::skip!("no v2 hierarchy");
         };
         let cgroup = group.open();
         let attach_rules = |rules: &str| {

@@ -74,8 +74,7 @@ mod tests {
     #[test]
     fn init_has_a_procfs_of_its_own() {
         if !rustix::process::geteuid().is_root() {
-            crate::tell_skipped("init_has_a_procfs_of_its_own: it needs root");
-            return;
+            test_report::skip!("it needs root");
         }
         let own = procfs().unwrap();
         assert!(is_on(own.as_fd(), PROCFS).unwrap());

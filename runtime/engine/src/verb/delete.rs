@@ -127,8 +127,7 @@ mod tests {
     #[test]
     fn a_container_that_was_never_created_takes_no_stranger_along() {
         if !rustix::process::geteuid().is_root() {
-            crate::tell_skipped("a_container_that_was_never_created_takes_no_stranger_along: it needs root");
-            return;
+            test_report::skip!("it needs root");
         }
         let name = format!("tare-stranger-{}", std::process::id());
         let mut stranger = Stranger::new(&name);

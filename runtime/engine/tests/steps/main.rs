@@ -52,6 +52,7 @@ fn main() -> ExitCode {
         let passed = passes(*test);
         let word = if passed { "ok" } else { "FAILED" };
         println!("test {name} ... {word} ({:.1} s)", begun.elapsed().as_secs_f64());
+        test_report::record(name, begun.elapsed());
         failed += u32::from(!passed);
     }
     println!("\ntest result: {failed} failed\n");
