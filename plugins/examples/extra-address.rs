@@ -11,7 +11,7 @@ use tare_cni::error::{Code, Error, Result};
 use tare_cni::host::{Host, Side};
 use tare_cni::ipam::Ipam;
 use tare_cni::request::Request;
-use tare_cni::result::{Ip, Outcome};
+use tare_cni::result::{AddResult, Ip};
 use tare_cni::rtnetlink::Detection;
 
 fn main() -> ExitCode {
@@ -37,7 +37,7 @@ impl Plugin for ExtraAddress {
         Ok(Ipam::Chain)
     }
 
-    fn declare(address: &Self::Config, request: &Request, mut so_far: Outcome) -> Result<Declaration> {
+    fn declare(address: &Self::Config, request: &Request, mut so_far: AddResult) -> Result<Declaration> {
         let interface = request.attachment.interface.clone();
         let Some(address) = *address else { return Ok(Declaration::resulting_in(so_far)) };
         let place = so_far.interfaces.iter().position(|listed| listed.name == interface);

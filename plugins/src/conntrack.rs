@@ -3,7 +3,7 @@
 use crate::address::Family;
 use crate::error::Result;
 use crate::rtnetlink::family_number;
-use tare_netlink::{ACK, Op, Socket};
+use tare_netlink::{ACK, Attributes, Op, Socket};
 
 /// `IPCTNL_MSG_CT_DELETE` of `NFNL_SUBSYS_CTNETLINK`.
 const DELETE: u16 = (1 << 8) | 2;
@@ -24,15 +24,17 @@ const COMPARED: u32 = (1 << 3) | (1 << 5);
 pub(crate) fn forget_connections(socket: &mut Socket, protocol: u8, ports: &[(Family, u16)]) -> Result<()> {
     let mut writer = socket.writer();
     for (family, port) in ports {
-        writer.message(Op(DELETE, ACK), &[family_number(*family), 1, 0, 0], |w| {
-            w.nest(TUPLE_ORIGINAL, |w| {
-                w.nest(TUPLE_PROTOCOL, |w| {
-                    w.bytes(PROTOCOL_NUMBER, &[protocol]);
-                    w.bytes(PROTOCOL_DESTINATION, &port.to_be_bytes());
-                });
-            });
-            w.nest(FILTER, |w| w.number(FILTER_ORIGINAL, COMPARED));
-        });
+        writer.message(Op(DELETE, ACK), &[family_number(*family), 1, 0, 0], |w| put_flow(w, protocol, *port));
     }
     Ok(socket.exchange(&writer).map(drop)?)
+}
+
+fn put_flow(w: &mut Attributes, protocol: u8, port: u16) {
+    w.nest(TUPLE_ORIGINAL, |w| {
+        w.nest(TUPLE_PROTOCOL, |w| {
+            w.bytes(PROTOCOL_NUMBER, &[protocol]);
+            w.bytes(PROTOCOL_DESTINATION, &port.to_be_bytes());
+        });
+    });
+    w.nest(FILTER, |w| w.number(FILTER_ORIGINAL, COMPARED));
 }

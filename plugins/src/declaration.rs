@@ -5,14 +5,14 @@ use crate::error::Result;
 use crate::host::{Host, Side};
 use crate::ipam::Ipam;
 use crate::request::Request;
-use crate::result::Outcome;
+use crate::result::AddResult;
 use std::fmt::Debug;
 
 /// A plugin: how its configuration is read and what it declares. Everything else is the library's.
 pub trait Plugin {
     /// Its name, as programs call it.
     const NAME: &'static str;
-    /// Its part of the configuration, checked, with every default filled in.
+    /// Its declared of the configuration, checked, with every default filled in.
     type Config;
 
     /// Reads its configuration.
@@ -34,7 +34,7 @@ pub trait Plugin {
     ///
     /// # Errors
     /// The result lacks what the plugin builds upon.
-    fn declare(config: &Self::Config, request: &Request, so_far: Outcome) -> Result<Declaration>;
+    fn declare(config: &Self::Config, request: &Request, so_far: AddResult) -> Result<Declaration>;
 }
 
 /// A thing that should exist.
@@ -91,21 +91,36 @@ pub enum Undo {
 /// the reverse order.
 #[derive(Debug, Default)]
 pub struct Declaration {
-    pub(crate) parts: Vec<Part>,
-    pub(crate) interfaces: Vec<Named>,
-    pub(crate) outcome: Outcome,
+    pub(crate) resources: Vec<DeclaredResource>,
+    pub(crate) interfaces: Vec<ListedInterface>,
+    pub(crate) outcome: AddResult,
 }
 
 /// A resource, and whether the configuration wants it now.
 #[derive(Debug)]
-pub(crate) struct Part {
+pub(crate) struct DeclaredResource {
     pub(crate) resource: Box<dyn Resource>,
-    pub(crate) wanted: bool,
+    pub(crate) wanted: Wanted,
+}
+
+/// Whether the configuration wants a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// `ADD` makes it.
+    Yes,
+    /// `ADD` does not make it; `DEL` and `GC` remove it if it exists.
+    No,
+}
+
+impl From<bool> for Wanted {
+    fn from(wanted: bool) -> Self {
+        if wanted { Wanted::Yes } else { Wanted::No }
+    }
 }
 
 /// An interface that the result lists; its hardware address is filled in once it exists.
 #[derive(Clone, Debug)]
-pub(crate) struct Named {
+pub(crate) struct ListedInterface {
     pub(crate) name: Option<String>,
     pub(crate) side: Side,
     pub(crate) addresses: Addresses,
@@ -120,43 +135,43 @@ pub(crate) enum Addresses {
 
 impl Declaration {
     /// A declaration whose result is this, with the interfaces listed below put before its own.
-    pub fn resulting_in(outcome: Outcome) -> Self {
+    pub fn resulting_in(outcome: AddResult) -> Self {
         Self { outcome, ..Self::default() }
     }
 
     /// Declares a resource.
     #[must_use]
     pub fn with(self, resource: impl Resource + 'static) -> Self {
-        self.when(true, resource)
+        self.when(Wanted::Yes, resource)
     }
 
     /// Declares a resource if it is wanted; if not, `DEL` and `GC` still see to it that none is left.
     #[must_use]
-    pub fn when(mut self, wanted: bool, resource: impl Resource + 'static) -> Self {
-        self.parts.push(Part { resource: Box::new(resource), wanted });
+    pub fn when(mut self, wanted: Wanted, resource: impl Resource + 'static) -> Self {
+        self.resources.push(DeclaredResource { resource: Box::new(resource), wanted });
         self
     }
 
     /// Lists an interface in the result.
     #[must_use]
     pub fn listing(self, side: Side, name: impl Into<String>) -> Self {
-        self.list(Named { name: Some(name.into()), side, addresses: Addresses::Declared })
+        self.list(ListedInterface { name: Some(name.into()), side, addresses: Addresses::Declared })
     }
 
     /// Lists an interface in the result, and the addresses that the kernel gave it.
     #[must_use]
     pub fn listing_with_addresses(self, side: Side, name: impl Into<String>) -> Self {
-        self.list(Named { name: Some(name.into()), side, addresses: Addresses::AsFound })
+        self.list(ListedInterface { name: Some(name.into()), side, addresses: Addresses::AsFound })
     }
 
     /// Lists the host's end of the veth pair, whose name is known once it exists.
     #[must_use]
     pub fn listing_host_end(self) -> Self {
-        self.list(Named { name: None, side: Side::Host, addresses: Addresses::Declared })
+        self.list(ListedInterface { name: None, side: Side::Host, addresses: Addresses::Declared })
     }
 
-    fn list(mut self, named: Named) -> Self {
-        self.interfaces.push(named);
+    fn list(mut self, listed: ListedInterface) -> Self {
+        self.interfaces.push(listed);
         self
     }
 }

@@ -3,7 +3,7 @@
 use crate::attachment::{self, Attachment};
 use crate::error::{Code, Error, Result};
 use crate::json::Section;
-use crate::result::Outcome;
+use crate::result::AddResult;
 use crate::version::Version;
 use serde_json::Value;
 use std::net::IpAddr;
@@ -185,17 +185,17 @@ impl Request {
     ///
     /// # Errors
     /// It is not a result of the configuration's version.
-    pub fn previous(&self) -> Result<Option<Outcome>> {
+    pub fn previous(&self) -> Result<Option<AddResult>> {
         let root = self.root()?;
         match root.has("prevResult") {
             false => Ok(None),
-            true => Outcome::read(&root.section("prevResult")?, self.version).map(Some),
+            true => AddResult::read(&root.section("prevResult")?, self.version).map(Some),
         }
     }
 
     /// Reduces a previous result to what belongs to the interface of this request. Later plugins of the chain may have added
     /// interfaces and addresses of their own. All interfaces are dropped, because the declaration lists its own.
-    pub fn keep_own(&self, result: &mut Outcome) {
+    pub fn keep_own(&self, result: &mut AddResult) {
         let interfaces = std::mem::take(&mut result.interfaces);
         let is_own = |index: i64| {
             let listed = usize::try_from(index).ok().and_then(|index| interfaces.get(index));

@@ -2,12 +2,12 @@
 
 use crate::address::Family;
 use crate::attachment::Attachment;
-use crate::declaration::{Addresses, Declaration, Part, Plugin, Undo};
+use crate::declaration::{Addresses, Declaration, DeclaredResource, Plugin, Undo, Wanted};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Side};
 use crate::json::{compact, pretty};
 use crate::request::{Command, Environment, Request};
-use crate::result::{Interface, Ip, Outcome};
+use crate::result::{AddResult, Interface, Ip};
 use crate::version::{self, Version};
 use rustix::io::Errno;
 use serde::Serialize;
@@ -85,7 +85,7 @@ fn serve<P: Plugin>(environment: Environment) -> Result<String> {
     .map(|()| String::new())
 }
 
-/// The lease first, then the parts in order. Whatever fails, all that this call made is undone, the lease last.
+/// The lease first, then the resources in order. Whatever fails, all that this call made is undone, the lease last.
 fn add<P: Plugin>(request: &Request, host: &mut Host) -> Result<String> {
     let config = P::read(request)?;
     let ipam = P::ipam(request)?;
@@ -99,7 +99,7 @@ fn add<P: Plugin>(request: &Request, host: &mut Host) -> Result<String> {
 }
 
 fn make(request: &Request, host: &mut Host, declaration: Declaration) -> Result<String> {
-    let mut done: Vec<&Part> = Vec::new();
+    let mut done: Vec<&DeclaredResource> = Vec::new();
     let made = make_each(&declaration, host, &mut done).and_then(|()| {
         let mut outcome = declaration.outcome.clone();
         outcome.ips.extend(list_addresses(&declaration, host)?);
@@ -107,18 +107,22 @@ fn make(request: &Request, host: &mut Host, declaration: Declaration) -> Result<
         outcome.print(request.version)
     });
     if made.is_err() {
-        for part in done.iter().rev() {
+        for declared in done.iter().rev() {
             // Each is undone whatever becomes of the others; the first error is the one to report.
-            let _ = part.resource.undo(host);
+            let _ = declared.resource.undo(host);
         }
     }
     made
 }
 
-fn make_each<'a>(declaration: &'a Declaration, host: &mut Host, done: &mut Vec<&'a Part>) -> Result<()> {
-    for part in declaration.parts.iter().filter(|part| part.wanted) {
-        if part.resource.add(host)? == Undo::Remove {
-            done.push(part);
+fn make_each<'a>(
+    declaration: &'a Declaration,
+    host: &mut Host,
+    done: &mut Vec<&'a DeclaredResource>,
+) -> Result<()> {
+    for declared in declaration.resources.iter().filter(|declared| declared.wanted == Wanted::Yes) {
+        if declared.resource.add(host)? == Undo::Remove {
+            done.push(declared);
         }
     }
     Ok(())
@@ -126,10 +130,10 @@ fn make_each<'a>(declaration: &'a Declaration, host: &mut Host, done: &mut Vec<&
 
 fn list_interfaces(declaration: &Declaration, request: &Request, host: &mut Host) -> Result<Vec<Interface>> {
     let mut interfaces = Vec::new();
-    for named in &declaration.interfaces {
-        let name = named.name.clone().or_else(|| host.host_end.clone()).unwrap_or_default();
-        let mac = host.link(named.side, &name)?.mac_text();
-        let sandbox = match named.side {
+    for listed in &declaration.interfaces {
+        let name = listed.name.clone().or_else(|| host.host_end.clone()).unwrap_or_default();
+        let mac = host.link(listed.side, &name)?.mac_text();
+        let sandbox = match listed.side {
             Side::Host => String::new(),
             Side::Container => request.environment.netns.clone(),
         };
@@ -141,12 +145,12 @@ fn list_interfaces(declaration: &Declaration, request: &Request, host: &mut Host
 /// The first address of each protocol that the kernel gave the interfaces whose addresses nobody declared.
 fn list_addresses(declaration: &Declaration, host: &mut Host) -> Result<Vec<Ip>> {
     let mut ips = Vec::new();
-    for (place, named) in declaration.interfaces.iter().enumerate() {
-        let Some(name) = named.name.as_ref().filter(|_| named.addresses == Addresses::AsFound) else {
+    for (place, listed) in declaration.interfaces.iter().enumerate() {
+        let Some(name) = listed.name.as_ref().filter(|_| listed.addresses == Addresses::AsFound) else {
             continue;
         };
-        let index = host.link(named.side, name)?.index;
-        let found = host.route(named.side)?.addresses(index)?;
+        let index = host.link(listed.side, name)?.index;
+        let found = host.route(listed.side)?.addresses(index)?;
         let first = |family| found.iter().map(|assigned| assigned.cidr).find(|cidr| cidr.family() == family);
         let interface = i64::try_from(place).ok();
         let ip = |address| Ip { interface, address, gateway: None };
@@ -155,13 +159,13 @@ fn list_addresses(declaration: &Declaration, host: &mut Host) -> Result<Vec<Ip>>
     Ok(ips)
 }
 
-/// Every part, each whatever becomes of the others, and the lease last: while anything of the attachment may still be
+/// Every declared, each whatever becomes of the others, and the lease last: while anything of the attachment may still be
 /// there, nobody else gets its address. The order is that of `ADD`, in which rules come before links: the kernel puts
 /// away removed rules in its own time, which passes while it waits for the link, where it would make us wait again.
 fn del<P: Plugin>(request: &Request, host: &mut Host) -> Result<()> {
     let declaration = declare_what_may_be_there::<P>(request)?;
-    let parts = declaration.parts.iter();
-    let mut errors: Vec<Error> = parts.filter_map(|part| part.resource.del(host).err()).collect();
+    let resources = declaration.resources.iter();
+    let mut errors: Vec<Error> = resources.filter_map(|declared| declared.resource.del(host).err()).collect();
     if errors.is_empty() {
         errors.extend(P::ipam(request).and_then(|ipam| ipam.del(request)).err());
     }
@@ -183,8 +187,8 @@ fn check<P: Plugin>(request: &Request, host: &mut Host) -> Result<()> {
         .ok_or_else(|| Error::config("Required prevResult missing").about("prevResult"))?;
     P::ipam(request)?.check(request)?;
     let declaration = P::declare(&config, request, previous.clone())?;
-    for part in declaration.parts.iter().filter(|part| part.wanted) {
-        part.resource.check(host)?;
+    for declared in declaration.resources.iter().filter(|declared| declared.wanted == Wanted::Yes) {
+        declared.resource.check(host)?;
     }
     for interface in list_interfaces(&declaration, request, host)? {
         check_interface(&previous, &interface)?;
@@ -193,7 +197,7 @@ fn check<P: Plugin>(request: &Request, host: &mut Host) -> Result<()> {
 }
 
 /// The kernel's interface must be the one that `ADD` reported.
-fn check_interface(previous: &Outcome, found: &Interface) -> Result<()> {
+fn check_interface(previous: &AddResult, found: &Interface) -> Result<()> {
     let differs = |msg: String| Err(Error::new(Code::Differs, msg));
     let Some(reported) = previous.interfaces.iter().find(|reported| reported.name == found.name) else {
         return differs(format!("interface {} is not in prevResult", found.name));
@@ -214,9 +218,9 @@ fn gc<P: Plugin>(request: &Request, host: &mut Host) -> Result<()> {
     let valid = valid_attachments(request)?;
     let declaration = declare_what_may_be_there::<P>(request)?;
     let network = &request.attachment.network;
-    let parts = declaration.parts.iter();
+    let resources = declaration.resources.iter();
     let mut errors: Vec<Error> =
-        parts.filter_map(|part| part.resource.gc(host, network, &valid).err()).collect();
+        resources.filter_map(|declared| declared.resource.gc(host, network, &valid).err()).collect();
     errors.extend(P::ipam(request).and_then(|ipam| ipam.gc(request)).err());
     Error::joined(errors).map_or(Ok(()), Err)
 }

@@ -1,5 +1,5 @@
 //! Conditions in the words of nftables: `ip saddr 10.0.0.0/8 tcp sport 1024-65535 ct state { new, related }`, read into
-//! steps of rules. A word that is not known is refused with its place.
+//! expressions of rules. A word that is not known is refused with its place.
 //!
 //! A set in braces becomes several rules, one for each of its elements: no table of ours has sets without a name.
 
@@ -9,31 +9,31 @@ mod word;
 
 use crate::address::Family;
 use crate::error::{Error, Result};
-use crate::nft::{Relation, Source, Step};
+use crate::nft::{CmpOp, Expression, Source};
 use key::{KEYS, Key, Kind, Needs};
 use value::Value;
 use word::words;
 
-/// What a packet has to match: all steps of any one of the alternatives.
-pub type Alternatives = Vec<Vec<Step>>;
+/// What a packet has to match: all expressions of any one of the alternatives.
+pub type Alternatives = Vec<Vec<Expression>>;
 
 /// More would make too many rules.
 const MOST: usize = 64;
 /// The kernel takes 128 expressions in a rule, some of which are not of the conditions.
 const LONGEST: usize = 120;
-const RELATIONS: [(&str, Relation); 12] = [
-    ("==", Relation::Equal),
-    ("eq", Relation::Equal),
-    ("!=", Relation::Different),
-    ("ne", Relation::Different),
-    ("<", Relation::Less),
-    ("lt", Relation::Less),
-    ("<=", Relation::AtMost),
-    ("le", Relation::AtMost),
-    (">", Relation::Greater),
-    ("gt", Relation::Greater),
-    (">=", Relation::AtLeast),
-    ("ge", Relation::AtLeast),
+const OPERATORS: [(&str, CmpOp); 12] = [
+    ("==", CmpOp::Equal),
+    ("eq", CmpOp::Equal),
+    ("!=", CmpOp::NotEqual),
+    ("ne", CmpOp::NotEqual),
+    ("<", CmpOp::Less),
+    ("lt", CmpOp::Less),
+    ("<=", CmpOp::LessOrEqual),
+    ("le", CmpOp::LessOrEqual),
+    (">", CmpOp::Greater),
+    ("gt", CmpOp::Greater),
+    (">=", CmpOp::GreaterOrEqual),
+    ("ge", CmpOp::GreaterOrEqual),
 ];
 
 /// Reads the conditions for packets of a protocol, which are one text cut anywhere between words; `place` is their key.
@@ -51,13 +51,15 @@ pub fn read(texts: &[&str], family: Family, place: &str) -> Result<Alternatives>
         let clause = reader.clause(family)?;
         alternatives = alternatives
             .iter()
-            .flat_map(|before| clause.iter().map(move |steps| [before.as_slice(), steps.as_slice()].concat()))
+            .flat_map(|before| {
+                clause.iter().map(move |expressions| [before.as_slice(), expressions.as_slice()].concat())
+            })
             .collect();
         if alternatives.len() > MOST {
             return refused(format!("the sets make more than {MOST} rules"));
         }
-        if alternatives.iter().any(|steps| steps.len() > LONGEST) {
-            return refused(format!("the conditions make a rule of more than {LONGEST} steps"));
+        if alternatives.iter().any(|expressions| expressions.len() > LONGEST) {
+            return refused(format!("the conditions make a rule of more than {LONGEST} expressions"));
         }
     }
     Ok(alternatives)
@@ -96,20 +98,20 @@ impl<'a> Reader<'a> {
             .about(format!("{}[{number}]", self.place))
     }
 
-    /// One thing that is asked: a key, a mask, a relation and values.
+    /// One thing that is asked: a key, a mask, a op and values.
     fn clause(&mut self, family: Family) -> Result<Alternatives> {
         let key = self.key()?;
         let depended_on = self.depended_on(key, family)?;
-        let mut load = vec![Step::Load(key.source, key.length)];
+        let mut load = vec![Expression::Load(key.source, key.length)];
         if let Kind::Field { mask, .. } = key.kind {
-            load.push(Step::Mask(value::in_network_order(mask, key.length)));
+            load.push(Expression::Mask(value::in_network_order(mask, key.length)));
         }
         let mask = self.mask(key)?;
-        load.extend(mask.clone().map(Step::Mask));
-        let relation = self.relation();
+        load.extend(mask.clone().map(Expression::Mask));
+        let op = self.op();
         let tests = match (self.takes(&["{"]), mask) {
-            (true, _) => self.set(key, relation, &load)?,
-            (false, mask) => vec![[load, self.test(key, relation, mask.as_deref())?].concat()],
+            (true, _) => self.set(key, op, &load)?,
+            (false, mask) => vec![[load, self.test(key, op, mask.as_deref())?].concat()],
         };
         Ok(tests.into_iter().map(|test| [depended_on.as_slice(), test.as_slice()].concat()).collect())
     }
@@ -157,10 +159,10 @@ impl<'a> Reader<'a> {
     }
 
     /// What a packet must be to have the key at all.
-    fn depended_on(&mut self, key: &Key, family: Family) -> Result<Vec<Step>> {
+    fn depended_on(&mut self, key: &Key, family: Family) -> Result<Vec<Expression>> {
         let is = |source: Source, value: &[u8]| {
             let length = u32::try_from(value.len()).unwrap_or(0);
-            vec![Step::Load(source, length), Step::Compare(Relation::Equal, value.to_vec())]
+            vec![Expression::Load(source, length), Expression::Compare(CmpOp::Equal, value.to_vec())]
         };
         match key.needs {
             Needs::Nothing | Needs::Ports => Ok(Vec::new()),
@@ -177,15 +179,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn relation(&mut self) -> Option<Relation> {
+    fn op(&mut self) -> Option<CmpOp> {
         let next = self.peek()?;
-        let found = RELATIONS.iter().find(|(word, _)| *word == next).map(|(_, relation)| *relation);
+        let found = OPERATORS.iter().find(|(word, _)| *word == next).map(|(_, op)| *op);
         self.at += usize::from(found.is_some());
         found
     }
 
     /// The values up to the end of a set, and what becomes of each.
-    fn set(&mut self, key: &Key, relation: Option<Relation>, load: &[Step]) -> Result<Alternatives> {
+    fn set(&mut self, key: &Key, op: Option<CmpOp>, load: &[Expression]) -> Result<Alternatives> {
         let mut values = vec![self.value(key)?];
         while self.takes(&[","]) && self.peek() != Some("}") {
             values.push(self.value(key)?);
@@ -194,26 +196,26 @@ impl<'a> Reader<'a> {
             self.at += 1;
             return Err(self.wrong("a set is not closed"));
         }
-        let steps = |value: &Value, relation| [load, &value.steps(key, relation)].concat();
-        match relation.unwrap_or(Relation::Equal) {
-            Relation::Equal => Ok(values.iter().map(|value| steps(value, Relation::Equal)).collect()),
-            Relation::Different => Ok(vec![none_of(&values, key, load)]),
+        let expressions = |value: &Value, op| [load, &value.expressions(key, op)].concat();
+        match op.unwrap_or(CmpOp::Equal) {
+            CmpOp::Equal => Ok(values.iter().map(|value| expressions(value, CmpOp::Equal)).collect()),
+            CmpOp::NotEqual => Ok(vec![none_of(&values, key, load)]),
             _ => Err(self.wrong("a set is not greater or smaller")),
         }
     }
 
     /// One value, or several bits.
-    fn test(&mut self, key: &Key, relation: Option<Relation>, mask: Option<&[u8]>) -> Result<Vec<Step>> {
-        let is_equality = matches!(relation, None | Some(Relation::Equal | Relation::Different));
+    fn test(&mut self, key: &Key, op: Option<CmpOp>, mask: Option<&[u8]>) -> Result<Vec<Expression>> {
+        let is_equality = matches!(op, None | Some(CmpOp::Equal | CmpOp::NotEqual));
         if matches!(key.kind, Kind::Bits(_) | Kind::Interface) && !is_equality {
             return Err(self.wrong("it is not greater or smaller"));
         }
         if let Kind::Bits(_) = key.kind {
             let bits = self.bits(key)?;
             let nothing = vec![0; bits.len()];
-            return Ok(match (relation, mask) {
-                (None, None) => vec![Step::Mask(bits), Step::Compare(Relation::Different, nothing)],
-                (relation, _) => vec![Step::Compare(relation.unwrap_or(Relation::Equal), bits)],
+            return Ok(match (op, mask) {
+                (None, None) => vec![Expression::Mask(bits), Expression::Compare(CmpOp::NotEqual, nothing)],
+                (op, _) => vec![Expression::Compare(op.unwrap_or(CmpOp::Equal), bits)],
             });
         }
         let value = self.value(key)?;
@@ -221,7 +223,7 @@ impl<'a> Reader<'a> {
             Value::Network(..) | Value::Range(..) if !is_equality => {
                 Err(self.wrong("a range is not greater or smaller"))
             }
-            _ => Ok(value.steps(key, relation.unwrap_or(Relation::Equal))),
+            _ => Ok(value.expressions(key, op.unwrap_or(CmpOp::Equal))),
         }
     }
 
@@ -253,11 +255,11 @@ impl<'a> Reader<'a> {
 
 /// A packet that has none of the values. What is masked or turned can't be compared with another value, and so is loaded
 /// again.
-fn none_of(values: &[Value], key: &Key, load: &[Step]) -> Vec<Step> {
-    let tests = values.iter().map(|value| value.steps(key, Relation::Different));
-    let (as_loaded, changed): (Vec<_>, Vec<_>) = tests.partition(|steps| steps.len() == 1);
+fn none_of(values: &[Value], key: &Key, load: &[Expression]) -> Vec<Expression> {
+    let tests = values.iter().map(|value| value.expressions(key, CmpOp::NotEqual));
+    let (as_loaded, changed): (Vec<_>, Vec<_>) = tests.partition(|expressions| expressions.len() == 1);
     let once = if as_loaded.is_empty() { Vec::new() } else { [load, &as_loaded.concat()].concat() };
-    changed.iter().fold(once, |before, steps| [before.as_slice(), load, steps].concat())
+    changed.iter().fold(once, |before, expressions| [before.as_slice(), load, expressions].concat())
 }
 
 /// The keys that stand without `meta` as well.
@@ -293,15 +295,15 @@ mod tests {
     }
 
     /// What each comparison of a rule finds loaded: with what it was masked, and whether it was turned.
-    fn found_loaded(steps: &[Step]) -> Vec<(Vec<Vec<u8>>, bool)> {
+    fn found_loaded(expressions: &[Expression]) -> Vec<(Vec<Vec<u8>>, bool)> {
         let mut masks = Vec::new();
         let mut turned = false;
         let mut found = Vec::new();
-        for step in steps {
-            match step {
-                Step::Load(..) => (masks, turned) = (Vec::new(), false),
-                Step::Mask(mask) => masks.push(mask.clone()),
-                Step::ToNetworkOrder(_) => turned = !turned,
+        for expression in expressions {
+            match expression {
+                Expression::Load(..) => (masks, turned) = (Vec::new(), false),
+                Expression::Mask(mask) => masks.push(mask.clone()),
+                Expression::ToNetworkOrder(_) => turned = !turned,
                 _ => found.push((masks.clone(), turned)),
             }
         }
@@ -328,14 +330,14 @@ mod tests {
         for (text, bytes) in
             [("10", [0, 10]), ("010", [0, 8]), ("0x10", [0, 16]), ("0", [0, 0]), ("65535", [255, 255])]
         {
-            assert_eq!(port(text), Some(Step::Compare(Relation::Equal, bytes.to_vec())), "{text}");
+            assert_eq!(port(text), Some(Expression::Compare(CmpOp::Equal, bytes.to_vec())), "{text}");
         }
     }
 
     #[test]
     fn an_interface_is_asked_for_by_name_or_number() {
         let last = |text: &str| read(&[text], Family::V4, "c").unwrap()[0].last().cloned();
-        let number = |number: u32| Some(Step::Compare(Relation::Equal, number.to_ne_bytes().to_vec()));
+        let number = |number: u32| Some(Expression::Compare(CmpOp::Equal, number.to_ne_bytes().to_vec()));
         assert_eq!((last("iif lo"), last("meta oif \"lo\"")), (number(1), number(1)));
         assert_eq!(last("iif 4000000"), number(4_000_000));
         assert_eq!(refused("iif nosuch0").0, "invalid condition: interface does not exist at \"nosuch0\"");
@@ -384,7 +386,7 @@ mod tests {
             (format!("tcp sport {{ {} }}", ports(65)), "the sets make more than 64 rules"),
             (
                 format!("tcp sport != {{ {} }}", ports(200)),
-                "the conditions make a rule of more than 120 steps",
+                "the conditions make a rule of more than 120 expressions",
             ),
         ] {
             assert_eq!(refused(&text), (msg.to_owned(), "conditionsV4".to_owned()));

@@ -2,7 +2,7 @@
 
 use super::key::{Key, Kind};
 use crate::address::{self, Family, octets};
-use crate::nft::{Relation, Step};
+use crate::nft::{CmpOp, Expression};
 use crate::rtnetlink::{interface_number, parse_mac};
 
 /// What a key is compared with; bytes in the order in which the packet has them.
@@ -31,31 +31,34 @@ impl Value {
         }
     }
 
-    /// The steps that compare with it what has been loaded.
-    pub(super) fn steps(&self, key: &Key, relation: Relation) -> Vec<Step> {
-        let is_equality = matches!(relation, Relation::Equal | Relation::Different);
+    /// The expressions that compare with it what has been loaded.
+    pub(super) fn expressions(&self, key: &Key, op: CmpOp) -> Vec<Expression> {
+        let is_equality = matches!(op, CmpOp::Equal | CmpOp::NotEqual);
         match self {
-            Value::Exactly(bytes) if is_equality => vec![Step::Compare(relation, bytes.clone())],
-            Value::Exactly(bytes) => turned(key, |turn| vec![Step::Compare(relation, turn(bytes))]),
+            Value::Exactly(bytes) if is_equality => vec![Expression::Compare(op, bytes.clone())],
+            Value::Exactly(bytes) => turned(key, |turn| vec![Expression::Compare(op, turn(bytes))]),
             Value::Network(bytes, mask) => {
-                vec![Step::Mask(mask.clone()), Step::Compare(relation, bytes.clone())]
+                vec![Expression::Mask(mask.clone()), Expression::Compare(op, bytes.clone())]
             }
-            Value::Range(from, to) => turned(key, |turn| match relation {
-                Relation::Different => vec![Step::Outside(turn(from), turn(to))],
-                _ => vec![Step::Within(turn(from), turn(to))],
+            Value::Range(from, to) => turned(key, |turn| match op {
+                CmpOp::NotEqual => vec![Expression::Outside(turn(from), turn(to))],
+                _ => vec![Expression::Within(turn(from), turn(to))],
             }),
         }
     }
 }
 
 /// Greater and smaller are told in the order of the network.
-fn turned(key: &Key, steps: impl FnOnce(&dyn Fn(&[u8]) -> Vec<u8>) -> Vec<Step>) -> Vec<Step> {
+fn turned(
+    key: &Key,
+    expressions: impl FnOnce(&dyn Fn(&[u8]) -> Vec<u8>) -> Vec<Expression>,
+) -> Vec<Expression> {
     match key.kind {
         Kind::HostNumber(_) => {
             let turn = |bytes: &[u8]| bytes.iter().rev().copied().collect();
-            [vec![Step::ToNetworkOrder(key.length)], steps(&turn)].concat()
+            [vec![Expression::ToNetworkOrder(key.length)], expressions(&turn)].concat()
         }
-        _ => steps(&|bytes| bytes.to_vec()),
+        _ => expressions(&|bytes| bytes.to_vec()),
     }
 }
 

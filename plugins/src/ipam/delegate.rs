@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::json::Section;
 use crate::request::{Command, Request};
-use crate::result::Outcome;
+use crate::result::AddResult;
 use crate::version::Version;
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::pread;
@@ -54,7 +54,7 @@ pub struct Program {
 
 impl Program {
     /// `ADD`; when its answer cannot be used, it is told `DEL` at once.
-    pub(super) fn add(&self, request: &Request) -> Result<Outcome> {
+    pub(super) fn add(&self, request: &Request) -> Result<AddResult> {
         let answer = self.run(request, Command::Add).and_then(|answer| parse(&answer, request.version));
         if answer.is_err() {
             // The first error is the one to report; this is the specification's "run DEL on the delegate".
@@ -116,12 +116,12 @@ fn tolerant(args: &str) -> String {
     }
 }
 
-fn parse(printed: &[u8], version: Version) -> Result<Outcome> {
+fn parse(printed: &[u8], version: Version) -> Result<AddResult> {
     let value: Value = serde_json::from_slice(printed)
         .map_err(|why| Error::new(crate::error::Code::Decode, format!("IPAM result is not JSON: {why}")))?;
     match value {
-        Value::Null => Ok(Outcome::default()),
-        value => Outcome::read(&Section::root(&value)?, version),
+        Value::Null => Ok(AddResult::default()),
+        value => AddResult::read(&Section::root(&value)?, version),
     }
 }
 

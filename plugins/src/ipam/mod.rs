@@ -5,7 +5,7 @@ pub mod host_local;
 
 use crate::error::{Error, Result};
 use crate::request::{Command, Request};
-use crate::result::Outcome;
+use crate::result::AddResult;
 use delegate::Program;
 use host_local::HostLocal;
 
@@ -48,9 +48,9 @@ impl Ipam {
     ///
     /// # Errors
     /// The plugin's own; and a result without an address.
-    pub fn add(&self, request: &Request) -> Result<Outcome> {
+    pub fn add(&self, request: &Request) -> Result<AddResult> {
         let outcome = match self {
-            Ipam::None => return Ok(Outcome::default()),
+            Ipam::None => return Ok(AddResult::default()),
             Ipam::Chain => return Ok(request.previous()?.unwrap_or_default()),
             Ipam::HostLocal(host_local) => host_local.add(request)?,
             Ipam::Program(program) => program.add(request)?,

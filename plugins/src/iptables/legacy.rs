@@ -56,8 +56,8 @@ fn entries(family: Family) -> rustix::io::Result<Vec<u8>> {
         info.get(SIZE..INFO_LENGTH).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).unwrap_or_default();
     let length = usize::try_from(u32::from_ne_bytes(size)).unwrap_or(0);
     let mut table = named(ENTRIES_BEGIN + length);
-    if let Some(place) = table.get_mut(ENTRIES_SIZE..ENTRIES_SIZE + size.len()) {
-        place.copy_from_slice(&size);
+    if let Some(position) = table.get_mut(ENTRIES_SIZE..ENTRIES_SIZE + size.len()) {
+        position.copy_from_slice(&size);
     }
     option(&socket, (level, ENTRIES), &mut table)?;
     Ok(table.split_off(ENTRIES_BEGIN))

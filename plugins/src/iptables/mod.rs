@@ -5,17 +5,19 @@
 //! go by that note, and need neither the configuration nor a search among everybody's rules.
 
 mod chains;
-mod expression;
+mod change;
+mod encode;
+mod equivalence;
 mod legacy;
-mod likeness;
 mod nat;
-mod note;
 mod program;
+mod record;
 mod rule;
 
-pub use chains::{Chains, Place, Way};
-pub use note::{Owned, Taken};
+pub use crate::nft::Position;
+pub use chains::{Chains, Jump};
 pub use program::{Lock, is_installed};
+pub use record::{ChainNames, FactConflict, RecordedChains};
 pub use rule::{Match, Rule, Target};
 
 use crate::attachment::Attachment;

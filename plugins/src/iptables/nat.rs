@@ -1,16 +1,16 @@
 //! The nat table of iptables-nft, changed over netlink as its programs would, in the transaction of the note.
 //!
-//! What an attachment has is told by numbers: the kernel counts chains and rules of a table up, so the rules that lead
+//! What an attachment has is data by numbers: the kernel counts chains and rules of a table up, so the rules that lead
 //! to an attachment's chain, which are made right after it, have the numbers that follow. `DEL` asks for these, and
 //! looks through all rules only when somebody else has made or moved them.
 
-use super::chains::{Chains, Place, Way};
-use super::expression;
-use super::likeness::is_alike;
+use super::chains::{Chains, Jump};
+use super::encode;
+use super::equivalence::is_equivalent;
 use super::rule::Rule;
 use crate::address::Family;
 use crate::error::{Code, Error, Result};
-use crate::nft::{Batch, Chain, End, Foreign, Hook, Kind, Packets};
+use crate::nft::{Batch, Chain, ForeignTable, Hook, Kind, Position, TableFamily, TableName};
 use tare_netlink::Socket;
 
 const TABLE: &str = "nat";
@@ -22,12 +22,13 @@ const ENTRANCES: [(&str, Hook, i32); 4] = [
     ("POSTROUTING", Hook::Postrouting, 100),
 ];
 
-fn packets(family: Family) -> Packets {
-    if family == Family::V4 { Packets::Ipv4 } else { Packets::Ipv6 }
+fn table_name(family: Family) -> TableName {
+    let table_family = if family == Family::V4 { TableFamily::Ipv4 } else { TableFamily::Ipv6 };
+    TableName { family: table_family, table: TABLE }
 }
 
-fn table(socket: &mut Socket, family: Family) -> Foreign<'_> {
-    Foreign::new(socket, packets(family), TABLE)
+fn table(socket: &mut Socket, family: Family) -> ForeignTable<'_> {
+    ForeignTable::new(socket, table_name(family))
 }
 
 /// Whether the table has a chain.
@@ -38,18 +39,24 @@ pub(super) fn has_chain(socket: &mut Socket, family: Family, name: &str) -> Resu
     Ok(table(socket, family).chain(name)?.is_some())
 }
 
-/// Chains that are about to be made, and the ways to shared ones that are missing.
-pub(super) struct Work<'a> {
-    chains: &'a Chains,
-    ways: Vec<&'a Way>,
+/// The own chain of an attachment.
+pub(super) struct OwnChain<'a> {
+    pub(super) family: Family,
+    pub(super) name: &'a str,
 }
 
-impl<'a> Work<'a> {
+/// Chains that are about to be made, and the jumps to shared ones that are missing.
+pub(super) struct ChainUpdate<'a> {
+    chains: &'a Chains,
+    jumps: Vec<&'a Jump>,
+}
+
+impl<'a> ChainUpdate<'a> {
     /// Looks what is missing.
     ///
     /// # Errors
     /// A chain of somebody else's that is named does not exist; the kernel's.
-    pub(super) fn prepare(socket: &mut Socket, chains: &'a Chains) -> Result<Work<'a>> {
+    pub(super) fn prepare(socket: &mut Socket, chains: &'a Chains) -> Result<ChainUpdate<'a>> {
         let mut table = table(socket, chains.family);
         for name in chains.others() {
             if table.chain(name)?.is_none() {
@@ -57,27 +64,27 @@ impl<'a> Work<'a> {
                 return Err(Error::new(Code::Config, msg).about("externalSetMarkChain"));
             }
         }
-        let mut ways = Vec::new();
-        for way in &chains.ways_in {
-            if !table.leads(&way.from, &way.to)? {
-                ways.push(way);
+        let mut jumps = Vec::new();
+        for jump in &chains.shared_jumps {
+            if !table.leads(&jump.from, &jump.to)? {
+                jumps.push(jump);
             }
         }
-        Ok(Work { chains, ways })
+        Ok(ChainUpdate { chains, jumps })
     }
 
     /// What every use of the table needs; as good where it is there.
-    pub(super) fn lay(&self, batch: &mut Batch) {
+    pub(super) fn put_prerequisites(&self, batch: &mut Batch) {
         let used = |name: &str| {
-            let ways = self.chains.ways_in.iter().chain(&self.chains.entries);
-            ways.clone().any(|way| way.from == name)
+            let jumps = self.chains.shared_jumps.iter().chain(&self.chains.entries);
+            jumps.clone().any(|jump| jump.from == name)
         };
-        batch.elsewhere(packets(self.chains.family), TABLE, |batch| {
+        batch.in_table(table_name(self.chains.family), |batch| {
             batch.table();
             for (name, hook, priority) in ENTRANCES.into_iter().filter(|(name, ..)| used(name)) {
                 batch.chain(Chain { name, hook: Some((hook, priority)), kind: Kind::Nat });
             }
-            for name in &self.chains.gathering {
+            for name in &self.chains.shared_chains {
                 batch.chain(Chain { name, hook: None, kind: Kind::Nat });
             }
         });
@@ -85,17 +92,17 @@ impl<'a> Work<'a> {
 
     /// The attachment's own part, and what leads to shared chains where it is missing.
     pub(super) fn put(&self, batch: &mut Batch) {
-        batch.elsewhere(packets(self.chains.family), TABLE, |batch| {
-            for (name, rules) in &self.chains.refilled {
+        batch.in_table(table_name(self.chains.family), |batch| {
+            for (name, rules) in &self.chains.fixed_chains {
                 self.refill(batch, name, rules);
             }
-            for way in &self.ways {
-                self.lead(batch, way);
+            for jump in &self.jumps {
+                self.lead(batch, jump);
             }
             let own = &self.chains.own;
             batch.chain(Chain { name: own, hook: None, kind: Kind::Nat });
-            for way in &self.chains.entries {
-                self.lead(batch, way);
+            for jump in &self.chains.entries {
+                self.lead(batch, jump);
             }
             batch.delete_rules(own, None);
             self.fill(batch, own, &self.chains.rules);
@@ -110,23 +117,22 @@ impl<'a> Work<'a> {
 
     fn fill(&self, batch: &mut Batch, name: &str, rules: &[Rule]) {
         for rule in rules {
-            batch.put_rule(name, End::Last, |w| expression::write(w, self.chains.family, rule));
+            batch.put_rule(name, Position::Last, |w| encode::write(w, self.chains.family, rule));
         }
     }
 
-    fn lead(&self, batch: &mut Batch, way: &Way) {
-        let end = if way.place == Place::First { End::First } else { End::Last };
-        batch.put_rule(&way.from, end, |w| expression::write(w, self.chains.family, &way.rule()));
+    fn lead(&self, batch: &mut Batch, jump: &Jump) {
+        batch.put_rule(&jump.from, jump.position, |w| encode::write(w, self.chains.family, &jump.rule()));
     }
 }
 
 /// Whether all of it is there just as it is made here: the attachment's own chain, the rules that were made right after
-/// it, and the ways to shared chains.
+/// it, and the jumps to shared chains.
 ///
 /// # Errors
 /// The kernel's.
 pub(super) fn holds(socket: &mut Socket, chains: &Chains) -> Result<bool> {
-    let is = |found: &Vec<u8>, rule: &Rule| is_alike(found, chains.family, rule);
+    let is = |found: &Vec<u8>, rule: &Rule| is_equivalent(found, chains.family, rule);
     let are = |found: Vec<Vec<u8>>, rules: &[Rule]| {
         found.len() == rules.len() && found.iter().zip(rules).all(|(found, rule)| is(found, rule))
     };
@@ -135,14 +141,14 @@ pub(super) fn holds(socket: &mut Socket, chains: &Chains) -> Result<bool> {
     if !are(table.rules(&chains.own)?, &chains.rules) {
         return Ok(false);
     }
-    let entries: Vec<Rule> = chains.entries.iter().map(Way::rule).collect();
+    let entries: Vec<Rule> = chains.entries.iter().map(Jump::rule).collect();
     let numbered: Vec<(&str, u64)> = chains.sources().into_iter().zip(number + 1..).collect();
     if !are(table.rules_numbered(&numbered)?, &entries) {
         return Ok(false);
     }
-    for way in &chains.ways_in {
-        let rule = way.rule();
-        if !table.any(&way.from, |found| is_alike(found, chains.family, &rule))? {
+    for jump in &chains.shared_jumps {
+        let rule = jump.rule();
+        if !table.any(&jump.from, |found| is_equivalent(found, chains.family, &rule))? {
             return Ok(false);
         }
     }
@@ -154,6 +160,6 @@ pub(super) fn holds(socket: &mut Socket, chains: &Chains) -> Result<bool> {
 ///
 /// # Errors
 /// The kernel's: a rule of somebody else's leads to the chain.
-pub(super) fn take_out(socket: &mut Socket, (family, own): (Family, &str), from: &[&str]) -> Result<()> {
-    table(socket, family).remove_chain(own, from)
+pub(super) fn remove_chain(socket: &mut Socket, own: &OwnChain<'_>, from: &[&str]) -> Result<()> {
+    table(socket, own.family).remove_chain(own.name, from)
 }

@@ -43,7 +43,7 @@ impl Lock {
 pub(super) enum Tables {
     /// Those of nf_tables: iptables-nft.
     Nftables,
-    /// Those of legacy iptables; or it can't be told, as with a script.
+    /// Those of legacy iptables; or it can't be data, as with a script.
     Own,
 }
 
@@ -95,10 +95,10 @@ impl Restore {
             // One that ends before it has read everything says why.
             let _ = pipe.write_all(script.as_bytes());
         }
-        told(&self.program, child.wait_with_output().map_err(failed)?).map(drop)
+        data(&self.program, child.wait_with_output().map_err(failed)?).map(drop)
     }
 
-    /// The lines of the nat table, by the program beside it that saves what it restores.
+    /// The lines of the nat table, by the program extra it that saves what it restores.
     pub(super) fn saved(&self) -> Result<Vec<String>> {
         let name =
             self.program.file_name().unwrap_or_default().to_string_lossy().replace("-restore", "-save");
@@ -106,12 +106,12 @@ impl Restore {
         let failed = |why: std::io::Error| Error::io(format!("run {}", program.display()), &why);
         let output =
             Command::new(&program).args(["-t", "nat"]).stdin(Stdio::null()).output().map_err(failed)?;
-        let text = told(&program, output)?;
+        let text = data(&program, output)?;
         Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
     }
 }
 
-fn told(program: &Path, output: Output) -> Result<Vec<u8>> {
+fn data(program: &Path, output: Output) -> Result<Vec<u8>> {
     if output.status.success() {
         return Ok(output.stdout);
     }
@@ -127,8 +127,8 @@ fn name(family: Family) -> &'static str {
 
 fn find(name: &str) -> Result<PathBuf> {
     let given = std::env::var("PATH").unwrap_or_default();
-    let places = given.split(':').chain(PATH.split(':')).filter(|place| place.starts_with('/'));
-    let mut candidates = places.map(|place| Path::new(place).join(name));
+    let places = given.split(':').chain(PATH.split(':')).filter(|position| position.starts_with('/'));
+    let mut candidates = places.map(|position| Path::new(position).join(name));
     candidates.find(|candidate| access(candidate, Access::EXEC_OK).is_ok()).ok_or_else(|| {
         Error::new(Code::Unsupported, format!("the iptables backend needs {name}, which is not installed"))
     })

@@ -37,7 +37,7 @@ pub enum Match {
     /// These bits of its mark are set.
     Marked(u32),
     /// Words of somebody else's, which only iptables itself knows to read.
-    Words(Vec<String>),
+    Raw(Vec<String>),
 }
 
 /// What becomes of a packet.
@@ -84,7 +84,7 @@ impl fmt::Display for Match {
                 write!(f, "-m multiport --destination-ports {}", ports.join(","))
             }
             Match::Marked(bits) => write!(f, "-m mark --mark {bits:#x}/{bits:#x}"),
-            Match::Words(words) => {
+            Match::Raw(words) => {
                 f.write_str(&words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" "))
             }
         }
@@ -125,7 +125,7 @@ mod tests {
                 Match::From(network),
                 Match::Port(Transport::Tcp, 80),
                 Match::Comment("a \"b\"".into()),
-                Match::Words(vec!["-i".into(), "eth 0".into()]),
+                Match::Raw(vec!["-i".into(), "eth 0".into()]),
             ],
             Target::Redirect("fd00::1".parse().unwrap(), 8080),
         );

@@ -1,16 +1,16 @@
 //! One transaction of nf_tables: all of it happens, or nothing (linux/netfilter/nf_tables.h).
 
-use super::expression::Rule;
-use super::number::{
+use super::constants::{
     BEGIN, COUNTER, DELETE_CHAIN, DELETE_ELEMENT, DELETE_OBJECT, DELETE_RULE, DELETE_TABLE, END, NEW_CHAIN,
     NEW_ELEMENT, NEW_OBJECT, NEW_RULE, NEW_SET, NEW_TABLE,
 };
-use super::schema::Schema;
+use super::encode::put_value;
+use super::rule::Rule;
 use tare_netlink::{Attributes, CREATE, EXCLUSIVE, Op, Socket, Writer};
 
 /// Which packets a table sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packets {
+pub enum TableFamily {
     /// `NFPROTO_IPV4`
     Ipv4 = 2,
     /// `NFPROTO_IPV6`
@@ -52,7 +52,7 @@ pub struct Chain<'a> {
 
 /// Where in a chain a rule is added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum Position {
     /// Before all others.
     First,
     /// After all others.
@@ -62,7 +62,7 @@ pub enum End {
 /// What the rules of a chain with a hook do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Rewrite addresses; they see the first packet of each connection.
+    /// Snat addresses; they see the first packet of each connection.
     Nat,
     /// Let through or drop; they see every packet.
     Filter,
@@ -88,11 +88,20 @@ pub struct Element {
     pub data: Vec<u8>,
 }
 
+/// A table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableName {
+    /// Its family; tables of two families may have the same name.
+    pub family: TableFamily,
+    /// Its name.
+    pub table: &'static str,
+}
+
 /// A transaction under construction.
 #[derive(Debug)]
 pub struct Batch {
     writer: Writer,
-    packets: Packets,
+    family: TableFamily,
     table: &'static str,
     sets: u32,
 }
@@ -103,25 +112,17 @@ pub(super) fn head(family: u8) -> [u8; 4] {
 }
 
 impl Batch {
-    /// Begins a transaction on a table. With a generation it is refused (`ERESTART`) if anything of nf_tables has
-    /// changed since that was read.
-    pub(super) fn begin<S: Schema>(socket: &Socket, generation: Option<u32>) -> Batch {
-        Batch::on(socket, (S::PACKETS, S::TABLE), generation)
-    }
-
-    /// The same on any table.
-    pub(super) fn on(
-        socket: &Socket,
-        (packets, table): (Packets, &'static str),
-        generation: Option<u32>,
-    ) -> Batch {
+    /// Begins a transaction on a table. With a generation the kernel refuses it (`ERESTART`) if anything in nf_tables has
+    /// changed since the generation was read.
+    pub(super) fn begin(socket: &Socket, target: TableName, generation: Option<u32>) -> Batch {
+        let TableName { family, table } = target;
         let mut writer = socket.writer();
         writer.message(Op(BEGIN, 0), &[0, 0, 0, 10], |w| {
             if let Some(generation) = generation {
                 w.number_be(1, generation);
             }
         });
-        Batch { writer, packets, table, sets: 0 }
+        Batch { writer, family, table, sets: 0 }
     }
 
     /// Ends it. The number is that of the message whose acknowledgement means that all is done.
@@ -134,19 +135,19 @@ impl Batch {
     /// Makes the table.
     pub fn table(&mut self) {
         let table = self.table;
-        self.writer.message(Op(NEW_TABLE, CREATE), &head(self.packets as u8), |w| w.text(1, table));
+        self.writer.message(Op(NEW_TABLE, CREATE), &head(self.family as u8), |w| w.text(1, table));
     }
 
     /// Removes the table with all that is in it.
     pub fn delete_table(&mut self) {
         let table = self.table;
-        self.writer.message(Op(DELETE_TABLE, 0), &head(self.packets as u8), |w| w.text(1, table));
+        self.writer.message(Op(DELETE_TABLE, 0), &head(self.family as u8), |w| w.text(1, table));
     }
 
     /// Makes a chain.
     pub fn chain(&mut self, chain: Chain<'_>) {
         let table = self.table;
-        self.writer.message(Op(NEW_CHAIN, CREATE), &head(self.packets as u8), |w| {
+        self.writer.message(Op(NEW_CHAIN, CREATE), &head(self.family as u8), |w| {
             w.text(1, table);
             w.text(3, chain.name);
             if let Some((hook, priority)) = chain.hook {
@@ -164,7 +165,7 @@ impl Batch {
         let table = self.table;
         self.sets += 1;
         let id = self.sets;
-        self.writer.message(Op(NEW_SET, CREATE), &head(self.packets as u8), |w| {
+        self.writer.message(Op(NEW_SET, CREATE), &head(self.family as u8), |w| {
             w.text(1, table);
             w.text(2, &set.name);
             w.number_be(3, if set.data.is_some() { SET_IS_MAP } else { 0 });
@@ -180,13 +181,13 @@ impl Batch {
 
     /// Adds a rule to the end of a chain.
     pub fn rule(&mut self, chain: &str, rule: &Rule) {
-        self.put_rule(chain, End::Last, |w| w.nest(4, |w| rule.write(w)));
+        self.put_rule(chain, Position::Last, |w| w.nest(4, |w| rule.write(w)));
     }
 
     /// Adds a rule whose attributes are given to one end of a chain.
-    pub(crate) fn put_rule(&mut self, chain: &str, end: End, rule: impl FnOnce(&mut Attributes)) {
-        let (table, place) = (self.table, if end == End::Last { APPEND } else { 0 });
-        self.writer.message(Op(NEW_RULE, CREATE | place), &head(self.packets as u8), |w| {
+    pub(crate) fn put_rule(&mut self, chain: &str, position: Position, rule: impl FnOnce(&mut Attributes)) {
+        let (table, place) = (self.table, if position == Position::Last { APPEND } else { 0 });
+        self.writer.message(Op(NEW_RULE, CREATE | place), &head(self.family as u8), |w| {
             w.text(1, table);
             w.text(2, chain);
             rule(w);
@@ -196,7 +197,7 @@ impl Batch {
     /// Removes a rule of a chain, or with no number all of them.
     pub(crate) fn delete_rules(&mut self, chain: &str, handle: Option<u64>) {
         let table = self.table;
-        self.writer.message(Op(DELETE_RULE, 0), &head(self.packets as u8), |w| {
+        self.writer.message(Op(DELETE_RULE, 0), &head(self.family as u8), |w| {
             w.text(1, table);
             w.text(2, chain);
             if let Some(handle) = handle {
@@ -208,23 +209,18 @@ impl Batch {
     /// Removes a chain with its rules; refused with `EBUSY` while others lead to it.
     pub(crate) fn delete_chain(&mut self, chain: &str) {
         let table = self.table;
-        self.writer.message(Op(DELETE_CHAIN, 0), &head(self.packets as u8), |w| {
+        self.writer.message(Op(DELETE_CHAIN, 0), &head(self.family as u8), |w| {
             w.text(1, table);
             w.text(3, chain);
         });
     }
 
     /// Messages about another table, in the same transaction.
-    pub(crate) fn elsewhere(
-        &mut self,
-        packets: Packets,
-        table: &'static str,
-        messages: impl FnOnce(&mut Batch),
-    ) {
-        let here = (self.packets, self.table);
-        (self.packets, self.table) = (packets, table);
+    pub(crate) fn in_table(&mut self, other: TableName, messages: impl FnOnce(&mut Batch)) {
+        let here = TableName { family: self.family, table: self.table };
+        (self.family, self.table) = (other.family, other.table);
         messages(self);
-        (self.packets, self.table) = here;
+        (self.family, self.table) = (here.family, here.table);
     }
 
     /// Adds an element; refused with `EEXIST` if there is one with its key.
@@ -245,13 +241,13 @@ impl Batch {
 
     fn elements(&mut self, op: Op, set: &str, element: impl FnOnce(&mut Attributes)) {
         let table = self.table;
-        self.writer.message(op, &head(self.packets as u8), |w| put_elements(w, table, set, element));
+        self.writer.message(op, &head(self.family as u8), |w| put_elements(w, table, set, element));
     }
 
     /// Adds a record: a counter that counts nothing, whose comment is the content.
     pub(super) fn record(&mut self, name: &str, content: &str) {
         let table = self.table;
-        self.writer.message(Op(NEW_OBJECT, CREATE | EXCLUSIVE), &head(self.packets as u8), |w| {
+        self.writer.message(Op(NEW_OBJECT, CREATE | EXCLUSIVE), &head(self.family as u8), |w| {
             w.text(1, table);
             w.text(2, name);
             w.number_be(3, COUNTER);
@@ -263,7 +259,7 @@ impl Batch {
     /// Removes a record.
     pub(super) fn delete_record(&mut self, name: &str) {
         let table = self.table;
-        self.writer.message(Op(DELETE_OBJECT, 0), &head(self.packets as u8), |w| {
+        self.writer.message(Op(DELETE_OBJECT, 0), &head(self.family as u8), |w| {
             w.text(1, table);
             w.text(2, name);
             w.number_be(3, COUNTER);
@@ -281,11 +277,6 @@ pub(super) fn put_elements(
     w.text(1, table);
     w.text(2, set);
     w.nest(3, |w| w.nest(LIST_ELEMENT, element));
-}
-
-/// A key or data.
-pub(super) fn put_value(w: &mut Attributes, kind: u16, value: &[u8]) {
-    w.nest(kind, |w| w.bytes(1, value));
 }
 
 /// A comment as `nft` writes and prints it: a type, a length, and text that ends with a zero.

@@ -2,21 +2,22 @@
 //! has is noted in the same transaction, so neither `ADD` nor `DEL` grows with what is attached.
 
 mod batch;
+mod constants;
+mod encode;
+mod entries;
 mod expression;
-mod foreign;
-mod inquiry;
-mod ledger;
-mod number;
+mod foreign_table;
+mod query;
 mod record;
 mod reply;
+mod rule;
 mod schema;
-mod step;
-mod wire;
 
-pub use batch::{Batch, Chain, Element, End, Hook, Kind, Packets, Set};
-pub use expression::{Rule, Verdict};
-pub use foreign::Foreign;
-pub use ledger::{Beside, Ledger};
-pub use schema::{Added, Clash, Entry, Schema, network_set};
-pub use step::{Header, Relation, Source, Step};
-pub(crate) use wire::{accept, compare, jump, load_network, load_transport, mask, put};
+pub use batch::{Batch, Chain, Element, Hook, Kind, Position, Set, TableFamily, TableName};
+pub use encode::{CmpOp, Verdict};
+pub(crate) use encode::{accept, compare, jump, load_network, load_transport, mask, put};
+pub use entries::{AttachmentEntries, ExtraChanges};
+pub use expression::{Expression, Header, Source};
+pub use foreign_table::ForeignTable;
+pub use rule::Rule;
+pub use schema::{Added, Entry, OnConflict, Schema, network_set};

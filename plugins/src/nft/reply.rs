@@ -6,7 +6,7 @@ use tare_netlink::{Answer, Refusal, attributes, find};
 
 /// What was answered to a question; `None` when what was asked for is not there. Any other refusal is told: what can't be
 /// read may be there all the same.
-pub(super) fn there(answer: Answer) -> Result<Option<Vec<Vec<u8>>>> {
+pub(super) fn found(answer: Answer) -> Result<Option<Vec<Vec<u8>>>> {
     match answer.outcome {
         Ok(replies) => Ok(Some(replies)),
         // A kernel without nf_tables knows neither the table nor the question.
@@ -20,7 +20,7 @@ pub(super) fn number_in(answer: Answer, kind: u16) -> Result<Option<u32>> {
     let number = |replies: Vec<Vec<u8>>| {
         find(replies.first()?.get(4..)?, kind)?.try_into().ok().map(u32::from_be_bytes)
     };
-    Ok(there(answer)?.and_then(number))
+    Ok(found(answer)?.and_then(number))
 }
 
 pub(super) fn content_in(replies: &[Vec<u8>]) -> Option<String> {
@@ -47,8 +47,8 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_not_taken_for_gone() {
         let refused = |errno| Answer { sequence: 1, outcome: Err(Refusal { errno, text: String::new() }) };
-        assert_eq!(there(refused(Errno::NOENT)), Ok(None));
-        assert_eq!(there(refused(Errno::PERM)).unwrap_err().code, 5);
+        assert_eq!(found(refused(Errno::NOENT)), Ok(None));
+        assert_eq!(found(refused(Errno::PERM)).unwrap_err().code, 5);
         assert_eq!(number_in(refused(Errno::AGAIN), 1).unwrap_err().code, 11);
     }
 }

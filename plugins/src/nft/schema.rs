@@ -1,6 +1,6 @@
 //! What a table is built of, and which elements follow from a fact about an attachment.
 
-use super::batch::{Batch, Element, Packets};
+use super::batch::{Batch, Element, TableFamily, TableName};
 use crate::address::Cidr;
 
 /// A table of ours.
@@ -8,13 +8,18 @@ pub trait Schema {
     /// Its name.
     const TABLE: &'static str;
     /// What it sees.
-    const PACKETS: Packets = Packets::Inet;
+    const FAMILY: TableFamily = TableFamily::Inet;
     /// The chain that gets a rule for each network.
     const CHAIN: &'static str;
     /// How many chains and sets it is built with.
     const FIXED: u32;
     /// How many rules that chain is built with.
     const FIXED_RULES: u32;
+
+    /// Returns its full name.
+    fn name() -> TableName {
+        TableName { family: Self::FAMILY, table: Self::TABLE }
+    }
 
     /// Builds it: chains, sets, and rules that refer to them.
     fn build(batch: &mut Batch);
@@ -36,16 +41,16 @@ pub struct Entry {
     /// The element.
     pub element: Element,
     /// What becomes of it when another attachment has it.
-    pub clash: Clash,
+    pub on_conflict: OnConflict,
 }
 
 /// What becomes of an element that another attachment has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Clash {
+pub enum OnConflict {
     /// The new attachment is refused.
     Refuse,
     /// It is the new attachment's from now on: the other one lost the address.
-    TakeOver,
+    Replace,
 }
 
 /// What became of an `add`.
@@ -54,7 +59,7 @@ pub enum Added {
     /// All of it is in.
     Done,
     /// Nothing is: an element that follows from this fact belongs to this attachment.
-    Taken {
+    Conflict {
         /// The fact.
         fact: String,
         /// Whose it is.

@@ -3,7 +3,7 @@
 use super::backend::Backend;
 use super::vlan;
 use crate::address::{Cidr, Family, next};
-use crate::declaration::{Declaration, Plugin};
+use crate::declaration::{Declaration, Plugin, Wanted};
 use crate::dns::Dns;
 use crate::error::{Code, Error, Result};
 use crate::host::Side;
@@ -11,10 +11,10 @@ use crate::ipam::Ipam;
 use crate::json::Section;
 use crate::request::Request;
 use crate::resource::{
-    self, Conflict, ContainerInterface, DuplicateDetection, Forwarding, Gateways, Masquerade,
-    MasqueradeByIptables, PortSettings, TrueSender, Veth, VlanInterface, Vlans,
+    self, Conflict, ContainerInterface, DuplicateDetection, Forwarding, Gateways, IptablesMasquerade,
+    MacSpoofCheck, Masquerade, PortSettings, Veth, VlanInterface, Vlans,
 };
-use crate::result::{Outcome, Route};
+use crate::result::{AddResult, Route};
 use crate::rtnetlink::{PortVlans, parse_mac};
 use std::net::IpAddr;
 
@@ -36,7 +36,7 @@ pub struct Config {
     detection: DuplicateDetection,
     link_only: bool,
     vlans: Option<Vlans>,
-    true_sender: bool,
+    mac_spoof_check: bool,
     mac: Option<[u8; 6]>,
     dns: Dns,
 }
@@ -71,7 +71,7 @@ impl Plugin for Bridge {
             detection: if root.flag("enabledad")? { DuplicateDetection::On } else { DuplicateDetection::Off },
             link_only: root.flag("disableContainerInterface")?,
             vlans: vlan::read(&root)?,
-            true_sender: root.flag("macspoofchk")?,
+            mac_spoof_check: root.flag("macspoofchk")?,
             mac: read_mac(request, &root)?,
             dns: Dns::read(&root.section("dns")?)?,
         };
@@ -99,7 +99,7 @@ impl Plugin for Bridge {
     }
 
     /// Rules before the link: a container never sends before it is masqueraded.
-    fn declare(config: &Config, request: &Request, so_far: Outcome) -> Result<Declaration> {
+    fn declare(config: &Config, request: &Request, so_far: AddResult) -> Result<Declaration> {
         let attachment = &request.attachment;
         let outcome = complete(config, request, so_far);
         let addresses: Vec<Cidr> = outcome.ips.iter().map(|ip| ip.address).collect();
@@ -112,8 +112,7 @@ impl Plugin for Bridge {
             conflict: config.conflict.unwrap_or(Conflict::Refuse),
         };
         let masquerade = Masquerade { attachment: attachment.clone(), addresses: addresses.clone() };
-        let by_iptables =
-            MasqueradeByIptables { attachment: attachment.clone(), addresses: addresses.clone() };
+        let by_iptables = IptablesMasquerade { attachment: attachment.clone(), addresses: addresses.clone() };
         let veth = Veth {
             attachment: attachment.clone(),
             bridge: config.bridge.clone(),
@@ -130,6 +129,7 @@ impl Plugin for Bridge {
             up: !config.link_only,
         };
         let is_gateway = config.gateway != Gateway::No;
+        let by = |backend| Wanted::from(config.masquerade && config.backend == backend);
         let forwarding = Forwarding(families(&outcome));
         let bridge = resource::Bridge {
             name: config.bridge.clone(),
@@ -142,12 +142,12 @@ impl Plugin for Bridge {
             declaration = declaration.with(interface.clone());
         }
         declaration = declaration
-            .when(is_gateway, gateways)
-            .when(is_gateway, forwarding)
-            .when(config.masquerade && config.backend == Backend::Nftables, masquerade)
-            .when(config.masquerade && config.backend == Backend::Iptables, by_iptables)
+            .when(is_gateway.into(), gateways)
+            .when(is_gateway.into(), forwarding)
+            .when(by(Backend::Nftables), masquerade)
+            .when(by(Backend::Iptables), by_iptables)
             .with(veth)
-            .when(config.true_sender, TrueSender { attachment: attachment.clone() })
+            .when(config.mac_spoof_check.into(), MacSpoofCheck { attachment: attachment.clone() })
             .with(interface)
             .listing(Side::Host, config.bridge.clone())
             .listing_host_end()
@@ -232,7 +232,7 @@ fn read_backend(request: &Request, root: &Section<'_>) -> Result<Backend> {
 }
 
 /// The result of IPAM, on this interface, with the gateways and routes that the bridge adds to it.
-fn complete(config: &Config, request: &Request, mut outcome: Outcome) -> Outcome {
+fn complete(config: &Config, request: &Request, mut outcome: AddResult) -> AddResult {
     outcome.dns.overlay(config.dns.clone());
     request.keep_own(&mut outcome);
     for ip in &mut outcome.ips {
@@ -250,7 +250,7 @@ fn complete(config: &Config, request: &Request, mut outcome: Outcome) -> Outcome
 
 /// The default route of a protocol, unless IPAM gave one. One without a gateway goes by this gateway as well: a second
 /// one like it is refused by the kernel, with which the Go plugin fails.
-fn default_route(outcome: &Outcome, family: Family) -> Option<Route> {
+fn default_route(outcome: &AddResult, family: Family) -> Option<Route> {
     let dst = family.everything();
     let gateway = outcome.gateway(family)?;
     let is_one = |route: &Route| route.dst == dst && (route.gw.is_some() || route.is_plain());
@@ -258,7 +258,7 @@ fn default_route(outcome: &Outcome, family: Family) -> Option<Route> {
     (!given).then(|| Route::new(dst, Some(gateway)))
 }
 
-fn gateways(outcome: &Outcome) -> Vec<Cidr> {
+fn gateways(outcome: &AddResult) -> Vec<Cidr> {
     let of = |ip: &crate::result::Ip| Some(Cidr { address: ip.gateway?, length: ip.address.length });
     outcome.ips.iter().filter_map(of).collect()
 }
@@ -273,7 +273,7 @@ fn derived_mac(addresses: &[Cidr]) -> Option<[u8; 6]> {
     first.map(|[a, b, c, d]| [0x0a, 0x58, a, b, c, d])
 }
 
-fn families(outcome: &Outcome) -> Vec<Family> {
+fn families(outcome: &AddResult) -> Vec<Family> {
     let has = |family: &Family| outcome.ips.iter().any(|ip| ip.address.family() == *family);
     [Family::V4, Family::V6].into_iter().filter(has).collect()
 }

@@ -8,8 +8,8 @@ use crate::host::Side;
 use crate::ipam::Ipam;
 use crate::json::Section;
 use crate::request::{Command, Request};
-use crate::resource::{ContainerInterface, Device, DuplicateDetection, Lent};
-use crate::result::Outcome;
+use crate::resource::{ContainerInterface, Device, DuplicateDetection, MovedDevice};
+use crate::result::AddResult;
 use crate::rtnetlink::parse_mac;
 use std::cell::Cell;
 use std::path::{Component, Path, PathBuf};
@@ -42,11 +42,11 @@ impl Plugin for HostDevice {
         Ipam::of(request)
     }
 
-    fn declare(config: &Config, request: &Request, mut outcome: Outcome) -> Result<Declaration> {
+    fn declare(config: &Config, request: &Request, mut outcome: AddResult) -> Result<Declaration> {
         let name = request.attachment.interface.clone();
         let reported =
             outcome.interfaces.iter().find(|listed| listed.name == name && !listed.sandbox.is_empty());
-        let lent = Lent {
+        let lent = MovedDevice {
             device: config.device.clone(),
             interface: name.clone(),
             reported: reported.map(|listed| listed.mac.clone()),
@@ -79,7 +79,7 @@ fn read_device(root: &Section<'_>) -> Result<Device> {
     let [name, hwaddr, kernelpath] = [root.text("device")?, root.text("hwaddr")?, root.text("kernelpath")?];
     let (given, pci) = (root.section("runtimeConfig")?.text("deviceID")?, root.text("pciBusID")?);
     match () {
-        () if !name.is_empty() => Ok(Device::Named(name.to_owned())),
+        () if !name.is_empty() => Ok(Device::Name(name.to_owned())),
         () if !hwaddr.is_empty() => read_mac(hwaddr),
         () if !kernelpath.is_empty() => read_kernel_path(kernelpath),
         () if !given.is_empty() => find_given(given),
@@ -93,14 +93,14 @@ fn read_device(root: &Section<'_>) -> Result<Device> {
 
 fn read_mac(text: &str) -> Result<Device> {
     let invalid = || Error::config(format!("failed to parse MAC address \"{text}\"")).about("hwaddr");
-    parse_mac(text).map(|mac| Device::Addressed(mac.to_vec())).ok_or_else(invalid)
+    parse_mac(text).map(|mac| Device::Mac(mac.to_vec())).ok_or_else(invalid)
 }
 
 fn read_kernel_path(text: &str) -> Result<Device> {
     let path = Path::new(text);
     let climbs = path.components().any(|part| part == Component::ParentDir);
     match path.starts_with("/sys/devices") && path != Path::new("/sys/devices") && !climbs {
-        true => Ok(Device::Described(path.to_owned())),
+        true => Ok(Device::Sysfs(path.to_owned())),
         false => {
             let msg = format!("kernel device path \"{text}\" must be absolute and begin with /sys/devices/");
             Err(Error::config(msg).about("kernelpath"))
@@ -117,7 +117,7 @@ fn find_given(id: &str) -> Result<Device> {
         let msg = format!("runtime config DeviceID {id} not found or unsupported");
         Error::config(msg).about("runtimeConfig.deviceID")
     };
-    device_directory(AUXILIARY, id).map(Device::Described).ok_or_else(missing)
+    device_directory(AUXILIARY, id).map(Device::Sysfs).ok_or_else(missing)
 }
 
 fn find_pci(id: &str) -> Result<Device> {
@@ -136,7 +136,7 @@ fn refuse_userspace(directory: &Path, id: &str, key: &str) -> Result<Device> {
     let driver = std::fs::read_link(directory.join("driver")).unwrap_or_default();
     let name = driver.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     match USERSPACE_DRIVERS.contains(&name) {
-        false => Ok(Device::Described(directory.to_owned())),
+        false => Ok(Device::Sysfs(directory.to_owned())),
         true => {
             let msg =
                 format!("device {id} is bound to {name} for user space (DPDK): it has no interface to move");

@@ -4,7 +4,7 @@ use crate::declaration::{Declaration, Plugin};
 use crate::error::Result;
 use crate::ipam::{Ipam, host_local};
 use crate::request::Request;
-use crate::result::Outcome;
+use crate::result::AddResult;
 
 /// The plugin.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ impl Plugin for HostLocal {
         Ok(Ipam::HostLocal(host_local::HostLocal))
     }
 
-    fn declare((): &(), _: &Request, so_far: Outcome) -> Result<Declaration> {
+    fn declare((): &(), _: &Request, so_far: AddResult) -> Result<Declaration> {
         Ok(Declaration::resulting_in(so_far))
     }
 }

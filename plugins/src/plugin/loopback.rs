@@ -6,7 +6,7 @@ use crate::host::Side;
 use crate::ipam::Ipam;
 use crate::request::Request;
 use crate::resource;
-use crate::result::Outcome;
+use crate::result::AddResult;
 
 /// The plugin.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ impl Plugin for Loopback {
     }
 
     /// In a chain the result of the plugins before it is passed on as it is.
-    fn declare((): &(), request: &Request, so_far: Outcome) -> Result<Declaration> {
+    fn declare((): &(), request: &Request, so_far: AddResult) -> Result<Declaration> {
         let declaration = Declaration::resulting_in(so_far).with(resource::Loopback);
         match request.root()?.has("prevResult") {
             true => Ok(declaration),

@@ -10,9 +10,9 @@ use crate::iptables::LONGEST_CHAIN;
 use crate::json::Section;
 use crate::request::{Command, Request};
 use crate::resource::{
-    Access, Conditions, Mark, Publication, Published, PublishedByIptables, Rewrite, Transport,
+    Access, Conditions, IptablesPortMappings, Mark, PortMapping, PortMappings, Snat, Transport,
 };
-use crate::result::Outcome;
+use crate::result::AddResult;
 use std::net::IpAddr;
 
 /// The plugin.
@@ -22,8 +22,8 @@ pub struct Portmap;
 /// Its keys, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
-    mappings: Vec<Mapping>,
-    rewrite: Rewrite,
+    mappings: Vec<Requested>,
+    snat: Snat,
     backend: Backend,
     mark: Mark,
     conditions: [Vec<String>; 2],
@@ -31,7 +31,7 @@ pub struct Config {
 
 /// One of `runtimeConfig.portMappings`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Mapping {
+struct Requested {
     transport: Transport,
     host: Option<IpAddr>,
     host_port: u16,
@@ -47,10 +47,10 @@ impl Plugin for Portmap {
         let (backend, mark) = (read_backend(request, &root)?, read_mark(&root)?);
         let conditions = [read_conditions(&root, "conditionsV4")?, read_conditions(&root, "conditionsV6")?];
         let mappings = root.section("runtimeConfig")?.list("portMappings")?;
-        let mappings: Vec<Mapping> =
-            mappings.iter().map(|m| Mapping::read(&m.section()?)).collect::<Result<_>>()?;
+        let mappings: Vec<Requested> =
+            mappings.iter().map(|m| Requested::read(&m.section()?)).collect::<Result<_>>()?;
         refuse_twins(&mappings)?;
-        let config = Config { mappings, rewrite: read_rewrite(&root)?, backend, mark, conditions };
+        let config = Config { mappings, snat: read_snat(&root)?, backend, mark, conditions };
         if backend == Backend::Nftables {
             config.read_conditions()?;
         }
@@ -60,7 +60,7 @@ impl Plugin for Portmap {
     fn unreadable() -> Config {
         Config {
             mappings: Vec::new(),
-            rewrite: Rewrite::Nobody,
+            snat: Snat::None,
             backend: Backend::default(),
             mark: Mark::Bit(DEFAULT_BIT),
             conditions: [Vec::new(), Vec::new()],
@@ -71,23 +71,25 @@ impl Plugin for Portmap {
         Ok(Ipam::Chain)
     }
 
-    fn declare(config: &Config, request: &Request, so_far: Outcome) -> Result<Declaration> {
+    fn declare(config: &Config, request: &Request, so_far: AddResult) -> Result<Declaration> {
         if request.command == Command::Add && !request.root()?.has("prevResult") {
             return Err(Error::config("must be called as chained plugin").about("prevResult"));
         }
         let containers = container_addresses(request, &so_far);
         let by_nftables = config.backend == Backend::Nftables;
-        let of = |mapping: &Mapping| config.publications(*mapping, &containers);
-        let publications: Vec<Publication> = config.mappings.iter().flat_map(of).collect();
+        let of = |mapping: &Requested| config.mappings(*mapping, &containers);
+        let mappings: Vec<PortMapping> = config.mappings.iter().flat_map(of).collect();
         let attachment = request.attachment.clone();
-        let published = Published {
+        let published = PortMappings {
             attachment: attachment.clone(),
-            publications: publications.clone(),
+            mappings: mappings.clone(),
             conditions: if by_nftables { config.read_conditions()? } else { [None, None] },
         };
         let (mark, conditions) = (config.mark.clone(), config.conditions.clone());
-        let by_iptables = PublishedByIptables { attachment, publications, mark, conditions };
-        Ok(Declaration::resulting_in(so_far).when(by_nftables, published).when(!by_nftables, by_iptables))
+        let by_iptables = IptablesPortMappings { attachment, mappings, mark, conditions };
+        Ok(Declaration::resulting_in(so_far)
+            .when(by_nftables.into(), published)
+            .when((!by_nftables).into(), by_iptables))
     }
 }
 
@@ -101,27 +103,27 @@ impl Config {
     fn access(&self, family: Family) -> Access {
         let [v4, v6] = &self.conditions;
         let words = if family == Family::V4 { v4 } else { v6 };
-        if words.is_empty() { Access::Everybody } else { Access::Some }
+        if words.is_empty() { Access::Unconditional } else { Access::Conditional }
     }
 
     /// A mapping at an address of one protocol leads to the container's address of that protocol.
-    fn publications(&self, mapping: Mapping, containers: &[Cidr]) -> Vec<Publication> {
+    fn mappings(&self, mapping: Requested, containers: &[Cidr]) -> Vec<PortMapping> {
         let fits = |container: &&Cidr| mapping.host.is_none_or(|host| Family::of(host) == container.family());
-        let publication = |container: &Cidr| Publication {
+        let mapping = |container: &Cidr| PortMapping {
             transport: mapping.transport,
             host: mapping.host.filter(|host| !host.is_unspecified()),
             host_port: mapping.host_port,
             container: *container,
             container_port: mapping.container_port,
-            rewrite: self.rewrite,
+            snat: self.snat,
             access: self.access(container.family()),
         };
-        containers.iter().filter(fits).map(publication).collect()
+        containers.iter().filter(fits).map(mapping).collect()
     }
 }
 
-impl Mapping {
-    fn read(section: &Section<'_>) -> Result<Mapping> {
+impl Requested {
+    fn read(section: &Section<'_>) -> Result<Requested> {
         let port = |key: &str, name: &str| {
             let number = section.number(key)?.unwrap_or(0);
             let invalid = || Error::config(format!("Invalid {name} port number: {number}"));
@@ -134,13 +136,13 @@ impl Mapping {
         let unknown =
             || Error::config(format!("invalid protocol \"{name}\"")).about(section.place_of("protocol"));
         let transport = Transport::read(name).ok_or_else(unknown)?;
-        Ok(Mapping { transport, host: read_host(section)?, host_port, container_port })
+        Ok(Requested { transport, host: read_host(section)?, host_port, container_port })
     }
 
     /// Whether both are the same port at the same address of either protocol; no address, 0.0.0.0 and :: are all.
-    fn is_twin_of(&self, other: &Mapping) -> bool {
+    fn is_twin_of(&self, other: &Requested) -> bool {
         let everywhere = |family: Family| family.everything().address;
-        let at = |mapping: &Mapping, family| {
+        let at = |mapping: &Requested, family| {
             let host = mapping.host.unwrap_or(everywhere(family));
             (Family::of(host) == family).then_some(host)
         };
@@ -163,7 +165,7 @@ fn read_host(section: &Section<'_>) -> Result<Option<IpAddr>> {
 }
 
 /// Upstream takes both, and the first one wins in silence.
-fn refuse_twins(mappings: &[Mapping]) -> Result<()> {
+fn refuse_twins(mappings: &[Requested]) -> Result<()> {
     for (number, mapping) in mappings.iter().enumerate() {
         if mappings.iter().skip(number + 1).any(|other| mapping.is_twin_of(other)) {
             let msg = format!("host port {} is mapped twice", mapping.host_port);
@@ -173,11 +175,11 @@ fn refuse_twins(mappings: &[Mapping]) -> Result<()> {
     Ok(())
 }
 
-fn read_rewrite(root: &Section<'_>) -> Result<Rewrite> {
+fn read_snat(root: &Section<'_>) -> Result<Snat> {
     Ok(match (root.flag("masqAll")?, root.optional_flag("snat")?) {
-        (_, Some(false)) => Rewrite::Nobody,
-        (true, _) => Rewrite::Everybody,
-        (false, _) => Rewrite::Local,
+        (_, Some(false)) => Snat::None,
+        (true, _) => Snat::All,
+        (false, _) => Snat::Local,
     })
 }
 
@@ -258,7 +260,7 @@ fn read_conditions(root: &Section<'_>, key: &str) -> Result<Vec<String>> {
 }
 
 /// The first address of each protocol that the result gives this interface, or no interface in particular.
-fn container_addresses(request: &Request, so_far: &Outcome) -> Vec<Cidr> {
+fn container_addresses(request: &Request, so_far: &AddResult) -> Vec<Cidr> {
     let is_ours = |place: i64| {
         let interface = usize::try_from(place).ok().and_then(|place| so_far.interfaces.get(place));
         interface.is_some_and(|found| found.name == request.attachment.interface && !found.sandbox.is_empty())

@@ -98,15 +98,17 @@ impl Bridge {
     }
 
     fn check_kind(&self, link: &Link) -> Result<()> {
-        let clash = |what: &str, key: &str| {
+        let on_conflict = |what: &str, key: &str| {
             let msg = format!("\"{}\" already exists but {what}", self.name);
             Err(Error::new(Code::Exists, msg).about(key))
         };
         match link.kind.as_str() {
             // To let it filter from now on would cut off whoever uses it for frames with tags.
-            "bridge" if self.filters_vlans && !link.filters_vlans => clash("does not filter VLANs", "vlan"),
+            "bridge" if self.filters_vlans && !link.filters_vlans => {
+                on_conflict("does not filter VLANs", "vlan")
+            }
             "bridge" => Ok(()),
-            _ => clash("is not a bridge", "bridge"),
+            _ => on_conflict("is not a bridge", "bridge"),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::declaration::{Resource, Undo};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Side};
 use crate::result::Route;
-use crate::rtnetlink::{Detection, Link, Settlement};
+use crate::rtnetlink::{Detection, InterfaceSetup, Link};
 use crate::sysctl::{IfMissing, Sysctl};
 use std::time::{Duration, Instant};
 
@@ -63,8 +63,8 @@ impl Resource for ContainerInterface {
             DuplicateDetection::On | DuplicateDetection::AsSet => Detection::AsSet,
         };
         let (addresses, routes) = (&self.addresses, &self.routes);
-        let settlement = Settlement { index: link.index, addresses, detection, routes };
-        host.route(Side::Container)?.settle(&settlement)?;
+        let setup = InterfaceSetup { index: link.index, addresses, detection, routes };
+        host.route(Side::Container)?.set_up_interface(&setup)?;
         port::open(host, Some(&self.name))?;
         self.wait_for_detection(host, &link)?;
         Ok(Undo::Nothing)

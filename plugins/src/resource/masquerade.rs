@@ -7,7 +7,8 @@ use crate::declaration::{Resource, Undo};
 use crate::error::Result;
 use crate::host::Host;
 use crate::nft::{
-    Batch, Chain, Clash, Element, Entry, Hook, Kind, Ledger, Rule, Schema, Set, Verdict, network_set,
+    AttachmentEntries, Batch, Chain, Element, Entry, Hook, Kind, OnConflict, Rule, Schema, Set, Verdict,
+    network_set,
 };
 
 /// The addresses of an attachment, masqueraded.
@@ -24,18 +25,18 @@ impl Resource for Masquerade {
         if self.addresses.is_empty() {
             return Ok(Undo::Nothing);
         }
-        Ledger::<Table>::of(host.netfilter()?, &self.attachment).add(&self.facts())?;
+        AttachmentEntries::<Table>::of(host.netfilter()?, &self.attachment).add(&self.facts())?;
         Ok(Undo::Remove)
     }
 
     fn del(&self, host: &mut Host) -> Result<()> {
         let Some(socket) = host.netfilter_if_any()? else { return Ok(()) };
-        Ledger::<Table>::of(socket, &self.attachment).remove().map(drop)
+        AttachmentEntries::<Table>::of(socket, &self.attachment).remove().map(drop)
     }
 
     fn check(&self, host: &mut Host) -> Result<()> {
-        let missing =
-            Ledger::<Table>::of(host.netfilter()?, &self.attachment).missing_facts(&self.facts())?;
+        let missing = AttachmentEntries::<Table>::of(host.netfilter()?, &self.attachment)
+            .missing_facts(&self.facts())?;
         match missing.first() {
             None => Ok(()),
             Some(fact) => Err(differs(format!("address {fact} is not masqueraded"))),
@@ -44,7 +45,7 @@ impl Resource for Masquerade {
 
     fn gc(&self, host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {
         let Some(socket) = host.netfilter_if_any()? else { return Ok(()) };
-        Ledger::<Table>::keep_only(socket, network, valid)
+        AttachmentEntries::<Table>::keep_only(socket, network, valid)
     }
 }
 
@@ -93,7 +94,7 @@ impl Schema for Table {
             network: Some(cidr.network()),
             element: Element { key: octets(cidr.address), data: Vec::new() },
             // Who has just leased the address has it: an element that is there is of a container that is gone.
-            clash: Clash::TakeOver,
+            on_conflict: OnConflict::Replace,
         };
         address::parse(fact).map(entry).into_iter().collect()
     }

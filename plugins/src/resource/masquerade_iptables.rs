@@ -5,13 +5,15 @@ use crate::attachment::Attachment;
 use crate::declaration::{Resource, Undo};
 use crate::error::Result;
 use crate::host::Host;
-use crate::iptables::{Chains, Match, Owned, Place, Rule, Target, Way, comment, own_chain};
+use crate::iptables::{
+    ChainNames, Chains, Jump, Match, Position, RecordedChains, Rule, Target, comment, own_chain,
+};
 use crate::nft::{Batch, Chain, Entry, Kind, Schema};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The addresses of an attachment, masqueraded in the nat tables of iptables.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MasqueradeByIptables {
+pub struct IptablesMasquerade {
     /// Whose they are.
     pub attachment: Attachment,
     /// Each with the network within which it is itself.
@@ -23,7 +25,7 @@ const MULTICAST_V4: Cidr = Cidr { address: IpAddr::V4(Ipv4Addr::new(224, 0, 0, 0
 const MULTICAST_V6: Cidr =
     Cidr { address: IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0)), length: 8 };
 
-impl Resource for MasqueradeByIptables {
+impl Resource for IptablesMasquerade {
     fn add(&self, host: &mut Host) -> Result<Undo> {
         let chains = self.chains();
         if chains.is_empty() {
@@ -36,7 +38,7 @@ impl Resource for MasqueradeByIptables {
 
     fn del(&self, host: &mut Host) -> Result<()> {
         let own = own_chain("", &self.attachment);
-        self.owned().remove(host, (&own, POSTROUTING)).map(drop)
+        self.owned().remove(host, &ChainNames { own: &own, from: POSTROUTING }).map(drop)
     }
 
     fn check(&self, host: &mut Host) -> Result<()> {
@@ -44,13 +46,13 @@ impl Resource for MasqueradeByIptables {
     }
 
     fn gc(&self, host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {
-        Owned::<Notes>::keep_only(host, network, valid)
+        RecordedChains::<Notes>::keep_only(host, network, valid)
     }
 }
 
-impl MasqueradeByIptables {
-    fn owned(&self) -> Owned<'_, Notes> {
-        Owned::of(&self.attachment)
+impl IptablesMasquerade {
+    fn owned(&self) -> RecordedChains<'_, Notes> {
+        RecordedChains::of(&self.attachment)
     }
 
     fn chains(&self) -> Vec<Chains> {
@@ -62,9 +64,9 @@ impl MasqueradeByIptables {
         let (own, comment) = (own_chain("", &self.attachment), comment("", &self.attachment));
         let of_family = || self.addresses.iter().filter(|address| address.family() == family);
         let multicast = if family == Family::V4 { MULTICAST_V4 } else { MULTICAST_V6 };
-        let entry = |address: &Cidr| Way {
+        let entry = |address: &Cidr| Jump {
             from: POSTROUTING.to_owned(),
-            place: Place::Last,
+            position: Position::Last,
             matches: vec![Match::From(Cidr { length: family.bits(), ..*address }), comment.clone()],
             to: own.clone(),
         };
@@ -74,9 +76,9 @@ impl MasqueradeByIptables {
         rules.push(Rule::new(vec![Match::NotTo(multicast), comment.clone()], Target::Masquerade));
         Chains {
             family,
-            refilled: Vec::new(),
-            gathering: Vec::new(),
-            ways_in: Vec::new(),
+            fixed_chains: Vec::new(),
+            shared_chains: Vec::new(),
+            shared_jumps: Vec::new(),
             rules,
             entries: of_family().map(entry).collect(),
             own,

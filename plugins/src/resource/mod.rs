@@ -1,35 +1,35 @@
 //! The kinds of things that a plugin can declare, one file each.
 
+mod access_rules;
 mod bridge;
 mod container;
 mod forwarding;
-mod gate;
 mod gateway;
-mod lent;
 mod loopback;
+mod mac_spoof_check;
 mod masquerade;
 mod masquerade_iptables;
+mod moved_device;
 mod port;
-mod publication;
-mod published;
-mod published_iptables;
-mod sender;
+mod port_mapping;
+mod port_mappings;
+mod port_mappings_iptables;
 mod veth;
 mod vlan;
 
+pub use access_rules::Conditions;
 pub use bridge::Bridge;
 pub use container::{ContainerInterface, DuplicateDetection};
 pub use forwarding::Forwarding;
-pub use gate::Conditions;
 pub use gateway::{Conflict, Gateways};
-pub use lent::{Device, Lent};
 pub use loopback::{Loopback, NAME as LOOPBACK};
+pub use mac_spoof_check::MacSpoofCheck;
 pub use masquerade::Masquerade;
-pub use masquerade_iptables::MasqueradeByIptables;
-pub use publication::{Access, Publication, Rewrite, Transport};
-pub use published::Published;
-pub use published_iptables::{Mark, PublishedByIptables};
-pub use sender::TrueSender;
+pub use masquerade_iptables::IptablesMasquerade;
+pub use moved_device::{Device, MovedDevice};
+pub use port_mapping::{Access, PortMapping, Snat, Transport};
+pub use port_mappings::PortMappings;
+pub use port_mappings_iptables::{IptablesPortMappings, Mark};
 pub use veth::{PortSettings, Veth};
 pub use vlan::{DefaultVlan, VlanInterface, Vlans};
 

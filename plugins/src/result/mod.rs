@@ -15,7 +15,7 @@ use std::net::IpAddr;
 
 /// What an attachment has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct AddResult {
     /// Interfaces on the host and in the container.
     pub interfaces: Vec<Interface>,
     /// IP addresses.
@@ -91,7 +91,7 @@ impl Route {
     }
 }
 
-impl Outcome {
+impl AddResult {
     /// Returns the first gateway of an address family.
     pub fn gateway(&self, family: Family) -> Option<IpAddr> {
         self.ips.iter().filter(|ip| ip.address.family() == family).find_map(|ip| ip.gateway)

@@ -3,7 +3,7 @@
 //! The fields are read by hand, not by serde's derive: keys match in any case, as in Go, and an error names the place of the
 //! key in the configuration.
 
-use super::{Interface, Ip, Outcome, Route, Shape, shape};
+use super::{AddResult, Interface, Ip, Route, Shape, shape};
 use crate::address::{self, Cidr};
 use crate::dns::Dns;
 use crate::error::{Error, Result};
@@ -11,12 +11,12 @@ use crate::json::Section;
 use crate::version::{self, Version};
 use std::net::IpAddr;
 
-impl Outcome {
+impl AddResult {
     /// Reads a result. Its version is `version` unless the result names one.
     ///
     /// # Errors
     /// A version with another shape, a wrong type, an invalid address.
-    pub fn read(section: &Section<'_>, version: Version) -> Result<Outcome> {
+    pub fn read(section: &Section<'_>, version: Version) -> Result<AddResult> {
         let named = section.text("cniVersion")?;
         let same_shape = |other: Version| shape(other) == shape(version);
         match Version::read(named) {
@@ -83,8 +83,8 @@ impl Route {
     }
 }
 
-fn read_listed(section: &Section<'_>) -> Result<Outcome> {
-    let mut outcome = Outcome { dns: Dns::read(&section.section("dns")?)?, ..Outcome::default() };
+fn read_listed(section: &Section<'_>) -> Result<AddResult> {
+    let mut outcome = AddResult { dns: Dns::read(&section.section("dns")?)?, ..AddResult::default() };
     for element in section.list("interfaces")? {
         outcome.interfaces.push(Interface::read(&element.section()?)?);
     }
@@ -97,8 +97,8 @@ fn read_listed(section: &Section<'_>) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn read_per_family(section: &Section<'_>) -> Result<Outcome> {
-    let mut outcome = Outcome { dns: Dns::read(&section.section("dns")?)?, ..Outcome::default() };
+fn read_per_family(section: &Section<'_>) -> Result<AddResult> {
+    let mut outcome = AddResult { dns: Dns::read(&section.section("dns")?)?, ..AddResult::default() };
     for key in ["ip4", "ip6"] {
         if !section.has(key) {
             continue;

@@ -2,7 +2,7 @@
 //!
 //! Each struct is one JSON object. serde's derive prints the fields in the declared order.
 
-use super::{Interface, Ip, Outcome, Route, Shape, shape};
+use super::{AddResult, Interface, Ip, Route, Shape, shape};
 use crate::address::{Cidr, Family};
 use crate::dns::Dns;
 use crate::error::{Error, Result};
@@ -91,7 +91,7 @@ struct IpObject {
     gateway: Option<IpAddr>,
 }
 
-impl Outcome {
+impl AddResult {
     /// Prints the result in the shape of a version.
     ///
     /// # Errors
@@ -187,8 +187,8 @@ mod tests {
         assert_eq!(order(Version::V020), ["cniVersion", "ip4", "ip6", "dns"]);
     }
 
-    fn read(value: &Value, version: Version) -> Result<Outcome> {
-        Outcome::read(&Section::root(value).unwrap(), version)
+    fn read(value: &Value, version: Version) -> Result<AddResult> {
+        AddResult::read(&Section::root(value).unwrap(), version)
     }
 
     fn full() -> Value {
@@ -228,7 +228,7 @@ mod tests {
         let again = read(&printed, Version::V020).unwrap();
         assert_eq!(again.ips.len(), 2);
         assert_eq!(
-            Outcome::default().print(Version::V010).unwrap_err().msg,
+            AddResult::default().print(Version::V010).unwrap_err().msg,
             "cannot convert: no valid IP addresses"
         );
     }
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn an_empty_dns_is_printed_before_1_0_and_left_out_after() {
-        let outcome = Outcome::default();
+        let outcome = AddResult::default();
         assert_eq!(outcome.print(Version::V100).unwrap(), "{\n    \"cniVersion\": \"1.0.0\"\n}");
         assert_eq!(
             outcome.print(Version::V040).unwrap(),

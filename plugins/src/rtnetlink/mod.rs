@@ -14,7 +14,7 @@ pub use link::{Link, interface_number, parse_mac, spell_mac};
 pub use link_change::{Move, NewBridge, NewVeth, Port};
 pub use monitor::LinkMonitor;
 pub use protocol::Inet6;
-pub use route::{Installed, Settlement};
+pub use route::{Installed, InterfaceSetup};
 pub use tare_netlink::link::UP;
 pub use vlan::PortVlans;
 

@@ -52,10 +52,12 @@ fn fixed(index: u32) -> [u8; 16] {
 /// Adds the message by which a link announces itself whenever it comes up with an address: `arp_notify`.
 pub(super) fn put_announcing(w: &mut Attributes, index: u32) {
     w.message(Op(NEW_LINK, ACK), &fixed(index), |w| {
-        w.nest(OF_FAMILY, |w| {
-            w.nest(family_number(Family::V4).into(), |w| w.nest(INET_SETTINGS, |w| w.number(ARP_NOTIFY, 1)));
-        });
+        w.nest(OF_FAMILY, |w| w.nest(family_number(Family::V4).into(), put_arp_notify));
     });
+}
+
+fn put_arp_notify(w: &mut Attributes) {
+    w.nest(INET_SETTINGS, |w| w.number(ARP_NOTIFY, 1));
 }
 
 /// Adds that IPv6 makes up no address for a link by itself; refused with `EAFNOSUPPORT` where it has no IPv6.

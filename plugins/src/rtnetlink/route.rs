@@ -37,7 +37,7 @@ pub struct Installed {
 
 /// What an interface inside a container is to have.
 #[derive(Clone, Copy, Debug)]
-pub struct Settlement<'a> {
+pub struct InterfaceSetup<'a> {
     /// Its number.
     pub index: u32,
     /// Its addresses.
@@ -53,19 +53,16 @@ impl Route {
     ///
     /// # Errors
     /// The first thing that the kernel refused, by name.
-    pub fn settle(&mut self, settlement: &Settlement<'_>) -> Result<()> {
+    pub fn set_up_interface(&mut self, setup: &InterfaceSetup<'_>) -> Result<()> {
         let answers = self.ask_each(|w| {
-            settlement
-                .addresses
-                .iter()
-                .for_each(|cidr| put_new(w, settlement.index, *cidr, settlement.detection));
-            put_up(w, settlement.index);
+            setup.addresses.iter().for_each(|cidr| put_new(w, setup.index, *cidr, setup.detection));
+            put_up(w, setup.index);
             // From the next time on: the bridge's port is not open yet, or would flood all others.
-            put_announcing(w, settlement.index);
-            settlement.routes.iter().for_each(|route| put_route(w, settlement.index, route));
+            put_announcing(w, setup.index);
+            setup.routes.iter().for_each(|route| put_route(w, setup.index, route));
         })?;
         for (place, answer) in answers.into_iter().enumerate() {
-            answer.outcome.map_err(|refusal| Error::refused(settlement.name_of(place), &refusal))?;
+            answer.outcome.map_err(|refusal| Error::refused(setup.name_of(place), &refusal))?;
         }
         Ok(())
     }
@@ -94,7 +91,7 @@ impl Route {
     }
 }
 
-impl Settlement<'_> {
+impl InterfaceSetup<'_> {
     /// What the message at a place was to do.
     fn name_of(&self, place: usize) -> String {
         if let Some(cidr) = self.addresses.get(place) {

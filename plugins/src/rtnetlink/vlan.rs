@@ -3,7 +3,7 @@
 use super::Route;
 use crate::error::Result;
 use std::ops::RangeInclusive;
-use tare_netlink::{ACK, Attributes, DUMP, Op, attributes, find, read_u16, read_u32};
+use tare_netlink::{ACK, Attributes, DUMP, Op, Writer, attributes, find, read_u16, read_u32};
 
 const SET: u16 = 19;
 const DELETE: u16 = 17;
@@ -38,6 +38,10 @@ fn put(w: &mut Attributes, flags: u16, id: u16) {
     w.bytes(INFO, &[a, b, c, d]);
 }
 
+fn put_removal(w: &mut Writer, port: u32, id: u16) {
+    w.message(Op(DELETE, ACK), &fixed(port), |w| w.nest(OF_FAMILY, |w| put(w, 0, id)));
+}
+
 fn put_all(w: &mut Attributes, vlans: &PortVlans) {
     for range in &vlans.tagged {
         if range.start() == range.end() {
@@ -59,9 +63,7 @@ impl Route {
     /// The kernel's.
     pub fn set_vlans(&mut self, port: u32, vlans: &PortVlans, out_of: Option<u16>) -> Result<()> {
         self.ask(&format!("set the VLANs of interface number {port}"), |w| {
-            if let Some(id) = out_of {
-                w.message(Op(DELETE, ACK), &fixed(port), |w| w.nest(OF_FAMILY, |w| put(w, 0, id)));
-            }
+            out_of.iter().for_each(|id| put_removal(w, port, *id));
             w.message(Op(SET, ACK), &fixed(port), |w| w.nest(OF_FAMILY, |w| put_all(w, vlans)));
         })
         .map(drop)

@@ -11,7 +11,7 @@ use crate::attachment::Attachment;
 use crate::error::{Code, Error, Result};
 use crate::json::Section;
 use crate::request::Request;
-use crate::result::{Ip, Outcome};
+use crate::result::{AddResult, Ip};
 use crate::verbs;
 use pool::Pool;
 use range::RangeSet;
@@ -30,7 +30,7 @@ const DATA: &str = "/var/lib/cni/networks";
 pub struct HostLocal;
 
 /// An address found free for a range set.
-struct Taken {
+struct Lease {
     address: IpAddr,
     network: Cidr,
     gateway: IpAddr,
@@ -41,23 +41,23 @@ impl HostLocal {
     ///
     /// # Errors
     /// Code 7 for the configuration; 101 when no address is free or the one asked for is taken.
-    pub fn add(&self, request: &Request) -> Result<Outcome> {
+    pub fn add(&self, request: &Request) -> Result<AddResult> {
         let pool = Pool::read(request)?;
         let store = Store::create(&directory(request)?)?;
         let mut taken = Vec::new();
         let outcome = lease_all(&pool, &store, &owner(&request.attachment), &mut taken);
         if outcome.is_err() {
             // What this call leased goes back; what the attachment held before stays its own.
-            taken.iter().try_for_each(|lease: &Taken| store.forget(lease.address))?;
+            taken.iter().try_for_each(|lease: &Lease| store.forget(lease.address))?;
         }
         outcome?;
         let addresses: Vec<IpAddr> = taken.iter().map(|lease| lease.address).collect();
         store.note_held(&owner(&request.attachment), &addresses);
-        Ok(Outcome {
-            ips: taken.iter().map(Taken::ip).collect(),
+        Ok(AddResult {
+            ips: taken.iter().map(Lease::ip).collect(),
             routes: pool.routes,
             dns: pool.dns,
-            ..Outcome::default()
+            ..AddResult::default()
         })
     }
 
@@ -121,7 +121,7 @@ impl HostLocal {
     }
 }
 
-impl Taken {
+impl Lease {
     fn ip(&self) -> Ip {
         let address = Cidr { address: self.address, length: self.network.length };
         Ip { interface: None, address, gateway: Some(self.gateway) }
@@ -147,7 +147,7 @@ fn no_address(set: &RangeSet) -> String {
 }
 
 /// Leases an address of each set into `taken`, which holds what must be given back when this fails.
-fn lease_all(pool: &Pool, store: &Store, owner: &str, taken: &mut Vec<Taken>) -> Result<()> {
+fn lease_all(pool: &Pool, store: &Store, owner: &str, taken: &mut Vec<Lease>) -> Result<()> {
     let mut requested = pool.requested.clone();
     let held = store.held_by(owner)?;
     for (number, set) in pool.sets.iter().enumerate() {
@@ -171,7 +171,7 @@ fn lease_all(pool: &Pool, store: &Store, owner: &str, taken: &mut Vec<Taken>) ->
     }
 }
 
-fn lease_requested(set: &RangeSet, store: &Store, owner: &str, address: IpAddr) -> Result<Taken> {
+fn lease_requested(set: &RangeSet, store: &Store, owner: &str, address: IpAddr) -> Result<Lease> {
     let refused = |msg: String| Err(Error::new(Code::Exhausted, msg));
     let Some(range) = set.range_of(address) else {
         return refused(format!("{address} not in range set {set}"));
@@ -182,11 +182,11 @@ fn lease_requested(set: &RangeSet, store: &Store, owner: &str, address: IpAddr) 
     if !store.reserve(address, owner)? {
         return refused(format!("requested IP address {address} is not available in range set {set}"));
     }
-    Ok(Taken { address, network: range.subnet, gateway: range.gateway })
+    Ok(Lease { address, network: range.subnet, gateway: range.gateway })
 }
 
 /// The next address after the last one given out: a lease just released is the last to be used again.
-fn lease_next(set: &RangeSet, store: &Store, owner: &str, held: &[IpAddr]) -> Result<Taken> {
+fn lease_next(set: &RangeSet, store: &Store, owner: &str, held: &[IpAddr]) -> Result<Lease> {
     if let Some(address) = held.iter().find(|address| set.range_of(**address).is_some()) {
         let id = owner.split("\r\n").next().unwrap_or_default();
         let msg = format!("{address} has been allocated to {id}, duplicate allocation is not allowed");
@@ -202,7 +202,7 @@ fn lease_next(set: &RangeSet, store: &Store, owner: &str, held: &[IpAddr]) -> Re
             continue;
         }
         if store.reserve(address, owner)? {
-            return Ok(Taken { address, network: range.subnet, gateway: range.gateway });
+            return Ok(Lease { address, network: range.subnet, gateway: range.gateway });
         }
         refused += 1;
     }

@@ -1,10 +1,10 @@
 //! A table that others use as well: what leads where in it, and changes to it.
 
-use super::batch::{Batch, Packets, head};
-use super::inquiry::QUESTIONS_AT_ONCE;
-use super::number::{GET_CHAIN, GET_RULE};
-use super::reply::there;
-use super::wire::jumps;
+use super::batch::{Batch, TableName, head};
+use super::constants::{GET_CHAIN, GET_RULE};
+use super::encode::jumps;
+use super::query::QUESTIONS_AT_ONCE;
+use super::reply::found;
 use crate::error::{Code, Error, Result};
 use crate::rtnetlink::cannot_open;
 use rustix::io::Errno;
@@ -13,19 +13,18 @@ use tare_netlink::{ACK, Answer, DUMP, Op, Refusal, Socket, Writer, find};
 
 /// A table of somebody else's.
 #[derive(Debug)]
-pub struct Foreign<'a> {
+pub struct ForeignTable<'a> {
     socket: &'a mut Socket,
-    packets: Packets,
-    table: &'static str,
+    name: TableName,
 }
 
 /// So often what somebody else has changed is looked at anew.
 const ATTEMPTS: u32 = 10;
 
-impl<'a> Foreign<'a> {
+impl<'a> ForeignTable<'a> {
     /// The table of a name.
-    pub fn new(socket: &'a mut Socket, packets: Packets, table: &'static str) -> Self {
-        Self { socket, packets, table }
+    pub fn new(socket: &'a mut Socket, name: TableName) -> Self {
+        Self { socket, name }
     }
 
     /// The number of a chain; `None` when there is none of that name.
@@ -34,12 +33,12 @@ impl<'a> Foreign<'a> {
     /// The kernel's.
     pub fn chain(&mut self, name: &str) -> Result<Option<u64>> {
         let mut writer = self.socket.writer();
-        writer.message(Op(GET_CHAIN, ACK), &head(self.packets as u8), |w| {
-            w.text(1, self.table);
+        writer.message(Op(GET_CHAIN, ACK), &head(self.name.family as u8), |w| {
+            w.text(1, self.name.table);
             w.text(3, name);
         });
         let answer = self.socket.exchange(&writer)?.pop();
-        let replies = answer.map(there).transpose()?.flatten().unwrap_or_default();
+        let replies = answer.map(found).transpose()?.flatten().unwrap_or_default();
         Ok(replies.first().and_then(|body| number(body, 2)))
     }
 
@@ -100,7 +99,7 @@ impl<'a> Foreign<'a> {
     /// # Errors
     /// The kernel's: a rule of somebody else's leads to the chain.
     pub fn remove_chain(&mut self, name: &str, from: &[&str]) -> Result<()> {
-        let what = format!("remove chain {name} from table {}", self.table);
+        let what = format!("remove chain {name} from table {}", self.name.table);
         let made = u64::try_from(from.len()).unwrap_or(0);
         let from: BTreeSet<&str> = from.iter().copied().collect();
         for attempt in 0..ATTEMPTS {
@@ -141,7 +140,7 @@ impl<'a> Foreign<'a> {
     /// # Errors
     /// The socket's.
     fn change(&mut self, build: impl FnOnce(&mut Batch)) -> Result<std::result::Result<(), Refusal>> {
-        let mut batch = Batch::on(self.socket, (self.packets, self.table), None);
+        let mut batch = Batch::begin(self.socket, self.name, None);
         build(&mut batch);
         let (writer, acknowledged) = batch.end();
         let answers = self.socket.transact(&writer, acknowledged)?;
@@ -154,8 +153,8 @@ impl<'a> Foreign<'a> {
         for some in rules.chunks(QUESTIONS_AT_ONCE) {
             let mut writer = self.socket.writer();
             for (chain, number) in some {
-                writer.message(Op(GET_RULE, ACK), &head(self.packets as u8), |w| {
-                    w.text(1, self.table);
+                writer.message(Op(GET_RULE, ACK), &head(self.name.family as u8), |w| {
+                    w.text(1, self.name.table);
                     w.text(2, chain);
                     w.bytes(3, &number.to_be_bytes());
                 });
@@ -167,8 +166,8 @@ impl<'a> Foreign<'a> {
 
     /// Asks for all rules of a chain.
     fn question(&self, mut writer: Writer, chain: &str) -> Writer {
-        writer.message(Op(GET_RULE, DUMP), &head(self.packets as u8), |w| {
-            w.text(1, self.table);
+        writer.message(Op(GET_RULE, DUMP), &head(self.name.family as u8), |w| {
+            w.text(1, self.name.table);
             w.text(2, chain);
         });
         writer
@@ -177,7 +176,7 @@ impl<'a> Foreign<'a> {
 
 /// What was told of rules that are there.
 fn bodies(answers: Vec<Answer>) -> Result<Vec<Vec<u8>>> {
-    let told: Vec<_> = answers.into_iter().map(there).collect::<Result<_>>()?;
+    let told: Vec<_> = answers.into_iter().map(found).collect::<Result<_>>()?;
     Ok(told.into_iter().flatten().flatten().collect())
 }
 

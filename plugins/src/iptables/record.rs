@@ -1,45 +1,55 @@
 //! The note of what an attachment has in iptables: the lines that take it out, kept in a table of nf_tables.
 
 use super::Lock;
-use super::chains::{Chains, take_out, take_out_of_legacy};
+use super::chains::Chains;
+use super::change::{remove_chains, remove_from_legacy};
 use super::legacy;
-use super::nat::{self, Work};
+use super::nat::{self, ChainUpdate, OwnChain};
 use super::program::changes_nf_tables;
 use crate::address::Family;
 use crate::attachment::Attachment;
 use crate::error::{Error, Result};
 use crate::host::Host;
-use crate::nft::{Added, Batch, Beside, Ledger, Schema};
+use crate::nft::{Added, AttachmentEntries, Batch, ExtraChanges, Schema};
 use std::marker::PhantomData;
 use tare_netlink::Socket;
 
 /// What attachments have in iptables, by the notes in the table of a schema. The schema may know more facts than the
 /// lines; they come and go with them.
 #[derive(Debug)]
-pub struct Owned<'a, S> {
+pub struct RecordedChains<'a, S> {
     attachment: &'a Attachment,
     schema: PhantomData<S>,
 }
 
 /// A fact of the schema that belongs to another attachment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub struct FactConflict {
     /// The fact.
     pub fact: String,
     /// Whose it is.
     pub owner: String,
 }
 
+/// The chains by which `DEL` finds what the Go plugins have made.
+#[derive(Clone, Copy, Debug)]
+pub struct ChainNames<'a> {
+    /// The attachment's own chain.
+    pub own: &'a str,
+    /// The chain with the rules that jump to it.
+    pub from: &'a str,
+}
+
 const PIECE: usize = 200;
 const LINE: &str = "undo";
 
-impl<'a, S: Schema> Owned<'a, S> {
+impl<'a, S: Schema> RecordedChains<'a, S> {
     /// What an attachment has.
     pub fn of(attachment: &'a Attachment) -> Self {
         Self { attachment, schema: PhantomData }
     }
 
-    /// Notes the facts and the way back, then makes the chains. What fails leaves nothing.
+    /// Notes the facts and the jump back, then makes the chains. What fails leaves nothing.
     ///
     /// # Errors
     /// Code 102: the attachment has some already; what `iptables-restore` says.
@@ -48,19 +58,21 @@ impl<'a, S: Schema> Owned<'a, S> {
         host: &mut Host,
         facts: &[String],
         chains: &[Chains],
-    ) -> Result<std::result::Result<(), Taken>> {
+    ) -> Result<std::result::Result<(), FactConflict>> {
         let _lock = Lock::take()?;
         let noted = [facts, &notes(chains)].concat();
         let socket = host.netfilter()?;
         if chains.iter().all(Chains::is_known) && changes_nf_tables()? {
             return self.add_together(socket, &noted, chains);
         }
-        if let Added::Taken { fact, owner } = Ledger::<S>::of(socket, self.attachment).add(&noted)? {
-            return Ok(Err(Taken { fact, owner }));
+        if let Added::Conflict { fact, owner } =
+            AttachmentEntries::<S>::of(socket, self.attachment).add(&noted)?
+        {
+            return Ok(Err(FactConflict { fact, owner }));
         }
         match chains.iter().try_for_each(|chains| chains.make(socket)) {
             Ok(()) => Ok(Ok(())),
-            Err(error) => take_out_noted::<S>(socket, self.attachment.table_name()).and(Err(error)),
+            Err(error) => remove_recorded::<S>(socket, self.attachment.table_name()).and(Err(error)),
         }
     }
 
@@ -70,28 +82,32 @@ impl<'a, S: Schema> Owned<'a, S> {
         socket: &mut Socket,
         noted: &[String],
         chains: &[Chains],
-    ) -> Result<std::result::Result<(), Taken>> {
+    ) -> Result<std::result::Result<(), FactConflict>> {
         let mut work = Vec::new();
         for chains in chains {
             self.clear(socket, chains)?;
-            work.push(Work::prepare(socket, chains)?);
+            work.push(ChainUpdate::prepare(socket, chains)?);
         }
-        let foundation = |batch: &mut Batch| work.iter().for_each(|work| work.lay(batch));
+        let prerequisites = |batch: &mut Batch| work.iter().for_each(|work| work.put_prerequisites(batch));
         let additions = |batch: &mut Batch| work.iter().for_each(|work| work.put(batch));
-        let beside = Beside { foundation: &foundation, additions: &additions };
-        Ok(match Ledger::<S>::of(socket, self.attachment).add_beside(noted, beside)? {
-            Added::Taken { fact, owner } => Err(Taken { fact, owner }),
+        let extra = ExtraChanges { prerequisites: &prerequisites, additions: &additions };
+        Ok(match AttachmentEntries::<S>::of(socket, self.attachment).add_with(noted, extra)? {
+            Added::Conflict { fact, owner } => Err(FactConflict { fact, owner }),
             Added::Done => Ok(()),
         })
     }
 
-    /// Removes what is there without a note, as the Go plugins leave it when nobody told them `DEL`.
+    /// Removes what is there without a note, as the Go plugins leave it when nobody data them `DEL`.
     fn clear(&self, socket: &mut Socket, chains: &Chains) -> Result<()> {
         let is_left = nat::has_chain(socket, chains.family, &chains.own)?
-            && Ledger::<S>::of(socket, self.attachment).facts()?.is_empty();
+            && AttachmentEntries::<S>::of(socket, self.attachment).facts()?.is_empty();
         match is_left {
             false => Ok(()),
-            true => nat::take_out(socket, (chains.family, &chains.own), &chains.sources()),
+            true => nat::remove_chain(
+                socket,
+                &OwnChain { family: chains.family, name: &chains.own },
+                &chains.sources(),
+            ),
         }
     }
 
@@ -100,19 +116,19 @@ impl<'a, S: Schema> Owned<'a, S> {
     ///
     /// # Errors
     /// What `iptables-restore` says; then the note stays.
-    pub fn remove(&self, host: &mut Host, (own, from): (&str, &str)) -> Result<Vec<String>> {
+    pub fn remove(&self, host: &mut Host, names: &ChainNames<'_>) -> Result<Vec<String>> {
         let Some(socket) = host.netfilter_if_any()? else { return Ok(Vec::new()) };
-        let mut ledger = Ledger::<S>::of(socket, self.attachment);
-        if ledger.facts()?.is_empty() {
-            let facts = ledger.remove()?;
+        let mut entries = AttachmentEntries::<S>::of(socket, self.attachment);
+        if entries.facts()?.is_empty() {
+            let facts = entries.remove()?;
             for family in [Family::V4, Family::V6] {
-                nat::take_out(socket, (family, own), &[from])?;
-                take_out_unnoted(family, own)?;
+                nat::remove_chain(socket, &OwnChain { family, name: names.own }, &[names.from])?;
+                remove_unrecorded(family, names.own)?;
             }
             return Ok(facts);
         }
         let _lock = Lock::take()?;
-        take_out_noted::<S>(socket, self.attachment.table_name())
+        remove_recorded::<S>(socket, self.attachment.table_name())
     }
 
     /// Takes out what attachments of a network have that are not in the list.
@@ -121,39 +137,39 @@ impl<'a, S: Schema> Owned<'a, S> {
     /// What `iptables-restore` says.
     pub fn keep_only(host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {
         let Some(socket) = host.netfilter_if_any()? else { return Ok(()) };
-        let strangers = Ledger::<S>::strangers(socket, network, valid)?;
+        let strangers = AttachmentEntries::<S>::strangers(socket, network, valid)?;
         if strangers.is_empty() {
-            return Ledger::<S>::keep_only(socket, network, valid);
+            return AttachmentEntries::<S>::keep_only(socket, network, valid);
         }
         let _lock = Lock::take()?;
         let mut errors = Vec::new();
         for name in strangers {
-            errors.extend(take_out_noted::<S>(socket, name).err());
+            errors.extend(remove_recorded::<S>(socket, name).err());
         }
         Error::joined(errors).map_or(Ok(()), Err)
     }
 }
 
 /// What the Go plugins have made by legacy iptables.
-fn take_out_unnoted(family: Family, own: &str) -> Result<()> {
+fn remove_unrecorded(family: Family, own: &str) -> Result<()> {
     if !legacy::has_chain(family, own)? {
         return Ok(());
     }
     let _lock = Lock::take()?;
-    take_out_of_legacy(family, own, &[])
+    remove_from_legacy(family, own, &[])
 }
 
-fn take_out_noted<S: Schema>(socket: &mut Socket, name: String) -> Result<Vec<String>> {
-    let facts = Ledger::<S>::named(socket, name.clone()).facts()?;
+fn remove_recorded<S: Schema>(socket: &mut Socket, name: String) -> Result<Vec<String>> {
+    let facts = AttachmentEntries::<S>::named(socket, name.clone()).facts()?;
     for (family, lines) in [Family::V4, Family::V6].into_iter().zip(lines_of(&facts)) {
         if !lines.is_empty() {
-            take_out(socket, family, &lines)?;
+            remove_chains(socket, family, &lines)?;
         }
     }
-    Ledger::<S>::named(socket, name).remove()
+    AttachmentEntries::<S>::named(socket, name).remove()
 }
 
-/// The way back, in pieces that fit a record each.
+/// The jump back, in pieces that fit a record each.
 fn notes(chains: &[Chains]) -> Vec<String> {
     let line = |chains: &Chains| {
         let number = if chains.family == Family::V4 { '4' } else { '6' };
@@ -219,14 +235,14 @@ mod tests {
         let long = "x".repeat(300);
         let chains = |family| Chains {
             family,
-            refilled: Vec::new(),
-            gathering: Vec::new(),
-            ways_in: Vec::new(),
+            fixed_chains: Vec::new(),
+            shared_chains: Vec::new(),
+            shared_jumps: Vec::new(),
             own: "OWN".into(),
             rules: Vec::new(),
-            entries: vec![super::super::Way {
+            entries: vec![super::super::Jump {
                 from: "FROM".into(),
-                place: super::super::Place::Last,
+                position: super::super::Position::Last,
                 matches: vec![super::super::Match::Comment(format!("a \"b\", 100% ü {long}"))],
                 to: "OWN".into(),
             }],

@@ -1,7 +1,6 @@
 //! Expressions of nf_tables as the kernel reads them, and what it tells of them (linux/netfilter/nf_tables.h).
 
-use super::expression::{NETWORK, Verdict, registers};
-use super::number::{FIRST_REGISTER, META_TRANSPORT};
+use super::constants::{FIRST_REGISTER, HEADER_NETWORK, META_TRANSPORT};
 use crate::address::{Family, octets};
 use std::net::IpAddr;
 use tare_netlink::{Attributes, attributes, find, find_text};
@@ -11,6 +10,49 @@ const JUMP: i32 = -3;
 const DROP: i32 = 0;
 const ACCEPT: i32 = 1;
 const DESTINATION_NAT: u32 = 1;
+
+/// How two things compare (`NFT_CMP_`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CmpOp {
+    /// The same.
+    Equal = 0,
+    /// Not the same.
+    NotEqual = 1,
+    /// Smaller.
+    Less = 2,
+    /// Smaller or the same.
+    LessOrEqual = 3,
+    /// Greater.
+    Greater = 4,
+    /// Greater or the same.
+    GreaterOrEqual = 5,
+}
+
+/// What a rule ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Leaves the chain.
+    Return,
+    /// Goes through another chain, then on.
+    Jump(&'static str),
+    /// Away with the packet.
+    Drop,
+}
+
+/// Returns the length of an address in bytes.
+pub(super) fn address_length(family: Family) -> u32 {
+    if family == Family::V4 { 4 } else { 16 }
+}
+
+/// Returns the number of 4-byte registers that an address fills.
+pub(super) fn registers(family: Family) -> u32 {
+    address_length(family) / 4
+}
+
+/// Adds a key or data as `NFTA_DATA_VALUE`.
+pub(super) fn put_value(w: &mut Attributes, kind: u16, value: &[u8]) {
+    w.nest(kind, |w| w.bytes(1, value));
+}
 
 /// An expression: its name and its attributes, as an element of the rule's list.
 pub(crate) fn put(w: &mut Attributes, name: &str, attributes: impl FnOnce(&mut Attributes)) {
@@ -26,7 +68,7 @@ pub(super) fn load_bytes(w: &mut Attributes, register: u32, [base, offset, lengt
 
 /// Loads bytes of the network protocol's header into the first register.
 pub(crate) fn load_network(w: &mut Attributes, offset: u32, length: u32) {
-    load_bytes(w, FIRST_REGISTER, [NETWORK, offset, length]);
+    load_bytes(w, FIRST_REGISTER, [HEADER_NETWORK, offset, length]);
 }
 
 /// Loads the number of the transport protocol into the first register.
@@ -39,11 +81,11 @@ pub(crate) fn numbers(w: &mut Attributes, numbers: &[(u16, u32)]) {
     numbers.iter().for_each(|(kind, number)| w.number_be(*kind, *number));
 }
 
-/// The first register holds these bytes, or does not.
-pub(crate) fn compare(w: &mut Attributes, different: bool, bytes: &[u8]) {
+/// Compares the first register with these bytes.
+pub(crate) fn compare(w: &mut Attributes, op: CmpOp, bytes: &[u8]) {
     put(w, "cmp", |w| {
-        numbers(w, &[(1, FIRST_REGISTER), (2, u32::from(different))]);
-        super::batch::put_value(w, 3, bytes);
+        numbers(w, &[(1, FIRST_REGISTER), (2, op as u32)]);
+        put_value(w, 3, bytes);
     });
 }
 
@@ -52,8 +94,8 @@ pub(crate) fn mask(w: &mut Attributes, bytes: &[u8]) {
     let length = u32::try_from(bytes.len()).unwrap_or(0);
     put(w, "bitwise", |w| {
         numbers(w, &[(1, FIRST_REGISTER), (2, FIRST_REGISTER), (3, length)]);
-        super::batch::put_value(w, 4, bytes);
-        super::batch::put_value(w, 5, &vec![0; bytes.len()]);
+        put_value(w, 4, bytes);
+        put_value(w, 5, &vec![0; bytes.len()]);
     });
 }
 
@@ -75,7 +117,7 @@ pub(super) fn redirection(w: &mut Attributes, address: IpAddr, port: u16) {
     let mut value = |register: u32, bytes: &[u8]| {
         put(w, "immediate", |w| {
             w.number_be(1, register);
-            super::batch::put_value(w, IMMEDIATE_DATA, bytes);
+            put_value(w, IMMEDIATE_DATA, bytes);
         });
     };
     value(FIRST_REGISTER, &octets(address));
@@ -110,15 +152,15 @@ pub(crate) fn accept(w: &mut Attributes) {
 fn judge(w: &mut Attributes, verdict: i32, chain: Option<&str>) {
     put(w, "immediate", |w| {
         w.number_be(1, 0);
-        w.nest(IMMEDIATE_DATA, |w| {
-            w.nest(DATA_VERDICT, |w| {
-                w.bytes(1, &verdict.to_be_bytes());
-                if let Some(chain) = chain {
-                    w.text(VERDICT_CHAIN, chain);
-                }
-            });
-        });
+        w.nest(IMMEDIATE_DATA, |w| w.nest(DATA_VERDICT, |w| put_verdict(w, verdict, chain)));
     });
+}
+
+fn put_verdict(w: &mut Attributes, verdict: i32, chain: Option<&str>) {
+    w.bytes(1, &verdict.to_be_bytes());
+    if let Some(chain) = chain {
+        w.text(VERDICT_CHAIN, chain);
+    }
 }
 
 const IMMEDIATE_DATA: u16 = 2;

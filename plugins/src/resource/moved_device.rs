@@ -13,17 +13,17 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Device {
     /// The one of this name.
-    Named(String),
+    Name(String),
     /// The one with this hardware address.
-    Addressed(Vec<u8>),
+    Mac(Vec<u8>),
     /// That of the device with this directory below `/sys`.
-    Described(PathBuf),
+    Sysfs(PathBuf),
 }
 
 /// An interface lent to a container. Inside, its alias says what it was called on the host: the Go plugin keeps the
 /// name in the same place, so either brings back what the other lent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lent {
+pub struct MovedDevice {
     /// Which one; `None` when the configuration can't be read any more.
     pub device: Option<Device>,
     /// Its name inside the container.
@@ -34,7 +34,7 @@ pub struct Lent {
     pub was_up: Cell<bool>,
 }
 
-impl Resource for Lent {
+impl Resource for MovedDevice {
     fn add(&self, host: &mut Host) -> Result<Undo> {
         let device = self.device.as_ref().ok_or_else(|| not_found("none is given"))?;
         let link = device.find(host)?.ok_or_else(|| not_found(&device.to_string()))?;
@@ -84,7 +84,7 @@ impl Resource for Lent {
     }
 }
 
-impl Lent {
+impl MovedDevice {
     /// The kernel moves before it renames; where the new name was taken in between, the link goes back.
     fn return_from_halfway(&self, host: &mut Host, link: &Link) -> Result<()> {
         if host.route(Side::Host)?.link_by_index(link.index)?.is_some() {
@@ -126,7 +126,7 @@ impl Lent {
     fn find_stray(&self, host: &mut Host) -> Result<Option<Link>> {
         match &self.device {
             None => Ok(None),
-            Some(Device::Named(name)) => {
+            Some(Device::Name(name)) => {
                 let all = host.route(Side::Host)?.links()?;
                 Ok(all.into_iter().find(|link| link.alias == *name))
             }
@@ -141,18 +141,16 @@ impl Lent {
 impl Device {
     fn find(&self, host: &mut Host) -> Result<Option<Link>> {
         match self {
-            Device::Named(name) => host.look_up(Side::Host, name),
-            Device::Addressed(mac) => {
+            Device::Name(name) => host.look_up(Side::Host, name),
+            Device::Mac(mac) => {
                 Ok(host.route(Side::Host)?.links()?.into_iter().find(|link| link.mac == *mac))
             }
-            Device::Described(directory) => {
-                for name in interfaces_of(directory) {
-                    let link = host.look_up(Side::Host, &name)?;
-                    if let Some(link) = link.filter(|link| !link.is_loopback()) {
-                        return Ok(Some(link));
-                    }
-                }
-                Ok(None)
+            Device::Sysfs(directory) => {
+                let mut found =
+                    interfaces_of(directory).into_iter().map(|name| host.look_up(Side::Host, &name));
+                let usable = |link: &Option<Link>| link.as_ref().is_some_and(|link| !link.is_loopback());
+                // The first that is usable, or the first error.
+                found.find(|found| found.as_ref().map_or(true, usable)).unwrap_or(Ok(None))
             }
         }
     }
@@ -161,11 +159,11 @@ impl Device {
 impl std::fmt::Display for Device {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Device::Named(name) => write!(f, "no interface is called {name}"),
-            Device::Addressed(mac) => {
+            Device::Name(name) => write!(f, "no interface is called {name}"),
+            Device::Mac(mac) => {
                 write!(f, "no interface has the hardware address {}", crate::rtnetlink::spell_mac(mac))
             }
-            Device::Described(directory) => write!(f, "no interface is described in {}", directory.display()),
+            Device::Sysfs(directory) => write!(f, "no interface is described in {}", directory.display()),
         }
     }
 }

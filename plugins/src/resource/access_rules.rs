@@ -1,12 +1,13 @@
-//! The gate of ports that only some may come by: a chain of the attachment's own, and what leads to it.
+//! The rules of ports that only some may come by: a chain of the attachment's own, and what leads to it.
 
 use super::differs;
-use super::publication::Publication;
+use super::port_mapping::PortMapping;
 use crate::address::{Cidr, Family};
 use crate::condition::Alternatives;
 use crate::error::Result;
 use crate::nft::{
-    Batch, Chain, Foreign, Header, Kind, Ledger, Packets, Relation, Rule, Schema, Source, Step,
+    AttachmentEntries, Batch, Chain, CmpOp, Expression, ForeignTable, Header, Kind, Rule, Schema, Source,
+    TableName,
 };
 use tare_netlink::Socket;
 
@@ -15,11 +16,11 @@ pub type Conditions = [Option<Alternatives>; 2];
 
 /// What leads to the ports of an attachment that has conditions. They are its own, whoever else has any.
 #[derive(Debug)]
-pub(super) struct Gate<'a> {
+pub(super) struct AccessRules<'a> {
     /// The attachment's name in the table.
     pub(super) name: String,
     /// The ports.
-    pub(super) publications: Vec<&'a Publication>,
+    pub(super) mappings: Vec<&'a PortMapping>,
     /// The conditions of both protocols.
     pub(super) conditions: &'a Conditions,
 }
@@ -27,24 +28,26 @@ pub(super) struct Gate<'a> {
 /// The chains that lead to published ports.
 const SOURCES: [&str; 2] = ["prerouting", "output"];
 
-impl Gate<'_> {
+impl AccessRules<'_> {
     /// Removes what is there without a record.
     ///
     /// # Errors
     /// The kernel's.
     pub(super) fn clear<S: Schema>(&self, socket: &mut Socket) -> Result<()> {
-        if self.publications.is_empty() || table(socket, S::TABLE).chain(&chain(&self.name))?.is_none() {
+        if self.mappings.is_empty()
+            || ForeignTable::new(socket, S::name()).chain(&chain(&self.name))?.is_none()
+        {
             return Ok(());
         }
-        match Ledger::<S>::named(socket, self.name.clone()).facts()?.is_empty() {
-            true => remove(socket, &self.name, S::TABLE),
+        match AttachmentEntries::<S>::named(socket, self.name.clone()).facts()?.is_empty() {
+            true => remove(socket, &self.name, S::name()),
             false => Ok(()),
         }
     }
 
     /// The chain, right after it the rules that lead there, then its own.
     pub(super) fn put(&self, batch: &mut Batch) {
-        if self.publications.is_empty() {
+        if self.mappings.is_empty() {
             return;
         }
         let chain = chain(&self.name);
@@ -52,24 +55,25 @@ impl Gate<'_> {
         for source in SOURCES {
             self.ways().iter().for_each(|rule| batch.rule(source, &rule.clone().through(&chain)));
         }
-        self.publications.iter().for_each(|it| batch.rule(&chain, &redirection(it)));
+        self.mappings.iter().for_each(|it| batch.rule(&chain, &redirection(it)));
     }
 
     /// Whether all that leads there, and on from there, is there.
     ///
     /// # Errors
     /// Code 100: it is not.
-    pub(super) fn check(&self, socket: &mut Socket, name: &'static str) -> Result<()> {
-        let wanted = if self.publications.is_empty() { 0 } else { self.ways().len() };
+    pub(super) fn check(&self, socket: &mut Socket, table: TableName) -> Result<()> {
+        let wanted = if self.mappings.is_empty() { 0 } else { self.ways().len() };
         for source in SOURCES {
-            if table(socket, name).rules_to(source, &chain(&self.name))?.len() != wanted {
+            if ForeignTable::new(socket, table).rules_to(source, &chain(&self.name))?.len() != wanted {
                 return Err(differs(format!(
                     "a rule of chain {source} with the attachment's conditions is missing"
                 )));
             }
         }
-        let ports = if wanted == 0 { 0 } else { table(socket, name).rules(&chain(&self.name))?.len() };
-        match ports == self.publications.len() {
+        let ports =
+            if wanted == 0 { 0 } else { ForeignTable::new(socket, table).rules(&chain(&self.name))?.len() };
+        match ports == self.mappings.len() {
             true => Ok(()),
             false => Err(differs("a port of the attachment's conditions is missing")),
         }
@@ -77,10 +81,10 @@ impl Gate<'_> {
 
     fn ways(&self) -> Vec<Rule> {
         let families = [Family::V4, Family::V6].into_iter().zip(self.conditions);
-        let has = |family| self.publications.iter().any(|it| it.container.family() == family);
+        let has = |family| self.mappings.iter().any(|it| it.container.family() == family);
         let of = |(family, alternatives): (Family, &Option<Alternatives>)| {
-            let steps = alternatives.iter().flatten().filter(move |_| has(family));
-            steps.map(move |steps| Rule::of(family).with(steps).local()).collect::<Vec<_>>()
+            let expressions = alternatives.iter().flatten().filter(move |_| has(family));
+            expressions.map(move |expressions| Rule::of(family).with(expressions).local()).collect::<Vec<_>>()
         };
         families.flat_map(of).collect()
     }
@@ -90,12 +94,8 @@ impl Gate<'_> {
 ///
 /// # Errors
 /// The kernel's.
-pub(super) fn remove(socket: &mut Socket, name: &str, of: &'static str) -> Result<()> {
-    table(socket, of).remove_chain(&chain(name), &SOURCES)
-}
-
-fn table<'a>(socket: &'a mut Socket, name: &'static str) -> Foreign<'a> {
-    Foreign::new(socket, Packets::Inet, name)
+pub(super) fn remove(socket: &mut Socket, name: &str, table: TableName) -> Result<()> {
+    ForeignTable::new(socket, table).remove_chain(&chain(name), &SOURCES)
 }
 
 /// `when/net/c1/eth0`
@@ -103,16 +103,16 @@ fn chain(name: &str) -> String {
     format!("when/{}", name.strip_prefix("at/").unwrap_or(name))
 }
 
-fn redirection(publication: &Publication) -> Rule {
-    let (container, port) = (publication.container, publication.host_port.to_be_bytes().to_vec());
+fn redirection(mapping: &PortMapping) -> Rule {
+    let (container, port) = (mapping.container, mapping.host_port.to_be_bytes().to_vec());
     let alone = |host| Cidr { address: host, length: Family::of(host).bits() };
     let rule = Rule::of(container.family());
-    let rule = publication.host.map(alone).into_iter().fold(rule, Rule::to_network);
+    let rule = mapping.host.map(alone).into_iter().fold(rule, Rule::to_network);
     rule.with(&[
-        Step::Load(Source::TRANSPORT, 1),
-        Step::Compare(Relation::Equal, vec![publication.transport as u8]),
-        Step::Load(Source::Header(Header::Transport, 2), 2),
-        Step::Compare(Relation::Equal, port),
+        Expression::Load(Source::TRANSPORT, 1),
+        Expression::Compare(CmpOp::Equal, vec![mapping.transport as u8]),
+        Expression::Load(Source::Header(Header::Transport, 2), 2),
+        Expression::Compare(CmpOp::Equal, port),
     ])
-    .redirected_to(container.address, publication.container_port)
+    .redirected_to(container.address, mapping.container_port)
 }

@@ -1,15 +1,15 @@
 //! Whether a rule that the kernel tells of is one of ours.
 
-use super::expression;
+use super::encode;
 use super::rule::Rule;
 use crate::address::Family;
 use tare_netlink::{NESTED, attributes, encode_attributes, find, flagged_attributes};
 
 /// Whether a rule with these expressions is this one, as it is written here. Other programs may write the same rule by
 /// other expressions: that it is not alike does not mean that it does something else.
-pub(super) fn is_alike(expressions: &[u8], family: Family, rule: &Rule) -> bool {
-    let ours = encode_attributes(|w| expression::write(w, family, rule));
-    let ours = find(&ours, expression::EXPRESSIONS).unwrap_or_default();
+pub(super) fn is_equivalent(expressions: &[u8], family: Family, rule: &Rule) -> bool {
+    let ours = encode_attributes(|w| encode::write(w, family, rule));
+    let ours = find(&ours, encode::EXPRESSIONS).unwrap_or_default();
     attributes(ours).count() == attributes(expressions).count()
         && attributes(expressions).zip(attributes(ours)).all(|((_, theirs), (_, ours))| says(theirs, ours))
 }

@@ -7,7 +7,7 @@
 
 use super::batch::Batch;
 use super::record::{facts_of, owner, pack, record_name};
-use super::schema::{Added, Clash, Entry, Schema};
+use super::schema::{Added, Entry, OnConflict, Schema};
 use crate::address::Cidr;
 use crate::attachment::Attachment;
 use crate::error::{Code, Error, Result};
@@ -18,14 +18,14 @@ use tare_netlink::{Refusal, Socket};
 
 /// The entries of one attachment in the table of a schema.
 #[derive(Debug)]
-pub struct Ledger<'a, S> {
+pub struct AttachmentEntries<'a, S> {
     pub(super) socket: &'a mut Socket,
     pub(super) name: String,
     schema: PhantomData<S>,
 }
 
 /// What one transaction came to.
-pub(super) enum Outcome {
+pub(super) enum TransactionOutcome {
     Done,
     /// Something that it refers to is not there, or is there already; or the table changed since it was looked at.
     Refused(Refusal),
@@ -35,14 +35,14 @@ pub(super) enum Outcome {
 const ATTEMPTS: u32 = 1000;
 /// What goes into the transaction of an `add` about other tables.
 #[derive(Clone, Copy)]
-pub struct Beside<'a> {
+pub struct ExtraChanges<'a> {
     /// What may have to be made first; as good where it is there.
-    pub foundation: &'a dyn Fn(&mut Batch),
+    pub prerequisites: &'a dyn Fn(&mut Batch),
     /// What is added.
     pub additions: &'a dyn Fn(&mut Batch),
 }
 
-impl<'a, S: Schema> Ledger<'a, S> {
+impl<'a, S: Schema> AttachmentEntries<'a, S> {
     /// The entries of an attachment.
     pub fn of(socket: &'a mut Socket, attachment: &Attachment) -> Self {
         Self { socket, name: attachment.table_name(), schema: PhantomData }
@@ -53,32 +53,37 @@ impl<'a, S: Schema> Ledger<'a, S> {
     /// # Errors
     /// Code 102: the attachment has entries already; the kernel's.
     pub fn add(&mut self, facts: &[String]) -> Result<Added> {
-        self.add_beside(facts, Beside { foundation: &|_| {}, additions: &|_| {} })
+        self.add_with(facts, ExtraChanges { prerequisites: &|_| {}, additions: &|_| {} })
     }
 
     /// The same with something in other tables, all or nothing of both.
     ///
     /// # Errors
     /// As those of `add`.
-    pub fn add_beside(&mut self, facts: &[String], beside: Beside<'_>) -> Result<Added> {
+    pub fn add_with(&mut self, facts: &[String], extra: ExtraChanges<'_>) -> Result<Added> {
         let entries = entries_of::<S>(facts);
         let plain = self.transact(None, |batch, name| {
             put_all(batch, name, facts, &entries);
-            (beside.additions)(batch);
+            (extra.additions)(batch);
         })?;
         let refusal = match plain {
-            Outcome::Done => return Ok(Added::Done),
-            Outcome::Refused(refusal) => refusal,
+            TransactionOutcome::Done => return Ok(Added::Done),
+            TransactionOutcome::Refused(refusal) => refusal,
         };
         match refusal.errno {
-            Errno::NOENT => self.add_and_build(facts, &entries, beside),
-            Errno::EXIST => self.add_over(facts, &entries, beside),
+            Errno::NOENT => self.add_and_build(facts, &entries, extra),
+            Errno::EXIST => self.add_over(facts, &entries, extra),
             _ => Err(Error::refused(format!("add rules to table {}", S::TABLE), &refusal)),
         }
     }
 
     /// The same with the table, or the sets of networks, that are not there yet.
-    fn add_and_build(&mut self, facts: &[String], entries: &[Entry], beside: Beside<'_>) -> Result<Added> {
+    fn add_and_build(
+        &mut self,
+        facts: &[String],
+        entries: &[Entry],
+        extra: ExtraChanges<'_>,
+    ) -> Result<Added> {
         let mut networks: Vec<Cidr> = entries.iter().filter_map(|entry| entry.network).collect();
         networks.sort();
         networks.dedup();
@@ -92,16 +97,16 @@ impl<'a, S: Schema> Ledger<'a, S> {
                 }
                 missing.iter().for_each(|network| S::build_network(batch, *network));
                 put_all(batch, name, facts, entries);
-                (beside.foundation)(batch);
-                (beside.additions)(batch);
+                (extra.prerequisites)(batch);
+                (extra.additions)(batch);
             })?;
             match outcome {
-                Outcome::Done => return Ok(Added::Done),
-                Outcome::Refused(refusal) if is_race(refusal.errno) => {}
-                Outcome::Refused(refusal) if refusal.errno == Errno::EXIST => {
-                    return self.add_over(facts, entries, beside);
+                TransactionOutcome::Done => return Ok(Added::Done),
+                TransactionOutcome::Refused(refusal) if is_race(refusal.errno) => {}
+                TransactionOutcome::Refused(refusal) if refusal.errno == Errno::EXIST => {
+                    return self.add_over(facts, entries, extra);
                 }
-                Outcome::Refused(refusal) => {
+                TransactionOutcome::Refused(refusal) => {
                     return Err(Error::refused(format!("build table {}", S::TABLE), &refusal));
                 }
             }
@@ -110,7 +115,7 @@ impl<'a, S: Schema> Ledger<'a, S> {
     }
 
     /// An element is there already: of an attachment that lives, or of one whose container died without a `DEL`.
-    fn add_over(&mut self, facts: &[String], entries: &[Entry], beside: Beside<'_>) -> Result<Added> {
+    fn add_over(&mut self, facts: &[String], entries: &[Entry], extra: ExtraChanges<'_>) -> Result<Added> {
         if !self.records()?.is_empty() {
             let msg =
                 format!("{} is attached already: it has rules in table {}", owner(&self.name), S::TABLE);
@@ -119,22 +124,22 @@ impl<'a, S: Schema> Ledger<'a, S> {
         let owners = self.owners(entries)?;
         let mut taken = Vec::new();
         for (entry, name) in entries.iter().zip(owners).filter_map(|(entry, name)| Some((entry, name?))) {
-            if entry.clash == Clash::Refuse {
+            if entry.on_conflict == OnConflict::Refuse {
                 let of = |fact: &&String| S::entries(fact).contains(entry);
                 let fact = facts.iter().find(of).cloned().unwrap_or_default();
-                return Ok(Added::Taken { fact, owner: owner(&name).to_owned() });
+                return Ok(Added::Conflict { fact, owner: owner(&name).to_owned() });
             }
             taken.push(entry);
         }
         let outcome = self.transact(None, |batch, name| {
             taken.iter().for_each(|entry| batch.delete_element(&entry.set, &entry.element.key));
             put_all(batch, name, facts, entries);
-            (beside.foundation)(batch);
-            (beside.additions)(batch);
+            (extra.prerequisites)(batch);
+            (extra.additions)(batch);
         })?;
         match outcome {
-            Outcome::Done => Ok(Added::Done),
-            Outcome::Refused(refusal) => {
+            TransactionOutcome::Done => Ok(Added::Done),
+            TransactionOutcome::Refused(refusal) => {
                 Err(Error::refused(format!("replace elements in table {}", S::TABLE), &refusal))
             }
         }
@@ -165,13 +170,15 @@ impl<'a, S: Schema> Ledger<'a, S> {
                 (0..records).for_each(|number| batch.delete_record(&record_name(name, number)));
             })?;
             match outcome {
-                Outcome::Done => return Ok(()),
+                TransactionOutcome::Done => return Ok(()),
                 // Another DEL of the same attachment was faster.
-                Outcome::Refused(Refusal { errno: Errno::NOENT, .. }) if self.records()?.is_empty() => {
+                TransactionOutcome::Refused(Refusal { errno: Errno::NOENT, .. })
+                    if self.records()?.is_empty() =>
+                {
                     return Ok(());
                 }
-                Outcome::Refused(Refusal { errno: Errno::NOENT, .. }) => {}
-                Outcome::Refused(refusal) => {
+                TransactionOutcome::Refused(Refusal { errno: Errno::NOENT, .. }) => {}
+                TransactionOutcome::Refused(refusal) => {
                     return Err(Error::refused(format!("remove rules from table {}", S::TABLE), &refusal));
                 }
             }
@@ -187,9 +194,10 @@ impl<'a, S: Schema> Ledger<'a, S> {
                 return Ok(());
             }
             match self.transact(Some(state.generation), |batch, _| batch.delete_table())? {
-                Outcome::Done => return Ok(()),
-                Outcome::Refused(refusal) if is_race(refusal.errno) || refusal.errno == Errno::NOENT => {}
-                Outcome::Refused(refusal) => {
+                TransactionOutcome::Done => return Ok(()),
+                TransactionOutcome::Refused(refusal)
+                    if is_race(refusal.errno) || refusal.errno == Errno::NOENT => {}
+                TransactionOutcome::Refused(refusal) => {
                     return Err(Error::refused(format!("remove table {}", S::TABLE), &refusal));
                 }
             }
@@ -236,10 +244,10 @@ impl<'a, S: Schema> Ledger<'a, S> {
     /// The kernel's.
     pub fn keep_only(socket: &'a mut Socket, network: &str, valid: &[Attachment]) -> Result<()> {
         for name in Self::strangers(socket, network, valid)? {
-            Ledger::<S>::named(socket, name).remove()?;
+            AttachmentEntries::<S>::named(socket, name).remove()?;
         }
         // One whose DEL was killed just before its end leaves a table that nobody is in.
-        Ledger::<S>::named(socket, String::new()).remove_empty_table()
+        AttachmentEntries::<S>::named(socket, String::new()).remove_empty_table()
     }
 
     /// The attachments of a network that have entries and are not in the list, as `named` knows them.
@@ -249,7 +257,7 @@ impl<'a, S: Schema> Ledger<'a, S> {
     pub fn strangers(socket: &mut Socket, network: &str, valid: &[Attachment]) -> Result<Vec<String>> {
         let valid: Vec<String> = valid.iter().map(Attachment::table_name).collect();
         let ours = Attachment::table_prefixes(network);
-        let mut names = Ledger::<S>::named(socket, String::new()).names()?;
+        let mut names = AttachmentEntries::<S>::named(socket, String::new()).names()?;
         let is_ours = |name: &String| ours.iter().any(|prefix| name.starts_with(prefix));
         names.retain(|name| is_ours(name) && !valid.contains(name));
         Ok(names)

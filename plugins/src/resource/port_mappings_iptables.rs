@@ -1,26 +1,28 @@
-//! Published ports by iptables: `portMappings` with the rules that the Go plugin makes.
+//! PortMappings ports by iptables: `portMappings` with the rules that the Go plugin makes.
 
 use super::differs;
-use super::publication::{Access, Publication, Rewrite, Transport};
-use super::published::{
-    FAMILIES, forget_datagrams, guard_loopback, let_loopback_out, name, taken, target_type,
+use super::port_mapping::{Access, PortMapping, Snat, Transport, name};
+use super::port_mappings::{
+    FAMILIES, forget_datagrams, guard_loopback, let_loopback_out, taken, target_type,
 };
 use crate::address::{Cidr, Family};
 use crate::attachment::Attachment;
 use crate::declaration::{Resource, Undo};
 use crate::error::Result;
 use crate::host::Host;
-use crate::iptables::{Chains, Match, Owned, Place, Rule, Taken, Target, Way, comment, own_chain};
-use crate::nft::{Batch, Chain, Clash, Element, Entry, Hook, Kind, Ledger, Schema, Set};
+use crate::iptables::{
+    ChainNames, Chains, FactConflict, Jump, Match, Position, RecordedChains, Rule, Target, comment, own_chain,
+};
+use crate::nft::{AttachmentEntries, Batch, Chain, Element, Entry, Hook, Kind, OnConflict, Schema, Set};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The published ports of an attachment, in the nat tables of iptables.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublishedByIptables {
+pub struct IptablesPortMappings {
     /// Whose they are.
     pub attachment: Attachment,
     /// What leads where.
-    pub publications: Vec<Publication>,
+    pub mappings: Vec<PortMapping>,
     /// How what is to be masqueraded is marked.
     pub mark: Mark,
     /// What else packets of IPv4 and of IPv6 have to match, in the words of iptables.
@@ -43,17 +45,17 @@ const LOCALHOST: Cidr = Cidr { address: IpAddr::V4(Ipv4Addr::LOCALHOST), length:
 /// As many as one match of `multiport` takes.
 const PORTS_AT_ONCE: usize = 15;
 
-impl Resource for PublishedByIptables {
+impl Resource for IptablesPortMappings {
     fn add(&self, host: &mut Host) -> Result<Undo> {
-        if self.publications.is_empty() {
+        if self.mappings.is_empty() {
             return Ok(Undo::Nothing);
         }
-        if let Err(Taken { fact, owner }) = self.owned().add(host, &self.facts(), &self.chains())? {
-            let publication = self.publications.iter().find(|publication| self.fact(publication) == fact);
-            return Err(taken(publication, &owner));
+        if let Err(FactConflict { fact, owner }) = self.owned().add(host, &self.facts(), &self.chains())? {
+            let mapping = self.mappings.iter().find(|mapping| self.fact(mapping) == fact);
+            return Err(taken(mapping, &owner));
         }
         let let_in =
-            forget_datagrams(host, &self.flows()).and_then(|()| let_loopback_out(host, &self.publications));
+            forget_datagrams(host, &self.flows()).and_then(|()| let_loopback_out(host, &self.mappings));
         match let_in {
             Ok(()) => Ok(Undo::Remove),
             Err(error) => self.del(host).and(Err(error)),
@@ -62,13 +64,13 @@ impl Resource for PublishedByIptables {
 
     fn del(&self, host: &mut Host) -> Result<()> {
         let own = own_chain("DN-", &self.attachment);
-        let facts = self.owned().remove(host, (&own, REDIRECTION))?;
+        let facts = self.owned().remove(host, &ChainNames { own: &own, from: REDIRECTION })?;
         forget_datagrams(host, &facts.iter().filter_map(|fact| flow_of(fact)).collect::<Vec<_>>())
     }
 
     fn check(&self, host: &mut Host) -> Result<()> {
-        let missing =
-            Ledger::<Ports>::of(host.netfilter()?, &self.attachment).missing_facts(&self.facts())?;
+        let missing = AttachmentEntries::<Ports>::of(host.netfilter()?, &self.attachment)
+            .missing_facts(&self.facts())?;
         if let Some(fact) = missing.first() {
             return Err(differs(format!("port is not published: {fact}")));
         }
@@ -76,13 +78,13 @@ impl Resource for PublishedByIptables {
     }
 
     fn gc(&self, host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {
-        Owned::<Ports>::keep_only(host, network, valid)
+        RecordedChains::<Ports>::keep_only(host, network, valid)
     }
 }
 
-impl PublishedByIptables {
-    fn owned(&self) -> Owned<'_, Ports> {
-        Owned::of(&self.attachment)
+impl IptablesPortMappings {
+    fn owned(&self) -> RecordedChains<'_, Ports> {
+        RecordedChains::of(&self.attachment)
     }
 
     fn conditions(&self, family: Family) -> &[String] {
@@ -91,64 +93,64 @@ impl PublishedByIptables {
     }
 
     /// With conditions several attachments may share a port.
-    fn fact(&self, publication: &Publication) -> String {
-        let family = publication.container.family();
+    fn fact(&self, mapping: &PortMapping) -> String {
+        let family = mapping.container.family();
         let word = if self.conditions(family).is_empty() { "port" } else { "shared" };
-        let host = publication.host.unwrap_or(family.everything().address);
-        format!("{word} {} {host} {}", publication.transport.text(), publication.host_port)
+        let host = mapping.host.unwrap_or(family.everything().address);
+        format!("{word} {} {host} {}", mapping.transport.text(), mapping.host_port)
     }
 
     fn facts(&self) -> Vec<String> {
-        self.publications.iter().map(|publication| self.fact(publication)).collect()
+        self.mappings.iter().map(|mapping| self.fact(mapping)).collect()
     }
 
     fn flows(&self) -> Vec<(Transport, Family, u16)> {
-        self.publications.iter().map(Publication::flow).collect()
+        self.mappings.iter().map(PortMapping::flow).collect()
     }
 
     fn chains(&self) -> Vec<Chains> {
-        let has = |family: &Family| self.publications.iter().any(|it| it.container.family() == *family);
+        let has = |family: &Family| self.mappings.iter().any(|it| it.container.family() == *family);
         FAMILIES.into_iter().filter(has).map(|family| self.chains_of(family)).collect()
     }
 
     fn chains_of(&self, family: Family) -> Chains {
-        let of_family: Vec<&Publication> =
-            self.publications.iter().filter(|it| it.container.family() == family).collect();
-        let rewrites = of_family.iter().any(|publication| publication.rewrite != Rewrite::Nobody);
-        let way = |from: &str| Way {
+        let of_family: Vec<&PortMapping> =
+            self.mappings.iter().filter(|it| it.container.family() == family).collect();
+        let rewrites = of_family.iter().any(|mapping| mapping.snat != Snat::None);
+        let jump = |from: &str| Jump {
             from: from.to_owned(),
-            place: Place::Last,
+            position: Position::Last,
             matches: vec![Match::ToThisHost],
             to: REDIRECTION.to_owned(),
         };
-        let (mut ways_in, mut refilled) = (vec![way("PREROUTING"), way("OUTPUT")], Vec::new());
+        let (mut shared_jumps, mut fixed_chains) = (vec![jump("PREROUTING"), jump("OUTPUT")], Vec::new());
         if let (Mark::Bit(bit), true) = (&self.mark, rewrites) {
             // Before what masquerades for bridges, which would let these packets pass.
-            ways_in.push(Way {
+            shared_jumps.push(Jump {
                 from: "POSTROUTING".to_owned(),
-                place: Place::First,
+                position: Position::First,
                 matches: vec![Match::Comment("CNI portfwd requiring masquerade".to_owned())],
                 to: MASQUERADING.to_owned(),
             });
-            refilled = marking_chains(*bit);
+            fixed_chains = marking_chains(*bit);
         }
         Chains {
             family,
-            refilled,
-            gathering: vec![REDIRECTION.to_owned()],
-            ways_in,
+            fixed_chains,
+            shared_chains: vec![REDIRECTION.to_owned()],
+            shared_jumps,
             own: own_chain("DN-", &self.attachment),
-            rules: of_family.iter().flat_map(|publication| self.rules(publication)).collect(),
+            rules: of_family.iter().flat_map(|mapping| self.rules(mapping)).collect(),
             entries: self.entries(family, &of_family),
         }
     }
 
     /// What is to be masqueraded is marked first, then the packet goes to the container.
-    fn rules(&self, publication: &Publication) -> Vec<Rule> {
-        let Publication { transport, host_port, container, container_port, .. } = publication;
+    fn rules(&self, mapping: &PortMapping) -> Vec<Rule> {
+        let PortMapping { transport, host_port, container, container_port, .. } = mapping;
         let alone = |host| Match::To(Cidr { address: host, length: Family::of(host).bits() });
         let mut base = vec![Match::Port(*transport, *host_port)];
-        base.extend(publication.host.map(alone));
+        base.extend(mapping.host.map(alone));
         let marking = match &self.mark {
             Mark::Bit(_) => MARKING.to_owned(),
             Mark::Chain(chain) => chain.clone(),
@@ -158,41 +160,41 @@ impl PublishedByIptables {
             Rule::new(matches, Target::Chain(marking.clone()))
         };
         let redirect = Rule::new(base.clone(), Target::Redirect(container.address, *container_port));
-        sources(publication).into_iter().map(mark).chain([redirect]).collect()
+        sources(mapping).into_iter().map(mark).chain([redirect]).collect()
     }
 
-    fn entries(&self, family: Family, publications: &[&Publication]) -> Vec<Way> {
+    fn entries(&self, family: Family, mappings: &[&PortMapping]) -> Vec<Jump> {
         let comment = comment("dnat ", &self.attachment);
         let words = self.conditions(family).to_vec();
-        let conditions = (!words.is_empty()).then_some(Match::Words(words));
-        let mut ways = Vec::new();
+        let conditions = (!words.is_empty()).then_some(Match::Raw(words));
+        let mut jumps = Vec::new();
         for transport in [Transport::Sctp, Transport::Tcp, Transport::Udp] {
-            let of_transport = publications.iter().filter(|it| it.transport == transport);
+            let of_transport = mappings.iter().filter(|it| it.transport == transport);
             let mut ports: Vec<u16> = of_transport.map(|it| it.host_port).collect();
             ports.sort_unstable();
             ports.dedup();
-            ways.extend(ports.chunks(PORTS_AT_ONCE).map(|ports| {
+            jumps.extend(ports.chunks(PORTS_AT_ONCE).map(|ports| {
                 let matches = [comment.clone(), Match::Protocol(transport), Match::Ports(ports.to_vec())];
-                Way {
+                Jump {
                     from: REDIRECTION.to_owned(),
-                    place: Place::Last,
+                    position: Position::Last,
                     matches: matches.into_iter().chain(conditions.clone()).collect(),
                     to: own_chain("DN-", &self.attachment),
                 }
             }));
         }
-        ways
+        jumps
     }
 }
 
 /// Whose packets to a published port are masqueraded.
-fn sources(publication: &Publication) -> Vec<Cidr> {
-    let container = publication.container;
-    match (publication.rewrite, container.family()) {
-        (Rewrite::Nobody, _) => Vec::new(),
-        (Rewrite::Everybody, family) => vec![family.everything()],
-        (Rewrite::Local, Family::V4) => vec![container.network(), LOCALHOST],
-        (Rewrite::Local, Family::V6) => vec![container.network()],
+fn sources(mapping: &PortMapping) -> Vec<Cidr> {
+    let container = mapping.container;
+    match (mapping.snat, container.family()) {
+        (Snat::None, _) => Vec::new(),
+        (Snat::All, family) => vec![family.everything()],
+        (Snat::Local, Family::V4) => vec![container.network(), LOCALHOST],
+        (Snat::Local, Family::V6) => vec![container.network()],
     }
 }
 
@@ -205,7 +207,7 @@ fn marking_chains(bit: u32) -> Vec<(String, Vec<Rule>)> {
 }
 
 /// Reads a fact: whether the port is the attachment's alone, and which.
-fn parse(fact: &str) -> Option<(bool, Publication)> {
+fn parse(fact: &str) -> Option<(bool, PortMapping)> {
     let mut words = fact.split(' ');
     let alone = match words.next()? {
         "port" => true,
@@ -218,20 +220,20 @@ fn parse(fact: &str) -> Option<(bool, Publication)> {
     let host_port = words.next()?.parse().ok()?;
     Some((
         alone,
-        Publication {
+        PortMapping {
             transport,
             host: Some(host),
             host_port,
             container,
             container_port: host_port,
-            rewrite: Rewrite::Nobody,
-            access: Access::Everybody,
+            snat: Snat::None,
+            access: Access::Unconditional,
         },
     ))
 }
 
 fn flow_of(fact: &str) -> Option<(Transport, Family, u16)> {
-    parse(fact).map(|(_, publication)| publication.flow())
+    parse(fact).map(|(_, mapping)| mapping.flow())
 }
 
 /// `table inet tare_iptables_port`: notes, and which port of which address is whose.
@@ -257,9 +259,9 @@ impl Schema for Ports {
     fn build_network(_: &mut Batch, _: Cidr) {}
 
     fn entries(fact: &str) -> Vec<Entry> {
-        let Some((true, publication)) = parse(fact) else { return Vec::new() };
-        let element = Element { key: publication.target(), data: Vec::new() };
-        let set = name("ports", publication.container.family());
-        vec![Entry { set, network: None, element, clash: Clash::Refuse }]
+        let Some((true, mapping)) = parse(fact) else { return Vec::new() };
+        let element = Element { key: mapping.target(), data: Vec::new() };
+        let set = name("ports", mapping.container.family());
+        vec![Entry { set, network: None, element, on_conflict: OnConflict::Refuse }]
     }
 }

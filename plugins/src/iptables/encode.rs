@@ -3,7 +3,7 @@
 
 use super::rule::{Match, Rule, Target};
 use crate::address::{Cidr, Family, octets};
-use crate::nft::{accept, compare, jump, load_network, load_transport, mask, put};
+use crate::nft::{CmpOp, accept, compare, jump, load_network, load_transport, mask, put};
 use crate::resource::Transport;
 use std::net::IpAddr;
 use tare_netlink::Attributes;
@@ -25,7 +25,7 @@ pub(super) fn write(w: &mut Attributes, family: Family, rule: &Rule) {
     w.nest(EXPRESSIONS, |w| {
         if let Some(protocol) = protocol {
             load_transport(w);
-            compare(w, false, &[protocol as u8]);
+            compare(w, CmpOp::Equal, &[protocol as u8]);
         }
         rule.matches.iter().for_each(|it| write_match(w, it));
         put(w, "counter", |_| {});
@@ -49,17 +49,23 @@ fn protocol_of(it: &Match) -> Option<Transport> {
 
 fn write_match(w: &mut Attributes, it: &Match) {
     match it {
-        Match::From(network) => write_network(w, SOURCE, *network, false),
-        Match::To(network) => write_network(w, DESTINATION, *network, false),
-        Match::NotTo(network) => write_network(w, DESTINATION, *network, true),
-        Match::Comment(text) => extension(w, "match", ("comment", 0), &fields(256, &[text.as_bytes()])),
+        Match::From(network) => write_network(w, SOURCE, *network, CmpOp::Equal),
+        Match::To(network) => write_network(w, DESTINATION, *network, CmpOp::Equal),
+        Match::NotTo(network) => write_network(w, DESTINATION, *network, CmpOp::NotEqual),
+        Match::Comment(text) => {
+            put_extension(w, Extension::matching("comment", 0), &fields(256, &[text.as_bytes()]))
+        }
         Match::ToThisHost => {
-            extension(w, "match", ("addrtype", 1), &fields(8, &[&[0; 2], &LOCAL.to_ne_bytes()]));
+            put_extension(
+                w,
+                Extension::matching("addrtype", 1),
+                &fields(8, &[&[0; 2], &LOCAL.to_ne_bytes()]),
+            );
         }
         Match::Port(transport, port) => write_port(w, *transport, *port),
         Match::Ports(ports) => write_ports(w, ports),
-        Match::Marked(bits) => extension(w, "match", ("mark", 1), &twice(16, *bits)),
-        Match::Protocol(_) | Match::Words(_) => {}
+        Match::Marked(bits) => put_extension(w, Extension::matching("mark", 1), &twice(16, *bits)),
+        Match::Protocol(_) | Match::Raw(_) => {}
     }
 }
 
@@ -67,7 +73,7 @@ const SOURCE: [u32; 2] = [12, 8];
 const DESTINATION: [u32; 2] = [16, 24];
 
 /// Where the address is, in the header of IPv4 and of IPv6.
-fn write_network(w: &mut Attributes, [v4, v6]: [u32; 2], network: Cidr, different: bool) {
+fn write_network(w: &mut Attributes, [v4, v6]: [u32; 2], network: Cidr, op: CmpOp) {
     let (offset, length) = if network.family() == Family::V4 { (v4, 4) } else { (v6, 16) };
     if network.length == 0 {
         return;
@@ -76,7 +82,7 @@ fn write_network(w: &mut Attributes, [v4, v6]: [u32; 2], network: Cidr, differen
     if network.length < network.family().bits() {
         mask(w, &octets(network.netmask()));
     }
-    compare(w, different, &octets(network.network().address));
+    compare(w, op, &octets(network.network().address));
 }
 
 /// `struct xt_tcp`, `xt_udp` and `xt_sctp_info`: source ports any, destination ports this one.
@@ -84,14 +90,14 @@ fn write_port(w: &mut Attributes, transport: Transport, port: u16) {
     let (any, port) = ([0, 0, 0xff, 0xff], port.to_ne_bytes());
     let only = [port, port].concat();
     match transport {
-        Transport::Tcp => extension(w, "match", ("tcp", 0), &fields(16, &[&any, &only])),
-        Transport::Udp => extension(w, "match", ("udp", 0), &fields(16, &[&any, &only])),
+        Transport::Tcp => put_extension(w, Extension::matching("tcp", 0), &fields(16, &[&any, &only])),
+        Transport::Udp => put_extension(w, Extension::matching("udp", 0), &fields(16, &[&any, &only])),
         Transport::Sctp => {
             let no_chunk = [0xff, 0, 0];
             let chunks = [no_chunk, no_chunk, no_chunk, no_chunk].concat();
             let by_destination = 2_u32.to_ne_bytes();
             let parts: [&[u8]; 5] = [&only, &[0; 264], &chunks, &[0; 4], &by_destination];
-            extension(w, "match", ("sctp", 0), &fields(296, &parts));
+            put_extension(w, Extension::matching("sctp", 0), &fields(296, &parts));
         }
     }
 }
@@ -100,21 +106,21 @@ fn write_port(w: &mut Attributes, transport: Transport, port: u16) {
 fn write_ports(w: &mut Attributes, ports: &[u16]) {
     let count = u8::try_from(ports.len()).unwrap_or(0);
     let list: Vec<u8> = ports.iter().flat_map(|port| port.to_ne_bytes()).collect();
-    extension(w, "match", ("multiport", 1), &fields(48, &[&[1, count], &list]));
+    put_extension(w, Extension::matching("multiport", 1), &fields(48, &[&[1, count], &list]));
 }
 
 fn write_target(w: &mut Attributes, family: Family, target: &Target) {
     match target {
         Target::Accept => accept(w),
         Target::Chain(name) => jump(w, name),
-        Target::Mark(bits) => extension(w, "target", ("MARK", 2), &twice(8, *bits)),
+        Target::Mark(bits) => put_extension(w, Extension::target("MARK", 2), &twice(8, *bits)),
         // `struct nf_nat_ipv4_multi_range_compat` with one range, and `nf_nat_range`; both say nothing.
         Target::Masquerade if family == Family::V4 => {
-            extension(w, "target", ("MASQUERADE", 0), &fields(24, &[&1_u32.to_ne_bytes()]));
+            put_extension(w, Extension::target("MASQUERADE", 0), &fields(24, &[&1_u32.to_ne_bytes()]));
         }
-        Target::Masquerade => extension(w, "target", ("MASQUERADE", 0), &fields(40, &[])),
+        Target::Masquerade => put_extension(w, Extension::target("MASQUERADE", 0), &fields(40, &[])),
         Target::Redirect(address, port) => {
-            extension(w, "target", ("DNAT", 2), &redirection(*address, *port));
+            put_extension(w, Extension::target("DNAT", 2), &redirection(*address, *port));
         }
     }
 }
@@ -138,11 +144,29 @@ fn fields(length: usize, parts: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
-/// A match or a target of iptables: its name with its revision, and what it is told.
-fn extension(w: &mut Attributes, kind: &str, (name, revision): (&str, u32), told: &[u8]) {
-    put(w, kind, |w| {
-        w.text(1, name);
-        w.number_be(2, revision);
-        w.bytes(3, told);
+/// A match or a target extension of iptables.
+struct Extension {
+    /// The name of the nf_tables expression that wraps it: `match` or `target`.
+    kind: &'static str,
+    name: &'static str,
+    revision: u32,
+}
+
+impl Extension {
+    fn matching(name: &'static str, revision: u32) -> Self {
+        Self { kind: "match", name, revision }
+    }
+
+    fn target(name: &'static str, revision: u32) -> Self {
+        Self { kind: "target", name, revision }
+    }
+}
+
+/// Adds an extension with its struct, `data`.
+fn put_extension(w: &mut Attributes, extension: Extension, data: &[u8]) {
+    put(w, extension.kind, |w| {
+        w.text(1, extension.name);
+        w.number_be(2, extension.revision);
+        w.bytes(3, data);
     });
 }

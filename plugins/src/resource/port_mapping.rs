@@ -1,8 +1,7 @@
 //! One port of the host that leads to a container, as people write it and as elements of sets.
 
-use super::published::name;
 use crate::address::{self, Cidr, Family, octets};
-use crate::nft::{Clash, Element, Entry, network_set};
+use crate::nft::{Element, Entry, OnConflict, network_set};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -35,21 +34,20 @@ impl Transport {
 
 /// Whose packets leave for the container with the host's address, so that the answers come back through the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rewrite {
+pub enum Snat {
     /// Nobody's: `snat` is false.
-    Nobody,
+    None,
     /// Those of the host itself by 127.0.0.1, and of the container's own network.
     Local,
     /// Everybody's: `masqAll`.
-    Everybody,
+    All,
 }
 
-const REWRITES: [(Rewrite, &str); 3] =
-    [(Rewrite::Nobody, "plain"), (Rewrite::Local, "snat"), (Rewrite::Everybody, "masq")];
+const SNATS: [(Snat, &str); 3] = [(Snat::None, "plain"), (Snat::Local, "snat"), (Snat::All, "masq")];
 
 /// One port of the host that leads to one address of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Publication {
+pub struct PortMapping {
     /// The protocol.
     pub transport: Transport,
     /// The one address of the host at which the port is; all of them when there is none.
@@ -61,7 +59,7 @@ pub struct Publication {
     /// The container's port.
     pub container_port: u16,
     /// Whose packets are rewritten.
-    pub rewrite: Rewrite,
+    pub snat: Snat,
     /// Who may come by it.
     pub access: Access,
 }
@@ -70,29 +68,28 @@ pub struct Publication {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Everybody, and so the port is one attachment's alone.
-    Everybody,
+    Unconditional,
     /// Whose packets match the attachment's conditions.
-    Some,
+    Conditional,
 }
 
-/// The last word of a publication for some.
-pub(super) const FOR_SOME: &str = "when";
+/// The last word of a mapping for some.
+pub(super) const CONDITIONAL: &str = "when";
 
-impl fmt::Display for Publication {
+impl fmt::Display for PortMapping {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let transport = self.transport.text();
         let host = self.host.map_or_else(|| "*".to_owned(), |host| host.to_string());
-        let rewrite =
-            REWRITES.iter().find(|(rewrite, _)| *rewrite == self.rewrite).map_or("", |(_, name)| name);
-        let Publication { host_port, container, container_port, .. } = self;
-        write!(f, "{transport} {host} {host_port} to {container} {container_port} {rewrite}")?;
-        if self.access == Access::Some { write!(f, " {FOR_SOME}") } else { Ok(()) }
+        let snat = SNATS.iter().find(|(snat, _)| *snat == self.snat).map_or("", |(_, name)| name);
+        let PortMapping { host_port, container, container_port, .. } = self;
+        write!(f, "{transport} {host} {host_port} to {container} {container_port} {snat}")?;
+        if self.access == Access::Conditional { write!(f, " {CONDITIONAL}") } else { Ok(()) }
     }
 }
 
-impl Publication {
+impl PortMapping {
     /// Reads what `Display` writes.
-    pub(super) fn parse(text: &str) -> Option<Publication> {
+    pub(super) fn parse(text: &str) -> Option<PortMapping> {
         let mut words = text.split(' ');
         let transport = Transport::read(words.next()?)?;
         let host = match words.next()? {
@@ -103,9 +100,10 @@ impl Publication {
         let container = address::parse(words.nth(1)?)?;
         let container_port = words.next()?.parse().ok()?;
         let word = words.next()?;
-        let rewrite = REWRITES.iter().find(|(_, name)| *name == word).map(|(rewrite, _)| *rewrite)?;
-        let access = if words.next() == Some(FOR_SOME) { Access::Some } else { Access::Everybody };
-        Some(Publication { transport, host, host_port, container, container_port, rewrite, access })
+        let snat = SNATS.iter().find(|(_, name)| *name == word).map(|(snat, _)| *snat)?;
+        let access =
+            if words.next() == Some(CONDITIONAL) { Access::Conditional } else { Access::Unconditional };
+        Some(PortMapping { transport, host, host_port, container, container_port, snat, access })
     }
 
     /// By what the connections that lead there are known.
@@ -138,7 +136,7 @@ impl Publication {
             None => (name("any", family), service),
             Some(host) => (name("one", family), [octets(host), service].concat()),
         };
-        Entry { set, network: None, element: Element { key, data }, clash: Clash::Refuse }
+        Entry { set, network: None, element: Element { key, data }, on_conflict: OnConflict::Refuse }
     }
 
     pub(super) fn rewrites(&self) -> Vec<Entry> {
@@ -146,18 +144,22 @@ impl Publication {
         // Several ports of the host may lead to the same one of the container.
         let entry = |set, network| {
             let element = Element { key: self.target(), data: Vec::new() };
-            Entry { set, network, element, clash: Clash::TakeOver }
+            Entry { set, network, element, on_conflict: OnConflict::Replace }
         };
         let network = self.container.network();
-        match (self.rewrite, family) {
-            (Rewrite::Nobody, _) => Vec::new(),
-            (Rewrite::Everybody, family) => vec![entry(name("all", family), None)],
-            (Rewrite::Local, Family::V4) => {
+        match (self.snat, family) {
+            (Snat::None, _) => Vec::new(),
+            (Snat::All, family) => vec![entry(name("all", family), None)],
+            (Snat::Local, Family::V4) => {
                 vec![entry(name("local", family), None), entry(network_set(network), Some(network))]
             }
-            (Rewrite::Local, Family::V6) => vec![entry(network_set(network), Some(network))],
+            (Snat::Local, Family::V6) => vec![entry(network_set(network), Some(network))],
         }
     }
+}
+
+pub(super) fn name(what: &str, family: Family) -> String {
+    format!("{what}{}", if family == Family::V4 { 4 } else { 6 })
 }
 
 #[cfg(test)]
@@ -172,10 +174,10 @@ mod tests {
             "sctp fd01::1 65535 to fd00::5/64 1 masq",
             "tcp * 8080 to 10.88.0.5/16 80 snat when",
         ] {
-            assert_eq!(Publication::parse(text).unwrap().to_string(), text);
+            assert_eq!(PortMapping::parse(text).unwrap().to_string(), text);
         }
         for bad in ["", "tcp", "tcp * x to 10.0.0.1/8 80 snat", "tcp * 1 to 10.0.0.1/8 80 what"] {
-            assert_eq!(Publication::parse(bad), None, "{bad}");
+            assert_eq!(PortMapping::parse(bad), None, "{bad}");
         }
     }
 

@@ -1,8 +1,8 @@
 //! Ports of the host that lead to a container: `portMappings`.
 
+use super::access_rules::{self, AccessRules, Conditions};
 use super::differs;
-use super::gate::{self, Conditions, Gate};
-use super::publication::{Access, FOR_SOME, Publication, Rewrite, Transport};
+use super::port_mapping::{Access, CONDITIONAL, PortMapping, Snat, Transport, name};
 use crate::address::{Cidr, Family};
 use crate::attachment::Attachment;
 use crate::conntrack::forget_connections;
@@ -10,7 +10,8 @@ use crate::declaration::{Resource, Undo};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Side};
 use crate::nft::{
-    Added, Batch, Beside, Chain, Entry, Foreign, Hook, Kind, Ledger, Rule, Schema, Set, Verdict, network_set,
+    Added, AttachmentEntries, Batch, Chain, Entry, ExtraChanges, ForeignTable, Hook, Kind, Rule, Schema, Set,
+    Verdict, network_set,
 };
 use crate::sysctl::{IfMissing, Sysctl};
 use std::net::{IpAddr, Ipv4Addr};
@@ -18,29 +19,29 @@ use tare_netlink::Socket;
 
 /// The published ports of an attachment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Published {
+pub struct PortMappings {
     /// Whose they are.
     pub attachment: Attachment,
     /// What leads where.
-    pub publications: Vec<Publication>,
+    pub mappings: Vec<PortMapping>,
     /// What else packets to ports for some have to match.
     pub conditions: Conditions,
 }
 
-impl Resource for Published {
+impl Resource for PortMappings {
     fn add(&self, host: &mut Host) -> Result<Undo> {
-        if self.publications.is_empty() {
+        if self.mappings.is_empty() {
             return Ok(Undo::Nothing);
         }
         let socket = host.netfilter()?;
-        let gate = self.gate();
-        gate.clear::<Table>(socket)?;
-        let put = |batch: &mut Batch| gate.put(batch);
-        let beside = Beside { foundation: &|_| {}, additions: &put };
-        if let Added::Taken { fact, owner } =
-            Ledger::<Table>::of(socket, &self.attachment).add_beside(&self.facts(), beside)?
+        let rules = self.access_rules();
+        rules.clear::<Table>(socket)?;
+        let put = |batch: &mut Batch| rules.put(batch);
+        let extra = ExtraChanges { prerequisites: &|_| {}, additions: &put };
+        if let Added::Conflict { fact, owner } =
+            AttachmentEntries::<Table>::of(socket, &self.attachment).add_with(&self.facts(), extra)?
         {
-            return Err(taken(Publication::parse(&fact).as_ref(), &owner));
+            return Err(taken(PortMapping::parse(&fact).as_ref(), &owner));
         }
         match self.let_in(host) {
             Ok(()) => Ok(Undo::Remove),
@@ -55,74 +56,73 @@ impl Resource for Published {
     fn del(&self, host: &mut Host) -> Result<()> {
         let Some(socket) = host.netfilter_if_any()? else { return Ok(()) };
         let facts = remove(socket, self.attachment.table_name())?;
-        let publications: Vec<Publication> =
-            facts.iter().filter_map(|fact| Publication::parse(fact)).collect();
-        forget_datagrams(host, &publications.iter().map(Publication::flow).collect::<Vec<_>>())
+        let mappings: Vec<PortMapping> = facts.iter().filter_map(|fact| PortMapping::parse(fact)).collect();
+        forget_datagrams(host, &mappings.iter().map(PortMapping::flow).collect::<Vec<_>>())
     }
 
     fn check(&self, host: &mut Host) -> Result<()> {
-        let missing =
-            Ledger::<Table>::of(host.netfilter()?, &self.attachment).missing_facts(&self.facts())?;
+        let missing = AttachmentEntries::<Table>::of(host.netfilter()?, &self.attachment)
+            .missing_facts(&self.facts())?;
         if let Some(fact) = missing.first() {
             return Err(differs(format!("port is not published: {fact}")));
         }
         let socket = host.netfilter()?;
         for chain in [PREROUTING, OUTPUT] {
-            if !Foreign::new(socket, Table::PACKETS, Table::TABLE).leads(chain, PUBLISHED)? {
+            if !ForeignTable::new(socket, Table::name()).leads(chain, PUBLISHED)? {
                 return Err(differs(format!("chain {chain} does not lead to the published ports")));
             }
         }
-        self.gate().check(socket, Table::TABLE)
+        self.access_rules().check(socket, Table::name())
     }
 
     fn gc(&self, host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {
         let Some(socket) = host.netfilter_if_any()? else { return Ok(()) };
-        for name in Ledger::<Table>::strangers(socket, network, valid)? {
+        for name in AttachmentEntries::<Table>::strangers(socket, network, valid)? {
             remove(socket, name)?;
         }
-        Ledger::<Table>::keep_only(socket, network, valid)
+        AttachmentEntries::<Table>::keep_only(socket, network, valid)
     }
 }
 
 /// The chain first: an attachment is known by its record.
 fn remove(socket: &mut Socket, name: String) -> Result<Vec<String>> {
-    let mut ledger = Ledger::<Table>::named(socket, name.clone());
-    let for_some = |fact: &String| fact.ends_with(FOR_SOME);
-    if ledger.facts()?.iter().any(for_some) {
-        gate::remove(socket, &name, Table::TABLE)?;
+    let mut entries = AttachmentEntries::<Table>::named(socket, name.clone());
+    let for_some = |fact: &String| fact.ends_with(CONDITIONAL);
+    if entries.facts()?.iter().any(for_some) {
+        access_rules::remove(socket, &name, Table::name())?;
     }
-    Ledger::<Table>::named(socket, name).remove()
+    AttachmentEntries::<Table>::named(socket, name).remove()
 }
 
-impl Published {
-    fn gate(&self) -> Gate<'_> {
-        Gate {
+impl PortMappings {
+    fn access_rules(&self) -> AccessRules<'_> {
+        AccessRules {
             name: self.attachment.table_name(),
-            publications: self.publications.iter().filter(|it| it.access == Access::Some).collect(),
+            mappings: self.mappings.iter().filter(|it| it.access == Access::Conditional).collect(),
             conditions: &self.conditions,
         }
     }
 
     fn facts(&self) -> Vec<String> {
-        self.publications.iter().map(Publication::to_string).collect()
+        self.mappings.iter().map(PortMapping::to_string).collect()
     }
 
     fn let_in(&self, host: &mut Host) -> Result<()> {
-        forget_datagrams(host, &self.publications.iter().map(Publication::flow).collect::<Vec<_>>())?;
-        let_loopback_out(host, &self.publications)
+        forget_datagrams(host, &self.mappings.iter().map(PortMapping::flow).collect::<Vec<_>>())?;
+        let_loopback_out(host, &self.mappings)
     }
 }
 
-pub(super) fn taken(publication: Option<&Publication>, owner: &str) -> Error {
-    let port = publication.map(Publication::host_port_text).unwrap_or_default();
+pub(super) fn taken(mapping: Option<&PortMapping>, owner: &str) -> Error {
+    let port = mapping.map(PortMapping::host_port_text).unwrap_or_default();
     let msg = format!("host port {port} is published already, for {owner}");
     Error::new(Code::Exists, msg).about("runtimeConfig.portMappings")
 }
 
 /// What the host sends to 127.0.0.1 may leave by the device that leads to the container.
-pub(super) fn let_loopback_out(host: &mut Host, publications: &[Publication]) -> Result<()> {
-    let is_local = |it: &&Publication| it.rewrite != Rewrite::Nobody && it.container.family() == Family::V4;
-    let Some(local) = publications.iter().find(is_local) else { return Ok(()) };
+pub(super) fn let_loopback_out(host: &mut Host, mappings: &[PortMapping]) -> Result<()> {
+    let is_local = |it: &&PortMapping| it.snat != Snat::None && it.container.family() == Family::V4;
+    let Some(local) = mappings.iter().find(is_local) else { return Ok(()) };
     let route = host.route(Side::Host)?;
     let Some(index) = route.link_towards(local.container.address)? else { return Ok(()) };
     let Some(link) = route.link_by_index(index)? else { return Ok(()) };
@@ -165,10 +165,6 @@ fn together(types: &[(u32, u32)]) -> (u32, u32) {
     types.iter().fold((0, 0), |(number, length), (kind, size)| ((number << 6) | kind, length + size))
 }
 
-pub(super) fn name(what: &str, family: Family) -> String {
-    format!("{what}{}", if family == Family::V4 { 4 } else { 6 })
-}
-
 impl Schema for Table {
     const TABLE: &'static str = "tare_portmap";
     const CHAIN: &'static str = POSTROUTING;
@@ -208,10 +204,10 @@ impl Schema for Table {
     }
 
     fn entries(fact: &str) -> Vec<Entry> {
-        let Some(publication) = Publication::parse(fact) else { return Vec::new() };
-        let mut entries = publication.rewrites();
-        if publication.access == Access::Everybody {
-            entries.push(publication.redirection());
+        let Some(mapping) = PortMapping::parse(fact) else { return Vec::new() };
+        let mut entries = mapping.rewrites();
+        if mapping.access == Access::Unconditional {
+            entries.push(mapping.redirection());
         }
         entries
     }

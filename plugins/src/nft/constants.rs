@@ -34,3 +34,7 @@ pub(super) const META_TRANSPORT: u32 = 16;
 pub(super) const CT_STATUS: u32 = 2;
 /// `NFT_FIB_RESULT_ADDRTYPE`.
 pub(super) const FIB_ADDRESS_TYPE: u32 = 3;
+/// `NFT_PAYLOAD_LL_HEADER`, `NFT_PAYLOAD_NETWORK_HEADER`, `NFT_PAYLOAD_TRANSPORT_HEADER`.
+pub(super) const HEADER_LINK: u32 = 0;
+pub(super) const HEADER_NETWORK: u32 = 1;
+pub(super) const HEADER_TRANSPORT: u32 = 2;

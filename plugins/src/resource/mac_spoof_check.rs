@@ -6,32 +6,34 @@ use crate::declaration::{Resource, Undo};
 use crate::error::{Error, Result};
 use crate::host::{Host, Side};
 use crate::nft::{
-    Batch, Chain, Clash, Element, Entry, Hook, Kind, Ledger, Packets, Rule, Schema, Set, Verdict,
+    AttachmentEntries, Batch, Chain, Element, Entry, Hook, Kind, OnConflict, Rule, Schema, Set, TableFamily,
+    Verdict,
 };
 use crate::rtnetlink::parse_mac;
 
 /// Frames from the attachment's port under another sender's address are dropped before the bridge learns from them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrueSender {
+pub struct MacSpoofCheck {
     /// Whose port it is.
     pub attachment: Attachment,
 }
 
-impl Resource for TrueSender {
+impl Resource for MacSpoofCheck {
     fn add(&self, host: &mut Host) -> Result<Undo> {
         let facts = self.facts(host)?;
-        Ledger::<Table>::of(host.netfilter()?, &self.attachment).add(&facts)?;
+        AttachmentEntries::<Table>::of(host.netfilter()?, &self.attachment).add(&facts)?;
         Ok(Undo::Remove)
     }
 
     fn del(&self, host: &mut Host) -> Result<()> {
         let Some(socket) = host.netfilter_if_any()? else { return Ok(()) };
-        Ledger::<Table>::of(socket, &self.attachment).remove().map(drop)
+        AttachmentEntries::<Table>::of(socket, &self.attachment).remove().map(drop)
     }
 
     fn check(&self, host: &mut Host) -> Result<()> {
         let facts = self.facts(host)?;
-        let missing = Ledger::<Table>::of(host.netfilter()?, &self.attachment).missing_facts(&facts)?;
+        let missing =
+            AttachmentEntries::<Table>::of(host.netfilter()?, &self.attachment).missing_facts(&facts)?;
         match missing.first() {
             None => Ok(()),
             Some(fact) => Err(differs(format!("the sender's hardware address is not checked: {fact}"))),
@@ -40,11 +42,11 @@ impl Resource for TrueSender {
 
     fn gc(&self, host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {
         let Some(socket) = host.netfilter_if_any()? else { return Ok(()) };
-        Ledger::<Table>::keep_only(socket, network, valid)
+        AttachmentEntries::<Table>::keep_only(socket, network, valid)
     }
 }
 
-impl TrueSender {
+impl MacSpoofCheck {
     /// The port and the one address that may send by it; both ends of the pair are there by now.
     fn facts(&self, host: &mut Host) -> Result<Vec<String>> {
         let inside = host.link(Side::Container, &self.attachment.interface)?;
@@ -70,7 +72,7 @@ const HARDWARE_ADDRESS: (u32, u32) = (9, 8);
 
 impl Schema for Table {
     const TABLE: &'static str = "tare_macspoof";
-    const PACKETS: Packets = Packets::Bridge;
+    const FAMILY: TableFamily = TableFamily::Bridge;
     const CHAIN: &'static str = PREROUTING;
     const FIXED: u32 = 3;
     const FIXED_RULES: u32 = 1;
@@ -97,7 +99,7 @@ impl Schema for Table {
             set: set.to_owned(),
             network: None,
             element: Element { key, data: Vec::new() },
-            clash: Clash::TakeOver,
+            on_conflict: OnConflict::Replace,
         };
         vec![entry(PORTS, name), entry(SENDERS, pair)]
     }

@@ -1,10 +1,11 @@
-//! What a ledger asks the kernel about its table.
+//! What a entries asks the kernel about its table.
 
-use super::batch::{Batch, head, put_elements, put_value};
-use super::ledger::{Ledger, Outcome};
-use super::number::{COUNTER, GET_CHAIN, GET_ELEMENT, GET_GENERATION, GET_OBJECT, GET_SET, GET_TABLE};
+use super::batch::{Batch, head, put_elements};
+use super::constants::{COUNTER, GET_CHAIN, GET_ELEMENT, GET_GENERATION, GET_OBJECT, GET_SET, GET_TABLE};
+use super::encode::put_value;
+use super::entries::{AttachmentEntries, TransactionOutcome};
 use super::record::record_name;
-use super::reply::{content_in, number_in, owner_in, there};
+use super::reply::{content_in, found, number_in, owner_in};
 use super::schema::{Entry, Schema, network_set};
 use crate::address::Cidr;
 use crate::error::Result;
@@ -36,12 +37,12 @@ impl State {
     }
 }
 
-impl<S: Schema> Ledger<'_, S> {
+impl<S: Schema> AttachmentEntries<'_, S> {
     /// The names of all attachments that have records.
     pub(super) fn names(&mut self) -> Result<Vec<String>> {
         let answers =
-            self.ask(|w| w.message(Op(GET_OBJECT, DUMP), &head(S::PACKETS as u8), |w| w.text(1, S::TABLE)))?;
-        let answers: Vec<_> = answers.into_iter().map(there).collect::<Result<_>>()?;
+            self.ask(|w| w.message(Op(GET_OBJECT, DUMP), &head(S::FAMILY as u8), |w| w.text(1, S::TABLE)))?;
+        let answers: Vec<_> = answers.into_iter().map(found).collect::<Result<_>>()?;
         let name = |body: Vec<u8>| {
             let attributes = body.get(4..)?;
             let table = tare_netlink::find_text(attributes, 1);
@@ -55,15 +56,15 @@ impl<S: Schema> Ledger<'_, S> {
         &mut self,
         generation: Option<u32>,
         build: impl FnOnce(&mut Batch, &str),
-    ) -> Result<Outcome> {
-        let mut batch = Batch::begin::<S>(self.socket, generation);
+    ) -> Result<TransactionOutcome> {
+        let mut batch = Batch::begin(self.socket, S::name(), generation);
         build(&mut batch, &self.name);
         let (writer, acknowledged) = batch.end();
         let answers = self.socket.transact(&writer, acknowledged)?;
         Ok(answers
             .into_iter()
             .find_map(|answer| answer.outcome.err())
-            .map_or(Outcome::Done, Outcome::Refused))
+            .map_or(TransactionOutcome::Done, TransactionOutcome::Refused))
     }
 
     fn ask(&mut self, build: impl FnOnce(&mut Writer)) -> Result<Vec<Answer>> {
@@ -74,8 +75,8 @@ impl<S: Schema> Ledger<'_, S> {
     pub(super) fn state(&mut self) -> Result<State> {
         let answers = self.ask(|w| {
             w.message(Op(GET_GENERATION, ACK), &head(0), |_| {});
-            w.message(Op(GET_TABLE, ACK), &head(S::PACKETS as u8), |w| w.text(1, S::TABLE));
-            w.message(Op(GET_CHAIN, ACK), &head(S::PACKETS as u8), |w| {
+            w.message(Op(GET_TABLE, ACK), &head(S::FAMILY as u8), |w| w.text(1, S::TABLE));
+            w.message(Op(GET_CHAIN, ACK), &head(S::FAMILY as u8), |w| {
                 w.text(1, S::TABLE);
                 w.text(3, S::CHAIN);
             });
@@ -88,23 +89,23 @@ impl<S: Schema> Ledger<'_, S> {
 
     pub(super) fn missing(&mut self, networks: &[Cidr]) -> Result<Vec<Cidr>> {
         let answers = self.ask_for_each(networks, |w, network| {
-            w.message(Op(GET_SET, ACK), &head(S::PACKETS as u8), |w| {
+            w.message(Op(GET_SET, ACK), &head(S::FAMILY as u8), |w| {
                 w.text(1, S::TABLE);
                 w.text(2, &network_set(*network));
             });
         })?;
-        let there: Vec<_> = answers.into_iter().map(there).collect::<Result<_>>()?;
+        let there: Vec<_> = answers.into_iter().map(found).collect::<Result<_>>()?;
         Ok(networks.iter().zip(there).filter(|(_, set)| set.is_none()).map(|(network, _)| *network).collect())
     }
 
     /// Whose each entry is; `None` for those that are not there.
     pub(super) fn owners(&mut self, entries: &[Entry]) -> Result<Vec<Option<String>>> {
         let answers = self.ask_for_each(entries, |w, entry| {
-            w.message(Op(GET_ELEMENT, ACK), &head(S::PACKETS as u8), |w| {
+            w.message(Op(GET_ELEMENT, ACK), &head(S::FAMILY as u8), |w| {
                 put_elements(w, S::TABLE, &entry.set, |w| put_value(w, 1, &entry.element.key));
             });
         })?;
-        answers.into_iter().map(|answer| Ok(there(answer)?.and_then(|replies| owner_in(&replies)))).collect()
+        answers.into_iter().map(|answer| Ok(found(answer)?.and_then(|replies| owner_in(&replies)))).collect()
     }
 
     /// The contents of the attachment's records.
@@ -115,13 +116,13 @@ impl<S: Schema> Ledger<'_, S> {
             let names: Vec<String> =
                 (begin..begin + NAMES_AT_ONCE).map(|number| record_name(&self.name, number)).collect();
             let answers = self.ask_for_each(&names, |w, name| {
-                w.message(Op(GET_OBJECT, ACK), &head(S::PACKETS as u8), |w| {
+                w.message(Op(GET_OBJECT, ACK), &head(S::FAMILY as u8), |w| {
                     w.text(1, S::TABLE);
                     w.text(2, name);
                     w.number_be(3, COUNTER);
                 });
             })?;
-            let found: Vec<_> = answers.into_iter().map(there).collect::<Result<_>>()?;
+            let found: Vec<_> = answers.into_iter().map(found).collect::<Result<_>>()?;
             contents.extend(found.into_iter().map_while(|replies| content_in(&replies?)));
             if contents.len() < begin + NAMES_AT_ONCE {
                 return Ok(contents);

@@ -1,0 +1,253 @@
+//! Rules of nf_tables, put together from the few expressions that plugins need.
+
+use super::constants::{
+    CT_STATUS, FIB_ADDRESS_TYPE, FIRST_REGISTER, HEADER_LINK, HEADER_NETWORK, HEADER_TRANSPORT,
+    META_TRANSPORT,
+};
+use super::encode::{
+    CmpOp, INVERTED, LOOK_UP_FLAGS, LOOK_UP_RESULT, Verdict, address_length, compare, destination, end, jump,
+    load_bytes, look_up, mask, numbers, put, redirection, registers,
+};
+use super::expression::Expression;
+use crate::address::{Cidr, Family, octets};
+use std::net::IpAddr;
+use tare_netlink::Attributes;
+
+/// A rule under construction: expressions run in order until one does not match.
+#[derive(Clone, Debug, Default)]
+pub struct Rule(Vec<Statement>);
+
+/// One expression; numbers are offsets and lengths in bytes, or registers of four bytes, the first of which is 0.
+#[derive(Clone, Debug)]
+enum Statement {
+    Protocol(Family),
+    Load { base: u32, offset: u32, length: u32, register: u32 },
+    Transport { register: u32 },
+    Mask { bytes: Vec<u8> },
+    Compare { op: CmpOp, bytes: Vec<u8> },
+    InSet { set: String, inverted: bool },
+    InLinkName,
+    Map { set: String },
+    LocalDestination,
+    TranslatedDestination,
+    FromElsewhere,
+    Destination(Family),
+    Masquerade,
+    Expression(Expression),
+    Redirection(IpAddr, u16),
+    Jump(String),
+    Verdict(Verdict),
+}
+
+/// Where an address is in the header of its protocol.
+#[derive(Clone, Copy)]
+enum Address {
+    Source,
+    Destination,
+}
+
+fn load(family: Family, address: Address, register: u32) -> Statement {
+    let offset = match (family, address) {
+        (Family::V4, Address::Source) => 12,
+        (Family::V4, Address::Destination) => 16,
+        (Family::V6, Address::Source) => 8,
+        (Family::V6, Address::Destination) => 24,
+    };
+    Statement::Load { base: HEADER_NETWORK, offset, length: address_length(family), register }
+}
+
+impl Rule {
+    /// A rule for packets of a protocol.
+    pub fn of(family: Family) -> Rule {
+        Rule(vec![Statement::Protocol(family)])
+    }
+
+    /// A rule for packets to an address of this host: what passes through to elsewhere is none of ours (CVE-2025-67499).
+    pub fn to_this_host() -> Rule {
+        Rule(vec![Statement::LocalDestination])
+    }
+
+    /// A rule for frames from an interface whose name is in one set, when it is not with the sender's hardware address
+    /// in another.
+    pub fn of_false_sender(interfaces: &str, pairs: &str) -> Rule {
+        let sender = Statement::Load { base: HEADER_LINK, offset: 6, length: 6, register: 4 };
+        Rule(vec![Statement::InLinkName])
+            .and(Statement::InSet { set: interfaces.to_owned(), inverted: false })
+            .and(sender)
+            .and(Statement::InSet { set: pairs.to_owned(), inverted: true })
+    }
+
+    /// The packet came by another interface than the loopback.
+    #[must_use]
+    pub fn from_elsewhere(self) -> Rule {
+        self.and(Statement::FromElsewhere)
+    }
+
+    /// The source is in a network.
+    #[must_use]
+    pub fn from_network(self, network: Cidr) -> Rule {
+        self.network(Address::Source, network, CmpOp::Equal)
+    }
+
+    /// The destination is in a network.
+    #[must_use]
+    pub fn to_network(self, network: Cidr) -> Rule {
+        self.network(Address::Destination, network, CmpOp::Equal)
+    }
+
+    /// The destination is not in a network.
+    #[must_use]
+    pub fn not_to_network(self, network: Cidr) -> Rule {
+        self.network(Address::Destination, network, CmpOp::NotEqual)
+    }
+
+    fn network(self, address: Address, network: Cidr, op: CmpOp) -> Rule {
+        let mask = octets(network.netmask());
+        self.and(load(network.family(), address, 0))
+            .and(Statement::Mask { bytes: mask })
+            .and(Statement::Compare { op, bytes: octets(network.network().address) })
+    }
+
+    /// The source is in a set.
+    #[must_use]
+    pub fn from_any_of(self, family: Family, set: &str) -> Rule {
+        self.and(load(family, Address::Source, 0))
+            .and(Statement::InSet { set: set.to_owned(), inverted: false })
+    }
+
+    /// The destination, with transport protocol and port, is in a set.
+    #[must_use]
+    pub fn to_any_of(self, family: Family, set: &str) -> Rule {
+        self.destination(family).and(Statement::InSet { set: set.to_owned(), inverted: false })
+    }
+
+    /// Goes on at the address and port to which a map leads from the destination's.
+    #[must_use]
+    pub fn redirected_from_address(self, family: Family, map: &str) -> Rule {
+        self.destination(family)
+            .and(Statement::Map { set: map.to_owned() })
+            .and(Statement::Destination(family))
+    }
+
+    /// Goes on at the address and port to which a map leads from the port, whatever the address.
+    #[must_use]
+    pub fn redirected_from_port(self, family: Family, map: &str) -> Rule {
+        self.and(Statement::Transport { register: 0 })
+            .and(Statement::Map { set: map.to_owned() })
+            .and(Statement::Destination(family))
+    }
+
+    fn destination(self, family: Family) -> Rule {
+        self.and(load(family, Address::Destination, 0))
+            .and(Statement::Transport { register: registers(family) })
+    }
+
+    /// The destination was rewritten by a rule before.
+    #[must_use]
+    pub fn redirected(self) -> Rule {
+        self.and(Statement::TranslatedDestination)
+    }
+
+    /// Leaves with an address of this host as its source.
+    #[must_use]
+    pub fn masquerade(self) -> Rule {
+        self.and(Statement::Masquerade)
+    }
+
+    /// Ends with a verdict.
+    #[must_use]
+    pub fn verdict(self, verdict: Verdict) -> Rule {
+        self.and(Statement::Verdict(verdict))
+    }
+
+    /// The packet is going to an address of this host.
+    #[must_use]
+    pub fn local(self) -> Rule {
+        self.and(Statement::LocalDestination)
+    }
+
+    /// These expressions match.
+    #[must_use]
+    pub fn with(self, expressions: &[Expression]) -> Rule {
+        expressions.iter().cloned().fold(self, |rule, expression| rule.and(Statement::Expression(expression)))
+    }
+
+    /// Goes on at an address and port.
+    #[must_use]
+    pub fn redirected_to(self, address: IpAddr, port: u16) -> Rule {
+        self.and(Statement::Redirection(address, port))
+    }
+
+    /// Goes through another chain, then on.
+    #[must_use]
+    pub fn through(self, chain: &str) -> Rule {
+        self.and(Statement::Jump(chain.to_owned()))
+    }
+
+    fn and(mut self, expression: Statement) -> Rule {
+        self.0.push(expression);
+        self
+    }
+
+    pub(super) fn write(&self, w: &mut Attributes) {
+        self.0.iter().for_each(|expression| expression.write(w));
+    }
+}
+
+const META_IN_LINK: u32 = 4;
+const META_IN_LINK_NAME: u32 = 6;
+/// The loopback is the first interface of every namespace.
+const LOOPBACK_INDEX: u32 = 1;
+const META_PROTOCOL: u32 = 15;
+const FIB_DESTINATION: u32 = 2;
+const TYPE_LOCAL: u32 = 2;
+const STATUS_DESTINATION_TRANSLATED: u32 = 0x20;
+
+impl Statement {
+    fn write(&self, w: &mut Attributes) {
+        match self {
+            Statement::Protocol(family) => {
+                put(w, "meta", |w| numbers(w, &[(1, FIRST_REGISTER), (2, META_PROTOCOL)]));
+                compare(w, CmpOp::Equal, &[if *family == Family::V4 { 2 } else { 10 }]);
+            }
+            Statement::Load { base, offset, length, register } => {
+                load_bytes(w, FIRST_REGISTER + register, [*base, *offset, *length]);
+            }
+            Statement::Transport { register } => {
+                let register = FIRST_REGISTER + register;
+                put(w, "meta", |w| numbers(w, &[(1, register), (2, META_TRANSPORT)]));
+                put(w, "payload", |w| {
+                    numbers(w, &[(1, register + 1), (2, HEADER_TRANSPORT), (3, 2), (4, 2)])
+                });
+            }
+            Statement::Mask { bytes } => mask(w, bytes),
+            Statement::Compare { op, bytes } => compare(w, *op, bytes),
+            Statement::InSet { set, inverted: false } => look_up(w, set, &[]),
+            Statement::InSet { set, inverted: true } => look_up(w, set, &[(LOOK_UP_FLAGS, INVERTED)]),
+            Statement::Map { set } => look_up(w, set, &[(LOOK_UP_RESULT, FIRST_REGISTER)]),
+            Statement::InLinkName => {
+                put(w, "meta", |w| numbers(w, &[(1, FIRST_REGISTER), (2, META_IN_LINK_NAME)]));
+            }
+            Statement::LocalDestination => {
+                let what = [(1, FIRST_REGISTER), (2, FIB_ADDRESS_TYPE), (3, FIB_DESTINATION)];
+                put(w, "fib", |w| numbers(w, &what));
+                compare(w, CmpOp::Equal, &TYPE_LOCAL.to_ne_bytes());
+            }
+            Statement::TranslatedDestination => {
+                put(w, "ct", |w| numbers(w, &[(1, FIRST_REGISTER), (2, CT_STATUS)]));
+                mask(w, &STATUS_DESTINATION_TRANSLATED.to_ne_bytes());
+                compare(w, CmpOp::NotEqual, &[0; 4]);
+            }
+            Statement::FromElsewhere => {
+                put(w, "meta", |w| numbers(w, &[(1, FIRST_REGISTER), (2, META_IN_LINK)]));
+                compare(w, CmpOp::NotEqual, &LOOPBACK_INDEX.to_ne_bytes());
+            }
+            Statement::Destination(family) => destination(w, *family),
+            Statement::Masquerade => put(w, "masq", |_| {}),
+            Statement::Expression(expression) => expression.write(w),
+            Statement::Redirection(address, port) => redirection(w, *address, *port),
+            Statement::Jump(chain) => jump(w, chain),
+            Statement::Verdict(verdict) => end(w, *verdict),
+        }
+    }
+}
