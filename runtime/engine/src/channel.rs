@@ -41,7 +41,7 @@ pub(crate) enum Message {
 /// A failed step of init.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// The index of the step in init's column.
+    /// The index of the step in init's column; after the wait for `start`, counted from the first step after it.
     pub(crate) step: usize,
     /// What went wrong.
     pub(crate) fault: Fault,

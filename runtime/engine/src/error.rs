@@ -25,6 +25,11 @@ pub enum Error {
         /// Why.
         errno: Errno,
     },
+    /// The container's program is a script or a dynamic executable, and its interpreter is missing.
+    Interpreter {
+        /// The program's name as the configuration has it.
+        name: String,
+    },
     /// Something outside a plan failed.
     Act {
         /// What was to be done, such as `open the bundle /b`.
@@ -125,6 +130,10 @@ impl fmt::Display for Error {
             Self::Config(mistakes) => write_all(out, mistakes),
             Self::Step(step) => step.fmt(out),
             Self::Program { name, errno } => write_program(out, name, *errno),
+            Self::Interpreter { name } => write!(
+                out,
+                "unable to start container process: exec: {name:?}: no such file or directory: its interpreter is missing"
+            ),
             Self::Act { what, fault } => write!(out, "cannot {what}: {}", Reason(fault)),
             Self::InitDied { how } => write!(out, "the container's init ended before it was ready: {how}"),
             Self::NotFound(id) => write!(out, "container does not exist: {id:?}"),

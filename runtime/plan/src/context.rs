@@ -73,13 +73,13 @@ impl Context<'_> {
     }
 
     /// Whether the container is to stay in the runtime's mount namespace. Its mounts are then made in one that is thrown away.
-    pub(crate) fn is_guest(&self) -> bool {
+    pub(crate) fn shares_host_mount_ns(&self) -> bool {
         self.namespace(NamespaceKind::Mount).is_none()
     }
 
     /// A path of the host; a relative one counts from the bundle.
     pub(crate) fn of_bundle(&self, path: &str) -> String {
-        if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.request.bundle) }
+        of_bundle(self.request.bundle, path)
     }
 
     /// Whether what is mounted in the container's copies of the host's mounts reaches the host.
@@ -124,4 +124,45 @@ pub(crate) fn path_of(namespace: &spec::Namespace) -> Option<&str> {
 /// Whether the runtime acts as root.
 pub(crate) fn is_root(host: &Host) -> bool {
     host.privilege == Privilege::Root
+}
+
+/// A path of the host that the configuration names. A relative one starts at the bundle, an empty one is the bundle itself
+/// (config.md, "Root" and "Mounts").
+pub(crate) fn of_bundle(bundle: &str, path: &str) -> String {
+    match path {
+        "" => bundle.to_owned(),
+        _ if path.starts_with('/') => path.to_owned(),
+        _ => format!("{bundle}/{path}"),
+    }
+}
+
+/// The absolute path of the root file system. A configuration without `root` has it at `rootfs`, as runc has.
+pub(crate) fn root_path(spec: &Spec, bundle: &str) -> String {
+    of_bundle(bundle, spec.root.as_ref().map_or("rootfs", |root| root.path.as_str()))
+}
+
+/// Whether the caller of `create`, `run` or `exec` stays with the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detach {
+    /// It stays until the process ends: the terminal is its own.
+    No,
+    /// It leaves when the process runs: the terminal goes to the console socket.
+    Yes,
+}
+
+/// Checks that there is a console socket exactly where a detached process has a terminal.
+///
+/// # Errors
+/// The reason, in the words of runc.
+pub fn check_terminal(
+    process: &spec::Process,
+    detach: Detach,
+    console_socket: Option<&str>,
+) -> Result<(), &'static str> {
+    let needs_socket = process.terminal && detach == Detach::Yes;
+    match (needs_socket, console_socket) {
+        (true, None) => Err("cannot allocate tty if runc will detach without setting console socket"),
+        (false, Some(_)) => Err("cannot use console socket if runc will not detach or allocate tty"),
+        _ => Ok(()),
+    }
 }

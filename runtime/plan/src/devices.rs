@@ -9,8 +9,8 @@ use crate::mounts::options;
 use crate::place::Place;
 use crate::spec::{self, DeviceKind, NamespaceKind};
 use crate::step::{
-    Attributes, Content, Device, Expect, Guard, InitStep, Locks, Nursery, Owner, ParentStep, Reach, Source,
-    Target,
+    Attributes, Content, Device, Expect, FileStep, Guard, Locks, MountStep, NodeFs, OpenStep, Owner,
+    Recursive, Source, SourceUse, Target,
 };
 
 /// The devices that every container has (config-linux.md, "Default Devices"); the console comes with a terminal.
@@ -68,7 +68,7 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
     }
     for (path, target) in LINKS.iter().chain(context.host.kcore.then_some(&("dev/core", "/proc/kcore"))) {
         let (path, target) = (draft.inside(path, Place::DEFAULT), draft.text(target, Place::DEFAULT));
-        draft.init(InitStep::Symlink { path, target }, Place::DEFAULT);
+        draft.init(FileStep::Symlink { path, target }, Place::DEFAULT);
     }
 }
 
@@ -113,17 +113,18 @@ fn node(draft: &mut Draft, context: &Context<'_>, device: Device, place: Place) 
     let fifo = device.mode & libc::S_IFMT == libc::S_IFIFO;
     let refused = context.has_user_namespace() || context.host.in_user_namespace;
     if !refused || fifo {
-        return draft.init(InitStep::MakeDevice(device), place);
+        return draft.init(FileStep::MakeDevice(device), place);
     }
     let path = draft.text(&format!("/{}", device.path.to_string_lossy()), place);
     let source = Source {
         path,
-        reach: Reach::One,
+        recursive: Recursive::No,
         locks: Locks::None,
         attributes: HARMLESS,
         propagation: vec![libc::MS_PRIVATE],
         expect: Expect::Device { major: device.major, minor: device.minor },
         id_map: None,
+        usage: SourceUse::Bind(device.path.clone()),
     };
     let target = Target { path: device.path, guard: Guard::OutsideProcfs };
     mounts::source::bind(draft, context, (source, place), (target, Content::Own, place));
@@ -151,8 +152,8 @@ fn made_by_parent(draft: &mut Draft, context: &Context<'_>, device: Device, plac
     };
     let (slot, path) = (draft.slot(), device.path.clone());
     let device = Device { owner: Some(Owner { uid, gid }), ..device };
-    let nursery = if context.host.kernel >= COPIES_DETACHED { Nursery::Detached } else { Nursery::Namespace };
-    draft.before(ParentStep::MakeNode { slot, device, attributes: HARMLESS, nursery }, place);
+    let fs = if context.host.kernel >= COPIES_DETACHED { NodeFs::Detached } else { NodeFs::InNamespace };
+    draft.before(OpenStep::DeviceNode { slot, device, attributes: HARMLESS, fs }, place);
     let target = Target { path, guard: Guard::OutsideProcfs };
-    draft.init(InitStep::Attach { tree: slot, target, content: Content::Own }, place);
+    draft.init(MountStep::Attach { tree: slot, target, content: Content::Own }, place);
 }

@@ -3,7 +3,9 @@
 use crate::place::Place;
 use crate::plan::{Plan, Program};
 use crate::spec::Mistake;
-use crate::step::{InitStep, ParentStep, Planned, Slot, Spawn};
+use crate::step::{
+    CgroupStep, ChildStep, InitStep, InitSync, LimitStep, ParentStep, ParentSync, Planned, Slot, Spawn,
+};
 use std::ffi::CString;
 
 /// A plan in the making. What cannot be planned is noted as a mistake, and planning goes on to find the others.
@@ -14,11 +16,13 @@ pub(crate) struct Draft {
     /// The parent's steps about cgroups that can only be made for an init that is there.
     pub(crate) grouped: Vec<Planned<ParentStep>>,
     /// Whether steps about cgroups are among those.
-    pub(crate) groups_come: GroupsCome,
+    pub(crate) cgroup_order: CgroupOrder,
     /// The parent's steps from there on.
     pub(crate) after: Vec<Planned<ParentStep>>,
     /// Init's steps.
     pub(crate) init: Vec<Planned<InitStep>>,
+    /// Limits of the cgroup that are not among the parent's steps yet.
+    pub(crate) limits: Vec<Planned<LimitStep>>,
     /// What is wrong.
     pub(crate) mistakes: Vec<Mistake>,
     /// What is odd.
@@ -28,7 +32,7 @@ pub(crate) struct Draft {
 
 /// When the container's cgroups come to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum GroupsCome {
+pub(crate) enum CgroupOrder {
     /// Before init, which is born in them where it can.
     #[default]
     BeforeInit,
@@ -48,23 +52,39 @@ impl Draft {
         usize::from(self.slots)
     }
 
-    pub(crate) fn before(&mut self, step: ParentStep, because: Place) {
+    pub(crate) fn before(&mut self, step: impl Into<ParentStep>, because: Place) {
+        let step = step.into();
         self.before.push(Planned { step, because });
     }
 
     /// A step about the container's cgroups.
-    pub(crate) fn group(&mut self, step: ParentStep, because: Place) {
-        match self.groups_come {
-            GroupsCome::BeforeInit => self.before(step, because),
-            GroupsCome::AfterInit => self.grouped.push(Planned { step, because }),
+    pub(crate) fn group(&mut self, step: impl Into<ParentStep>, because: Place) {
+        let step = step.into();
+        match self.cgroup_order {
+            CgroupOrder::BeforeInit => self.before(step, because),
+            CgroupOrder::AfterInit => self.grouped.push(Planned { step, because }),
         }
     }
 
-    pub(crate) fn after(&mut self, step: ParentStep, because: Place) {
+    /// A limit of the cgroup.
+    pub(crate) fn limit(&mut self, step: LimitStep, because: Place) {
+        self.limits.push(Planned { step, because });
+    }
+
+    /// Moves the limits to the parent's steps.
+    pub(crate) fn set_limits(&mut self) {
+        for Planned { step, because } in std::mem::take(&mut self.limits) {
+            self.group(CgroupStep::Limit(step), because);
+        }
+    }
+
+    pub(crate) fn after(&mut self, step: impl Into<ParentStep>, because: Place) {
+        let step = step.into();
         self.after.push(Planned { step, because });
     }
 
-    pub(crate) fn init(&mut self, step: InitStep, because: Place) {
+    pub(crate) fn init(&mut self, step: impl Into<InitStep>, because: Place) {
+        let step = step.into();
         self.init.push(Planned { step, because });
     }
 
@@ -109,8 +129,9 @@ pub(crate) fn finish(mut draft: Draft, spawn: Spawn, program: Program) -> Result
     if !draft.mistakes.is_empty() {
         return Err(draft.mistakes);
     }
+    debug_assert!(draft.limits.is_empty(), "limits were planned after the last call of set_limits");
     let slots = draft.slots();
-    draft.before(ParentStep::Spawn(spawn), Place::of("linux.namespaces"));
+    draft.before(ChildStep::Spawn(spawn), Place::of("linux.namespaces"));
     hand_over_late(&mut draft);
     let mut parent = draft.before;
     parent.append(&mut draft.grouped);
@@ -121,17 +142,17 @@ pub(crate) fn finish(mut draft: Draft, spawn: Spawn, program: Program) -> Result
 /// What is opened after init's birth is handed to it where it waits for that.
 fn hand_over_late(draft: &mut Draft) {
     let opened = |planned: &Planned<ParentStep>| match &planned.step {
-        ParentStep::MakeCgroup(make) => Some(make.slot),
-        ParentStep::OpenCgroup(open) => Some(open.slot),
-        ParentStep::CloneCgroup { slot, .. } => Some(*slot),
+        ParentStep::Cgroup(CgroupStep::Make(make)) => Some(make.slot),
+        ParentStep::Cgroup(CgroupStep::Open(open)) => Some(open.slot),
+        ParentStep::Open(step) => step.slot(),
         _ => None,
     };
     let late: Vec<Slot> = draft.grouped.iter().filter_map(opened).collect();
     for planned in &mut draft.init {
-        if let InitStep::TakeOver { slots } = &mut planned.step {
+        if let InitStep::Sync(InitSync::ReceiveFds(slots)) = &mut planned.step {
             slots.clone_from(&late);
             let because = planned.because;
-            draft.grouped.push(Planned { step: ParentStep::HandOver { slots: slots.clone() }, because });
+            draft.grouped.push(Planned { step: ParentSync::PassFds(slots.clone()).into(), because });
         }
     }
 }

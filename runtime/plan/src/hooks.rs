@@ -3,7 +3,9 @@
 use crate::draft::Draft;
 use crate::place::Place;
 use crate::spec::{self, Checked, Mistake, Spec};
-use crate::step::{Hook, HookEnvironment, HookKind, Hooks, InitStep, ParentStep, Signal, Slot, Status};
+use crate::step::{
+    Hook, HookEnvironment, HookKind, HookStep, Hooks, InitSync, OpenStep, ParentSync, Signal, Slot, Status,
+};
 
 /// The state files of the hooks, and whether any wait for each other.
 pub(crate) struct HookStages {
@@ -28,25 +30,25 @@ impl HookStages {
 /// Prestart and createRuntime run beside init, createContainer in it, in this order (config.md, "POSIX-platform Hooks").
 pub(crate) fn run_create_hooks(draft: &mut Draft, stages: HookStages) {
     let Some(state) = stages.creating else { return };
-    draft.init(InitStep::Send(Signal::Mounted), Place::of("hooks"));
-    draft.init(InitStep::Await(Signal::HooksDone), Place::of("hooks"));
-    draft.after(ParentStep::FillState { slot: state, status: Status::Creating }, Place::of("hooks"));
-    draft.after(ParentStep::Await(Signal::Mounted), Place::of("hooks"));
+    draft.init(InitSync::Send(Signal::Mounted), Place::of("hooks"));
+    draft.init(InitSync::Await(Signal::HooksDone), Place::of("hooks"));
+    draft.after(HookStep::WriteState { slot: state, status: Status::Creating }, Place::of("hooks"));
+    draft.after(ParentSync::Await(Signal::Mounted), Place::of("hooks"));
     let beside = [(HookKind::Prestart, stages.prestart), (HookKind::CreateRuntime, stages.create_runtime)];
     for (kind, hooks) in beside.into_iter().filter(|(_, hooks)| !hooks.is_empty()) {
-        draft.after(ParentStep::Hooks(Hooks { kind, hooks, state }), kind.place());
+        draft.after(HookStep::Run(Hooks { kind, hooks, state }), kind.place());
     }
-    draft.after(ParentStep::Send(Signal::HooksDone), Place::of("hooks"));
+    draft.after(ParentSync::Send(Signal::HooksDone), Place::of("hooks"));
     if !stages.create_container.is_empty() {
         let kind = HookKind::CreateContainer;
-        draft.init(InitStep::Hooks(Hooks { kind, hooks: stages.create_container, state }), kind.place());
+        draft.init(Hooks { kind, hooks: stages.create_container, state }, kind.place());
     }
 }
 
 /// Makes a file in memory for the state that hooks read.
 pub(crate) fn make_state(draft: &mut Draft) -> Slot {
     let slot = draft.slot();
-    draft.before(ParentStep::MakeState { slot }, Place::of("hooks"));
+    draft.before(OpenStep::StateFile { slot }, Place::of("hooks"));
     slot
 }
 

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::draft::Draft;
 use crate::place::Place;
 use crate::spec::Process;
-use crate::step::{InitStep, Label, Labelled, MountOption};
+use crate::step::{Label, LabelTarget, MountOption, ProcessStep};
 
 /// runc's words, which callers know.
 const NO_SELINUX: &str = "selinux label is specified in config, but selinux is disabled or not supported";
@@ -24,29 +24,29 @@ pub(crate) fn program(draft: &mut Draft, context: &Context<'_>, process: &Proces
         let place = Place::of("process.apparmorProfile");
         if context.host.security.apparmor {
             let value = draft.text(&format!("exec {profile}"), place);
-            draft.init(InitStep::Label(Label { of: Labelled::ApparmorProgram, value }), place);
+            draft.init(ProcessStep::Label(Label { target: LabelTarget::ApparmorProgram, value }), place);
         } else if profile != UNCONFINED {
             draft.refuse(place, NO_APPARMOR);
         }
     }
-    selinux(draft, context, (process, Labelled::SelinuxProgram));
+    selinux(draft, context, process, LabelTarget::SelinuxProgram);
 }
 
 /// Plans the label of the keyring, which is the program's. The kernel forgets it when the program is executed.
 pub(crate) fn keys(draft: &mut Draft, context: &Context<'_>, process: &Process) {
     if context.host.security.selinux {
-        selinux(draft, context, (process, Labelled::SelinuxKeys));
+        selinux(draft, context, process, LabelTarget::SelinuxKeys);
     }
 }
 
-fn selinux(draft: &mut Draft, context: &Context<'_>, (process, of): (&Process, Labelled)) {
+fn selinux(draft: &mut Draft, context: &Context<'_>, process: &Process, target: LabelTarget) {
     let Some(label) = given(process.selinux_label.as_deref()) else { return };
     let place = Place::of("process.selinuxLabel");
     if !context.host.security.selinux {
         return draft.refuse(place, NO_SELINUX);
     }
     let value = draft.text(label, place);
-    draft.init(InitStep::Label(Label { of, value }), place);
+    draft.init(ProcessStep::Label(Label { target, value }), place);
 }
 
 /// Refuses a label of mounts that no module would take.

@@ -5,9 +5,11 @@
 
 mod cgroup;
 pub mod context;
+pub mod criu;
 mod devices;
 mod draft;
 pub mod features;
+pub mod footprint;
 mod gvariant;
 pub mod hooks;
 pub mod host;
@@ -28,7 +30,5 @@ pub mod step;
 pub mod tables;
 pub mod verb;
 
-pub use cgroup::path as cgroup_path;
-pub use cgroup::unit_of;
 pub use mounts::options::{self, is_bind};
-pub use verb::{create, exec, update};
+pub use verb::{create, exec, restore, start, update};

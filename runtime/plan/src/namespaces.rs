@@ -7,7 +7,10 @@ use crate::labels;
 use crate::mappings::lines;
 use crate::place::Place;
 use crate::spec::{IdMapping, NamespaceKind, PersonalityDomain, SysctlName};
-use crate::step::{InitStep, MapIds, MapWriter, MoveNetDevice, ParentStep, Signal, Slot, Spawn};
+use crate::step::{
+    ChildStep, InitSync, MapIds, MapWriter, MoveNetDevice, NamespaceStep, OpenStep, ParentSync, ProcessStep,
+    Signal, Slot, Spawn,
+};
 use std::fmt::Write;
 
 /// The order in which init joins namespaces. The user namespace comes before all others, since it decides what init may do in them,
@@ -31,7 +34,7 @@ pub(crate) fn enter(draft: &mut Draft, context: &mut Context<'_>) -> Spawn {
                 let place = Place::at("linux.namespaces[#].path", index);
                 let slot = draft.slot();
                 let path = draft.text(path, place);
-                draft.before(ParentStep::OpenNamespace { slot, kind: namespace.kind, path }, place);
+                draft.before(OpenStep::Namespace { slot, kind: namespace.kind, path }, place);
                 if namespace.kind == NamespaceKind::User {
                     context.user_namespace = Some(slot);
                 }
@@ -48,14 +51,14 @@ pub(crate) fn enter(draft: &mut Draft, context: &mut Context<'_>) -> Spawn {
     if context.is_new(NamespaceKind::Time) && time.is_none() {
         flags |= u64::from(NamespaceKind::Time.clone_flag().cast_unsigned());
     }
-    if context.is_guest() {
+    if context.shares_host_mount_ns() {
         flags |= u64::from(NamespaceKind::Mount.clone_flag().cast_unsigned());
     }
     user_namespace(draft, context, !join.is_empty());
     move_devices(draft, context, network);
     for kind in JOIN_ORDER {
         for (_, slot, place) in joined.iter().filter(|(joined, ..)| joined == kind) {
-            draft.init(InitStep::JoinNamespace { slot: *slot, kind: *kind }, *place);
+            draft.init(NamespaceStep::Join { slot: *slot, kind: *kind }, *place);
         }
     }
     let cgroup = cgroup::unified(context).filter(|_| context.host.systemd.is_none());
@@ -85,12 +88,12 @@ fn user_namespace(draft: &mut Draft, context: &Context<'_>, joined: bool) {
         let uids = lines(draft, &linux.uid_mappings, place);
         let gids = lines(draft, &linux.gid_mappings, Place::of("linux.gidMappings"));
         let step = MapIds { uids, gids, writer };
-        draft.after(ParentStep::MapIds(step), place);
-        draft.after(ParentStep::Send(Signal::Mapped), place);
-        draft.init(InitStep::Await(Signal::Mapped), place);
-        draft.init(InitStep::BecomeRoot, place);
+        draft.after(ChildStep::MapIds(step), place);
+        draft.after(ParentSync::Send(Signal::Mapped), place);
+        draft.init(InitSync::Await(Signal::Mapped), place);
+        draft.init(NamespaceStep::BecomeRoot, place);
     } else if joined && context.has_user_namespace() {
-        draft.init(InitStep::BecomeRoot, Place::of("linux.namespaces"));
+        draft.init(NamespaceStep::BecomeRoot, Place::of("linux.namespaces"));
     }
 }
 
@@ -101,7 +104,7 @@ fn move_devices(draft: &mut Draft, context: &Context<'_>, namespace: Option<Slot
         let name = asked.name.as_deref().filter(|name| !name.is_empty() && name != device);
         let name = name.map(|name| draft.text(name, place));
         let step = MoveNetDevice { device: draft.text(device, place), name, namespace };
-        draft.after(ParentStep::MoveNetDevice(step), place);
+        draft.after(ChildStep::MoveNetDevice(step), place);
     }
 }
 
@@ -126,39 +129,39 @@ fn offsets(draft: &mut Draft, context: &Context<'_>) -> Option<std::ffi::CString
 
 /// Plans what is set in new namespaces.
 pub(crate) fn set_up(draft: &mut Draft, context: &Context<'_>) {
-    draft.init(InitStep::NewSession, Place::DEFAULT);
-    draft.init(InitStep::EveryProcessor, Place::DEFAULT);
+    draft.init(ProcessStep::NewSession, Place::DEFAULT);
+    draft.init(ProcessStep::AllCpus, Place::DEFAULT);
     if let Some(personality) = &context.spec.linux.personality {
         let persona = match personality.domain {
             PersonalityDomain::Linux => 0,
             PersonalityDomain::Linux32 => 8,
         };
-        draft.init(InitStep::Personality { persona }, Place::of("linux.personality"));
+        draft.init(ProcessStep::Personality { persona }, Place::of("linux.personality"));
     }
     if context.request.keyring == Keyring::New {
         if let Some(process) = &context.spec.process {
             labels::keys(draft, context, process);
         }
         let name = draft.text(&format!("_ses.{}", context.request.id), Place::DEFAULT);
-        draft.init(InitStep::NewKeyring { name }, Place::DEFAULT);
+        draft.init(ProcessStep::NewKeyring { name }, Place::DEFAULT);
     }
     if let Some(name) = context.spec.hostname.as_deref().filter(|name| !name.is_empty()) {
         let name = draft.text(name, Place::of("hostname"));
-        draft.init(InitStep::Hostname { name }, Place::of("hostname"));
+        draft.init(NamespaceStep::Hostname { name }, Place::of("hostname"));
     }
     if let Some(name) = context.spec.domainname.as_deref().filter(|name| !name.is_empty()) {
         let name = draft.text(name, Place::of("domainname"));
-        draft.init(InitStep::Domainname { name }, Place::of("domainname"));
+        draft.init(NamespaceStep::Domainname { name }, Place::of("domainname"));
     }
     if context.is_new(NamespaceKind::Network) {
-        draft.init(InitStep::LoopbackUp, Place::of("linux.namespaces"));
+        draft.init(NamespaceStep::LoopbackUp, Place::of("linux.namespaces"));
     }
 }
 
 /// Plans a new cgroup namespace, whose root is where init then is: so init has to have entered its cgroups first.
 pub(crate) fn seal_cgroups(draft: &mut Draft, context: &Context<'_>) {
     if context.is_new(NamespaceKind::Cgroup) {
-        draft.init(InitStep::NewCgroupNamespace, Place::of("linux.namespaces"));
+        draft.init(NamespaceStep::NewCgroup, Place::of("linux.namespaces"));
     }
 }
 
@@ -170,6 +173,6 @@ pub(crate) fn sysctls(draft: &mut Draft, context: &Context<'_>) {
         let Some(name) = SysctlName::parse(name) else { continue };
         let path = draft.inside(&name.path(), place);
         let value = draft.text(value, place);
-        draft.init(InitStep::Sysctl { path, value }, place);
+        draft.init(NamespaceStep::Sysctl { path, value }, place);
     }
 }

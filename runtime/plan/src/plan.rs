@@ -1,7 +1,7 @@
 //! A whole plan: two columns of steps, and what must hold between them.
 
 use crate::spec::Mistake;
-use crate::step::{InitStep, ParentStep, Planned, Signal};
+use crate::step::{HookKind, InitStep, InitSync, ParentStep, ParentSync, Planned, Signal};
 use std::ffi::CString;
 
 /// Everything that making a container takes, in order.
@@ -38,21 +38,30 @@ pub struct Deadlock {
 }
 
 impl Plan {
+    /// Whether init runs createContainer hooks while the parent waits for it.
+    pub fn runs_hooks_in_init(&self) -> bool {
+        let create = |planned: &Planned<InitStep>| match &planned.step {
+            InitStep::Hooks(hooks) => hooks.kind == HookKind::CreateContainer,
+            _ => false,
+        };
+        self.init.iter().any(create)
+    }
+
     /// Walks both columns as the two processes would, and finds whether they come to their ends.
     ///
     /// # Errors
     /// The first signal that one side awaits and the other never sends, or sends and the other never awaits.
     pub fn rendezvous(&self) -> Result<(), Deadlock> {
         let mut parent = self.parent.iter().filter_map(|planned| match planned.step {
-            ParentStep::Send(signal) => Some((Side::Sends, signal)),
-            ParentStep::Await(signal) => Some((Side::Awaits, signal)),
-            ParentStep::HandOver { .. } => Some((Side::Sends, Signal::Placed)),
+            ParentStep::Sync(ParentSync::Send(signal)) => Some((Side::Sends, signal)),
+            ParentStep::Sync(ParentSync::Await(signal)) => Some((Side::Awaits, signal)),
+            ParentStep::Sync(ParentSync::PassFds(_)) => Some((Side::Sends, Signal::Placed)),
             _ => None,
         });
         let mut init = self.init.iter().filter_map(|planned| match planned.step {
-            InitStep::Send(signal) => Some((Side::Sends, signal)),
-            InitStep::Await(signal) => Some((Side::Awaits, signal)),
-            InitStep::TakeOver { .. } => Some((Side::Awaits, Signal::Placed)),
+            InitStep::Sync(InitSync::Send(signal)) => Some((Side::Sends, signal)),
+            InitStep::Sync(InitSync::Await(signal)) => Some((Side::Awaits, signal)),
+            InitStep::Sync(InitSync::ReceiveFds(_)) => Some((Side::Awaits, Signal::Placed)),
             _ => None,
         });
         loop {

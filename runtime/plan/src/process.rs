@@ -8,8 +8,8 @@ use crate::plan::Program;
 use crate::seccomp::{self, Filter};
 use crate::spec::{NamespaceKind, Process};
 use crate::step::{
-    Capabilities, Console, Hook, HookKind, Hooks, Identity, InitStep, NoNewPrivileges, ParentStep, Rlimit,
-    Slot, Verify, WindowSize,
+    Capabilities, ChildStep, Console, FileStep, Hook, HookKind, Hooks, Identity, IdentityStep,
+    NoNewPrivileges, ProcessStep, ProgramStep, Rlimit, Slot, Verify, WindowSize,
 };
 use crate::tables::capabilities::{Capability, CapabilitySet};
 use std::ffi::CString;
@@ -51,12 +51,12 @@ pub(crate) fn prepare(
     keep: Vec<Slot>,
 ) -> Sealed {
     let filter = filter(draft, context);
-    draft.init(InitStep::CloseDescriptors { preserve: context.request.preserve_fds, keep }, Place::DEFAULT);
+    draft.init(ProcessStep::CloseFds { preserve: context.request.preserve_fds, keep }, Place::DEFAULT);
     if !has_home(process) {
-        draft.init(InitStep::FindHome { uid: process.user.uid.get() }, Place::of("process.env"));
+        draft.init(ProgramStep::FindHome(process.user.uid.get()), Place::of("process.env"));
     }
     let mask = process.user.umask.unwrap_or(DEFAULT_UMASK);
-    draft.init(InitStep::Umask { mask }, Place::of("process.user.umask"));
+    draft.init(ProcessStep::Umask { mask }, Place::of("process.user.umask"));
     // Without no-new-privileges a filter takes CAP_SYS_ADMIN, which goes as soon as the filter is there.
     let deferred = filter.is_some() && !process.no_new_privileges;
     let capabilities = identify(draft, context, process, deferred);
@@ -81,18 +81,18 @@ fn identify(
             inheritable: sets.inheritable,
             ambient: 0,
         };
-        draft.init(InitStep::SetCapabilities(everything), place);
+        draft.init(IdentityStep::Capabilities(everything), place);
     }
-    draft.init(InitStep::BoundCapabilities { keep: bounding }, Place::of("process.capabilities.bounding"));
+    draft.init(IdentityStep::BoundCapabilities(bounding), Place::of("process.capabilities.bounding"));
     limits_by_init(draft, context, process);
     let groups = groups(context, process);
     let identity = Identity { uid: process.user.uid.get(), gid: process.user.gid.get(), groups };
-    draft.init(InitStep::Identity(identity), Place::of("process.user"));
+    draft.init(IdentityStep::User(identity), Place::of("process.user"));
     if !deferred {
-        draft.init(InitStep::SetCapabilities(sets), place);
+        draft.init(IdentityStep::Capabilities(sets), place);
     }
     if process.no_new_privileges {
-        draft.init(InitStep::NoNewPrivileges, Place::of("process.noNewPrivileges"));
+        draft.init(IdentityStep::NoNewPrivileges, Place::of("process.noNewPrivileges"));
     }
     Some(sets)
 }
@@ -136,9 +136,9 @@ fn capabilities(draft: &mut Draft, context: &Context<'_>, process: &Process) -> 
 /// Plans the last looks: at the directory, the program, and at what was set.
 fn look_around(draft: &mut Draft, process: &Process, capabilities: Option<Capabilities>) {
     let path = draft.text(&process.cwd, Place::of("process.cwd"));
-    draft.init(InitStep::WorkingDirectory { path }, Place::of("process.cwd"));
+    draft.init(ProcessStep::WorkingDirectory { path }, Place::of("process.cwd"));
     if !process.args.is_empty() {
-        draft.init(InitStep::FindProgram, Place::of("process.args[0]"));
+        draft.init(ProgramStep::Find, Place::of("process.args[0]"));
     }
     let verify = Verify {
         uid: process.user.uid.get(),
@@ -150,7 +150,7 @@ fn look_around(draft: &mut Draft, process: &Process, capabilities: Option<Capabi
             NoNewPrivileges::Unset
         },
     };
-    draft.init(InitStep::Verify(verify), Place::of("process"));
+    draft.init(IdentityStep::Verify(verify), Place::of("process"));
 }
 
 fn filter(draft: &mut Draft, context: &Context<'_>) -> Option<Filter> {
@@ -169,25 +169,25 @@ pub(crate) fn start(draft: &mut Draft, started: Started) {
     seal(draft, started.sealed);
     if let Some(state) = started.state {
         let kind = HookKind::StartContainer;
-        draft.init(InitStep::Hooks(Hooks { kind, hooks: started.hooks, state }), kind.place());
+        draft.init(Hooks { kind, hooks: started.hooks, state }, kind.place());
     }
-    draft.init(InitStep::Execute, Place::of("process.args"));
+    draft.init(ProgramStep::Execute, Place::of("process.args"));
 }
 
 /// Plans the filter and what had to wait for it.
 pub(crate) fn seal(draft: &mut Draft, sealed: Sealed) {
     if let Some(filter) = sealed.filter {
-        draft.init(InitStep::Seccomp(filter), Place::of("linux.seccomp"));
+        draft.init(filter, Place::of("linux.seccomp"));
     }
     if let Some(sets) = sealed.capabilities {
-        draft.init(InitStep::SetCapabilities(sets), Place::of("process.capabilities"));
+        draft.init(IdentityStep::Capabilities(sets), Place::of("process.capabilities"));
     }
 }
 
-/// Plans the standard streams: a null device of the host's would be a file that the container's root does not reach.
+/// Plans the standard streams: a null device of the host's would be a file that the container's root does not recursive.
 pub(crate) fn streams(draft: &mut Draft, context: &Context<'_>) {
     if context.namespace(NamespaceKind::Mount).is_some() {
-        draft.init(InitStep::OwnNull, Place::DEFAULT);
+        draft.init(FileStep::ReopenDevNull, Place::DEFAULT);
     }
 }
 
@@ -200,14 +200,14 @@ pub(crate) fn terminal(draft: &mut Draft, process: &Process, console: Console) {
     let size = process.console_size.as_ref().filter(|size| size.height != 0 && size.width != 0);
     let size = size.map(|size| WindowSize { rows: narrow(size.height), columns: narrow(size.width) });
     let owner = process.user.uid.get();
-    draft.init(InitStep::OpenTerminal { size, owner, console }, Place::of("process.terminal"));
+    draft.init(FileStep::OpenTerminal { size, owner, console }, Place::of("process.terminal"));
 }
 
 /// Plans limits that the parent sets: in a user namespace init has no right to raise any, where the parent has.
 pub(crate) fn limits_by_parent(draft: &mut Draft, context: &Context<'_>, process: &Process) {
     if are_by_parent(context) {
         for (limit, place) in limits(process) {
-            draft.after(ParentStep::Rlimit(limit), place);
+            draft.after(ChildStep::Rlimit(limit), place);
         }
     }
 }
@@ -216,7 +216,7 @@ pub(crate) fn limits_by_parent(draft: &mut Draft, context: &Context<'_>, process
 fn limits_by_init(draft: &mut Draft, context: &Context<'_>, process: &Process) {
     if !are_by_parent(context) {
         for (limit, place) in limits(process) {
-            draft.init(InitStep::Rlimit(limit), place);
+            draft.init(IdentityStep::Rlimit(limit), place);
         }
     }
 }
@@ -236,7 +236,7 @@ fn limits(process: &Process) -> impl Iterator<Item = (Rlimit, Place)> {
 /// Plans the score for the kernel's out-of-memory killer.
 pub(crate) fn oom_score(draft: &mut Draft, process: &Process) {
     if let Some(adjustment) = process.oom_score_adj {
-        draft.after(ParentStep::OomScore { adjustment }, Place::of("process.oomScoreAdj"));
+        draft.after(ChildStep::OomScore(adjustment), Place::of("process.oomScoreAdj"));
     }
 }
 

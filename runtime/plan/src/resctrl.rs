@@ -5,7 +5,7 @@ use crate::draft::Draft;
 use crate::host::Host;
 use crate::place::Place;
 use crate::spec::{IntelRdt, Mistake, Spec};
-use crate::step::{MakeResctrlGroup, ParentStep, Presence};
+use crate::step::{MakeResctrlGroup, Presence, ResctrlStep};
 use std::collections::BTreeMap;
 
 /// Where groups that only monitor are found in one that allocates.
@@ -156,8 +156,8 @@ fn make(draft: &mut Draft, (mount, group): (&str, Group), place: Place) {
         expected: group.expected,
         written: group.written,
     };
-    draft.before(ParentStep::MakeResctrlGroup(step), place);
-    draft.after(ParentStep::EnterResctrlGroup { group: slot }, place);
+    draft.before(ResctrlStep::Make(step), place);
+    draft.after(ResctrlStep::Enter(slot), place);
 }
 
 /// The first of the `expected` lines that the kernel's `schemata` contradicts.

@@ -15,7 +15,10 @@ use crate::draft::Draft;
 use crate::mounts::layers::{APPENDS_LAYERS, OPTION_MAX, joined, split};
 use crate::place::Place;
 use crate::spec::{NamespaceKind, Propagation};
-use crate::step::{Attributes, Expect, InitStep, Locks, Overlay, ParentStep, Reach, Slot, Source};
+use crate::step::{
+    Attributes, Expect, FileStep, Locks, MountStep, OpenStep, Overlay, OverlayUpper, Recursive, RootStep,
+    Slot, Source, SourceUse,
+};
 use std::ffi::CString;
 
 const LOWER: &str = "org.tare.overlay.lower";
@@ -67,12 +70,13 @@ fn tree(draft: &mut Draft, context: &Context<'_>, path: &str, place: Place) -> S
     let propagation = context.copies_propagation().unwrap_or(libc::MS_SLAVE | libc::MS_REC);
     let source = Source {
         path: draft.text(&context.of_bundle(path), place),
-        reach: Reach::Recursive,
+        recursive: Recursive::Yes,
         locks: crate::mounts::source::locks(context, Attributes::default()),
         attributes: Attributes::default(),
         propagation: vec![propagation],
         expect: Expect::Directory,
         id_map: None,
+        usage: SourceUse::RootFs,
     };
     copy(draft, context, (slot, source), place);
     slot
@@ -95,9 +99,9 @@ fn overlay(
         draft.refuse(place, format!("{long:?} is longer than the {OPTION_MAX} bytes that this kernel takes"));
     }
     let lower = given.iter().map(|layer| draft.text(layer, place)).collect();
-    let upper = upper.map(|(upper, work)| {
-        let upper = draft.text(&context.of_bundle(upper), Place::of("annotations.org.tare.overlay.upper"));
-        (upper, draft.text(&context.of_bundle(work), Place::of("annotations.org.tare.overlay.work")))
+    let upper = upper.map(|(upper, work)| OverlayUpper {
+        upper: draft.text(&context.of_bundle(upper), Place::of("annotations.org.tare.overlay.upper")),
+        work: draft.text(&context.of_bundle(work), Place::of("annotations.org.tare.overlay.work")),
     });
     // In a user namespace the overlay may not use trusted attributes of files.
     let options =
@@ -107,20 +111,20 @@ fn overlay(
 
 /// Plans how the root comes into the container's mount namespace.
 pub(crate) fn mount(draft: &mut Draft, context: &Context<'_>, source: RootSource) {
-    if context.is_guest() && context.has_user_namespace() {
+    if context.shares_host_mount_ns() && context.has_user_namespace() {
         // Nobody in it may come back to a mount namespace of the host's.
         let what = "a container with a user namespace needs a mount namespace as well";
         return draft.refuse(Place::of("linux.namespaces"), what);
     }
-    if context.is_new(NamespaceKind::Mount) || context.is_guest() {
-        draft.init(InitStep::DetachPropagation, Place::of("linux.rootfsPropagation"));
+    if context.is_new(NamespaceKind::Mount) || context.shares_host_mount_ns() {
+        draft.init(RootStep::DetachPropagation, Place::of("linux.rootfsPropagation"));
     }
     let at = mount_point(draft, context);
     match source {
-        RootSource::Tree(tree) => draft.init(InitStep::RootTree { tree, at }, Place::of("root.path")),
+        RootSource::Tree(tree) => draft.init(RootStep::MountTree { tree, at }, Place::of("root.path")),
         RootSource::Layers(overlay) => {
             let place = Place::of("annotations.org.tare.overlay.lower");
-            draft.init(InitStep::RootOverlay { overlay, at }, place);
+            draft.init(RootStep::MountOverlay { overlay, at }, place);
         }
     }
 }
@@ -141,12 +145,12 @@ pub(crate) fn hide(draft: &mut Draft, context: &Context<'_>) {
     let cwd = context.spec.process.as_ref().map_or("", |process| process.cwd.as_str());
     let path = draft.inside(cwd, Place::of("process.cwd"));
     if !path.is_empty() {
-        draft.init(InitStep::MakeDirectory { path }, Place::of("process.cwd"));
+        draft.init(FileStep::MakeDirectory { path }, Place::of("process.cwd"));
     }
     for (index, path) in linux.readonly_paths.iter().enumerate() {
         let place = Place::at("linux.readonlyPaths[#]", index);
         let path = draft.inside(path, place);
-        draft.init(InitStep::ReadonlyPath { path }, place);
+        draft.init(MountStep::ReadonlyPath { path }, place);
     }
     if linux.masked_paths.is_empty() {
         return;
@@ -155,16 +159,16 @@ pub(crate) fn hide(draft: &mut Draft, context: &Context<'_>) {
     for (index, path) in linux.masked_paths.iter().enumerate() {
         let place = Place::at("linux.maskedPaths[#]", index);
         let path = draft.inside(path, place);
-        draft.init(InitStep::Mask { path, null }, place);
+        draft.init(MountStep::Mask { path, null }, place);
     }
 }
 
 /// Copies are the parent's to make, before it touches anything else; an ordinary user may make them in its namespace alone.
 fn copy(draft: &mut Draft, context: &Context<'_>, (slot, source): (Slot, Source), place: Place) {
     if is_root(context.host) {
-        draft.before(ParentStep::CloneTree { slot, source }, place);
+        draft.before(OpenStep::Tree { slot, source }, place);
     } else {
-        draft.init(InitStep::CloneTree { slot, source }, place);
+        draft.init(RootStep::CloneTree { slot, source }, place);
     }
 }
 
@@ -173,12 +177,13 @@ fn null_device(draft: &mut Draft, context: &Context<'_>) -> Slot {
     let slot = draft.slot();
     let source = Source {
         path: c"/dev/null".to_owned(),
-        reach: Reach::One,
+        recursive: Recursive::No,
         locks: Locks::None,
         attributes: Attributes::default(),
         propagation: vec![libc::MS_PRIVATE],
         expect: Expect::Device { major: 1, minor: 3 },
         id_map: None,
+        usage: SourceUse::Mask,
     };
     copy(draft, context, (slot, source), Place::of("linux.maskedPaths"));
     slot
@@ -186,13 +191,13 @@ fn null_device(draft: &mut Draft, context: &Context<'_>) -> Slot {
 
 /// Plans how the root is entered, and what it is like from then on.
 pub(crate) fn enter(draft: &mut Draft, context: &Context<'_>) {
-    if context.is_guest() {
+    if context.shares_host_mount_ns() {
         let (slot, place) = (draft.slot(), Place::of("linux.namespaces"));
         let (kind, path) = (NamespaceKind::Mount, c"/proc/self/ns/mnt".to_owned());
-        draft.before(ParentStep::OpenNamespace { slot, kind, path }, place);
-        draft.init(InitStep::TakeRootBack { namespace: slot }, place);
+        draft.before(OpenStep::Namespace { slot, kind, path }, place);
+        draft.init(RootStep::TakeBack { namespace: slot }, place);
     } else {
-        draft.init(InitStep::EnterRoot(context.request.pivot), Place::of("root.path"));
+        draft.init(RootStep::Enter(context.request.pivot), Place::of("root.path"));
     }
     let readonly = context.spec.root.as_ref().is_some_and(|root| root.readonly);
     let layered = context.spec.annotations.contains_key(LOWER);
@@ -202,7 +207,7 @@ pub(crate) fn enter(draft: &mut Draft, context: &Context<'_>) {
     if set != 0 || propagation != 0 {
         let attributes = Attributes { set, ..Attributes::default() };
         let place = Place::of(if set == 0 { "linux.rootfsPropagation" } else { "root.readonly" });
-        draft.init(InitStep::RootAttributes { attributes, propagation }, place);
+        draft.init(RootStep::SetAttributes { attributes, propagation }, place);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::place::Place;
 use crate::spec::{
     IoPriorityClass, MemoryPolicyFlag, MemoryPolicyMode, Process, SchedulerFlag, SchedulerPolicy, Spec,
 };
-use crate::step::{InitStep, IoPriority, MemoryPolicy, ParentStep, Processors, Scheduler};
+use crate::step::{ChildStep, CpuSet, IoPriority, MemoryPolicy, ProcessStep, Scheduler};
 
 /// Plans the scheduler and the I/O priority. The parent sets them: in a user namespace init has no right to.
 pub(crate) fn plan(draft: &mut Draft, process: &Process) {
@@ -15,6 +15,7 @@ pub(crate) fn plan(draft: &mut Draft, process: &Process) {
         let step = Scheduler {
             policy: asked.policy,
             number: policy_number(asked.policy),
+            eperm_hint: is_real_time(asked.policy).then_some(NO_REAL_TIME_SHARE),
             flags: asked.flags.iter().fold(0, |all, flag| all | flag_bit(*flag)),
             nice: asked.nice.unwrap_or(0),
             priority: asked.priority.unwrap_or(0).unsigned_abs(),
@@ -22,13 +23,22 @@ pub(crate) fn plan(draft: &mut Draft, process: &Process) {
             deadline_ns: asked.deadline.unwrap_or(0),
             period_ns: asked.period.unwrap_or(0),
         };
-        draft.after(ParentStep::Scheduler(step), Place::of("process.scheduler"));
+        draft.after(ChildStep::Scheduler(step), Place::of("process.scheduler"));
     }
     if let Some(asked) = &process.io_priority {
         let level = u16::try_from(asked.priority.unwrap_or(0)).unwrap_or(0);
         let step = IoPriority { class: asked.class, number: class_number(asked.class), level };
-        draft.after(ParentStep::IoPriority(step), Place::of("process.ioPriority"));
+        draft.after(ChildStep::IoPriority(step), Place::of("process.ioPriority"));
     }
+}
+
+/// Why a real-time policy is refused: with group scheduling, a cgroup has no real-time share of its own.
+const NO_REAL_TIME_SHARE: &str =
+    "the cgroup has no real-time share, which linux.resources.cpu.realtimeRuntime gives it";
+
+/// Whether a policy takes a real-time share of the cgroup.
+fn is_real_time(policy: SchedulerPolicy) -> bool {
+    matches!(policy, SchedulerPolicy::Fifo | SchedulerPolicy::RoundRobin)
 }
 
 /// A process under a deadline may make no other, unless it gives that up for them (sched(7)): no hook could be started.
@@ -56,7 +66,7 @@ pub(crate) fn memory_policy(draft: &mut Draft, context: &Context<'_>) {
     let flags = asked.flags.iter().fold(0, |all, flag| all | memory_flag_bit(*flag));
     let number = mode_number(asked.mode) | flags;
     let step = MemoryPolicy { mode: asked.mode, number, nodes };
-    draft.init(InitStep::MemoryPolicy(step), Place::of("linux.memoryPolicy"));
+    draft.init(ProcessStep::MemoryPolicy(step), Place::of("linux.memoryPolicy"));
 }
 
 /// The numbers of `linux/sched.h`.
@@ -115,8 +125,8 @@ fn memory_flag_bit(flag: MemoryPolicyFlag) -> u32 {
 }
 
 /// The processors of a list such as `0-3,7`; nothing for one that has too high a number, or none that can be read.
-pub(crate) fn processors(list: &str) -> Option<Processors> {
-    mask(list).map(|bits| Processors { bits })
+pub(crate) fn processors(list: &str) -> Option<CpuSet> {
+    mask(list).map(|bits| CpuSet { bits })
 }
 
 /// The bits of a list such as `0-3,7`; nothing for one that has too high a number.

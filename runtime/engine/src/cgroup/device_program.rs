@@ -41,7 +41,7 @@ mod tests {
     use tare_plan::context::{Keyring, Request};
     use tare_plan::create::create;
     use tare_plan::host::{CgroupVersion, Hierarchy, Host};
-    use tare_plan::step::{EnterRoot, ParentStep, ProgramInstruction, Slot};
+    use tare_plan::step::{CgroupStep, EnterRoot, ParentStep, ProgramInstruction, Slot};
     use tare_sys::clone::{Clone, Program, spawn_program};
     use tare_sys::exec::Strings;
 
@@ -70,7 +70,7 @@ mod tests {
         let checked = tare_plan::spec::load(config.as_bytes()).and_then(tare_plan::spec::check).unwrap();
         let plan = create(&checked, &host, &request).unwrap();
         let mut programs = plan.parent.into_iter().filter_map(|planned| match planned.step {
-            ParentStep::DeviceProgram(program) => Some(program.instructions),
+            ParentStep::Cgroup(CgroupStep::DeviceProgram(program)) => Some(program.instructions),
             _ => None,
         });
         programs.next().unwrap()

@@ -3,12 +3,15 @@
 use super::files::{Cgroup, PATIENCE, below, open_directory, open_mount, read, unless_gone, write};
 use super::population;
 use crate::fault::{Call, Fault};
+use crate::slots::Slots;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, CWD, Mode};
 use rustix::io::Errno;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::time::{Duration, Instant};
-use tare_plan::step::{CheckUse, MakeCgroup, OpenCgroup, PrepareCgroup, Tenant, WriteCgroup};
+use tare_plan::step::{
+    CheckUse, ExistingCgroup, LimitWrite, MakeCgroup, OpenCgroup, PrepareCgroup, WriteCgroup,
+};
 
 /// Makes the directory, with those above it, and opens it. One that is there already must hold no process.
 pub(crate) fn make(step: &MakeCgroup) -> Result<OwnedFd, Fault> {
@@ -29,11 +32,11 @@ pub(crate) fn make(step: &MakeCgroup) -> Result<OwnedFd, Fault> {
         }
         directory = below;
     }
-    match step.tenant {
-        Tenant::Nobody if !made && !population::processes(directory.as_fd())?.is_empty() => {
+    match step.existing {
+        ExistingCgroup::Empty if !made && !population::processes(directory.as_fd())?.is_empty() => {
             Err(Fault::new(Call::Occupied, Errno::BUSY))
         }
-        Tenant::Systemds if made => Err(Fault::new(Call::Open, Errno::NOENT)),
+        ExistingCgroup::MadeBySystemd if made => Err(Fault::new(Call::Open, Errno::NOENT)),
         _ => Ok(directory),
     }
 }
@@ -43,8 +46,8 @@ pub(crate) fn make(step: &MakeCgroup) -> Result<OwnedFd, Fault> {
 pub(crate) fn open(step: &OpenCgroup) -> Result<OwnedFd, Fault> {
     let mount = open_mount(&step.mount)?;
     let found = open_directory(mount.as_fd(), step.path.as_c_str());
-    let usable = found.as_ref().is_ok_and(|directory| !hands_on(directory.as_fd()));
-    let init = step.or_that_of.filter(|_| !usable).and_then(unified_path);
+    let usable = found.as_ref().is_ok_and(|directory| !forbids_processes(directory.as_fd()));
+    let init = step.fallback_init.filter(|_| !usable).and_then(unified_path);
     match init {
         Some(path) => open_directory(mount.as_fd(), path.trim_start_matches('/')),
         None => found,
@@ -52,7 +55,7 @@ pub(crate) fn open(step: &OpenCgroup) -> Result<OwnedFd, Fault> {
 }
 
 /// Whether a v2 directory hands on controllers that then allow no process in it.
-fn hands_on(directory: BorrowedFd<'_>) -> bool {
+fn forbids_processes(directory: BorrowedFd<'_>) -> bool {
     const THREADED: [&[u8]; 4] = [b"cpu", b"cpuset", b"perf_event", b"pids"];
     let text = read(directory, c"cgroup.subtree_control").unwrap_or_default();
     text.split(u8::is_ascii_whitespace).any(|name| !name.is_empty() && !THREADED.contains(&name))
@@ -93,36 +96,51 @@ fn enable_controllers(directory: BorrowedFd<'_>) {
 }
 
 /// Writes one limit.
-pub(crate) fn write_limit(cgroup: BorrowedFd<'_>, step: &WriteCgroup) -> Result<(), Fault> {
+fn write_one(cgroup: BorrowedFd<'_>, step: &WriteCgroup) -> Result<(), Fault> {
     write(cgroup, &step.file, step.value.as_bytes())
 }
 
-/// Of two files the first, where the cgroup has it.
-pub(crate) fn present_of<'step>(
-    cgroup: BorrowedFd<'_>,
-    first: &'step WriteCgroup,
-    or: &'step WriteCgroup,
-) -> &'step WriteCgroup {
-    if fs::accessat(cgroup, first.file.as_c_str(), fs::Access::EXISTS, AtFlags::empty()).is_ok() {
-        first
-    } else {
-        or
+/// Writes one limit, to the file of it that the cgroup has.
+pub(crate) fn write_limit(slots: &Slots, step: &LimitWrite) -> Result<(), Fault> {
+    let write = present(slots, step)?;
+    write_one(slots.get(write.cgroup)?, write)
+}
+
+/// The write of a limit whose file the cgroup has.
+pub(crate) fn present<'step>(slots: &Slots, step: &'step LimitWrite) -> Result<&'step WriteCgroup, Fault> {
+    match step {
+        LimitWrite::File(write) => Ok(write),
+        LimitWrite::Either { first, second } => {
+            let cgroup = slots.get(first.cgroup)?;
+            let exists = fs::accessat(cgroup, first.file.as_c_str(), fs::Access::EXISTS, AtFlags::empty());
+            Ok(if exists.is_ok() { first } else { second })
+        }
     }
 }
 
-/// Refuses a limit below what is in use.
-pub(crate) fn check_use(cgroup: BorrowedFd<'_>, step: &CheckUse) -> Result<(), Fault> {
-    let text = read(cgroup, &step.file)?;
-    let used = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse::<u64>().ok());
-    if used.is_some_and(|used| used > step.limit) {
-        Err(Fault::new(Call::InUse, Errno::BUSY))
-    } else {
-        Ok(())
+/// Refuses a limit below the current use.
+pub(crate) fn check_use(slots: &Slots, step: &CheckUse) -> Result<(), Fault> {
+    match step.refusal(used(slots, step)?) {
+        Some(_) => Err(Fault::new(Call::InUse, Errno::BUSY)),
+        None => Ok(()),
     }
 }
 
-/// Gives a v2 cgroup to a user of the host's: the directory, and the files of which the kernel says that they may be.
-pub(crate) fn give(cgroup: BorrowedFd<'_>, uid: u32) -> Result<(), Fault> {
+/// The current use that a check is about, in bytes. A file that does not exist, as on a kernel without swap, counts as 0.
+pub(crate) fn used(slots: &Slots, step: &CheckUse) -> Result<u64, Fault> {
+    let cgroup = slots.get(step.cgroup)?;
+    let one = |file: &CString| match read(cgroup, file) {
+        Ok(text) => {
+            Ok(std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0))
+        }
+        Err(Fault { errno: Errno::NOENT, .. }) => Ok(0),
+        Err(fault) => Err(fault),
+    };
+    step.files.iter().map(one).try_fold(0_u64, |sum, used: Result<u64, Fault>| Ok(sum.saturating_add(used?)))
+}
+
+/// Changes the owner of a v2 cgroup: of the directory, and of the files that the kernel lists as delegatable.
+pub(crate) fn delegate(cgroup: BorrowedFd<'_>, uid: u32) -> Result<(), Fault> {
     let known = std::fs::read_to_string("/sys/kernel/cgroup/delegate");
     let known = known.unwrap_or_else(|_| "cgroup.procs\ncgroup.subtree_control\ncgroup.threads".to_owned());
     let owner = Some(fs::Uid::from_raw(uid));

@@ -11,6 +11,6 @@ pub(crate) mod resctrl;
 pub(crate) mod steps;
 pub(crate) mod values;
 
-pub(crate) use directory::{destroy, is_there, open, present_of, was_oom_killed};
+pub(crate) use directory::{destroy, is_there, open, present, used, was_oom_killed};
 pub(crate) use files::Cgroup;
 pub(crate) use files::{read, write};

@@ -3,12 +3,10 @@
 use super::message::{ExternalMount, Options, PageServer};
 use crate::error::{Error, Result};
 use crate::mounts::inside::Inside;
-use rustix::fd::{AsRawFd, BorrowedFd};
+use rustix::fd::{AsRawFd, BorrowedFd, RawFd};
 use rustix::fs::OFlags;
 use std::ffi::CString;
-use tare_plan::host::{CgroupVersion, Host};
-use tare_plan::spec::{Mount, NamespaceKind, Spec};
-use tare_plan::{cgroup_path, is_bind};
+use tare_plan::criu::Externals;
 
 /// What both verbs take.
 #[derive(Clone, Debug, Default)]
@@ -37,14 +35,21 @@ pub struct Common {
     pub lazy_pages: bool,
 }
 
-/// The annotation that names a file with criu's own options.
-const CONFIG: &str = "org.criu.config";
 /// The file that is taken where no annotation names one, as with runc.
 const DEFAULT_CONFIG: &str = "/etc/criu/runc.conf";
 
-/// The options of both verbs; `images` and `work` are descriptors.
-pub(crate) fn common(given: &Common, spec: &Spec, (images, work): (i32, i32)) -> Result<Options> {
-    let named = spec.annotations.get(CONFIG).filter(|path| !path.is_empty()).cloned();
+/// The file descriptors of the directories that criu uses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Directories {
+    /// The images.
+    pub(crate) images: RawFd,
+    /// The log and other working files.
+    pub(crate) work: RawFd,
+}
+
+/// The options of both verbs.
+pub(crate) fn common(given: &Common, externals: &Externals, directories: Directories) -> Result<Options> {
+    let Directories { images, work } = directories;
     let default = || std::path::Path::new(DEFAULT_CONFIG).exists().then(|| DEFAULT_CONFIG.to_owned());
     Ok(Options {
         images,
@@ -61,7 +66,7 @@ pub(crate) fn common(given: &Common, spec: &Spec, (images, work): (i32, i32)) ->
         lazy_pages: Some(given.lazy_pages),
         empty_namespaces: given.empty_network.then_some(libc::CLONE_NEWNET.cast_unsigned()),
         orphan_terminal: Some(true),
-        config_file: named.or_else(default),
+        config_file: externals.config_file.clone().or_else(default),
         ..Options::default()
     })
 }
@@ -96,20 +101,21 @@ pub(crate) fn page_server_message((address, port): (String, i32)) -> PageServer 
 /// What hides a file, in the images and on the host.
 const NULL: &str = "/dev/null";
 
-/// The mounts that are not criu's to make, by where they really are below `root`; the images know them by the values.
-/// `mounted` is what init has mounted, as in its `mountinfo`: a directory is hidden by a tmpfs, which is criu's to make.
-pub(crate) fn external_mounts(
-    spec: &Spec,
-    (host, id): (&Host, &str),
+/// The mounts that criu does not dump, by their real paths below `root`. The images know them by their configured paths.
+/// `mounted` is the `mountinfo` of init. It shows which masked paths are files: a masked directory is a tmpfs, which criu dumps.
+pub(crate) fn dumped_mounts(
+    externals: &Externals,
     root: Option<BorrowedFd<'_>>,
     mounted: &str,
 ) -> Vec<ExternalMount> {
-    let places = restored_mounts(spec, host, id, "").into_iter();
-    let places = places.map(|(place, _)| (root.and_then(|root| real(root, &place)), place));
-    let places = places.map(|(real, place)| (real.unwrap_or_else(|| place.clone()), place));
-    let hidden = spec.linux.masked_paths.iter().filter(|path| shows_null(mounted, path));
-    let hidden = hidden.map(|path| (path.clone(), NULL.to_owned()));
-    places.chain(hidden).map(|(key, value)| ExternalMount { key, value }).collect()
+    let places = externals.mounts.iter().map(|mount| &mount.place);
+    let places = places.map(|place| ExternalMount {
+        key: root.and_then(|root| real(root, place)).unwrap_or_else(|| place.clone()),
+        value: place.clone(),
+    });
+    let masked = externals.masked_paths.iter().filter(|path| shows_null(mounted, path));
+    let masked = masked.map(|path| ExternalMount { key: path.clone(), value: NULL.to_owned() });
+    places.chain(masked).collect()
 }
 
 /// Where a place with symbolic links on the way really is.
@@ -127,70 +133,13 @@ fn shows_null(mounted: &str, place: &str) -> bool {
     })
 }
 
-/// What those of the images show now, by the names they have there; relative sources count from `bundle`.
-pub(crate) fn restored_external_mounts(
-    spec: &Spec,
-    host: &Host,
-    id: &str,
-    bundle: &str,
-) -> Vec<ExternalMount> {
-    let hidden = (!spec.linux.masked_paths.is_empty()).then(|| (NULL.to_owned(), NULL.to_owned()));
-    let all = restored_mounts(spec, host, id, bundle).into_iter().chain(hidden);
-    all.map(|(key, value)| ExternalMount { key, value }).collect()
-}
-
-/// The same mounts with what they show on the host; relative sources count from `bundle`.
-pub(crate) fn restored_mounts(spec: &Spec, host: &Host, id: &str, bundle: &str) -> Vec<(String, String)> {
-    let mut all = Vec::new();
-    for mount in &spec.mounts {
-        let place = absolute(&mount.destination, "");
-        if is_bind(mount) {
-            all.push((place, source(mount, bundle)));
-        } else if matches!(mount.kind.as_deref(), Some("cgroup" | "cgroup2")) {
-            all.extend(cgroup_mounts(spec, host, id, &place));
-        }
-    }
-    all
-}
-
-/// What a bind shows; a relative path counts from `bundle`.
-pub(crate) fn source(mount: &Mount, bundle: &str) -> String {
-    absolute(mount.source.as_deref().unwrap_or_default(), bundle)
-}
-
-/// The copies of the container's own directories: one on v2, one for each hierarchy on v1.
-fn cgroup_mounts(spec: &Spec, host: &Host, id: &str, place: &str) -> Vec<(String, String)> {
-    let Some(path) = cgroup_path(spec, host, id) else { return Vec::new() };
-    let own = |mount: &str| format!("{mount}/{path}");
-    if host.is_unified() {
-        return host.hierarchies.iter().map(|one| (place.to_owned(), own(&one.mount))).collect();
-    }
-    let v1 = host.hierarchies.iter().filter(|one| one.version == CgroupVersion::V1);
-    v1.map(|one| {
-        let name = one.mount.rsplit('/').next().unwrap_or_default();
-        (format!("{place}/{name}"), own(&one.mount))
-    })
-    .collect()
-}
-
-fn absolute(path: &str, base: &str) -> String {
-    if path.starts_with('/') { path.to_owned() } else { format!("{base}/{path}") }
-}
-
-/// Namespaces of the container that somebody else made: criu takes them as they are. The name goes into the images.
-pub(crate) fn external_namespaces(spec: &Spec) -> Vec<(&'static str, &'static str, String)> {
-    const KINDS: &[(NamespaceKind, &str, &str)] = &[
-        (NamespaceKind::Network, "net", "extRootNetNS"),
-        (NamespaceKind::Pid, "pid", "extRootPidNS"),
-        (NamespaceKind::Ipc, "ipc", "extRootIpcNS"),
-        (NamespaceKind::Uts, "uts", "extRootUtsNS"),
-        (NamespaceKind::Time, "time", "extRootTimeNS"),
-    ];
-    let path = |kind: NamespaceKind| {
-        let found = spec.linux.namespaces.iter().find(|one| one.kind == kind)?;
-        found.path.clone().filter(|path| !path.is_empty())
-    };
-    KINDS.iter().filter_map(|(kind, word, name)| Some((*word, *name, path(*kind)?))).collect()
+/// The mounts that criu finds in the images as external, with their sources on this host.
+pub(crate) fn restored_mounts(externals: &Externals) -> Vec<ExternalMount> {
+    let masked = (!externals.masked_paths.is_empty())
+        .then(|| ExternalMount { key: NULL.to_owned(), value: NULL.to_owned() });
+    let mounts = externals.mounts.iter();
+    let mounts = mounts.map(|mount| ExternalMount { key: mount.place.clone(), value: mount.source.clone() });
+    mounts.chain(masked).collect()
 }
 
 #[cfg(test)]

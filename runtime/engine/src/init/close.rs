@@ -13,13 +13,13 @@ const KEPT: usize = 8;
 /// channel, the terminal and what the plan's later steps use. None of those is a path of the host.
 ///
 /// Whatever else the caller had leaked into this process is closed here too, or at the latest by exec.
-pub(super) fn close_descriptors(init: &Init<'_>, preserve: u32, keep: &[Slot]) -> Result<(), Fault> {
+pub(super) fn close_fds(init: &Init<'_>, preserve: u32, keep: &[Slot]) -> Result<(), Fault> {
     let first = preserve.saturating_add(3);
     close_own(init, first, keep)?;
     close_range_on_exec(first, u32::MAX).during(Call::Close)?;
     let mut kept = [u32::MAX; KEPT];
     let later = keep.iter().filter_map(|slot| init.slots.get(*slot).ok()).map(|fd| fd.as_raw_fd());
-    let own = [Some(init.kit.channel.as_fd()), init.terminal.as_ref().map(AsFd::as_fd)];
+    let own = [Some(init.resources.channel.as_fd()), init.terminal.as_ref().map(AsFd::as_fd)];
     let own = own.into_iter().flatten().map(|fd: BorrowedFd<'_>| fd.as_raw_fd());
     for (place, number) in kept.iter_mut().zip(own.chain(later)) {
         *place = number.cast_unsigned();
@@ -32,7 +32,7 @@ pub(super) fn close_descriptors(init: &Init<'_>, preserve: u32, keep: &[Slot]) -
 /// caller's, and nothing of ours may pass for it.
 fn close_own(init: &Init<'_>, first: u32, keep: &[Slot]) -> Result<(), Fault> {
     let slots = init.slots.all().filter(|(slot, _)| !keep.contains(slot)).map(|(_, fd)| fd.as_raw_fd());
-    let own = std::iter::once(init.kit.host_proc.as_raw_fd()).chain(slots).map(i32::cast_unsigned);
+    let own = std::iter::once(init.resources.host_proc.as_raw_fd()).chain(slots).map(i32::cast_unsigned);
     for number in own.filter(|number| *number < first) {
         close_range(number, number).during(Call::Close)?;
     }

@@ -4,44 +4,24 @@ use crate::child::die_with_parent;
 use crate::fault::{Call, During, Fault};
 use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{self, CapabilitySet, CapabilitySets};
-use tare_plan::step::{Capabilities, Identity, NoNewPrivileges, Processors, Rlimit, Verify};
+use tare_plan::step::{Capabilities, Identity, IdentityStep, NoNewPrivileges, Rlimit, Verify};
 
-/// Becomes user and group 0 of the user namespace that init was born in.
-pub(crate) fn become_root() -> Result<(), Fault> {
-    let (uid, gid) = (Uid::ROOT, Gid::ROOT);
-    thread::set_thread_res_gid(gid, gid, gid).during(Call::SetGroup)?;
-    thread::set_thread_res_uid(uid, uid, uid).during(Call::SetUser)?;
-    // A change of user makes a process non-dumpable and forgets its parent's death; the second is asked for again.
-    die_with_parent()
-}
-
-/// Undoes [`hide`](crate::child::hide): nothing of the host is left in this process by now.
-pub(super) fn show() -> Result<(), Fault> {
-    set_dumpable_behavior(DumpableBehavior::Dumpable).during(Call::Prctl)
-}
-
-/// Lets this process run on every processor that its cgroup allows.
-pub(super) fn every_processor() -> Result<(), Fault> {
-    let mut all = thread::CpuSet::new();
-    (0..thread::CpuSet::MAX_CPU).for_each(|processor| all.set(processor));
-    thread::sched_setaffinity(None, &all).during(Call::Prctl)
-}
-
-/// Lets this process run on these processors alone.
-pub(super) fn only_processors(wanted: &Processors) -> Result<(), Fault> {
-    let mut set = thread::CpuSet::new();
-    let wanted = |processor: &usize| {
-        wanted.bits.get(processor / 64).is_some_and(|word| word & 1 << (processor % 64) != 0)
-    };
-    (0..thread::CpuSet::MAX_CPU).filter(wanted).for_each(|processor| set.set(processor));
-    thread::sched_setaffinity(None, &set).during(Call::Prctl)
+/// Carries out a step on the identity.
+pub(super) fn act(step: &IdentityStep) -> Result<(), Fault> {
+    match step {
+        IdentityStep::BoundCapabilities(keep) => bound_capabilities(*keep),
+        IdentityStep::Rlimit(limit) => set_rlimit(limit),
+        IdentityStep::User(identity) => take(identity),
+        IdentityStep::Capabilities(sets) => set_capabilities(*sets),
+        IdentityStep::NoNewPrivileges => thread::set_no_new_privs(true).during(Call::Prctl),
+        IdentityStep::Verify(verify) => self::verify(verify),
+    }
 }
 
 /// Takes the groups, the group and the user, in this order, since each but the first gives up the right to the others.
 /// Permitted capabilities are kept: a later step sets them as the configuration has them.
-pub(super) fn take(identity: &Identity) -> Result<(), Fault> {
+fn take(identity: &Identity) -> Result<(), Fault> {
     thread::set_keep_capabilities(true).during(Call::Prctl)?;
     if let Some(groups) = &identity.groups {
         set_groups(groups)?;
@@ -73,12 +53,12 @@ fn restore_effective() -> Result<(), Fault> {
 }
 
 /// Sets a resource limit of this process (setrlimit(2)).
-pub(super) fn limit(limit: &Rlimit) -> Result<(), Fault> {
+fn set_rlimit(limit: &Rlimit) -> Result<(), Fault> {
     tare_sys::rlimit::set(None, limit.resource.resource(), limit.soft, limit.hard).during(Call::Rlimit)
 }
 
 /// Drops every capability but `keep` from the bounding set, up to the last that the kernel knows.
-pub(super) fn bound_capabilities(keep: u64) -> Result<(), Fault> {
+fn bound_capabilities(keep: u64) -> Result<(), Fault> {
     for bit in 0..u64::BITS {
         let capability = CapabilitySet::from_bits_retain(1 << bit);
         let done = if keep & (1 << bit) == 0 {
@@ -95,7 +75,7 @@ pub(super) fn bound_capabilities(keep: u64) -> Result<(), Fault> {
 }
 
 /// Sets all sets; the ambient one last, since it may hold only what is permitted and inheritable.
-pub(super) fn set_capabilities(sets: Capabilities) -> Result<(), Fault> {
+fn set_capabilities(sets: Capabilities) -> Result<(), Fault> {
     let kernel = CapabilitySets {
         effective: CapabilitySet::from_bits_retain(sets.effective),
         permitted: CapabilitySet::from_bits_retain(sets.permitted),
@@ -111,7 +91,7 @@ pub(super) fn set_capabilities(sets: Capabilities) -> Result<(), Fault> {
 }
 
 /// Reads back what the steps before have set; a difference is a failure, whichever call hid it.
-pub(super) fn verify(wanted: &Verify) -> Result<(), Fault> {
+fn verify(wanted: &Verify) -> Result<(), Fault> {
     let user =
         rustix::process::getuid().as_raw() == wanted.uid && rustix::process::geteuid().as_raw() == wanted.uid;
     let group =

@@ -10,7 +10,7 @@ use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen,
 };
 use std::ffi::CStr;
-use tare_plan::step::{Label, Labelled};
+use tare_plan::step::{Label, LabelTarget};
 
 /// Writes a label to the file of this process that it belongs in (proc_pid_attr(5)).
 ///
@@ -18,10 +18,10 @@ use tare_plan::step::{Label, Labelled};
 /// written to lies in a procfs of init's own, which has no name anywhere; where init may make none, in the host's, found before
 /// the container's mounts were made, with nothing mounted on the way.
 pub(super) fn write(host_proc: BorrowedFd<'_>, label: &Label) -> Result<(), Fault> {
-    let files: &[&CStr] = match label.of {
-        Labelled::ApparmorProgram => &[c"self/attr/apparmor/exec", c"self/attr/exec"],
-        Labelled::SelinuxProgram => &[c"self/attr/exec"],
-        Labelled::SelinuxKeys => &[c"self/attr/keycreate"],
+    let files: &[&CStr] = match label.target {
+        LabelTarget::ApparmorProgram => &[c"self/attr/apparmor/exec", c"self/attr/exec"],
+        LabelTarget::SelinuxProgram => &[c"self/attr/exec"],
+        LabelTarget::SelinuxKeys => &[c"self/attr/keycreate"],
     };
     let own = procfs().ok();
     let file = open_first(own.as_ref().map_or(host_proc, AsFd::as_fd), files)?;

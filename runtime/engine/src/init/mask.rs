@@ -17,7 +17,7 @@ use tare_sys::mount_attr::{Change, Depth, mount_setattr};
 
 /// What covers masked paths: made once, and copied for every path after the first.
 #[derive(Default)]
-pub(super) struct Cover {
+pub(super) struct MaskMounts {
     directory: Option<OwnedFd>,
     null_used: bool,
 }
@@ -27,17 +27,17 @@ pub(super) struct Cover {
 pub(super) fn mask(init: &mut Init<'_>, path: &CStr, null: Slot) -> Result<(), Fault> {
     let Some(place) = open_present(init.inside()?, path)? else { return Ok(()) };
     if FileType::from_raw_mode(inside::stat(place.as_fd())?.st_mode) == FileType::Directory {
-        return hide_directory(&mut init.cover, place.as_fd());
+        return hide_directory(&mut init.masks, place.as_fd());
     }
     let null = init.slots.get(null)?;
     // A detached mount can be moved once; from then on it is a mount of this namespace, which can be copied.
-    if std::mem::replace(&mut init.cover.null_used, true) {
+    if std::mem::replace(&mut init.masks.null_used, true) {
         return attach_at(copy_of(null, OpenTreeFlags::empty())?.as_fd(), place.as_fd());
     }
     attach_at(null, place.as_fd())
 }
 
-fn hide_directory(cover: &mut Cover, place: BorrowedFd<'_>) -> Result<(), Fault> {
+fn hide_directory(cover: &mut MaskMounts, place: BorrowedFd<'_>) -> Result<(), Fault> {
     if let Some(directory) = &cover.directory {
         return attach_at(copy_of(directory.as_fd(), OpenTreeFlags::empty())?.as_fd(), place);
     }

@@ -3,53 +3,60 @@
 //! From here on nothing is allocated, formatted or logged: what a step needs was made before init was.
 
 mod close;
-mod device;
+mod file;
 pub(crate) mod identity;
-mod kit;
 mod label;
 mod mask;
 pub(crate) mod mount;
 pub(crate) mod namespace;
+mod process;
 mod program;
+mod resources;
 mod root;
 mod terminal;
 
 use crate::channel::{self, Failure, KernelText};
-use crate::child::{die_with_parent, hide, outlive_parent};
+use crate::child::{die_with_parent, outlive_parent};
 use crate::fault::{Call, During, Fault};
 use crate::hook;
-use crate::mounts::attributes;
 use crate::mounts::inside::Inside;
 use crate::slots::Slots;
-pub(crate) use kit::Kit;
+pub(crate) use resources::InitResources;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use tare_plan::step::{Console, InitStep, Planned, Signal, Slot};
+use tare_plan::step::{InitStep, InitSync, Planned, Signal, Slot};
 
 /// Init, as far as it has come.
 struct Init<'plan> {
-    kit: Kit,
+    resources: InitResources,
     slots: &'plan mut Slots,
     root: Option<OwnedFd>,
     terminal: Option<OwnedFd>,
-    cover: mask::Cover,
+    masks: mask::MaskMounts,
     hooks_done: usize,
     filters_done: usize,
     program: usize,
-    /// Who hears of a failure after `start`.
+    /// The index of the first step that is reported: 0, or that of the first step after the wait for `start`.
+    first_step: usize,
+    /// Where a failure after `start` is reported.
     starter: Option<OwnedFd>,
     text: KernelText,
 }
 
 /// Carries out `column`. Returns, with the exit code of a runtime's error, only when a step fails.
-pub(crate) fn run(column: &[Planned<InitStep>], kit: Kit, slots: &mut Slots) -> i32 {
+pub(crate) fn run(column: &[Planned<InitStep>], resources: InitResources, slots: &mut Slots) -> i32 {
     // Steps close descriptors by number; nothing may close them again when this value goes, so it never does.
-    let mut init = std::mem::ManuallyDrop::new(Init::new(kit, slots));
-    if init.let_go_of_parents_end().is_err() {
+    let mut init = std::mem::ManuallyDrop::new(Init::new(resources, slots));
+    if init.close_parents_end().is_err() {
         return 1;
     }
-    for (step, planned) in column.iter().enumerate() {
-        if let Err(fault) = init.act(&planned.step) {
+    for (index, planned) in column.iter().enumerate() {
+        let done = init.act(&planned.step);
+        if let InitStep::Sync(InitSync::WaitForStart(_)) = planned.step {
+            init.first_step = index + 1;
+        }
+        if let Err(fault) = done {
+            let step = index.saturating_sub(init.first_step);
             let failure = Failure { step, fault, text: init.text };
             channel::send_failed(init.listener(), &failure);
             break;
@@ -59,140 +66,60 @@ pub(crate) fn run(column: &[Planned<InitStep>], kit: Kit, slots: &mut Slots) -> 
 }
 
 impl<'plan> Init<'plan> {
-    fn new(kit: Kit, slots: &'plan mut Slots) -> Self {
+    fn new(resources: InitResources, slots: &'plan mut Slots) -> Self {
         Self {
-            kit,
+            resources,
             slots,
             root: None,
             terminal: None,
-            cover: mask::Cover::default(),
+            masks: mask::MaskMounts::default(),
             hooks_done: 0,
             filters_done: 0,
             program: 0,
+            first_step: 0,
             starter: None,
             text: KernelText::EMPTY,
         }
     }
 
     /// Closes the copy of the parent's end of the channel: while init held it, it would never hear that the parent is gone.
-    fn let_go_of_parents_end(&self) -> Result<(), Fault> {
-        let number = self.kit.parents_end.cast_unsigned();
+    fn close_parents_end(&self) -> Result<(), Fault> {
+        let number = self.resources.parents_end.cast_unsigned();
         tare_sys::descriptors::close_range(number, number).during(Call::Close)
     }
 
     /// Carries out one step.
     fn act(&mut self, step: &InitStep) -> Result<(), Fault> {
         match step {
-            InitStep::DieWithParent => die_with_parent(),
-            InitStep::OutliveParent => outlive_parent(),
-            InitStep::Await(signal) => channel::await_signal(self.kit.channel.as_fd(), *signal),
-            InitStep::Send(signal) => self.send(*signal),
+            InitStep::Sync(step) => self.sync(step),
+            InitStep::Namespace(step) => namespace::act(self, step),
+            InitStep::Root(step) => root::act(self, step),
+            InitStep::Mount(step) => mount::act(self, step),
+            InitStep::File(step) => file::act(self, step),
+            InitStep::Process(step) => process::act(self, step),
+            InitStep::Identity(step) => identity::act(step),
             InitStep::Hooks(hooks) => self.hooks(hooks.state),
-            InitStep::WaitForStart { slot } => self.wait_for_start(*slot),
-            InitStep::CloseDescriptors { preserve, keep } => close::close_descriptors(self, *preserve, keep),
-            _ => self.set_up(step),
-        }
-    }
-
-    /// Carries out a step that sets the process or its namespaces up.
-    fn set_up(&mut self, step: &InitStep) -> Result<(), Fault> {
-        match step {
-            InitStep::HideFromOthers => hide(),
-            InitStep::ShowToUser => identity::show(),
-            InitStep::CloneTree { slot, source } => {
-                let tree = crate::mounts::tree::clone(source, self.slots)?;
-                self.slots.put(*slot, tree)
-            }
-            InitStep::TakeOver { slots } => self.take_over(slots),
-            InitStep::JoinCgroup { cgroup, version } => {
-                namespace::join_cgroup(self.slots.get(*cgroup)?, *version)
-            }
-            InitStep::JoinNamespace { slot, kind } => crate::namespace::join(self.slots.get(*slot)?, *kind),
-            InitStep::BecomeRoot => identity::become_root(),
-            InitStep::EveryProcessor => identity::every_processor(),
-            InitStep::OnlyProcessors(set) => identity::only_processors(set),
-            InitStep::TakeRoot => root::take(self),
-            InitStep::ChangeRoot { slot } => root::change(self.slots.get(*slot)?),
-            InitStep::Personality { persona } => tare_sys::personality::set(*persona).during(Call::Prctl),
-            InitStep::MemoryPolicy(policy) => {
-                tare_sys::memory_policy::set(policy.number, &policy.nodes).during(Call::MemoryPolicy)
-            }
-            InitStep::NewSession => rustix::process::setsid().during(Call::Session).map(drop),
-            InitStep::Label(value) => label::write(self.kit.host_proc.as_fd(), value),
-            InitStep::NewKeyring { name } => namespace::new_keyring(name),
-            InitStep::NewCgroupNamespace => namespace::new_cgroup_namespace(),
-            InitStep::Hostname { name } => {
-                rustix::system::sethostname(name.as_bytes()).during(Call::Hostname)
-            }
-            InitStep::Domainname { name } => {
-                rustix::system::setdomainname(name.as_bytes()).during(Call::Domainname)
-            }
-            InitStep::LoopbackUp => namespace::loopback_up(),
-            InitStep::Sysctl { path, value } => {
-                namespace::sysctl(self.kit.host_proc.as_fd(), path, value.as_bytes())
-            }
-            InitStep::Umask { mask } => {
-                rustix::process::umask(rustix::fs::Mode::from_raw_mode(*mask));
-                Ok(())
-            }
-            InitStep::Rlimit(limit) => identity::limit(limit),
-            InitStep::BoundCapabilities { keep } => identity::bound_capabilities(*keep),
-            InitStep::Identity(identity) => identity::take(identity),
-            InitStep::SetCapabilities(sets) => identity::set_capabilities(*sets),
-            InitStep::NoNewPrivileges => rustix::thread::set_no_new_privs(true).during(Call::Prctl),
-            InitStep::Verify(verify) => identity::verify(verify),
             InitStep::Seccomp(filter) => self.seccomp(filter.flags),
-            InitStep::FindProgram => program::find(self),
-            InitStep::FindHome { uid } => program::find_home(self, *uid),
-            InitStep::WorkingDirectory { path } => program::working_directory(path),
-            InitStep::Execute => Err(program::execute(self)),
-            _ => self.build_root(step),
+            InitStep::Program(step) => program::act(self, step),
         }
     }
 
-    /// Carries out a step that builds the root file system.
-    fn build_root(&mut self, step: &InitStep) -> Result<(), Fault> {
+    /// Waits for the parent or for `start`, or lets the parent go on.
+    fn sync(&mut self, step: &InitSync) -> Result<(), Fault> {
         match step {
-            InitStep::DetachPropagation => root::detach_propagation(),
-            InitStep::RootOverlay { overlay, at } => root::overlay(self, overlay, at),
-            InitStep::RootTree { tree, at } => root::tree(self, *tree, at),
-            InitStep::RootAttributes { attributes, propagation } => {
-                attributes::change(self.root()?, *attributes, *propagation)
-            }
-            InitStep::EnterRoot(how) => root::enter(self, *how),
-            InitStep::TakeRootBack { namespace } => root::take_back(self, *namespace),
-            InitStep::Bind { source, target, content } => {
-                mount::attach(self, crate::mounts::tree::clone(source, self.slots)?.as_fd(), target, *content)
-            }
-            InitStep::Mount(mount) => mount::mount(self, mount),
-            InitStep::Attach { tree, target, content } => {
-                let tree = self.slots.copy_of(*tree)?;
-                mount::attach(self, tree.as_fd(), target, *content)
-            }
-            InitStep::Remount { target, attributes, propagation } => {
-                mount::remount(self.inside()?, target, *attributes, *propagation)
-            }
-            InitStep::MakeDirectory { path } => self.inside()?.make_directory(path).map(drop),
-            InitStep::MakeDevice(device) => device::make(self.inside()?, device),
-            InitStep::Symlink { path, target } => device::symlink(self.inside()?, path, target),
-            InitStep::OpenTerminal { size, owner, console } => {
-                let terminal = terminal::open(self, *size, *owner)?;
-                if *console == Console::Named {
-                    terminal::name(self.inside()?, terminal.as_fd())?;
-                }
-                terminal::control(&terminal)
-            }
-            InitStep::OwnNull => device::own_null(self.inside()?),
-            InitStep::Mask { path, null } => mask::mask(self, path, *null),
-            InitStep::ReadonlyPath { path } => mask::readonly(self.inside()?, path),
-            _ => Err(Fault::new(Call::Unexpected, Errno::NOSYS)),
+            InitSync::DieWithParent => die_with_parent(),
+            InitSync::OutliveParent => outlive_parent(),
+            InitSync::Await(signal) => channel::await_signal(self.resources.channel.as_fd(), *signal),
+            InitSync::Send(signal) => self.send(*signal),
+            InitSync::ReceiveFds(slots) => self.receive_fds(slots),
+            InitSync::WaitForStart(slot) => self.wait_for_start(*slot),
         }
     }
 
     /// Waits for descriptors that the parent has opened since init was born; the end of the channel means that it is dead.
-    fn take_over(&mut self, slots: &[Slot]) -> Result<(), Fault> {
+    fn receive_fds(&mut self, slots: &[Slot]) -> Result<(), Fault> {
         for slot in slots {
-            let (_, fd) = channel::receive_bytes(self.kit.channel.as_fd(), &mut [0])?;
+            let (_, fd) = channel::receive_bytes(self.resources.channel.as_fd(), &mut [0])?;
             self.slots.put(*slot, fd.ok_or(Fault::new(Call::Peer, Errno::PIPE))?)?;
         }
         Ok(())
@@ -208,26 +135,27 @@ impl<'plan> Init<'plan> {
         self.root().map(Inside::new)
     }
 
-    /// Who is told of a failure: `start` once it has called, the parent until then.
+    /// Where a failure is reported: to `start` once it has connected, to the parent until then.
     fn listener(&self) -> BorrowedFd<'_> {
-        self.starter.as_ref().unwrap_or(&self.kit.channel).as_fd()
+        self.starter.as_ref().unwrap_or(&self.resources.channel).as_fd()
     }
 
     fn send(&mut self, signal: Signal) -> Result<(), Fault> {
         // The master goes to the parent and stays there: the container must not hold its own terminal's other end.
         let terminal = if signal == Signal::Ready { self.terminal.take() } else { None };
-        channel::send_reached(self.kit.channel.as_fd(), signal, terminal.as_ref().map(AsFd::as_fd))
+        channel::send_reached(self.resources.channel.as_fd(), signal, terminal.as_ref().map(AsFd::as_fd))
     }
 
     fn hooks(&mut self, state: Slot) -> Result<(), Fault> {
         let state = self.slots.get(state)?;
-        let hooks = self.kit.hooks.get(self.hooks_done).ok_or(Fault::new(Call::Slot, Errno::BADF))?;
+        let hooks = self.resources.hooks.get(self.hooks_done).ok_or(Fault::new(Call::Slot, Errno::BADF))?;
         self.hooks_done += 1;
-        hook::run_all(hooks, state, Some(&self.kit.environment))
+        hook::run_all(hooks, state, Some(&self.resources.environment))
     }
 
     fn seccomp(&mut self, flags: u64) -> Result<(), Fault> {
-        let filter = self.kit.filters.get(self.filters_done).ok_or(Fault::new(Call::Slot, Errno::BADF))?;
+        let filter =
+            self.resources.filters.get(self.filters_done).ok_or(Fault::new(Call::Slot, Errno::BADF))?;
         self.filters_done += 1;
         tare_sys::seccomp::install(filter, flags).during(Call::Seccomp)
     }

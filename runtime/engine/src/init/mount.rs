@@ -1,11 +1,12 @@
 //! Mounts inside the root file system: made detached, then moved to where a descriptor points.
 
-use super::Init;
+use super::{Init, mask};
 use crate::channel::KernelText;
 use crate::fault::{Call, During, Fault};
 use crate::mounts::attributes::{attach_at, change, map_ids, propagate};
 use crate::mounts::inside::{self, Inside};
 use crate::mounts::procfs::PROCFS;
+use crate::mounts::tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
@@ -13,10 +14,30 @@ use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string,
     fsmount, fsopen,
 };
-use tare_plan::step::{Attributes, Content, Guard, Mount, MountOption, RootMode, Target};
+use tare_plan::step::{Attributes, Content, Guard, Mount, MountOption, MountStep, RootMode, Target};
+
+/// Carries out a step that mounts something inside the root file system.
+pub(super) fn act(init: &mut Init<'_>, step: &MountStep) -> Result<(), Fault> {
+    match step {
+        MountStep::Bind { source, target, content } => {
+            let tree = tree::clone(source, init.slots)?;
+            attach(init, tree.as_fd(), target, *content)
+        }
+        MountStep::New(mount) => self::mount(init, mount),
+        MountStep::Attach { tree, target, content } => {
+            let tree = init.slots.copy_of(*tree)?;
+            attach(init, tree.as_fd(), target, *content)
+        }
+        MountStep::Remount { target, attributes, propagation } => {
+            remount(init.inside()?, target, *attributes, *propagation)
+        }
+        MountStep::Mask { path, null } => mask::mask(init, path, *null),
+        MountStep::ReadonlyPath { path } => mask::readonly(init.inside()?, path),
+    }
+}
 
 /// Makes a new file system and mounts it.
-pub(super) fn mount(init: &mut Init<'_>, mount: &Mount) -> Result<(), Fault> {
+fn mount(init: &mut Init<'_>, mount: &Mount) -> Result<(), Fault> {
     let place = make_target(init.inside()?, &mount.target, FileType::Directory)?;
     let tree = new_file_system(init, mount, place.as_fd())?;
     if let Some(map) = mount.id_map {
@@ -75,12 +96,7 @@ fn set_option(context: BorrowedFd<'_>, option: &MountOption) -> rustix::io::Resu
 }
 
 /// Moves a detached tree to its target, which is made like it where it is missing.
-pub(super) fn attach(
-    init: &mut Init<'_>,
-    tree: BorrowedFd<'_>,
-    target: &Target,
-    content: Content,
-) -> Result<(), Fault> {
+fn attach(init: &mut Init<'_>, tree: BorrowedFd<'_>, target: &Target, content: Content) -> Result<(), Fault> {
     let kind = FileType::from_raw_mode(inside::stat(tree)?.st_mode);
     let place = make_target(init.inside()?, target, kind)?;
     fill_and_attach(tree, place.as_fd(), content)?;
@@ -114,7 +130,7 @@ fn make_without_links(inside: Inside<'_>, target: &Target) -> Result<OwnedFd, Fa
 }
 
 /// Changes a mount that is already there.
-pub(super) fn remount(
+fn remount(
     inside: Inside<'_>,
     target: &Target,
     attributes: Attributes,

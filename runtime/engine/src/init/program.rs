@@ -1,17 +1,27 @@
 //! The container's program: found, prepared for, executed.
 
 use super::Init;
-use super::kit::HOME;
+use super::resources::HOME;
 use crate::channel::retry;
-use crate::fault::{Call, During, Fault};
+use crate::fault::{Call, Fault};
 use rustix::fs::{self, Access, AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::CStr;
+use tare_plan::step::ProgramStep;
+
+/// Carries out a step on the program.
+pub(super) fn act(init: &mut Init<'_>, step: &ProgramStep) -> Result<(), Fault> {
+    match step {
+        ProgramStep::Find => find(init),
+        ProgramStep::FindHome(uid) => find_home(init, *uid),
+        ProgramStep::Execute => Err(execute(init)),
+    }
+}
 
 /// Finds the first candidate that can be executed, so that a missing program is told while the container is created.
-pub(super) fn find(init: &mut Init<'_>) -> Result<(), Fault> {
+fn find(init: &mut Init<'_>) -> Result<(), Fault> {
     let mut worst = Errno::NOENT;
-    for (index, candidate) in init.kit.candidates.iter().enumerate() {
+    for (index, candidate) in init.resources.candidates.iter().enumerate() {
         match executable(candidate) {
             Ok(()) => {
                 init.program = index;
@@ -19,7 +29,7 @@ pub(super) fn find(init: &mut Init<'_>) -> Result<(), Fault> {
             }
             Err(Errno::NOENT) => {}
             // Along PATH it is one more place where the program is not; a path of its own is wrong.
-            Err(Errno::NOTDIR) if init.kit.candidates.len() > 1 => {}
+            Err(Errno::NOTDIR) if init.resources.candidates.len() > 1 => {}
             Err(errno) => worst = errno,
         }
     }
@@ -35,21 +45,12 @@ fn executable(path: &CStr) -> rustix::io::Result<()> {
     fs::accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS)
 }
 
-/// Changes to the working directory and makes sure that it is one that the container's root reaches (CVE-2024-21626).
-pub(super) fn working_directory(path: &CStr) -> Result<(), Fault> {
-    rustix::process::chdir(path).during(Call::ChangeDirectory)?;
-    let mut room = [0_u8; 4096];
-    tare_sys::directory::current(&mut room).during(Call::OutsideRoot)?;
-    // The kernel puts "(unreachable)" before a path that the root does not reach (getcwd(3)).
-    if room.first() == Some(&b'/') { Ok(()) } else { Err(Fault::new(Call::OutsideRoot, Errno::PERM)) }
-}
-
 /// Sets HOME to the directory that the container's `/etc/passwd` has for `uid`, to `/` where it has none.
-pub(super) fn find_home(init: &mut Init<'_>, uid: u32) -> Result<(), Fault> {
+fn find_home(init: &mut Init<'_>, uid: u32) -> Result<(), Fault> {
     let mut home = [0; HOME];
     let length = read_home(uid, &mut home).unwrap_or(0);
     let value = home.get(..length).filter(|value| !value.is_empty()).unwrap_or(b"/");
-    if init.kit.environment.add(b"HOME=", value) {
+    if init.resources.environment.add(b"HOME=", value) {
         Ok(())
     } else {
         Err(Fault::new(Call::FindProgram, Errno::NAMETOOLONG))
@@ -118,12 +119,15 @@ impl Line {
 }
 
 /// Executes the program; returns only what went wrong.
-pub(super) fn execute(init: &Init<'_>) -> Fault {
+fn execute(init: &Init<'_>) -> Fault {
     tare_sys::signals::reset();
-    let Some(path) = init.kit.candidates.get(init.program) else {
+    let Some(path) = init.resources.candidates.get(init.program) else {
         return Fault::new(Call::FindProgram, Errno::NOENT);
     };
-    Fault::new(Call::Execute, tare_sys::exec::exec(path, &init.kit.arguments, &init.kit.environment))
+    Fault::new(
+        Call::Execute,
+        tare_sys::exec::exec(path, &init.resources.arguments, &init.resources.environment),
+    )
 }
 
 #[cfg(test)]

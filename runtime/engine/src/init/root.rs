@@ -2,6 +2,7 @@
 
 use super::Init;
 use crate::fault::{Call, During, Fault};
+use crate::mounts;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::mount::{
@@ -9,21 +10,41 @@ use rustix::mount::{
 };
 use std::ffi::CStr;
 use tare_plan::spec::NamespaceKind;
-use tare_plan::step::{EnterRoot, Overlay, Slot};
+use tare_plan::step::{EnterRoot, Overlay, RootStep, Slot};
+
+/// Carries out a step on the root file system.
+pub(super) fn act(init: &mut Init<'_>, step: &RootStep) -> Result<(), Fault> {
+    match step {
+        RootStep::DetachPropagation => detach_propagation(),
+        RootStep::CloneTree { slot, source } => {
+            let copy = mounts::tree::clone(source, init.slots)?;
+            init.slots.put(*slot, copy)
+        }
+        RootStep::MountOverlay { overlay, at } => mount_overlay(init, overlay, at),
+        RootStep::MountTree { tree, at } => mount_tree(init, *tree, at),
+        RootStep::Enter(how) => enter(init, *how),
+        RootStep::TakeBack { namespace } => take_back(init, *namespace),
+        RootStep::SetAttributes { attributes, propagation } => {
+            mounts::attributes::change(init.root()?, *attributes, *propagation)
+        }
+        RootStep::Current => current(init),
+        RootStep::Change { slot } => change(init.slots.get(*slot)?),
+    }
+}
 
 /// Makes every mount of this namespace a slave: what the host mounts still arrives, nothing goes back.
-pub(super) fn detach_propagation() -> Result<(), Fault> {
+fn detach_propagation() -> Result<(), Fault> {
     mount_change(c"/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC).during(Call::Mount)
 }
 
 /// Mounts an overlay. It exists in this namespace alone and goes with it.
-pub(super) fn overlay(init: &mut Init<'_>, overlay: &Overlay, at: &CStr) -> Result<(), Fault> {
-    let mounted = crate::mounts::overlay::make(overlay, &mut init.text)?;
+fn mount_overlay(init: &mut Init<'_>, overlay: &Overlay, at: &CStr) -> Result<(), Fault> {
+    let mounted = mounts::overlay::make(overlay, &mut init.text)?;
     put(init, mounted, at)
 }
 
 /// Mounts the detached tree that the parent made.
-pub(super) fn tree(init: &mut Init<'_>, tree: Slot, at: &CStr) -> Result<(), Fault> {
+fn mount_tree(init: &mut Init<'_>, tree: Slot, at: &CStr) -> Result<(), Fault> {
     let tree = init.slots.copy_of(tree)?;
     put(init, tree, at)
 }
@@ -37,7 +58,7 @@ fn put(init: &mut Init<'_>, tree: OwnedFd, at: &CStr) -> Result<(), Fault> {
 }
 
 /// Leaves the host's root behind.
-pub(super) fn enter(init: &mut Init<'_>, how: EnterRoot) -> Result<(), Fault> {
+fn enter(init: &mut Init<'_>, how: EnterRoot) -> Result<(), Fault> {
     rustix::process::fchdir(init.root()?).during(Call::ChangeDirectory)?;
     match how {
         EnterRoot::Pivot => pivot()?,
@@ -51,7 +72,7 @@ pub(super) fn enter(init: &mut Init<'_>, how: EnterRoot) -> Result<(), Fault> {
 /// The namespace in which the root was built ends here, with everything in it. The copy has no place in any namespace: when its
 /// descriptor is closed the kernel takes it apart for all but those who are in it (UMOUNT_CONNECTED), so that there is nothing
 /// that a kill, or a deletion, could leave on the host.
-pub(super) fn take_back(init: &mut Init<'_>, namespace: Slot) -> Result<(), Fault> {
+fn take_back(init: &mut Init<'_>, namespace: Slot) -> Result<(), Fault> {
     let copy = super::mask::copy_of(init.root()?, OpenTreeFlags::AT_RECURSIVE)?;
     crate::namespace::join(init.slots.get(namespace)?, NamespaceKind::Mount)?;
     rustix::process::fchdir(&copy).during(Call::ChangeDirectory)?;
@@ -67,14 +88,14 @@ fn pivot() -> Result<(), Fault> {
 }
 
 /// Takes what this process's own root is for the container's: in a container that exists, it has just been entered.
-pub(super) fn take(init: &mut Init<'_>) -> Result<(), Fault> {
+fn current(init: &mut Init<'_>) -> Result<(), Fault> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     init.root = Some(fs::openat(CWD, c"/", flags, Mode::empty()).during(Call::Open)?);
     Ok(())
 }
 
 /// Makes a directory that the parent has opened the root.
-pub(super) fn change(root: BorrowedFd<'_>) -> Result<(), Fault> {
+fn change(root: BorrowedFd<'_>) -> Result<(), Fault> {
     rustix::process::fchdir(root).during(Call::ChangeDirectory)?;
     rustix::process::chroot(c".").during(Call::ChangeRoot)
 }

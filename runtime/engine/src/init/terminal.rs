@@ -1,7 +1,7 @@
 //! The container's terminal: a pair from its own devpts, of which the caller gets the master.
 
 use super::Init;
-use super::device::open_character;
+use super::file::open_character;
 use super::mask::copy_of;
 use crate::fault::{Call, During, Fault};
 use crate::mounts::attributes::attach_at;

@@ -4,7 +4,7 @@ use crate::fault::{Call, During, Fault};
 use rustix::fd::BorrowedFd;
 use rustix::fs;
 use rustix::mount::{MoveMountFlags, move_mount};
-use tare_plan::step::{Attributes, IdMap, Reach};
+use tare_plan::step::{Attributes, IdMap, Recursive};
 use tare_sys::mount_attr::{Change, Depth, mount_setattr};
 
 /// Changes attributes, of all mounts below first, and then propagation.
@@ -29,7 +29,7 @@ pub(crate) fn propagate(tree: BorrowedFd<'_>, flags: u64) -> Result<(), Fault> {
 
 /// Maps the ids of a detached copy. What a file system that can't do so is, its number says (statfs(2)).
 pub(crate) fn map_ids(tree: BorrowedFd<'_>, map: IdMap, namespace: BorrowedFd<'_>) -> Result<(), Fault> {
-    let depth = if map.reach == Reach::Recursive { Depth::Recursive } else { Depth::One };
+    let depth = if map.recursive == Recursive::Yes { Depth::Recursive } else { Depth::One };
     let kind = fs::fstatfs(tree).map_or(0, |stat| stat.f_type as u32);
     tare_sys::mount_attr::map_ids(tree, depth, namespace)
         .during(Call::MapIds)

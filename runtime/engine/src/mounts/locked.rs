@@ -17,7 +17,7 @@ use rustix::mount::{OpenTreeFlags, open_tree};
 use rustix::net::SendFlags;
 use std::ffi::CStr;
 use tare_plan::spec::NamespaceKind;
-use tare_plan::step::Reach;
+use tare_plan::step::Recursive;
 use tare_sys::clone::{Clone, fork};
 use tare_sys::descriptors::close_range;
 
@@ -86,9 +86,9 @@ fn serve(mounts: &MountNs, channel: &OwnedFd, other_end: u32) -> i32 {
 }
 
 fn answer(request: &[u8; REQUEST]) -> Result<OwnedFd, Fault> {
-    let (reach, path) = request.split_first().ok_or(Fault::new(Call::Peer, Errno::INVAL))?;
+    let (recursive, path) = request.split_first().ok_or(Fault::new(Call::Peer, Errno::INVAL))?;
     let path = CStr::from_bytes_until_nul(path).map_err(|_| Fault::new(Call::Peer, Errno::INVAL))?;
-    let recursive = if *reach == 0 { OpenTreeFlags::empty() } else { OpenTreeFlags::AT_RECURSIVE };
+    let recursive = if *recursive == 0 { OpenTreeFlags::empty() } else { OpenTreeFlags::AT_RECURSIVE };
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | recursive;
     open_tree(CWD, path, flags).during(Call::OpenTree)
 }
@@ -100,8 +100,8 @@ fn refuse(channel: BorrowedFd<'_>, errno: Errno) -> Result<(), Fault> {
 
 impl LockedMountNs {
     /// Makes a detached copy of the mount at a path of the host, with its flags locked.
-    pub(crate) fn copy(&self, path: &CStr, reach: Reach) -> Result<OwnedFd, Fault> {
-        let request = [&[u8::from(reach == Reach::Recursive)], path.to_bytes_with_nul()].concat();
+    pub(crate) fn copy(&self, path: &CStr, recursive: Recursive) -> Result<OwnedFd, Fault> {
+        let request = [&[u8::from(recursive == Recursive::Yes)], path.to_bytes_with_nul()].concat();
         rustix::net::send(&self.channel, &request, SendFlags::NOSIGNAL).during(Call::Peer)?;
         let mut errno = [0; 4];
         let (got, tree) = channel::receive_bytes(self.channel.as_fd(), &mut errno)?;

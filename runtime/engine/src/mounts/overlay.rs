@@ -8,7 +8,7 @@ use rustix::mount::{
     fsmount, fsopen,
 };
 use std::ffi::CStr;
-use tare_plan::step::Overlay;
+use tare_plan::step::{Overlay, OverlayUpper};
 
 /// Makes an overlay that is mounted nowhere yet. On failure `text` gets what the kernel says of it. Nothing is allocated.
 pub(crate) fn make(overlay: &Overlay, text: &mut KernelText) -> Result<OwnedFd, Fault> {
@@ -25,7 +25,7 @@ fn configure(context: BorrowedFd<'_>, overlay: &Overlay) -> Result<OwnedFd, Faul
     for (index, layer) in overlay.lower.iter().enumerate() {
         set_layer(context, index, layer, overlay.lower.len())?;
     }
-    if let Some((upper, work)) = &overlay.upper {
+    if let Some(OverlayUpper { upper, work }) = &overlay.upper {
         fsconfig_set_string(context, c"upperdir", upper.as_c_str()).during(Call::FsOption)?;
         fsconfig_set_string(context, c"workdir", work.as_c_str()).during(Call::FsOption)?;
     }

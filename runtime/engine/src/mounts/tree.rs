@@ -16,13 +16,13 @@ use rustix::mount::{
     fsconfig_create, fsmount, fsopen, mount_change, move_mount, open_tree,
 };
 use tare_plan::spec::NamespaceKind;
-use tare_plan::step::{Attributes, Device, Expect, Locks, Nursery, Owner, Reach, Source};
+use tare_plan::step::{Attributes, Device, Expect, Locks, NodeFs, Owner, Recursive, Source};
 use tare_sys::clone::{Clone, fork};
 
 /// Copies a tree. The path is looked up once; what is checked is what is copied.
 pub(crate) fn clone(step: &Source, slots: &Slots) -> Result<OwnedFd, Fault> {
     let recursive =
-        if step.reach == Reach::Recursive { OpenTreeFlags::AT_RECURSIVE } else { OpenTreeFlags::empty() };
+        if step.recursive == Recursive::Yes { OpenTreeFlags::AT_RECURSIVE } else { OpenTreeFlags::empty() };
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | recursive;
     finish(open_tree(CWD, step.path.as_c_str(), flags).during(Call::OpenTree)?, step, slots)
 }
@@ -30,8 +30,8 @@ pub(crate) fn clone(step: &Source, slots: &Slots) -> Result<OwnedFd, Fault> {
 /// Copies a tree with the locks of a view. A mount alone, without what is mounted below it, can be copied there only where nothing
 /// is: what is below a mount is locked too. It is then copied as it is.
 pub(crate) fn clone_locked(step: &Source, slots: &Slots, mounts: &LockedMountNs) -> Result<OwnedFd, Fault> {
-    match mounts.copy(&step.path, step.reach) {
-        Err(Fault { errno: Errno::INVAL, .. }) if step.reach == Reach::One => clone(step, slots),
+    match mounts.copy(&step.path, step.recursive) {
+        Err(Fault { errno: Errno::INVAL, .. }) if step.recursive == Recursive::No => clone(step, slots),
         tree => finish(tree?, step, slots),
     }
 }
@@ -82,7 +82,7 @@ fn attributes_of(flags: StatVfsMountFlags) -> u64 {
 }
 
 /// Makes a device node where nobody else ever sees it, and a detached copy of it.
-pub(crate) fn make_node(device: &Device, attributes: Attributes, nursery: Nursery) -> Result<OwnedFd, Fault> {
+pub(crate) fn make_node(device: &Device, attributes: Attributes, fs_kind: NodeFs) -> Result<OwnedFd, Fault> {
     let context = fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).during(Call::FsOpen)?;
     fsconfig_create(context.as_fd()).during(Call::FsCreate)?;
     let place = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
@@ -95,9 +95,9 @@ pub(crate) fn make_node(device: &Device, attributes: Attributes, nursery: Nurser
         let (uid, gid) = (fs::Uid::from_raw(uid), fs::Gid::from_raw(gid));
         fs::chownat(&place, NODE, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).during(Call::Owner)?;
     }
-    let tree = match nursery {
-        Nursery::Detached => copy_node(place.as_fd())?,
-        Nursery::Namespace => copy_in_namespace(place)?,
+    let tree = match fs_kind {
+        NodeFs::Detached => copy_node(place.as_fd())?,
+        NodeFs::InNamespace => copy_in_namespace(place)?,
     };
     change(tree.as_fd(), attributes, 0)?;
     Ok(tree)

@@ -1,6 +1,7 @@
 //! The parent's column: runs each step of the plan in the process that creates the container.
 
 pub mod activation;
+pub(crate) mod failure;
 pub mod inherited;
 pub(crate) mod made;
 mod netdev;
@@ -13,7 +14,6 @@ pub mod terminal;
 
 use crate::cgroup;
 use crate::cgroup::resctrl;
-use crate::cgroup::steps;
 use crate::channel::{self, Failure, Message};
 use crate::child::{Child, Ending};
 use crate::container::hooks::run_hooks;
@@ -23,7 +23,7 @@ use crate::container::store::Entry;
 use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
 use crate::hook::{self, PreparedHook};
-use crate::init::Kit;
+use crate::init::InitResources;
 use crate::mounts::locked::{self, LockedMountNs};
 use crate::mounts::tree;
 use crate::namespace;
@@ -36,12 +36,12 @@ use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{self, MemfdFlags, Mode};
 use rustix::io::Errno;
 use rustix::process::Pid;
-use spawn::Birth;
+use spawn::SpawnArgs;
 use tare_plan::place::Place;
 use tare_plan::plan::Plan;
-use tare_plan::spec::SchedulerPolicy;
 use tare_plan::step::{
-    HookKind, InitStep, Locks, MoveNetDevice, ParentStep, Planned, Signal, Slot, Source, StartUnit, Status,
+    CallerStep, ChildStep, Commit, HookKind, HookStep, Locks, MoveNetDevice, OpenStep, ParentStep,
+    ParentSync, Planned, ResctrlStep, Signal, Slot, Source, StartUnit, Status,
 };
 use tare_sys::clone::Spawned;
 
@@ -85,8 +85,8 @@ struct Parent<'plan> {
     entry: Entry,
     record: Record,
     slots: Slots,
-    /// What init is born with, until it is.
-    kit: Option<Kit>,
+    /// What init is spawned with, until it is.
+    resources: Option<InitResources>,
     channel: OwnedFd,
     terminal: Option<OwnedFd>,
     /// The host's mounts as they are copied for a user namespace.
@@ -129,7 +129,7 @@ pub(crate) fn execute(plan: &Plan, record: Record, entry: Entry, paused: Paused)
 impl<'plan> Parent<'plan> {
     fn new(plan: &'plan Plan, record: Record, entry: Entry, made: Made) -> Result<Self> {
         let (channel, theirs) = channel::pair().map_err(|fault| Error::act("make a channel", fault))?;
-        let kit = Some(Kit::new(plan, theirs, channel.as_raw_fd())?);
+        let resources = Some(InitResources::new(plan, theirs, channel.as_raw_fd())?);
         let slots = Slots::new(plan.slots);
         let limit_ms = limit_ms(plan);
         Ok(Self {
@@ -139,7 +139,7 @@ impl<'plan> Parent<'plan> {
             entry,
             record,
             slots,
-            kit,
+            resources,
             channel,
             terminal: None,
             locked_mounts: None,
@@ -160,39 +160,63 @@ impl<'plan> Parent<'plan> {
     /// Carries out one step.
     fn act(&mut self, planned: &Planned<ParentStep>) -> Result<()> {
         let done = match &planned.step {
-            ParentStep::Await(signal) => return self.wait_for(*signal),
-            ParentStep::Commit => return self.commit(),
-            ParentStep::StartUnit(start) => return self.start_unit(start, planned.because),
-            ParentStep::HandOver { slots } => self.hand_over(slots),
-            ParentStep::Hooks(hooks) => self.hooks(&hooks.hooks, hooks.state),
-            ParentStep::Spawn(spawn) => self.spawn(spawn),
-            ParentStep::Send(signal) => self.send(*signal),
-            ParentStep::MapIds(maps) => self.pid().and_then(|pid| id_mappings::write(pid, maps)),
-            ParentStep::OomScore { adjustment } => self.pid().and_then(|pid| oom_score(pid, *adjustment)),
-            ParentStep::FillState { slot, status } => self.fill_state(*slot, *status),
-            ParentStep::SendConsole { socket } => self.send_console(socket),
-            ParentStep::SendPidfd { socket } => self.send_pidfd(socket),
-            ParentStep::Rlimit(limit) => self.pid().and_then(|pid| {
-                tare_sys::rlimit::set(Some(pid), limit.resource.resource(), limit.soft, limit.hard)
-                    .during(Call::Rlimit)
-            }),
-            ParentStep::Scheduler(scheduler) => {
-                self.pid().and_then(|pid| crate::parent::scheduling::set(pid, scheduler))
-            }
-            ParentStep::MakeResctrlGroup(group) => {
-                self.made.make_group(group).and_then(|directory| self.slots.put(group.slot, directory))
-            }
-            ParentStep::EnterResctrlGroup { group } => {
-                self.pid().and_then(|pid| resctrl::enter(self.slots.get(*group)?, pid))
-            }
-            ParentStep::MoveNetDevice(device) => self.move_device(device),
-            ParentStep::IoPriority(priority) => {
-                self.pid().and_then(|pid| crate::parent::scheduling::set_io_priority(pid, priority))
-            }
-            step => self.open(step),
+            ParentStep::Sync(ParentSync::Await(signal)) => return self.wait_for(*signal),
+            ParentStep::Commit(Commit) => return self.commit(),
+            ParentStep::Unit(start) => return self.start_unit(start, planned.because),
+            ParentStep::Sync(ParentSync::Send(signal)) => channel::send_signal(self.channel.as_fd(), *signal),
+            ParentStep::Sync(ParentSync::PassFds(slots)) => self.pass_fds(slots),
+            ParentStep::Cgroup(step) => cgroup::steps::act(step, &mut self.slots),
+            ParentStep::Resctrl(step) => self.resctrl(step),
+            ParentStep::Open(step) => self.open(step),
+            ParentStep::Child(step) => self.child(step),
+            ParentStep::Hook(step) => self.hook(step),
+            ParentStep::Caller(step) => self.pass_to_caller(step),
         };
-        // Where init has failed meanwhile, that is why this step did.
-        done.map_err(|fault| self.init_failure().unwrap_or_else(|| failed(planned, fault)))
+        // Where init has failed meanwhile, that is the cause.
+        done.map_err(|fault| self.init_failure().unwrap_or_else(|| failure::of_parent(planned, fault)))
+    }
+
+    /// Makes a resctrl group, or moves init into one.
+    fn resctrl(&mut self, step: &ResctrlStep) -> std::result::Result<(), Fault> {
+        match step {
+            ResctrlStep::Make(group) => {
+                let directory = self.made.make_group(group)?;
+                self.slots.put(group.slot, directory)
+            }
+            ResctrlStep::Enter(group) => resctrl::enter(self.slots.get(*group)?, self.pid()?),
+        }
+    }
+
+    /// Acts on the child that becomes init.
+    fn child(&mut self, step: &ChildStep) -> std::result::Result<(), Fault> {
+        match step {
+            ChildStep::Spawn(spawn) => self.spawn(spawn),
+            ChildStep::MapIds(maps) => id_mappings::write(self.pid()?, maps),
+            ChildStep::OomScore(adjustment) => oom_score(self.pid()?, *adjustment),
+            ChildStep::Rlimit(limit) => {
+                tare_sys::rlimit::set(Some(self.pid()?), limit.resource.resource(), limit.soft, limit.hard)
+                    .during(Call::Rlimit)
+            }
+            ChildStep::MoveNetDevice(device) => self.move_device(device),
+            ChildStep::Scheduler(scheduler) => scheduling::set(self.pid()?, scheduler),
+            ChildStep::IoPriority(priority) => scheduling::set_io_priority(self.pid()?, priority),
+        }
+    }
+
+    /// Runs hooks, or writes the state that they read.
+    fn hook(&mut self, step: &HookStep) -> std::result::Result<(), Fault> {
+        match step {
+            HookStep::WriteState { slot, status } => self.write_state(*slot, *status),
+            HookStep::Run(hooks) => self.hooks(&hooks.hooks, hooks.state),
+        }
+    }
+
+    /// Passes a file descriptor to a socket of the caller.
+    fn pass_to_caller(&mut self, step: &CallerStep) -> std::result::Result<(), Fault> {
+        match step {
+            CallerStep::Console(socket) => self.send_console(socket),
+            CallerStep::Pidfd(socket) => self.send_pidfd(socket),
+        }
     }
 
     /// Why init has ended, if it has.
@@ -205,34 +229,28 @@ impl<'plan> Parent<'plan> {
         }
     }
 
-    /// Carries out a step that opens or makes something for later ones.
-    fn open(&mut self, step: &ParentStep) -> std::result::Result<(), Fault> {
-        let (slot, fd) = match step {
-            ParentStep::OpenInit { slot } => (*slot, self.record.open_init()?),
-            ParentStep::OpenRoot { slot } => (*slot, self.record.open_root()?),
-            ParentStep::OpenNamespace { slot, kind, path } => (*slot, namespace::open(path, *kind)?),
-            ParentStep::MakeIdMap { slot, maps } => (*slot, namespace::id_map::make(maps)?),
-            ParentStep::MakeView => {
+    /// Opens or makes something for a later step.
+    fn open(&mut self, step: &OpenStep) -> std::result::Result<(), Fault> {
+        let fd = match step {
+            OpenStep::LockedMounts => {
                 self.locked_mounts = Some(locked::make()?);
                 return Ok(());
             }
-            ParentStep::CloneTree { slot, source } => (*slot, self.clone_tree(source)?),
-            ParentStep::MakeNode { slot, device, attributes, nursery } => {
-                (*slot, tree::make_node(device, *attributes, *nursery)?)
+            OpenStep::Init { .. } => self.record.open_init()?,
+            OpenStep::Root { .. } => self.record.open_root()?,
+            OpenStep::Namespace { kind, path, .. } => namespace::open(path, *kind)?,
+            OpenStep::IdMap { maps, .. } => namespace::id_map::make(maps)?,
+            OpenStep::Tree { source, .. } => self.clone_tree(source)?,
+            OpenStep::DeviceNode { device, attributes, fs, .. } => tree::make_node(device, *attributes, *fs)?,
+            OpenStep::CgroupMount { cgroup, attributes, .. } => {
+                tree::clone_directory(self.slots.get(*cgroup)?, *attributes)?
             }
-            ParentStep::CloneCgroup { slot, cgroup, attributes } => {
-                (*slot, tree::clone_directory(self.slots.get(*cgroup)?, *attributes)?)
-            }
-            ParentStep::Listen { slot } => (*slot, socket::listen(&self.entry.socket_path())?),
-            ParentStep::MakeState { slot } => {
-                (*slot, fs::memfd_create(c"state", MemfdFlags::CLOEXEC).during(Call::MakeFile)?)
-            }
-            step => {
-                let unknown = Err(Fault::new(Call::Unexpected, Errno::NOSYS));
-                return steps::act(step, &mut self.slots).unwrap_or(unknown);
+            OpenStep::StartSocket { .. } => socket::listen(&self.entry.socket_path())?,
+            OpenStep::StateFile { .. } => {
+                fs::memfd_create(c"state", MemfdFlags::CLOEXEC).during(Call::MakeFile)?
             }
         };
-        self.slots.put(slot, fd)
+        step.slot().map_or(Ok(()), |slot| self.slots.put(slot, fd))
     }
 
     fn clone_tree(&self, source: &Source) -> std::result::Result<OwnedFd, Fault> {
@@ -245,9 +263,9 @@ impl<'plan> Parent<'plan> {
     fn spawn(&mut self, step: &tare_plan::step::Spawn) -> std::result::Result<(), Fault> {
         // Init is born without a way to who still sees the host.
         drop(self.locked_mounts.take());
-        let kit = self.kit.take().ok_or(Fault::new(Call::Slot, Errno::EXIST))?;
-        let birth = Birth { column: &self.plan.init, kit, slots: &mut self.slots };
-        self.init = Some(spawn::init(step, birth)?);
+        let resources = self.resources.take().ok_or(Fault::new(Call::Slot, Errno::EXIST))?;
+        let args = SpawnArgs { column: &self.plan.init, resources, slots: &mut self.slots };
+        self.init = Some(spawn::init(step, args)?);
         Ok(())
     }
 
@@ -259,8 +277,8 @@ impl<'plan> Parent<'plan> {
         })
     }
 
-    /// Gives init what was opened since its birth.
-    fn hand_over(&self, slots: &[Slot]) -> std::result::Result<(), Fault> {
+    /// Passes init the file descriptors that were opened after it was spawned.
+    fn pass_fds(&self, slots: &[Slot]) -> std::result::Result<(), Fault> {
         let mut opened = slots.iter().map(|slot| self.slots.get(*slot));
         opened.try_for_each(|fd| channel::send_descriptor(self.channel.as_fd(), &[0], fd?))
     }
@@ -278,10 +296,6 @@ impl<'plan> Parent<'plan> {
         let flags = fs::OFlags::RDONLY | fs::OFlags::CLOEXEC;
         let namespace = fs::openat(fs::CWD, path, flags, Mode::empty()).during(Call::Open)?;
         netdev::move_to(namespace.as_fd(), step)
-    }
-
-    fn send(&self, signal: Signal) -> std::result::Result<(), Fault> {
-        channel::send_signal(self.channel.as_fd(), signal)
     }
 
     /// Waits until init has come to `signal`, or has failed, or has died.
@@ -309,18 +323,10 @@ impl<'plan> Parent<'plan> {
     }
 
     fn failed_in_init(&self, failure: &Failure) -> Error {
-        let Some(planned) = self.plan.init.get(failure.step) else {
-            return Error::InitDied { how: "it failed in a step that is not in the plan".to_owned() };
-        };
-        if matches!(planned.step, InitStep::FindProgram | InitStep::Execute) {
-            let name = self.plan.program.arguments.first().map(|name| name.to_string_lossy().into_owned());
-            return Error::Program { name: name.unwrap_or_default(), errno: failure.fault.errno };
+        match self.plan.init.get(failure.step) {
+            Some(planned) => failure::of_init(planned, &self.plan.program, failure),
+            None => Error::InitDied { how: "it failed in a step that is not in the plan".to_owned() },
         }
-        let text = match &planned.step {
-            InitStep::Hooks(hooks) => hook::path_of(&hooks.hooks, &failure.fault),
-            _ => failure.text.to_text(),
-        };
-        Error::acted(planned.step.to_string(), failure.fault, text, planned.because)
     }
 
     fn hooks(&self, hooks: &[tare_plan::step::Hook], state: Slot) -> std::result::Result<(), Fault> {
@@ -328,7 +334,7 @@ impl<'plan> Parent<'plan> {
         hook::run_all(&prepared, self.slots.get(state)?, None)
     }
 
-    fn fill_state(&mut self, slot: Slot, status: Status) -> std::result::Result<(), Fault> {
+    fn write_state(&mut self, slot: Slot, status: Status) -> std::result::Result<(), Fault> {
         self.know_init()?;
         let text = self.record.state(status);
         rustix::io::write(self.slots.get(slot)?, text.as_bytes()).during(Call::Write).map(drop)
@@ -386,31 +392,9 @@ impl<'plan> Parent<'plan> {
     }
 }
 
-/// Hooks in init may take their time; each has a timeout of its own if it has one.
+/// createContainer hooks run in init and may take as long as their own timeouts allow.
 fn limit_ms(plan: &Plan) -> Option<u64> {
-    let hooks = plan.init.iter().any(
-        |planned| matches!(&planned.step, InitStep::Hooks(hooks) if hooks.kind == HookKind::CreateContainer),
-    );
-    (!hooks).then_some(SILENCE_MS)
-}
-
-fn failed(planned: &Planned<ParentStep>, fault: Fault) -> Error {
-    let text = match &planned.step {
-        ParentStep::Hooks(hooks) => hook::path_of(&hooks.hooks, &fault),
-        ParentStep::Scheduler(scheduler) if fault.errno == Errno::PERM && is_real_time(scheduler.policy) => {
-            "the cgroup has no real-time share, which linux.resources.cpu.realtimeRuntime gives it".to_owned()
-        }
-        ParentStep::MakeResctrlGroup(group) if fault.call == Call::Write => {
-            resctrl::last_status(&group.mount)
-        }
-        _ => String::new(),
-    };
-    Error::acted(planned.step.to_string(), fault, text, planned.because)
-}
-
-/// Whether a policy needs a real-time share of the cgroup, where the kernel has such.
-fn is_real_time(policy: SchedulerPolicy) -> bool {
-    matches!(policy, SchedulerPolicy::Fifo | SchedulerPolicy::RoundRobin)
+    (!plan.runs_hooks_in_init()).then_some(SILENCE_MS)
 }
 
 /// Sets the score by which the kernel chooses whom to kill when memory is short (proc_pid_oom_score_adj(5)).

@@ -12,21 +12,21 @@ use rustix::mount::{
     MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount_change, move_mount, open_tree,
 };
 use std::ffi::CString;
-use tare_plan::plan::Plan;
-use tare_plan::step::{InitStep, ParentStep, Planned, Slot};
+use tare_plan::restore::RestoredRoot;
+use tare_plan::step::Planned;
 
 /// A root that has been mounted.
 pub(crate) struct PrivateRoot {
     /// Where it is.
     pub(crate) path: String,
     directory: OwnedFd,
-    home: Home,
+    home: OriginalMountNs,
 }
 
 /// The mount namespace that this process came from, and goes back to when this value goes.
-struct Home(OwnedFd);
+struct OriginalMountNs(OwnedFd);
 
-impl Home {
+impl OriginalMountNs {
     /// Leaves it for one that nobody else sees.
     fn leave() -> Result<Self> {
         let act = |fault| Error::act("change the mount namespace", fault);
@@ -39,7 +39,7 @@ impl Home {
     }
 }
 
-impl Drop for Home {
+impl Drop for OriginalMountNs {
     fn drop(&mut self) {
         // What is undone from here on has to be where everybody sees it. An error is for whoever asked to go back.
         let _ = go(self.0.as_fd());
@@ -48,10 +48,10 @@ impl Drop for Home {
 
 impl PrivateRoot {
     /// Mounts the root of a plan: a directory at its own place, layers at the directory `spare`.
-    pub(crate) fn mount(plan: &Plan, spare: &str) -> Result<Self> {
+    pub(crate) fn mount(root: &Planned<RestoredRoot>, spare: &str) -> Result<Self> {
         let act = |fault| Error::act("mount the root file system", fault);
-        let home = Home::leave()?;
-        let (path, tree) = make(plan, spare)?;
+        let home = OriginalMountNs::leave()?;
+        let (path, tree) = make(root, spare)?;
         let put = || {
             let place = open_host(&path, OFlags::PATH | OFlags::DIRECTORY)?;
             let both = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
@@ -81,35 +81,20 @@ impl PrivateRoot {
     }
 }
 
-/// The root of a plan as a mount that is nowhere yet, and the place for it.
-fn make(plan: &Plan, spare: &str) -> Result<(CString, OwnedFd)> {
-    let step = plan.init.iter().find_map(|planned| match &planned.step {
-        InitStep::RootTree { tree, .. } => Some(tree_of(plan, *tree)),
-        InitStep::RootOverlay { overlay, .. } => {
-            let mut text = KernelText::EMPTY;
-            let made = overlay::make(overlay, &mut text);
-            let told = |fault| Error::acted(planned.step.to_string(), fault, text.to_text(), planned.because);
-            let spare = CString::new(spare).unwrap_or_default();
-            Some(made.map(|tree| (spare, tree)).map_err(told))
+/// Makes the root file system as a detached mount. Returns it with its mount point.
+fn make(planned: &Planned<RestoredRoot>, spare: &str) -> Result<(CString, OwnedFd)> {
+    let error = |fault, text| Error::acted(planned.step.to_string(), fault, text, planned.because);
+    match &planned.step {
+        RestoredRoot::Tree(path) => {
+            let tree = copy(path).map_err(|fault| error(fault, String::new()))?;
+            Ok((path.clone(), tree))
         }
-        _ => None,
-    });
-    step.unwrap_or_else(|| Err(Error::Criu("this container has no root file system".to_owned())))
-}
-
-/// A copy of the directory that a plan copies into `slot`.
-fn tree_of(plan: &Plan, slot: Slot) -> Result<(CString, OwnedFd)> {
-    let (planned, path) = plan
-        .parent
-        .iter()
-        .find_map(|planned| match &planned.step {
-            ParentStep::CloneTree { slot: other, source } if *other == slot => Some((planned, &source.path)),
-            _ => None,
-        })
-        .ok_or_else(|| Error::Criu("only root can restore a container".to_owned()))?;
-    let Planned { step, because, .. } = planned;
-    let tree = copy(path).map_err(|fault| Error::step(step, fault, *because))?;
-    Ok((path.clone(), tree))
+        RestoredRoot::Overlay(overlay) => {
+            let mut text = KernelText::EMPTY;
+            let tree = overlay::make(overlay, &mut text).map_err(|fault| error(fault, text.to_text()))?;
+            Ok((CString::new(spare).unwrap_or_default(), tree))
+        }
+    }
 }
 
 fn copy(path: &CString) -> std::result::Result<OwnedFd, Fault> {

@@ -1,9 +1,9 @@
-//! Init's birth: in its namespaces and its cgroup at once, or by way of a process that enters others first.
+//! Init's args: in its namespaces and its cgroup at once, or by way of a process that enters others first.
 
 use crate::channel::{self, MESSAGE};
 use crate::child::{self, Child};
 use crate::fault::{Call, During, Fault};
-use crate::init::{self, Kit};
+use crate::init::{self, InitResources};
 use crate::namespace;
 use crate::slots::Slots;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -15,29 +15,29 @@ use tare_plan::spec::NamespaceKind;
 use tare_plan::step::{InitStep, Planned, Spawn};
 use tare_sys::clone::{Clone, Spawned, fork};
 
-/// What init is born with.
-pub(crate) struct Birth<'plan> {
+/// What init is spawned with.
+pub(crate) struct SpawnArgs<'plan> {
     pub(crate) column: &'plan [Planned<InitStep>],
-    pub(crate) kit: Kit,
+    pub(crate) resources: InitResources,
     pub(crate) slots: &'plan mut Slots,
 }
 
 /// Makes init. What it is born with is gone here when this returns: its end of the channel is its own alone.
-pub(crate) fn init(step: &Spawn, birth: Birth<'_>) -> Result<Child, Fault> {
-    let cgroup = step.cgroup.map(|slot| birth.slots.copy_of(slot)).transpose()?;
+pub(crate) fn init(step: &Spawn, args: SpawnArgs<'_>) -> Result<Child, Fault> {
+    let cgroup = step.cgroup.map(|slot| args.slots.copy_of(slot)).transpose()?;
     let how = Clone { flags: step.namespaces, cgroup: cgroup.as_ref().map(AsFd::as_fd) };
     let spawned = if step.join.is_empty() && step.time.is_none() && step.enter.is_none() {
-        fork(how, move || init::run(birth.column, birth.kit, birth.slots)).during(Call::Clone)?
+        fork(how, move || init::run(args.column, args.resources, args.slots)).during(Call::Clone)?
     } else {
-        by_way_of_joiner(step, how, birth)?
+        by_way_of_joiner(step, how, args)?
     };
     Ok(Child::of(spawned))
 }
 
 /// Makes a process that enters namespaces and then makes init as a child of this one, its sister.
-fn by_way_of_joiner(step: &Spawn, how: Clone<'_>, birth: Birth<'_>) -> Result<Spawned, Fault> {
+fn by_way_of_joiner(step: &Spawn, how: Clone<'_>, args: SpawnArgs<'_>) -> Result<Spawned, Fault> {
     let (here, there) = channel::pair()?;
-    let joiner = fork(Clone::default(), move || join(step, how, birth, there.as_fd())).during(Call::Clone)?;
+    let joiner = fork(Clone::default(), move || join(step, how, args, there.as_fd())).during(Call::Clone)?;
     let told = receive_spawned(here.as_fd(), joiner.pidfd.as_fd());
     channel::retry(|| waitid(WaitId::PidFd(joiner.pidfd.as_fd()), WaitIdOptions::EXITED))
         .during(Call::Wait)?;
@@ -45,11 +45,11 @@ fn by_way_of_joiner(step: &Spawn, how: Clone<'_>, birth: Birth<'_>) -> Result<Sp
 }
 
 /// In the joiner: enters, makes init, and says who it is.
-fn join(step: &Spawn, how: Clone<'_>, birth: Birth<'_>, parent: BorrowedFd<'_>) -> i32 {
-    match make_sister(step, how, birth) {
-        Ok(sister) => {
-            let pid = sister.pid.as_raw_nonzero().get().to_ne_bytes();
-            i32::from(channel::send_descriptor(parent, &pid, sister.pidfd.as_fd()).is_err())
+fn join(step: &Spawn, how: Clone<'_>, args: SpawnArgs<'_>, parent: BorrowedFd<'_>) -> i32 {
+    match spawn_init(step, how, args) {
+        Ok(init) => {
+            let pid = init.pid.as_raw_nonzero().get().to_ne_bytes();
+            i32::from(channel::send_descriptor(parent, &pid, init.pidfd.as_fd()).is_err())
         }
         Err(fault) => {
             let text = channel::KernelText::EMPTY;
@@ -59,15 +59,15 @@ fn join(step: &Spawn, how: Clone<'_>, birth: Birth<'_>, parent: BorrowedFd<'_>) 
     }
 }
 
-fn make_sister(step: &Spawn, how: Clone<'_>, birth: Birth<'_>) -> Result<Spawned, Fault> {
+fn spawn_init(step: &Spawn, how: Clone<'_>, args: SpawnArgs<'_>) -> Result<Spawned, Fault> {
     child::die_with_parent()?;
     if let Some((slot, kinds)) = step.enter {
         // Whoever is in these namespaces sees the process from its first moment on.
         child::hide()?;
-        namespace::enter(birth.slots.get(slot)?, kinds)?;
+        namespace::enter(args.slots.get(slot)?, kinds)?;
     }
     for (kind, slot) in &step.join {
-        namespace::join(birth.slots.get(*slot)?, *kind)?;
+        namespace::join(args.slots.get(*slot)?, *kind)?;
     }
     if let Some(offsets) = &step.time {
         tare_sys::namespace::unshare(NamespaceKind::Time.clone_flag()).during(Call::Unshare)?;
@@ -76,7 +76,7 @@ fn make_sister(step: &Spawn, how: Clone<'_>, birth: Birth<'_>) -> Result<Spawned
         rustix::io::write(&file, offsets.as_bytes()).during(Call::Write)?;
     }
     let how = Clone { flags: how.flags | libc::CLONE_PARENT as u64, ..how };
-    fork(how, move || init::run(birth.column, birth.kit, birth.slots)).during(Call::Clone)
+    fork(how, move || init::run(args.column, args.resources, args.slots)).during(Call::Clone)
 }
 
 /// Hears from the joiner. Its sister has copies of the joiner's descriptors, so that a joiner that was killed is known by its

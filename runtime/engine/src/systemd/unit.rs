@@ -50,7 +50,7 @@ pub(crate) fn start(step: &StartUnit, init: Pid) -> std::result::Result<(), Refu
     let none = Value::Array { of: "(sa(sv))".to_owned(), items: Vec::new() };
     let arguments = [name(&step.unit), text("replace"), list(properties), none];
     match bus.job("StartTransientUnit", &arguments) {
-        Err(refusal) if refusal.is(".UnitExists") && step.members == Members::Nobody => Ok(()),
+        Err(refusal) if refusal.is(".UnitExists") && step.members == Members::None => Ok(()),
         Err(refusal) if refusal.is(".UnitExists") => {
             // What is there may be no more than the memory of a failure.
             let _ = bus.call("ResetFailedUnit", &[name(&step.unit)]);

@@ -5,6 +5,7 @@ use crate::container::status::status;
 use crate::container::store::{Entry, Store};
 use crate::criu::images::{self, Missing};
 use crate::criu::message::{Features, Kind, Options, Request};
+use crate::criu::options::Directories;
 pub use crate::criu::options::{Common, page_server};
 use crate::criu::{Service, options, success};
 use crate::error::{Error, Result};
@@ -15,6 +16,7 @@ use rustix::fd::{AsFd, AsRawFd};
 use rustix::fs::OFlags;
 use std::ffi::CString;
 use std::path::Path;
+use tare_plan::criu::{ExternalNamespace, Externals, externals};
 use tare_plan::spec::Checked;
 use tare_plan::step::Status;
 
@@ -82,9 +84,11 @@ fn dump(entry: &Entry, record: &Record, config: &Checked, asked: &Asked) -> Resu
         memory_tracking: asked.pre_dump.then_some(true),
         lazy_pages: common.lazy_pages.then_some(true),
     })?;
-    let options = options::common(common, config, (images.as_raw_fd(), work.as_raw_fd()))?;
+    let externals = externals(config, &probe::host()?, entry.id(), "");
+    let directories = Directories { images: images.as_raw_fd(), work: work.as_raw_fd() };
+    let options = options::common(common, &externals, directories)?;
     let (kind, what) = if asked.pre_dump { (Kind::PreDump, "PRE_DUMP") } else { (Kind::Dump, "DUMP") };
-    let options = own_options(options, entry, record, (config, asked))?;
+    let options = own_options(options, record, &externals, asked);
     let request = Request { kind: kind.into(), options: Some(options), ..Request::default() };
     images::keep_descriptors(&common.images, pid)?;
     let response = service.serve(&request, &mut |_, _| Ok(()))?;
@@ -92,28 +96,21 @@ fn dump(entry: &Entry, record: &Record, config: &Checked, asked: &Asked) -> Resu
 }
 
 /// The options that only a dump has.
-fn own_options(
-    options: Options,
-    entry: &Entry,
-    record: &Record,
-    (config, asked): (&Checked, &Asked),
-) -> Result<Options> {
-    let host = probe::host()?;
+fn own_options(options: Options, record: &Record, externals: &Externals, asked: &Asked) -> Options {
     let init = record.init.as_ref().map(|init| init.pid);
     let mounts = match init {
         Some(pid) if !asked.pre_dump => {
             let mounted = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
             let root = CString::new(format!("/proc/{pid}/root")).unwrap_or_default();
             let root = open_host(&root, OFlags::PATH).ok();
-            options::external_mounts(config, (&host, entry.id()), root.as_ref().map(AsFd::as_fd), &mounted)
+            options::dumped_mounts(externals, root.as_ref().map(AsFd::as_fd), &mounted)
         }
         _ => Vec::new(),
     };
-    let external = options::external_namespaces(config).into_iter();
-    let external: Vec<String> =
-        external.map(|(kind, name, path)| format!("{kind}[{}]:{name}", inode(&path))).collect();
+    let name = |one: &ExternalNamespace| format!("{}[{}]:{}", one.kind, inode(&one.path), one.name);
+    let external: Vec<String> = externals.namespaces.iter().map(name).collect();
     let freezer = record.cgroups.iter().find(|cgroup| cgroup.has("freezer")).or(record.cgroups.first());
-    Ok(Options {
+    Options {
         pid: init,
         log_file: Some("dump.log".to_owned()),
         root: Some(record.rootfs.clone()),
@@ -128,7 +125,7 @@ fn own_options(
         external,
         freezer: freezer.map(|cgroup| format!("{}/{}", cgroup.mount, cgroup.path)),
         ..options
-    })
+    }
 }
 
 /// The number by which criu knows a namespace.

@@ -12,9 +12,10 @@ use crate::parent::{self, Created};
 use crate::probe;
 use std::ffi::CString;
 use tare_plan::context::{CgroupManager, Request};
+use tare_plan::footprint::{PidNamespace, footprint};
 use tare_plan::host::Host;
 use tare_plan::plan::Plan;
-use tare_plan::spec::{Mistake, Namespace, NamespaceKind, Spec};
+use tare_plan::spec::{Mistake, Spec};
 use tare_plan::step::Unit;
 
 /// Creates a container from a bundle. It exists, and waits, when this returns; on an error nothing is left of it.
@@ -98,19 +99,21 @@ pub fn plan(bundle: &Bundle, host: &Host, request: &Request<'_>) -> Result<Plan>
     tare_plan::create::create(&bundle.config, host, request).map_err(Error::Config)
 }
 
-/// What is written down before anything is made.
+/// The record that is written before anything is made.
 pub fn record(bundle: &Bundle, host: &Host, request: &Request<'_>) -> Record {
     let spec: &Spec = &bundle.config;
-    let cgroups = cgroups(spec, host, request.id);
+    let footprint = footprint(spec, host, request);
+    let cgroups = footprint.cgroup.as_deref().map(|path| cgroups(host, path)).unwrap_or_default();
     let found: Vec<Cgroup> = cgroups.iter().filter(|cgroup| is_found(cgroup)).cloned().collect();
-    // A slice that was there before it is not the container's to stop.
+    // A slice that existed before the container is not stopped with it.
     let stays = |unit: &Unit| unit.name.ends_with(".slice") && !found.is_empty();
-    let unit = tare_plan::unit_of(spec, host, request.id).filter(|unit| !stays(unit));
-    let root = spec.root.as_ref().map_or("rootfs", |root| root.path.as_str());
+    let unit = footprint.unit.filter(|unit| !stays(unit));
+    // Nor is a resctrl group that existed before it removed with it.
+    let groups = footprint.resctrl_groups.into_iter().filter(|group| !resctrl::is_there(group));
     Record {
         id: request.id.to_owned(),
         bundle: bundle.path.clone(),
-        rootfs: if root.starts_with('/') { root.to_owned() } else { format!("{}/{root}", bundle.path) },
+        rootfs: footprint.rootfs,
         oci_version: spec.oci_version.clone(),
         annotations: spec.annotations.clone(),
         owner: rustix::process::geteuid().as_raw(),
@@ -119,35 +122,21 @@ pub fn record(bundle: &Bundle, host: &Host, request: &Request<'_>) -> Record {
         cgroups,
         found,
         unit,
-        pids: pids(spec),
+        pids: match footprint.pid_namespace {
+            PidNamespace::Own => Pids::Own,
+            PidNamespace::Shared => Pids::Shared,
+        },
         keyring: request.keyring,
         exit: None,
-        resctrl: groups(spec, host, request.id),
-        late_hooks: !spec.hooks.poststart.is_empty() || !spec.hooks.poststop.is_empty(),
+        resctrl: groups.collect(),
+        late_hooks: footprint.has_late_hooks,
     }
 }
 
-fn pids(spec: &Spec) -> Pids {
-    let own = |namespace: &Namespace| {
-        namespace.kind == NamespaceKind::Pid && namespace.path.as_deref().unwrap_or("").is_empty()
-    };
-    if spec.linux.namespaces.iter().any(own) { Pids::Own } else { Pids::Shared }
-}
-
-/// The directories that the container will have. The unified one comes first: by it all of the container is killed at once.
-fn cgroups(spec: &Spec, host: &Host, id: &str) -> Vec<Cgroup> {
-    let Some(path) = tare_plan::cgroup_path(spec, host, id) else { return Vec::new() };
-    host.hierarchies
-        .iter()
-        .map(|hierarchy| Cgroup { mount: hierarchy.mount.clone(), path: path.clone() })
-        .rev()
-        .collect()
-}
-
-/// The groups of resctrl that are the container's own: those that were there before it stay.
-fn groups(spec: &Spec, host: &Host, id: &str) -> Vec<String> {
-    let own = tare_plan::resctrl::own_groups(spec, host, id).into_iter();
-    own.filter(|group| !resctrl::is_there(group)).collect()
+/// The directories that the container will have. The v2 one comes first: all of the container is killed through it.
+fn cgroups(host: &Host, path: &str) -> Vec<Cgroup> {
+    let directory = |mount: &str| Cgroup { mount: mount.to_owned(), path: path.to_owned() };
+    host.hierarchies.iter().rev().map(|hierarchy| directory(&hierarchy.mount)).collect()
 }
 
 fn is_found(cgroup: &Cgroup) -> bool {

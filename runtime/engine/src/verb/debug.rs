@@ -11,9 +11,9 @@ use crate::slots::Slots;
 use rustix::fd::BorrowedFd;
 use std::fs;
 use tare_plan::spec::Spec;
-use tare_plan::step::{ParentStep, Planned, Status, WriteCgroup};
+use tare_plan::step::{LimitWrite, Planned, Status, WriteCgroup};
 use tare_plan::tables::capabilities::CapabilitySet;
-use tare_plan::update::Present;
+use tare_plan::update::{Present, Update};
 
 /// What is known about one side of a container, line by line.
 #[derive(Debug)]
@@ -107,26 +107,23 @@ fn limits(record: &Record, config: &Spec) -> Section {
         .ok()
         .and_then(|host| tare_plan::update::update(&config.linux.resources, &host, &present).ok());
     if let Some(planned) = planned {
-        let mut slots = Slots::new(planned.slots);
-        lines.extend(planned.steps.iter().filter_map(|step| compare(step, &mut slots)));
+        lines.extend(compare(&planned));
     }
     Section { title: "cgroup", lines }
 }
 
-fn compare(planned: &Planned<ParentStep>, slots: &mut Slots) -> Option<(String, String)> {
-    match &planned.step {
-        ParentStep::OpenCgroup(open) => {
-            // A directory that is gone has no values to show.
-            let _ = cgroup::open(open).and_then(|directory| slots.put(open.slot, directory));
-            None
-        }
-        ParentStep::WriteCgroup(write) => Some(value(write, slots.get(write.cgroup).ok()?)),
-        ParentStep::WriteCgroupOr { first, or } => {
-            let directory = slots.get(first.cgroup).ok()?;
-            Some(value(cgroup::present_of(directory, first, or), directory))
-        }
-        _ => None,
+/// Each limit of an update: the kernel's value, and the configured one where they differ.
+fn compare(update: &Update) -> Vec<(String, String)> {
+    let mut slots = Slots::new(update.slots);
+    for Planned { step, .. } in &update.cgroups {
+        // A directory that is gone has no values to show.
+        let _ = cgroup::open(step).and_then(|directory| slots.put(step.slot, directory));
     }
+    let compare = |planned: &Planned<LimitWrite>| {
+        let write = cgroup::present(&slots, &planned.step).ok()?;
+        Some(value(write, slots.get(write.cgroup).ok()?))
+    };
+    update.limits.iter().filter_map(compare).collect()
 }
 
 /// What a file of a cgroup has, and what it was to have where that differs.

@@ -9,7 +9,7 @@ use crate::container::record::Record;
 use crate::container::store::{Entry, Store};
 use crate::criu::images::{self, Missing};
 use crate::criu::message::{CgroupRoot, Inherited, Kind, Notice, Options, Request};
-use crate::criu::options::Common;
+use crate::criu::options::{Common, Directories};
 use crate::criu::{Service, options, success};
 use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
@@ -26,10 +26,10 @@ use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::Pid;
 use std::ffi::CString;
+use tare_plan::criu::{ExternalMount, ExternalNamespace, Ground};
 use tare_plan::host::{CgroupVersion, Host};
-use tare_plan::plan::Plan;
-use tare_plan::spec::{Mount, Spec};
-use tare_plan::step::{ParentStep, Status};
+use tare_plan::restore::{Restore, RestoreStep};
+use tare_plan::step::{Hook, HookKind, Slot, Status};
 use tare_sys::clone::Spawned;
 
 /// What is asked of `restore`.
@@ -49,7 +49,6 @@ pub struct Asked<'text> {
 
 /// A container on its way back.
 struct Restoring<'a> {
-    bundle: &'a Bundle,
     asked: &'a Asked<'a>,
     host: Host,
     entry: Entry,
@@ -61,16 +60,16 @@ struct Restoring<'a> {
 /// Brings a container back. It runs when this returns; its init is a child of this process.
 ///
 /// # Errors
-/// Mistakes in the configuration, an id that is taken, criu that is missing or too old, and what criu itself says; nothing
-/// is left of the container then.
+/// Mistakes in the configuration, an id that is taken, a missing or too old criu, and the error of criu itself. Nothing is
+/// left of the container then.
 pub fn restore(store: &Store, bundle: &Bundle, asked: &Asked<'_>) -> Result<Created> {
     let host = create::host(&asked.request)?;
-    let plan = create::plan(bundle, &host, &asked.request)?;
+    let plan = tare_plan::restore::restore(&bundle.config, &host, &asked.request).map_err(Error::Config)?;
     let record = create::record(bundle, &host, &asked.request);
     let entry = store.reserve(asked.request.id)?;
     create::begin(bundle, &record, &entry)?;
     let made = Made::of(&record);
-    let mut restoring = Restoring { bundle, asked, host, entry, record, made, terminal: None };
+    let mut restoring = Restoring { asked, host, entry, record, made, terminal: None };
     match restoring.bring_back(&plan) {
         Ok(init) => {
             let Restoring { mut entry, record, terminal, mut made, .. } = restoring;
@@ -88,29 +87,29 @@ pub fn restore(store: &Store, bundle: &Bundle, asked: &Asked<'_>) -> Result<Crea
 }
 
 impl Restoring<'_> {
-    fn bring_back(&mut self, plan: &Plan) -> Result<Spawned> {
+    fn bring_back(&mut self, plan: &Restore) -> Result<Spawned> {
         let common = &self.asked.common;
-        // systemd makes a unit around somebody who is there.
-        let unit = plan.parent.iter().any(|planned| matches!(planned.step, ParentStep::StartUnit(_)));
-        let early = if unit { None } else { Some(self.make_cgroups(plan, None)?) };
-        let root = PrivateRoot::mount(plan, &self.entry.path())?;
-        // criu mounts below them, which the kernel allows in their own mount namespace alone.
+        // systemd starts a unit around a process that exists: then the cgroups come after criu.
+        let early = if plan.starts_unit { None } else { Some(self.carry_out(plan, None)?) };
+        let root = PrivateRoot::mount(&plan.root, &self.entry.path())?;
+        // criu mounts below these directories. The kernel allows that only in the mount namespace that they belong to.
         let images = images::open(&common.images, Missing::Refused)?;
         let work_path = common.work.clone().unwrap_or_else(|| common.images.clone());
         let work = images::open(&work_path, Missing::Made)?;
-        self.make_places(root.directory())?;
-        let namespaces = self.open_namespaces()?;
+        make_places(&plan.externals.mounts, root.directory())?;
+        let namespaces = open_namespaces(&plan.externals.namespaces)?;
         let kept: Vec<BorrowedFd<'_>> = namespaces.iter().map(|(_, fd)| fd.as_fd()).collect();
         let mut service = Service::start(common.criu.as_deref(), &kept)?;
         service.check_version()?;
-        let slots = early.map_or_else(|| self.make_cgroups(plan, Some(service.pid())), Ok)?;
+        let slots = early.map_or_else(|| self.carry_out(plan, Some(service.pid())), Ok)?;
         enter_cgroups(plan, &slots, service.pid())?;
-        let options = options::common(common, &self.bundle.config, (images.as_raw_fd(), work.as_raw_fd()))?;
-        let options = self.own_options(options, &root, &namespaces);
+        let directories = Directories { images: images.as_raw_fd(), work: work.as_raw_fd() };
+        let options = options::common(common, &plan.externals, directories)?;
+        let options = self.own_options(options, plan, &root, &namespaces);
         let request = Request { kind: Kind::Restore.into(), options: Some(options), ..Request::default() };
-        let response = service.serve(&request, &mut |notice, fd| self.notice(notice, fd, &root))?;
+        let response = service.serve(&request, &mut |notice, fd| self.notice(notice, fd, plan, &root))?;
         success(response, "RESTORE", &format!("{work_path}/restore.log"))?;
-        // Until it is recorded, it goes with this value.
+        // Until it is recorded, the restored process ends with this value.
         let init = service.restored().and_then(|init| Some((init.pid()?, init)));
         let (pid, init) =
             init.ok_or_else(|| Error::Criu("criu does not say which process it has restored".to_owned()))?;
@@ -119,21 +118,23 @@ impl Restoring<'_> {
         init.keep().ok_or_else(|| Error::Criu("the restored process is gone".to_owned()))
     }
 
-    /// Makes the container's cgroups and its groups of resctrl, with their limits, as create does; a unit of systemd's around
-    /// `member`.
-    fn make_cgroups(&mut self, plan: &Plan, member: Option<Pid>) -> Result<Slots> {
+    /// Makes the container's cgroups and resctrl groups, with their limits. A unit of systemd starts around `member`.
+    fn carry_out(&mut self, plan: &Restore, member: Option<Pid>) -> Result<Slots> {
         let mut slots = Slots::new(plan.slots);
-        for planned in &plan.parent {
-            let done = match (&planned.step, member) {
-                (ParentStep::StartUnit(start), Some(member)) => {
+        for planned in &plan.steps {
+            let done = match &planned.step {
+                RestoreStep::Cgroup(step) => steps::act(step, &mut slots),
+                RestoreStep::Resctrl(group) => {
+                    self.made.make_group(group).and_then(|directory| slots.put(group.slot, directory))
+                }
+                RestoreStep::Unit(start) => {
                     let refused = |refusal| unit::refused("start", &start.unit, refusal, planned.because);
-                    self.made.start_unit(start, member).map_err(refused)?;
+                    match member {
+                        Some(member) => self.made.start_unit(start, member).map_err(refused)?,
+                        None => return Err(Error::Criu("a unit needs a process that exists".to_owned())),
+                    }
                     Ok(())
                 }
-                (ParentStep::MakeResctrlGroup(make), _) => {
-                    self.made.make_group(make).and_then(|directory| slots.put(make.slot, directory))
-                }
-                (step, _) => steps::act(step, &mut slots).unwrap_or(Ok(())),
             };
             done.map_err(|fault| Error::step(&planned.step, fault, planned.because))?;
         }
@@ -152,6 +153,7 @@ impl Restoring<'_> {
     fn own_options(
         &self,
         options: Options,
+        plan: &Restore,
         root: &PrivateRoot,
         namespaces: &[(&'static str, OwnedFd)],
     ) -> Options {
@@ -163,12 +165,7 @@ impl Restoring<'_> {
             log_file: Some("restore.log".to_owned()),
             root: Some(root.path.clone()),
             restore_sibling: Some(true),
-            external_mounts: options::restored_external_mounts(
-                &self.bundle.config,
-                &self.host,
-                self.asked.request.id,
-                &self.bundle.path,
-            ),
+            external_mounts: options::restored_mounts(&plan.externals),
             cgroup_roots: self.cgroup_roots(),
             inherited: namespaces.chain(self.streams()).collect(),
             tcp_close: Some(self.asked.tcp_close),
@@ -196,47 +193,23 @@ impl Restoring<'_> {
         pipes.map(|(key, descriptor)| Inherited { key, descriptor }).collect()
     }
 
-    /// Namespaces that somebody else has made, by the names they have in the images.
-    fn open_namespaces(&self) -> Result<Vec<(&'static str, OwnedFd)>> {
-        let open = |(_, name, path): (&str, &'static str, String)| {
-            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-            let file = fs::openat(CWD, path.as_str(), flags, Mode::empty()).during(Call::Open);
-            let file = file.map_err(|fault| Error::act(format!("open the namespace {path}"), fault))?;
-            Ok((name, file))
-        };
-        options::external_namespaces(&self.bundle.config).into_iter().map(open).collect()
-    }
-
-    /// Places for the mounts that are not criu's to make: what they are in may lack them, as it did before.
-    fn make_places(&self, root: BorrowedFd<'_>) -> Result<()> {
-        let (spec, bundle) = (&self.bundle.config, &self.bundle.path);
-        for (place, source) in options::restored_mounts(spec, &self.host, self.asked.request.id, bundle) {
-            let made = match ground(spec, &place) {
-                Ground::Image => make_place(root, &place, &source),
-                Ground::Bind(mount, rest) => {
-                    let shown = CString::new(options::source(mount, bundle)).unwrap_or_default();
-                    let shown = open_host(&shown, OFlags::PATH | OFlags::DIRECTORY);
-                    shown.and_then(|directory| make_place(directory.as_fd(), rest, &source))
-                }
-                Ground::Dumped => Ok(()),
-            };
-            made.map_err(|fault| Error::act(format!("make a place for the mount at {place}"), fault))?;
-        }
-        Ok(())
-    }
-
     /// Does what criu has stopped for.
-    fn notice(&mut self, notice: &Notice, descriptor: Option<OwnedFd>, root: &PrivateRoot) -> Result<()> {
+    fn notice(
+        &mut self,
+        notice: &Notice,
+        descriptor: Option<OwnedFd>,
+        plan: &Restore,
+        root: &PrivateRoot,
+    ) -> Result<()> {
         match notice.script.as_deref() {
-            Some("setup-namespaces") => root.outside(|| self.run_hooks(notice.pid)),
+            Some("setup-namespaces") => root.outside(|| self.run_hooks(&plan.hooks, notice.pid)),
             Some("orphan-pts-master") => self.take_terminal(descriptor),
             _ => Ok(()),
         }
     }
 
     /// Hooks that run when a container's namespaces are there.
-    fn run_hooks(&self, pid: Option<i32>) -> Result<()> {
-        let hooks = tare_plan::hooks::early_hooks(&self.bundle.config).map_err(Error::Config)?;
+    fn run_hooks(&self, hooks: &[(HookKind, Vec<Hook>)], pid: Option<i32>) -> Result<()> {
         let mut record = self.record.clone();
         record.init = pid.map(|pid| ProcessId { pid, start: 0, boot: String::new() });
         let text = record.state(Status::Creating);
@@ -265,27 +238,32 @@ impl Restoring<'_> {
     }
 }
 
-/// What a place lies on.
-enum Ground<'spec> {
-    /// The image itself.
-    Image,
-    /// What a bind shows, and the path in it.
-    Bind(&'spec Mount, &'spec str),
-    /// A mount that criu brings back with all that was on it.
-    Dumped,
+/// Opens the namespaces that the container has joined. Returns them with their names in the images.
+fn open_namespaces(namespaces: &[ExternalNamespace]) -> Result<Vec<(&'static str, OwnedFd)>> {
+    let open = |namespace: &ExternalNamespace| {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = fs::openat(CWD, namespace.path.as_str(), flags, Mode::empty()).during(Call::Open);
+        let act = |fault| Error::act(format!("open the namespace {}", namespace.path), fault);
+        Ok((namespace.name, file.map_err(act)?))
+    };
+    namespaces.iter().map(open).collect()
 }
 
-/// What a place lies on: the last mount that covers it.
-fn ground<'spec>(spec: &'spec Spec, place: &'spec str) -> Ground<'spec> {
-    let covers = |mount: &'spec Mount| {
-        let rest = place.strip_prefix(mount.destination.trim_end_matches('/'))?;
-        rest.starts_with('/').then_some((mount, rest))
-    };
-    match spec.mounts.iter().filter_map(covers).next_back() {
-        None => Ground::Image,
-        Some((mount, rest)) if tare_plan::is_bind(mount) => Ground::Bind(mount, rest),
-        Some(_) => Ground::Dumped,
+/// Makes the mount points of the mounts that criu does not make itself: the root file system may lack them.
+fn make_places(mounts: &[ExternalMount], root: BorrowedFd<'_>) -> Result<()> {
+    for ExternalMount { place, source, ground } in mounts {
+        let made = match ground {
+            Ground::RootFs => make_place(root, place, source),
+            Ground::Bind { source: shown, rest } => {
+                let shown = CString::new(shown.as_str()).unwrap_or_default();
+                let shown = open_host(&shown, OFlags::PATH | OFlags::DIRECTORY);
+                shown.and_then(|directory| make_place(directory.as_fd(), rest, source))
+            }
+            Ground::Restored => Ok(()),
+        };
+        made.map_err(|fault| Error::act(format!("make the mount point {place}"), fault))?;
     }
+    Ok(())
 }
 
 /// Makes a place for what `source` is: a directory or a file.
@@ -296,22 +274,12 @@ fn make_place(ground: BorrowedFd<'_>, place: &str, source: &str) -> std::result:
     if is_file { inside.make_file(&path) } else { inside.make_directory(&path) }.map(drop)
 }
 
-/// Lets criu enter them, so that what it makes is born there.
-fn enter_cgroups(plan: &Plan, slots: &Slots, pid: Pid) -> Result<()> {
-    for planned in &plan.parent {
-        let entered = match &planned.step {
-            ParentStep::MakeCgroup(make) => {
-                let text = pid.as_raw_nonzero().to_string();
-                slots
-                    .get(make.slot)
-                    .and_then(|directory| cgroup::write(directory, c"cgroup.procs", text.as_bytes()))
-            }
-            ParentStep::EnterResctrlGroup { group } => {
-                slots.get(*group).and_then(|directory| resctrl::enter(directory, pid))
-            }
-            _ => Ok(()),
-        };
-        entered.map_err(|fault| Error::act("let criu enter the container's cgroup", fault))?;
-    }
-    Ok(())
+/// Moves criu into the container's cgroups, so that the restored processes are born in them.
+fn enter_cgroups(plan: &Restore, slots: &Slots, criu: Pid) -> Result<()> {
+    let pid = criu.as_raw_nonzero().to_string();
+    let enter = |slot: &Slot| cgroup::write(slots.get(*slot)?, c"cgroup.procs", pid.as_bytes());
+    let share = |slot: &Slot| resctrl::enter(slots.get(*slot)?, criu);
+    let entered = plan.cgroups.iter().try_for_each(enter);
+    let entered = entered.and_then(|()| plan.resctrl_groups.iter().try_for_each(share));
+    entered.map_err(|fault| Error::act("move criu into the container's cgroup", fault))
 }

@@ -9,12 +9,15 @@ use crate::container::status::status;
 use crate::container::stop::stop;
 use crate::container::store::{Entry, Store};
 use crate::error::{Error, Result};
-use crate::fault::{Call, Fault};
+use crate::fault::Fault;
 use crate::parent::activation::Notice;
+use crate::parent::failure;
 use crate::socket::connect_datagram;
+use crate::verb::create;
 use rustix::fd::{AsFd, OwnedFd};
-use tare_plan::spec::Mistake;
-use tare_plan::step::{HookKind, Status};
+use tare_plan::context::{CgroupManager, Request};
+use tare_plan::plan::Plan;
+use tare_plan::step::{EnterRoot, HookKind, Status};
 
 /// Starts the program of a created container. It runs when this returns.
 ///
@@ -52,7 +55,7 @@ pub(crate) fn release(entry: &Entry, record: &Record) -> Result<()> {
     if let Some(failure) =
         channel::receive_failure(&reply, None).map_err(|fault| entry.error("start", fault))?
     {
-        return Err(failed(entry, &failure));
+        return Err(failed(entry, record, &failure));
     }
     let told = run_hooks(entry, record, HookKind::Poststart).into_iter().next();
     match told {
@@ -73,24 +76,33 @@ fn ask(entry: &Entry) -> std::result::Result<OwnedFd, Fault> {
     Ok(here)
 }
 
-/// Words a failure of init's last steps, of which there are few: the plan they stood in is gone.
-fn failed(entry: &Entry, failure: &Failure) -> Error {
-    let fault = failure.fault;
-    let step = |act: &str, because| Error::step(&act, fault, because);
-    match fault.call {
-        Call::Execute => Error::Program { name: program(entry), errno: fault.errno },
-        // Create looks programs up: where there is none to execute, there is no process.
-        Call::FindProgram => {
-            Error::Config(vec![Mistake::new("process", "process property must not be empty")])
-        }
-        Call::Hook | Call::HookTimeout => step("run startContainer hooks", HookKind::StartContainer.place()),
-        Call::Seccomp => step("load the system call filter", tare_plan::place::Place::of("linux.seccomp")),
-        _ => step("start the program", tare_plan::place::Place::of("process")),
-    }
+/// The error of a step that init carries out after `start`. The plan that it was in is made again from what was kept.
+fn failed(entry: &Entry, record: &Record, failure: &Failure) -> Error {
+    let error = planned_again(entry, record).ok().and_then(|plan| {
+        let planned = tare_plan::start::steps(&plan).get(failure.step)?;
+        Some(failure::of_init(planned, &plan.program, failure))
+    });
+    error.unwrap_or_else(|| entry.error("start the program of", failure.fault))
 }
 
-fn program(entry: &Entry) -> String {
-    let config = entry.config().and_then(|bytes| bundle::check(&bytes));
-    let process = config.ok().and_then(|config| config.process.clone());
-    process.and_then(|process| process.args.into_iter().next()).unwrap_or_default()
+/// Plans the creation of a container that exists, from the kept configuration and record.
+fn planned_again(entry: &Entry, record: &Record) -> Result<Plan> {
+    let config = bundle::check(&entry.config()?)?;
+    let cgroup_manager = match (&record.unit, record.cgroups.is_empty()) {
+        (Some(_), _) => CgroupManager::Systemd,
+        (None, true) => CgroupManager::Disabled,
+        (None, false) => CgroupManager::Cgroupfs,
+    };
+    let request = Request {
+        id: &record.id,
+        bundle: &record.bundle,
+        console_socket: None,
+        pidfd_socket: None,
+        pivot: EnterRoot::Pivot,
+        keyring: record.keyring,
+        preserve_fds: 0,
+        cgroup_manager,
+    };
+    let host = create::host(&request)?;
+    tare_plan::create::create(&config, &host, &request).map_err(Error::Config)
 }

@@ -15,7 +15,9 @@ use std::ffi::CStr;
 use tare_plan::place::Place;
 use tare_plan::resctrl::Shares;
 use tare_plan::spec::{Mistake, Resources};
-use tare_plan::step::{MakeResctrlGroup, ParentStep, Planned, Status, WriteCgroup};
+use tare_plan::step::{
+    CgroupStep, ChangeUnit, CheckUse, LimitStep, LimitWrite, MakeResctrlGroup, Planned, Status, WriteCgroup,
+};
 use tare_plan::update::{Present, Update};
 
 /// Changes limits of a container. When the kernel refuses one, those before it are given back their former values.
@@ -36,7 +38,6 @@ pub fn update(
         return Err(Error::NotRunning);
     }
     let values = Values::open(&record.cgroups);
-    check_use(&values, resources)?;
     let cgroups = record.cgroups.iter().map(|cgroup| (cgroup.mount.as_str(), cgroup.path.as_str()));
     let present = Present {
         cgroups: cgroups.collect(),
@@ -54,58 +55,59 @@ pub fn update(
     carry_out(&planned, group.as_ref())
 }
 
-/// With `checkBeforeUpdate`, a limit below what is used already is refused: v2 would take it, and kill. The words are runc's.
-fn check_use(values: &Values, resources: &Resources) -> Result<()> {
-    let memory = &resources.memory;
-    let used = values.number("memory", "memory.current").filter(|_| memory.check_before_update == Some(true));
-    let Some(used) = used else { return Ok(()) };
-    let limit = memory.limit.and_then(|limit| u64::try_from(limit).ok()).filter(|limit| *limit != 0);
-    if let Some(limit) = limit.filter(|limit| *limit < used) {
-        return Err(Error::Usage(format!("rejecting memory limit {limit} < usage {used}")));
+/// Opens the container's directories.
+fn open(update: &Update) -> Result<Slots> {
+    let mut slots = Slots::new(update.slots);
+    for Planned { step, because } in &update.cgroups {
+        let opened = cgroup::open(step).and_then(|directory| slots.put(step.slot, directory));
+        opened.map_err(|fault| Error::step(&CgroupStep::Open(step.clone()), fault, *because))?;
     }
-    let used = used.saturating_add(values.number("memory", "memory.swap.current").unwrap_or(0));
-    let swap = memory.swap.and_then(|limit| u64::try_from(limit).ok()).filter(|limit| *limit != 0);
-    match swap.filter(|limit| *limit <= used) {
-        Some(limit) => Err(Error::Usage(format!("rejecting memory+swap limit {limit} <= usage {used}"))),
-        None => Ok(()),
-    }
+    Ok(slots)
 }
 
-/// Opens the directories and writes the files.
+/// Checks the current use, writes the limits, and then tells systemd what the kernel has accepted.
 fn carry_out(update: &Update, group: Option<&MakeResctrlGroup>) -> Result<()> {
-    let mut slots = Slots::new(update.slots);
-    let mut writes = Vec::new();
-    for planned in &update.steps {
-        match &planned.step {
-            ParentStep::OpenCgroup(open) => cgroup::open(open)
-                .and_then(|directory| slots.put(open.slot, directory))
-                .map_err(|fault| Error::step(&planned.step, fault, planned.because))?,
-            ParentStep::WriteCgroup(write) => writes.push((planned, write)),
-            ParentStep::WriteCgroupOr { first, or } => {
-                let cgroup = slots
-                    .get(first.cgroup)
-                    .map_err(|fault| Error::step(&planned.step, fault, planned.because))?;
-                writes.push((planned, cgroup::present_of(cgroup, first, or)));
-            }
-            _ => {}
-        }
-    }
+    let slots = open(update)?;
+    update.checks.iter().try_for_each(|check| check_use(&slots, check))?;
     let mut written = Vec::new();
-    write_all(&slots, writes, &mut written)
-        .and_then(|()| update.steps.iter().try_for_each(tell_systemd))
+    write_all(&slots, writes(&slots, update)?, &mut written)
+        .and_then(|()| update.unit.as_ref().map_or(Ok(()), change_unit))
         .and_then(|()| group.map_or(Ok(()), share))
         .inspect_err(|_| restore(&slots, &written))
 }
 
-/// Tells systemd of the new limits.
-fn tell_systemd(planned: &Planned<ParentStep>) -> Result<()> {
-    let ParentStep::ChangeUnit(change) = &planned.step else { return Ok(()) };
+/// Refuses a limit below the current use (`checkBeforeUpdate`): v2 would accept it, and the OOM killer would act on it.
+fn check_use(slots: &Slots, check: &Planned<CheckUse>) -> Result<()> {
+    let Planned { step, because } = check;
+    let used = cgroup::used(slots, step);
+    let used = used.map_err(|fault| Error::step(&LimitStep::CheckUse(step.clone()), fault, *because))?;
+    step.refusal(used).map_or(Ok(()), |refusal| Err(Error::Usage(refusal)))
+}
+
+/// A limit, as the one file of it that the cgroup has.
+struct LimitFile<'plan> {
+    planned: &'plan Planned<LimitWrite>,
+    write: &'plan WriteCgroup,
+}
+
+/// Chooses the file of each limit.
+fn writes<'plan>(slots: &Slots, update: &'plan Update) -> Result<Vec<LimitFile<'plan>>> {
+    let choose = |planned: &'plan Planned<LimitWrite>| {
+        let write = cgroup::present(slots, &planned.step);
+        let write = write.map_err(|fault| Error::step(&planned.step, fault, planned.because))?;
+        Ok(LimitFile { planned, write })
+    };
+    update.limits.iter().map(choose).collect()
+}
+
+/// Tells systemd the new limits.
+fn change_unit(change: &ChangeUnit) -> Result<()> {
     unit::change(change).map_err(|refusal| unit::refused("change", &change.unit, refusal, Place::DEFAULT))
 }
 
 /// Writes other shares of caches and memory bandwidth.
 fn share(group: &MakeResctrlGroup) -> Result<()> {
-    let step = |fault| Error::step(&"change the shares of resctrl", fault, Place::of("linux.intelRdt"));
+    let step = |fault| Error::step(&"change the resctrl group", fault, Place::of("linux.intelRdt"));
     resctrl::make(group).map(drop).map_err(step)
 }
 
@@ -119,14 +121,14 @@ struct Written<'plan> {
 /// its period's), so that what is refused is asked for again when the others are there, until none of them gets further.
 fn write_all<'plan>(
     slots: &Slots,
-    mut left: Vec<(&'plan Planned<ParentStep>, &'plan WriteCgroup)>,
+    mut left: Vec<LimitFile<'plan>>,
     written: &mut Vec<Written<'plan>>,
 ) -> Result<()> {
     while !left.is_empty() {
         let count = left.len();
         let mut errors = Vec::new();
-        left.retain(|(planned, step)| {
-            let done = write_one(slots, step).map(|before| written.push(Written { step, before }));
+        left.retain(|LimitFile { planned, write }| {
+            let done = write_one(slots, write).map(|before| written.push(Written { step: write, before }));
             let error = done.map_err(|fault| Error::step(&planned.step, fault, planned.because)).err();
             let is_refused = error.is_some();
             errors.extend(error);

@@ -14,7 +14,9 @@ use std::time::Duration;
 use tare_plan::place::Place;
 use tare_plan::plan::Plan;
 use tare_plan::spec::NamespaceKind;
-use tare_plan::step::{InitStep, ParentStep, Planned, Signal as Message, Slot};
+use tare_plan::step::{
+    ChildStep, InitStep, InitSync, OpenStep, ParentStep, ParentSync, Planned, Signal as Message, Slot,
+};
 use tare_sys::clone::{Clone, fork};
 use tests::eventually;
 
@@ -48,7 +50,7 @@ pub(crate) fn in_all_namespaces() {
 
 fn every_step_of_the_parent(stage: &Stage) {
     let plan = stage.plan();
-    let told = step_of(&plan, |step| matches!(step, ParentStep::Send(Message::Committed)));
+    let told = step_of(&plan, |step| matches!(step, ParentStep::Sync(ParentSync::Send(Message::Committed))));
     for at in 0..=plan.parent.len() {
         let fate = if at > told { Fate::Lives } else { Fate::Dies };
         let creator = blocked_in_parent(stage, stage.plan(), at);
@@ -64,13 +66,13 @@ fn step_of(plan: &Plan, is: fn(&ParentStep) -> bool) -> usize {
 /// it waits on the channel instead, whose end it hears.
 fn every_step_of_init(stage: &Stage, first: usize) {
     let plan = stage.plan();
-    let outlives = index(&plan, |step| matches!(step, InitStep::OutliveParent));
-    let waits = index(&plan, |step| matches!(step, InitStep::WaitForStart { .. }));
-    let InitStep::WaitForStart { slot } = plan.init[waits].step else { unreachable!() };
+    let outlives = index(&plan, |step| matches!(step, InitStep::Sync(InitSync::OutliveParent)));
+    let waits = index(&plan, |step| matches!(step, InitStep::Sync(InitSync::WaitForStart(_))));
+    let InitStep::Sync(InitSync::WaitForStart(slot)) = plan.init[waits].step else { unreachable!() };
     for at in first..=waits {
-        let step = if at == 0 { InitStep::Await(Message::Released) } else { InitStep::WaitForStart { slot } };
+        let step = if at == 0 { InitSync::Await(Message::Released) } else { InitSync::WaitForStart(slot) };
         let mut plan = stage.plan();
-        plan.init.insert(at, Planned { step, because: Place::DEFAULT });
+        plan.init.insert(at, Planned { step: step.into(), because: Place::DEFAULT });
         let creator = creating(stage, &plan);
         let blocks = |init| match at {
             0 => waits_in(init, RECVFROM).is_some(),
@@ -86,11 +88,11 @@ fn every_step_of_init(stage: &Stage, first: usize) {
 pub(crate) fn without_death_signal() {
     let stage = Stage::new(Kind::Plain);
     let plan = stage.plan();
-    let born = step_of(&plan, |step| matches!(step, ParentStep::Spawn(_)));
-    let told = step_of(&plan, |step| matches!(step, ParentStep::Send(Message::Committed)));
+    let born = step_of(&plan, |step| matches!(step, ParentStep::Child(ChildStep::Spawn(_))));
+    let told = step_of(&plan, |step| matches!(step, ParentStep::Sync(ParentSync::Send(Message::Committed))));
     for at in born + 1..=told {
         let mut plan = stage.plan();
-        plan.init.retain(|planned| !matches!(planned.step, InitStep::DieWithParent));
+        plan.init.retain(|planned| !matches!(planned.step, InitStep::Sync(InitSync::DieWithParent)));
         let creator = blocked_in_parent(&stage, plan, at);
         killed(&stage, creator, Fate::Dies, &format!("step {at} of the parent, without the signal"));
     }
@@ -103,8 +105,8 @@ fn blocked_in_parent(stage: &Stage, mut plan: Plan, at: usize) -> Pid {
         mkfifo(&path, Mode::S_IRWXU).unwrap();
     }
     let path = CString::new(path.as_os_str().as_bytes()).unwrap();
-    let step = ParentStep::OpenNamespace { slot: Slot(0), kind: NamespaceKind::Network, path: path.clone() };
-    plan.parent.insert(at, Planned { step, because: Place::DEFAULT });
+    let step = OpenStep::Namespace { slot: Slot(0), kind: NamespaceKind::Network, path: path.clone() };
+    plan.parent.insert(at, Planned { step: step.into(), because: Place::DEFAULT });
     let creator = creating(stage, &plan);
     eventually(&format!("the creator blocks at step {at}"), || waits_to_open(creator, &path));
     creator

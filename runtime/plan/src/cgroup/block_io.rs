@@ -4,7 +4,7 @@ use super::limit::{Cgroups, Limit, is_v2, set};
 use crate::draft::Draft;
 use crate::place::Place;
 use crate::spec::BlockIo;
-use crate::step::{ParentStep, WriteCgroup};
+use crate::step::{LimitStep, LimitWrite, WriteCgroup};
 
 /// Plans what is set.
 pub(super) fn plan(draft: &mut Draft, cgroups: &Cgroups<'_>, io: &BlockIo) {
@@ -68,8 +68,8 @@ fn either(
         file: draft.text(file, place),
         value: draft.text(value, place),
     };
-    let (first, or) = (one(name, &value), one(file, &other));
-    draft.group(ParentStep::WriteCgroupOr { first, or }, place);
+    let (first, second) = (one(name, &value), one(file, &other));
+    draft.limit(LimitStep::Write(LimitWrite::Either { first, second }), place);
 }
 
 /// Most bytes and operations in a second, by device. On v2 all four are words of one file.

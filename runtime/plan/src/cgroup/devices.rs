@@ -6,7 +6,7 @@ use crate::draft::Draft;
 use crate::host::CgroupVersion;
 use crate::place::Place;
 use crate::spec::{DeviceRule, Resources, Verdict};
-use crate::step::{DeviceProgram, ParentStep, Slot};
+use crate::step::{CgroupStep, DeviceProgram, Slot};
 
 /// What every container may use besides what its configuration allows: nodes of any device may be made, and the default
 /// devices and terminals used, as runc has it.
@@ -39,7 +39,7 @@ pub(super) fn plan(draft: &mut Draft, context: &Context<'_>) {
     }
     if let Some(cgroup) = super::unified(context) {
         let instructions = device_program::compile(&resources.devices, ALWAYS);
-        draft.group(ParentStep::DeviceProgram(DeviceProgram { cgroup, instructions }), place);
+        draft.group(CgroupStep::DeviceProgram(DeviceProgram { cgroup, instructions }), place);
     }
 }
 

@@ -4,7 +4,7 @@ use super::limit::{Cgroups, Limit, is_v2, set};
 use crate::draft::Draft;
 use crate::place::Place;
 use crate::spec::Memory;
-use crate::step::{CheckUse, ParentStep};
+use crate::step::{CheckUse, LimitStep, LimitedMemory};
 
 /// Plans what is set.
 pub(super) fn plan(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
@@ -54,12 +54,15 @@ fn check_use(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
     let Some((slot, _)) = cgroups.iter().find(|(_, hierarchy)| super::has(hierarchy, "memory")) else {
         return;
     };
-    let limits =
-        [(memory.limit, "linux.resources.memory.limit"), (memory.swap, "linux.resources.memory.swap")];
-    for (limit, place) in limits {
+    let (current, swap) = (c"memory.current".to_owned(), c"memory.swap.current".to_owned());
+    let limits = [
+        (memory.limit, "linux.resources.memory.limit", LimitedMemory::Memory, vec![current.clone()]),
+        (memory.swap, "linux.resources.memory.swap", LimitedMemory::MemoryAndSwap, vec![current, swap]),
+    ];
+    for (limit, place, limited, files) in limits {
         if let Some(limit) = limit.and_then(|limit| u64::try_from(limit).ok()).filter(|limit| *limit != 0) {
-            let step = CheckUse { cgroup: *slot, file: c"memory.current".to_owned(), limit };
-            draft.group(ParentStep::CheckUse(step), Place::of(place));
+            let step = CheckUse { cgroup: *slot, files, limit, limited };
+            draft.limit(LimitStep::CheckUse(step), Place::of(place));
         }
     }
 }

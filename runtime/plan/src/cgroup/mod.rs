@@ -11,12 +11,15 @@ pub(crate) mod properties;
 mod unit;
 
 use crate::context::{Context, is_root};
-use crate::draft::{Draft, GroupsCome, clean};
+use crate::draft::{CgroupOrder, Draft, clean};
 use crate::host::{CgroupVersion, Hierarchy, Host, Privilege};
 use crate::mappings::outside;
 use crate::place::Place;
 use crate::spec::{NamespaceKind, Spec};
-use crate::step::{InitStep, MakeCgroup, ParentStep, PrepareCgroup, Slot, Tenant, Unit, WriteCgroup};
+use crate::step::{
+    CgroupStep, ExistingCgroup, InitSync, JoinCgroup, LimitStep, LimitWrite, MakeCgroup, NamespaceStep,
+    PrepareCgroup, Slot, Unit, WriteCgroup,
+};
 use unit::Kind;
 
 /// The container's directory, relative to the mount of each hierarchy; nothing when it gets none.
@@ -24,7 +27,7 @@ use unit::Kind;
 /// Without `cgroupsPath` it is called after the container, in the topmost directory. An ordinary user has no directory to make one in,
 /// nor has root of a user namespace as Podman makes one for a user: such a container has a cgroup only where it asks for one.
 /// Where systemd makes it, it is that of a unit.
-pub fn path(spec: &Spec, host: &Host, id: &str) -> Option<String> {
+pub(crate) fn path(spec: &Spec, host: &Host, id: &str) -> Option<String> {
     if let Some(systemd) = &host.systemd {
         return unit::locate(spec, host, systemd, id).ok().map(|located| located.path);
     }
@@ -38,7 +41,7 @@ pub fn path(spec: &Spec, host: &Host, id: &str) -> Option<String> {
 }
 
 /// The unit that systemd makes for a container, where it is asked to.
-pub fn unit_of(spec: &Spec, host: &Host, id: &str) -> Option<Unit> {
+pub(crate) fn unit_of(spec: &Spec, host: &Host, id: &str) -> Option<Unit> {
     let systemd = host.systemd.as_ref()?;
     let located = unit::locate(spec, host, systemd, id).ok()?;
     Some(Unit { name: located.name, manager: systemd.manager })
@@ -67,9 +70,9 @@ pub(crate) fn plan<'host>(draft: &mut Draft, context: &mut Context<'host>) {
             mount: draft.text(&hierarchy.mount, place),
             path: draft.text(&path, place),
             prepare: preparation_of(hierarchy),
-            tenant: Tenant::Nobody,
+            existing: ExistingCgroup::Empty,
         };
-        draft.group(ParentStep::MakeCgroup(step), place);
+        draft.group(CgroupStep::Make(step), place);
         context.cgroups.push((slot, hierarchy));
     }
     fill(draft, context);
@@ -80,25 +83,31 @@ pub(crate) fn plan<'host>(draft: &mut Draft, context: &mut Context<'host>) {
 fn plan_unit<'host>(draft: &mut Draft, context: &mut Context<'host>, located: &unit::Located) {
     let Some(systemd) = &context.host.systemd else { return };
     let place = Place::of("linux.cgroupsPath");
-    draft.groups_come = GroupsCome::AfterInit;
-    draft.init(InitStep::TakeOver { slots: Vec::new() }, place);
+    draft.cgroup_order = CgroupOrder::AfterInit;
+    draft.init(InitSync::ReceiveFds(Vec::new()), place);
     unit::start(draft, context, systemd, located);
     for hierarchy in &context.host.hierarchies {
         let slot = draft.slot();
         let (mount, path) = (draft.text(&hierarchy.mount, place), draft.text(&located.path, place));
         // The one unified hierarchy is systemd's, but it hands on no controller that it does not know.
-        let tenant = if context.host.is_unified() { Tenant::Systemds } else { Tenant::Init };
+        let existing = if context.host.is_unified() {
+            ExistingCgroup::MadeBySystemd
+        } else {
+            ExistingCgroup::MayHoldInit
+        };
         let prepare = match preparation_of(hierarchy) {
-            PrepareCgroup::EnableControllers if tenant == Tenant::Init => PrepareCgroup::Plain,
+            PrepareCgroup::EnableControllers if existing == ExistingCgroup::MayHoldInit => {
+                PrepareCgroup::Plain
+            }
             prepare => prepare,
         };
-        draft.group(ParentStep::MakeCgroup(MakeCgroup { slot, mount, path, prepare, tenant }), place);
+        draft.group(CgroupStep::Make(MakeCgroup { slot, mount, path, prepare, existing }), place);
         context.cgroups.push((slot, hierarchy));
     }
     // systemd puts nobody into a slice, and beside v1 the v2 hierarchy may be none of its own.
     let joins = located.kind == Kind::Slice || !context.host.is_unified();
-    if let Some(cgroup) = unified(context).filter(|_| joins) {
-        draft.init(InitStep::JoinCgroup { cgroup, version: CgroupVersion::V2 }, place);
+    if let Some(unified) = unified_hierarchy(context).filter(|_| joins) {
+        join_one(draft, &unified);
     }
     fill(draft, context);
 }
@@ -107,7 +116,9 @@ fn plan_unit<'host>(draft: &mut Draft, context: &mut Context<'host>, located: &u
 fn fill(draft: &mut Draft, context: &Context<'_>) {
     let resources = &context.spec.linux.resources;
     limits::plan(draft, &context.cgroups, resources);
+    draft.set_limits();
     devices::plan(draft, context);
+    draft.set_limits();
     give(draft, context);
 }
 
@@ -126,7 +137,7 @@ fn give(draft: &mut Draft, context: &Context<'_>) {
     }
     let user = context.spec.process.as_ref().map_or(0, |process| process.user.uid.get());
     if let Some((uid, cgroup)) = outside(&linux.uid_mappings, user).zip(unified(context)) {
-        draft.group(ParentStep::GiveCgroup { cgroup, uid }, Place::of("linux.uidMappings"));
+        draft.group(CgroupStep::Delegate { cgroup, uid }, Place::of("linux.uidMappings"));
     }
 }
 
@@ -159,23 +170,30 @@ pub(crate) fn join(draft: &mut Draft, context: &Context<'_>, entry: Entry) {
         // In a user namespace of its own init has lost, by then, the right to open what it has to write to.
         let late = has(hierarchy, "memory") && !context.has_user_namespace();
         if late == (entry == Entry::Late) {
-            let step = InitStep::JoinCgroup { cgroup: *slot, version: CgroupVersion::V1 };
-            draft.init(step, Place::of("linux.cgroupsPath"));
+            join_one(draft, &(*slot, *hierarchy));
         }
     }
 }
 
+/// Lets init join one cgroup.
+fn join_one(draft: &mut Draft, (cgroup, hierarchy): &(Slot, &Hierarchy)) {
+    let place = Place::of("linux.cgroupsPath");
+    let mount = draft.text(&hierarchy.mount, place);
+    let step = JoinCgroup { cgroup: *cgroup, hierarchy: mount, version: hierarchy.version };
+    draft.init(NamespaceStep::JoinCgroup(step), place);
+}
+
 /// The container's directory in the v2 hierarchy.
 pub(crate) fn unified(context: &Context<'_>) -> Option<Slot> {
-    context
-        .cgroups
-        .iter()
-        .find(|(_, hierarchy)| hierarchy.version == CgroupVersion::V2)
-        .map(|(slot, _)| *slot)
+    unified_hierarchy(context).map(|(slot, _)| slot)
+}
+
+fn unified_hierarchy<'host>(context: &Context<'host>) -> Option<(Slot, &'host Hierarchy)> {
+    context.cgroups.iter().find(|(_, hierarchy)| hierarchy.version == CgroupVersion::V2).copied()
 }
 
 /// Plans one write to a file of the cgroup.
 fn write(draft: &mut Draft, cgroup: Slot, (file, value): (&str, &str), place: Place) {
     let step = WriteCgroup { cgroup, file: draft.text(file, place), value: draft.text(value, place) };
-    draft.group(ParentStep::WriteCgroup(step), place);
+    draft.limit(LimitStep::Write(LimitWrite::File(step)), place);
 }

@@ -121,7 +121,7 @@ fn bandwidth(quota: i64, period: u64, systemd: &Systemd) -> Vec<Property> {
     all
 }
 
-/// Processors or memory nodes, a bit for each, the lowest in the first byte.
+/// CpuSet or memory nodes, a bit for each, the lowest in the first byte.
 fn set(name: &str, list: &str, systemd: &Systemd) -> Option<Property> {
     if list.is_empty() || systemd.version < HAS_SETS {
         return None;

@@ -7,7 +7,7 @@ use crate::host::Manager;
 use crate::host::{Host, Systemd};
 use crate::place::Place;
 use crate::spec::Spec;
-use crate::step::{Members, ParentStep, Property, StartUnit, Unit, Value};
+use crate::step::{Members, Property, StartUnit, Unit, Value};
 
 /// The part of a name that says who made the unit, where the configuration does not.
 const PREFIX: &str = "tare";
@@ -125,9 +125,9 @@ pub(super) fn start(draft: &mut Draft, context: &Context<'_>, systemd: &Systemd,
         properties::limits(draft, context.host, systemd, &context.spec.linux.resources),
     );
     properties::put_all(&mut properties, properties::asked(draft, &context.spec.annotations));
-    let members = if located.kind == Kind::Scope { Members::Init } else { Members::Nobody };
+    let members = if located.kind == Kind::Scope { Members::Init } else { Members::None };
     let unit = Unit { name: located.name.clone(), manager: systemd.manager };
-    draft.group(ParentStep::StartUnit(StartUnit { unit, members, properties }), place);
+    draft.group(StartUnit { unit, members, properties }, place);
 }
 
 #[cfg(test)]

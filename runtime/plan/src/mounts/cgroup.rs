@@ -2,11 +2,11 @@
 
 use crate::context::Context;
 use crate::draft::Draft;
-use crate::host::CgroupVersion;
+use crate::host::{CgroupVersion, Hierarchy};
 use crate::mounts::options::Options;
 use crate::mounts::source::tmpfs;
 use crate::place::Place;
-use crate::step::{Attributes, Content, Guard, InitStep, ParentStep, Slot, Target};
+use crate::step::{Attributes, Content, FileStep, Guard, MountStep, OpenStep, Slot, Target};
 use std::ffi::CString;
 
 /// What every copy of a cgroup directory gets.
@@ -29,44 +29,52 @@ pub(crate) fn plan(
         return draft.warn(place, "this container has no cgroup, so that there is none to be mounted");
     }
     if context.host.is_unified() {
-        for (slot, _) in context.cgroups.iter().take(1) {
-            let path = target.path.clone();
-            show(draft, (*slot, attributes), path, place);
+        for (slot, hierarchy) in context.cgroups.iter().take(1) {
+            show(draft, Shown { cgroup: *slot, hierarchy, attributes }, target.path.clone(), place);
         }
         return;
     }
     let base = target.path.to_string_lossy().into_owned();
-    draft.init(InitStep::Mount(tmpfs(target, SAFE, c"755".to_owned())), place);
+    draft.init(MountStep::New(tmpfs(target, SAFE, c"755".to_owned())), place);
     for (slot, hierarchy) in
         context.cgroups.iter().filter(|(_, hierarchy)| hierarchy.version == CgroupVersion::V1)
     {
         let name = hierarchy.mount.rsplit('/').next().unwrap_or_default();
         let path = draft.inside(&format!("{base}/{name}"), place);
-        show(draft, (*slot, attributes), path, place);
-        for controller in hierarchy.controllers.iter().filter(|controller| *controller != name) {
-            link(draft, (&base, controller), name, place);
+        show(draft, Shown { cgroup: *slot, hierarchy, attributes }, path, place);
+        for controller in hierarchy.controllers.iter().filter(|one| *one != name && !one.starts_with("name="))
+        {
+            let alias = format!("{base}/{controller}");
+            link(draft, &alias, name, place);
         }
     }
     if readonly != 0 {
         let attributes = Attributes { set: readonly, ..Attributes::default() };
         let target = Target { path: draft.inside(&base, place), guard: Guard::OutsideProcfs };
-        draft.init(InitStep::Remount { target, attributes, propagation: 0 }, place);
+        draft.init(MountStep::Remount { target, attributes, propagation: 0 }, place);
     }
 }
 
-/// Shows one directory at `path`.
-fn show(draft: &mut Draft, (cgroup, attributes): (Slot, Attributes), path: CString, place: Place) {
+/// The container's directory in one hierarchy, as a mount.
+struct Shown<'host> {
+    cgroup: Slot,
+    hierarchy: &'host Hierarchy,
+    attributes: Attributes,
+}
+
+/// Mounts one directory at `path`.
+fn show(draft: &mut Draft, shown: Shown<'_>, path: CString, place: Place) {
+    let Shown { cgroup, hierarchy, attributes } = shown;
     let slot = draft.slot();
-    draft.group(ParentStep::CloneCgroup { slot, cgroup, attributes }, place);
+    let hierarchy = draft.text(&hierarchy.mount, place);
+    draft.group(OpenStep::CgroupMount { slot, cgroup, hierarchy, attributes }, place);
     let target = Target { path, guard: Guard::OutsideProcfs };
-    draft.init(InitStep::Attach { tree: slot, target, content: Content::Own }, place);
+    draft.init(MountStep::Attach { tree: slot, target, content: Content::Own }, place);
 }
 
 /// Hierarchies with several controllers are found under each one's name, as on the host.
-fn link(draft: &mut Draft, (base, controller): (&str, &str), name: &str, place: Place) {
-    if !controller.starts_with("name=") {
-        let path = draft.inside(&format!("{base}/{controller}"), place);
-        let target = draft.text(name, place);
-        draft.init(InitStep::Symlink { path, target }, place);
-    }
+fn link(draft: &mut Draft, alias: &str, name: &str, place: Place) {
+    let path = draft.inside(alias, place);
+    let target = draft.text(name, place);
+    draft.init(FileStep::Symlink { path, target }, place);
 }

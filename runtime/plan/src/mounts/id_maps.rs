@@ -6,7 +6,7 @@ use crate::mappings::lines;
 use crate::mounts::options::Options;
 use crate::place::Place;
 use crate::spec::{IdMapping, Mount};
-use crate::step::{IdMap, MapIds, MapWriter, ParentStep, Reach, Slot};
+use crate::step::{IdMap, MapIds, MapWriter, OpenStep, Recursive, Slot};
 
 /// The user namespaces that hold mappings of mounts, one for all mounts with the same.
 #[derive(Default)]
@@ -23,9 +23,9 @@ impl<'spec> IdMaps<'spec> {
         (mount, options, place): (&'spec Mount, &Options, Place),
     ) -> Option<IdMap> {
         let own = !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty();
-        let (reach, place) = match options.id_map {
+        let (recursive, place) = match options.id_map {
             Some(asked) => asked,
-            None if own => (Reach::One, place),
+            None if own => (Recursive::No, place),
             None => return None,
         };
         if matches!(mount.kind.as_deref(), Some("cgroup" | "cgroup2")) && options.bind.is_none() {
@@ -44,7 +44,7 @@ impl<'spec> IdMaps<'spec> {
             draft.refuse(place, what);
             return None;
         };
-        Some(IdMap { namespace, reach })
+        Some(IdMap { namespace, recursive })
     }
 
     fn namespace(
@@ -61,7 +61,7 @@ impl<'spec> IdMaps<'spec> {
         let slot = draft.slot();
         let (uids_text, gids_text) = (lines(draft, uids, place), lines(draft, gids, place));
         let maps = MapIds { uids: uids_text, gids: gids_text, writer: MapWriter::Privileged };
-        draft.before(ParentStep::MakeIdMap { slot, maps }, place);
+        draft.before(OpenStep::IdMap { slot, maps }, place);
         self.made.push((uids, gids, slot));
         slot
     }

@@ -12,7 +12,8 @@ use crate::labels;
 use crate::place::Place;
 use crate::spec::{self, NamespaceKind};
 use crate::step::{
-    Attributes, Content, Expect, Guard, IdMap, InitStep, Mount, MountOption, Reach, RootMode, Source, Target,
+    Attributes, Content, Expect, Guard, IdMap, Mount, MountOption, MountStep, Recursive, RootMode, Source,
+    SourceUse, Target,
 };
 use id_maps::IdMaps;
 use layers::{APPENDS_LAYERS, OPTION_MAX};
@@ -50,7 +51,7 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
             continue;
         }
         match (options.bind, mount.kind.as_deref()) {
-            (Some(reach), _) => planner.bind(draft, context, (options, reach)),
+            (Some(recursive), _) => planner.bind(draft, context, (options, recursive)),
             (None, Some("cgroup" | "cgroup2")) => {
                 cgroup::plan(draft, context, (planner.target, options), place)
             }
@@ -112,11 +113,11 @@ impl Planner<'_> {
         }
         let propagation = options.propagation.last().copied().unwrap_or_default();
         let (target, attributes) = (self.target, options.attributes);
-        draft.init(InitStep::Remount { target, attributes, propagation }, because);
+        draft.init(MountStep::Remount { target, attributes, propagation }, because);
     }
 
     /// A bind: a copy of the source's mount, at the destination.
-    fn bind(self, draft: &mut Draft, context: &Context<'_>, (options, reach): (Options, Reach)) {
+    fn bind(self, draft: &mut Draft, context: &Context<'_>, (options, recursive): (Options, Recursive)) {
         let place = Place::at("mounts[#].source", self.index);
         let Some(path) = &self.mount.source else {
             return draft.refuse(place, "a bind mount needs a source");
@@ -127,12 +128,13 @@ impl Planner<'_> {
         propagation.extend(options.propagation);
         let source = Source {
             path,
-            reach,
+            recursive,
             locks: locks(context, options.attributes),
             attributes: exact(options.attributes),
             propagation,
             expect,
             id_map: self.id_map,
+            usage: SourceUse::Bind(self.target.path.clone()),
         };
         source::bind(draft, context, (source, place), (self.target, options.content, self.place));
     }
@@ -142,12 +144,13 @@ impl Planner<'_> {
         let set_all = options.attributes.set | options.attributes.set_all;
         let source = Source {
             path: c"/sys".to_owned(),
-            reach: Reach::Recursive,
+            recursive: Recursive::Yes,
             locks: locks(context, Attributes::default()),
             attributes: Attributes { set_all, ..Attributes::default() },
             propagation: vec![libc::MS_SLAVE | libc::MS_REC],
             expect: Expect::Directory,
             id_map: None,
+            usage: SourceUse::Bind(self.target.path.clone()),
         };
         source::bind(draft, context, (source, self.place), (self.target, Content::Own, self.place));
     }
@@ -171,7 +174,7 @@ impl Planner<'_> {
             mode: mode_of(kind, self.mount),
             id_map: self.id_map,
         };
-        draft.init(InitStep::Mount(step), self.place);
+        draft.init(MountStep::New(step), self.place);
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::draft::Draft;
 use crate::place::Place;
 use crate::spec::Mount;
-use crate::step::{Attributes, Content, MountOption, Reach};
+use crate::step::{Attributes, Content, MountOption, Recursive};
 
 /// What an option does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,13 +27,13 @@ pub enum Effect {
     /// Changes propagation (`MS_*`).
     Propagate(u64),
     /// Binds the source instead of mounting a file system.
-    Bind(Reach),
+    Bind(Recursive),
     /// Goes to the file system as a flag that every one knows.
     FileSystem,
     /// Fills the new file system with what it covers.
     CopyUp,
     /// Maps ids of the source.
-    IdMap(Reach),
+    IdMap(Recursive),
     /// Changes the mount that is there already.
     Remount,
     /// Changes nothing: the default, or about messages.
@@ -57,13 +57,13 @@ pub const OPTIONS: &[(&str, Effect)] = &[
     ("acl", Effect::Nothing),
     ("async", Effect::FileSystem),
     ("atime", Effect::NotWithoutAccessTime),
-    ("bind", Effect::Bind(Reach::One)),
+    ("bind", Effect::Bind(Recursive::No)),
     ("defaults", Effect::Nothing),
     ("dev", Effect::Clear(NODEV)),
     ("diratime", Effect::Clear(NODIRATIME)),
     ("dirsync", Effect::FileSystem),
     ("exec", Effect::Clear(NOEXEC)),
-    ("idmap", Effect::IdMap(Reach::One)),
+    ("idmap", Effect::IdMap(Recursive::No)),
     ("iversion", Effect::Nothing),
     ("lazytime", Effect::FileSystem),
     ("loud", Effect::Nothing),
@@ -82,13 +82,13 @@ pub const OPTIONS: &[(&str, Effect)] = &[
     ("nosymfollow", Effect::Set(NOSYMFOLLOW)),
     ("private", Effect::Propagate(libc::MS_PRIVATE)),
     ("ratime", Effect::NotWithoutAccessTimeAll),
-    ("rbind", Effect::Bind(Reach::Recursive)),
+    ("rbind", Effect::Bind(Recursive::Yes)),
     ("rdev", Effect::ClearAll(NODEV)),
     ("rdiratime", Effect::ClearAll(NODIRATIME)),
     ("relatime", Effect::AccessTime(RELATIME)),
     ("remount", Effect::Remount),
     ("rexec", Effect::ClearAll(NOEXEC)),
-    ("ridmap", Effect::IdMap(Reach::Recursive)),
+    ("ridmap", Effect::IdMap(Recursive::Yes)),
     ("rnoatime", Effect::AccessTimeAll(NOATIME)),
     ("rnodev", Effect::SetAll(NODEV)),
     ("rnodiratime", Effect::SetAll(NODIRATIME)),
@@ -134,10 +134,10 @@ pub fn effect_of(name: &str) -> Option<Effect> {
 pub(crate) struct Options {
     pub(crate) attributes: Attributes,
     pub(crate) propagation: Vec<u64>,
-    pub(crate) bind: Option<Reach>,
+    pub(crate) bind: Option<Recursive>,
     pub(crate) content: Content,
     /// Whether ids are mapped, how far, and which option says so.
-    pub(crate) id_map: Option<(Reach, Place)>,
+    pub(crate) id_map: Option<(Recursive, Place)>,
     /// The option that says that nothing is mounted, but what is there changed.
     pub(crate) remount: Option<Place>,
     /// What goes to the file system.
@@ -155,7 +155,7 @@ pub(crate) fn read(draft: &mut Draft, index: usize, mount: &Mount) -> Options {
     let mut options = Options {
         attributes: Attributes::default(),
         propagation: Vec::new(),
-        bind: (mount.kind.as_deref() == Some("bind")).then_some(Reach::One),
+        bind: (mount.kind.as_deref() == Some("bind")).then_some(Recursive::No),
         content: Content::Own,
         id_map: None,
         remount: None,
@@ -203,10 +203,10 @@ impl Options {
                 keep_times(&mut attributes.set_all, &mut attributes.clear_all, bits);
             }
             Effect::Propagate(flags) => self.propagation.push(flags),
-            Effect::Bind(reach) => self.bind = Some(reach),
+            Effect::Bind(recursive) => self.bind = Some(recursive),
             Effect::FileSystem => self.add_own(draft, option),
             Effect::CopyUp => self.content = Content::CopyUp,
-            Effect::IdMap(reach) => self.id_map = Some((reach, option.place)),
+            Effect::IdMap(recursive) => self.id_map = Some((recursive, option.place)),
             Effect::Remount => self.remount = Some(option.place),
             Effect::Nothing => {}
         }

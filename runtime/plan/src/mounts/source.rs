@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::draft::Draft;
 use crate::place::Place;
 use crate::step::{
-    Attributes, Content, InitStep, Locks, Mount, MountOption, ParentStep, RootMode, Source, Target,
+    Attributes, Content, Locks, Mount, MountOption, MountStep, OpenStep, RootMode, Source, Target,
 };
 use std::ffi::CString;
 
@@ -15,7 +15,7 @@ pub(crate) fn locks(context: &Context<'_>, named: Attributes) -> Locks {
 }
 
 /// Plans a copy of something of the host, where init itself can see it, or where only the parent can: in a user namespace
-/// init has lost the host's rights, and when mounts are to reach the host the copy must be of the host's own mount.
+/// init has lost the host's rights, and when mounts are to recursive the host the copy must be of the host's own mount.
 pub(crate) fn bind(
     draft: &mut Draft,
     context: &Context<'_>,
@@ -23,11 +23,11 @@ pub(crate) fn bind(
     (target, content, because): (Target, Content, Place),
 ) {
     if !context.copies_in_parent() {
-        return draft.init(InitStep::Bind { source, target, content }, from);
+        return draft.init(MountStep::Bind { source, target, content }, from);
     }
     let slot = draft.slot();
-    draft.before(ParentStep::CloneTree { slot, source }, from);
-    draft.init(InitStep::Attach { tree: slot, target, content }, because);
+    draft.before(OpenStep::Tree { slot, source }, from);
+    draft.init(MountStep::Attach { tree: slot, target, content }, because);
 }
 
 /// What runc makes of the options of a bind: none at all keep the source's attributes; any one sets the whole. How access times

@@ -1,6 +1,6 @@
-//! A plan in words: each step as a sentence without its subject, and both columns side by side.
+//! A plan in words: one line per step, first the parent's column, then init's.
 //!
-//! The words of a step are also what an error says could not be done: `cannot mount devpts at /dev/pts: …`.
+//! An error uses the words of the step that failed: `cannot mount devpts at /dev/pts: …`.
 
 mod init;
 mod parent;
@@ -12,15 +12,14 @@ use serde_json::{Value, json};
 use std::fmt;
 
 impl fmt::Display for Plan {
-    /// Both columns, init's to the right, in the order in which the two processes meet.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "     parent")?;
         for (index, planned) in self.parent.iter().enumerate() {
-            write_line(out, (index, ""), planned)?;
+            write_line(out, index, planned)?;
         }
         writeln!(out, "\n     init")?;
         for (index, planned) in self.init.iter().enumerate() {
-            write_line(out, (index, ""), planned)?;
+            write_line(out, index, planned)?;
         }
         Ok(())
     }
@@ -28,19 +27,19 @@ impl fmt::Display for Plan {
 
 fn write_line<Step: fmt::Display>(
     out: &mut fmt::Formatter<'_>,
-    (index, indent): (usize, &str),
+    index: usize,
     planned: &Planned<Step>,
 ) -> fmt::Result {
     let act = planned.step.to_string();
     if planned.because.is_named() {
-        writeln!(out, "{index:3}  {indent}{act:<74}  {}", planned.because)
+        writeln!(out, "{index:3}  {act:<74}  {}", planned.because)
     } else {
-        writeln!(out, "{index:3}  {indent}{act}")
+        writeln!(out, "{index:3}  {act}")
     }
 }
 
 impl Plan {
-    /// The plan for programs: a list of steps for each column, each with its words and its place in the configuration.
+    /// The plan as JSON: a list of steps for each column, each with its words and its place in the configuration.
     pub fn to_json(&self) -> Value {
         json!({
             "parent": self.parent.iter().map(step_to_json).collect::<Vec<_>>(),

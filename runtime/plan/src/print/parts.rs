@@ -1,10 +1,10 @@
-//! The words of what the steps of both columns have: sources, attributes, namespaces, lines.
+//! Words that the steps of both columns share: sources, mount options, namespaces, lines.
 
-use crate::step::{Attributes, Reach, Source};
+use crate::step::{Attributes, Recursive, Source, SourceUse};
 use std::ffi::CStr;
 use std::fmt;
 
-/// The namespaces by their flags, in the order in which they are named.
+/// The namespaces by their flags, in the order in which they are written.
 const NAMESPACES: &[(i32, &str)] = &[
     (libc::CLONE_NEWUSER, "user"),
     (libc::CLONE_NEWNS, "mount"),
@@ -35,19 +35,36 @@ pub(super) fn absolute(path: &CStr) -> String {
     format!("/{}", text(path))
 }
 
+/// A directory in a hierarchy that is mounted on the host.
+pub(super) struct OnHost<'text>(pub(super) &'text CStr, pub(super) &'text CStr);
+
+impl fmt::Display for OnHost<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", text(self.0), text(self.1))
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = if self.reach == Reach::Recursive { " and all below it" } else { "" };
-        write!(out, "the mount of {}{all}{}", text(&self.path), Words(self.attributes))?;
-        match self.id_map.map(|map| map.reach) {
+        let path = text(&self.path);
+        match &self.usage {
+            SourceUse::RootFs => write!(out, "copy the root file system {path}")?,
+            SourceUse::Mask => write!(out, "copy {path} for masked paths")?,
+            SourceUse::Bind(at) => {
+                let verb = if self.recursive == Recursive::Yes { "rbind" } else { "bind" };
+                write!(out, "{verb} {path} at {}", absolute(at))?;
+            }
+        }
+        write!(out, "{}", Options(self.attributes))?;
+        match self.id_map.map(|map| map.recursive) {
             None => Ok(()),
-            Some(Reach::One) => out.write_str(" with its ids mapped"),
-            Some(Reach::Recursive) => out.write_str(" with all their ids mapped"),
+            Some(Recursive::No) => out.write_str(" idmap"),
+            Some(Recursive::Yes) => out.write_str(" ridmap"),
         }
     }
 }
 
-/// Names kinds of namespaces, if there are any.
+/// Writes `before` and the names of the namespaces in `kinds`; nothing for none.
 pub(super) fn write_kinds(out: &mut fmt::Formatter<'_>, before: &str, kinds: u64) -> fmt::Result {
     let named = NAMESPACES.iter().filter(|(flag, _)| kinds & u64::from(flag.cast_unsigned()) != 0);
     for (at, (_, name)) in named.enumerate() {
@@ -56,10 +73,10 @@ pub(super) fn write_kinds(out: &mut fmt::Formatter<'_>, before: &str, kinds: u64
     Ok(())
 }
 
-/// Attributes as the words of mount options.
-pub(super) struct Words(pub(super) Attributes);
+/// Attributes as mount options.
+pub(super) struct Options(pub(super) Attributes);
 
-impl fmt::Display for Words {
+impl fmt::Display for Options {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (bits, prefix) in [(self.0.set, ""), (self.0.set_all, "r")] {
             for (_, name) in ATTRIBUTES.iter().filter(|(bit, _)| bits & bit != 0) {
@@ -70,18 +87,18 @@ impl fmt::Display for Words {
     }
 }
 
-/// Lines of a mapping, on one line; of many only the first.
+/// The first lines of a text, on one line.
 pub(super) struct Lines<'text>(pub(super) &'text str);
 
-/// How many lines are named.
-const NAMED: usize = 8;
+/// How many lines are written.
+const WRITTEN: usize = 8;
 
 impl fmt::Display for Lines<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, line) in self.0.lines().take(NAMED).enumerate() {
+        for (at, line) in self.0.lines().take(WRITTEN).enumerate() {
             write!(out, "{}{line}", if at == 0 { "" } else { "; " })?;
         }
-        match self.0.lines().count().saturating_sub(NAMED) {
+        match self.0.lines().count().saturating_sub(WRITTEN) {
             0 => Ok(()),
             more => write!(out, "; and {more} more"),
         }

@@ -52,7 +52,7 @@ impl Writer {
     /// Compares the loaded word with a value.
     pub(super) fn compare(&mut self, code: u16, k: u32, (mut yes, mut no): (Target, Target)) -> Label {
         loop {
-            // Writing what one target needs can put the other out of reach, so both are looked at again.
+            // Writing what one target needs can put the other out of recursive, so both are looked at again.
             match (self.near(yes), self.near(no)) {
                 (Some(jt), Some(jf)) => return self.push(Instruction { code, jt, jf, k }),
                 (None, _) => yes = self.bridge(yes),
@@ -99,7 +99,7 @@ impl Writer {
         }
     }
 
-    /// How many instructions to skip to the target, if a comparison written now can reach it.
+    /// How many instructions to skip to the target, if a comparison written now can recursive it.
     fn near(&self, target: Target) -> Option<u8> {
         let Label(label) = match target {
             Target::At(label) => label,
@@ -109,7 +109,7 @@ impl Writer {
         u8::try_from(skipped).ok().filter(|_| skipped <= REACH)
     }
 
-    /// Brings a target that is out of reach, or not written, into reach.
+    /// Brings a target that is out of recursive, or not written, into recursive.
     fn bridge(&mut self, target: Target) -> Target {
         match target {
             Target::Return(value) => Target::At(self.give_back(value)),

@@ -1,12 +1,32 @@
-//! What steps say of cgroups.
+//! Steps on the container's cgroups.
 
 use super::Slot;
 use std::ffi::CString;
 
+/// What is done to the container's cgroups.
+#[derive(Debug)]
+pub enum CgroupStep {
+    /// Makes the container's directory in one hierarchy and opens it.
+    Make(MakeCgroup),
+    /// Opens the directory of an existing container in one hierarchy.
+    Open(OpenCgroup),
+    /// Sets a limit.
+    Limit(LimitStep),
+    /// Attaches a program that decides which devices the processes of a v2 cgroup may use.
+    DeviceProgram(DeviceProgram),
+    /// Changes the owner of a v2 cgroup, and of the files in it that may be delegated, to the container's user.
+    Delegate {
+        /// The cgroup.
+        cgroup: Slot,
+        /// The uid on the host.
+        uid: u32,
+    },
+}
+
 /// A directory of the container in one cgroup hierarchy.
 #[derive(Debug)]
 pub struct MakeCgroup {
-    /// Where the open directory is put.
+    /// The slot of the open directory.
     pub slot: Slot,
     /// Where the hierarchy is mounted.
     pub mount: CString,
@@ -14,32 +34,32 @@ pub struct MakeCgroup {
     pub path: CString,
     /// What new directories need before a process may enter them.
     pub prepare: PrepareCgroup,
-    /// Who may be there already.
-    pub tenant: Tenant,
+    /// What the directory may hold when it exists already.
+    pub existing: ExistingCgroup,
 }
 
-/// Who may be in a cgroup when it is made ready for a container.
+/// What a directory that exists already may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tenant {
-    /// Nobody: whoever is there is somebody else.
-    Nobody,
-    /// Init, which systemd has put there, where the hierarchy is one of its own.
-    Init,
-    /// Whoever systemd has made the directory for: it must be there.
-    Systemds,
+pub enum ExistingCgroup {
+    /// No process: every process in it belongs to another container.
+    Empty,
+    /// Init, where systemd has put it and the hierarchy is one of systemd's own.
+    MayHoldInit,
+    /// Any process: systemd has made the directory, so it must exist.
+    MadeBySystemd,
 }
 
 /// A directory of a container that exists, in one cgroup hierarchy.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct OpenCgroup {
-    /// Where the open directory is put.
+    /// The slot of the open directory.
     pub slot: Slot,
     /// Where the hierarchy is mounted.
     pub mount: CString,
     /// The directory, relative to the mount.
     pub path: CString,
-    /// The container's init, whose own directory is taken where this one is gone or can hold no process any more.
-    pub or_that_of: Option<i32>,
+    /// The pid of the container's init. Its own directory is opened instead when this one is gone or can hold no process.
+    pub fallback_init: Option<i32>,
 }
 
 /// What the directories on the way to a container's cgroup need.
@@ -47,9 +67,9 @@ pub struct OpenCgroup {
 pub enum PrepareCgroup {
     /// Nothing.
     Plain,
-    /// cpuset on v1: each new directory starts empty and takes its parent's processors and memory nodes.
+    /// cpuset on v1: a new directory starts empty and takes the CPUs and memory nodes of its parent.
     InheritCpuset,
-    /// v2: each directory above the last hands the controllers it has on to the next.
+    /// v2: each directory above the last enables its controllers for the next one.
     EnableControllers,
 }
 
@@ -77,19 +97,46 @@ pub struct ProgramInstruction {
     pub immediate: i32,
 }
 
-/// A limit that must not be below what is in use: v2 would take it, and kill.
-#[derive(Debug)]
+/// A limit that must not be below the current use: v2 accepts such a limit, and the OOM killer acts on it.
+#[derive(Clone, Debug)]
 pub struct CheckUse {
     /// The cgroup.
     pub cgroup: Slot,
-    /// The file that says how much is in use.
-    pub file: CString,
-    /// The limit.
+    /// The files whose sum is the current use, in bytes.
+    pub files: Vec<CString>,
+    /// The limit, in bytes.
     pub limit: u64,
+    /// What the limit is for.
+    pub limited: LimitedMemory,
+}
+
+/// What a limit of memory is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitedMemory {
+    /// Memory.
+    Memory,
+    /// Memory and swap together.
+    MemoryAndSwap,
+}
+
+impl CheckUse {
+    /// Why the limit is refused when `used` bytes are in use, in the words of runc.
+    pub fn refusal(&self, used: u64) -> Option<String> {
+        let limit = self.limit;
+        match self.limited {
+            LimitedMemory::Memory if limit < used => {
+                Some(format!("rejecting memory limit {limit} < usage {used}"))
+            }
+            LimitedMemory::MemoryAndSwap if limit <= used => {
+                Some(format!("rejecting memory+swap limit {limit} <= usage {used}"))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// One value of one cgroup file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct WriteCgroup {
     /// The cgroup.
     pub cgroup: Slot,
@@ -97,4 +144,27 @@ pub struct WriteCgroup {
     pub file: CString,
     /// What is written, in one write(2).
     pub value: CString,
+}
+
+/// What is done to set a limit.
+#[derive(Clone, Debug)]
+pub enum LimitStep {
+    /// Refuses a limit below the current use.
+    CheckUse(CheckUse),
+    /// Writes the limit.
+    Write(LimitWrite),
+}
+
+/// A limit, as the file that takes it.
+#[derive(Clone, Debug)]
+pub enum LimitWrite {
+    /// One file.
+    File(WriteCgroup),
+    /// The first file if the cgroup has it, otherwise the second: I/O schedulers differ in the names of their files.
+    Either {
+        /// Written where it exists.
+        first: WriteCgroup,
+        /// Written where the first does not exist.
+        second: WriteCgroup,
+    },
 }

@@ -1,6 +1,6 @@
-//! What steps say of hooks.
+//! Steps that run hooks.
 
-use super::Slot;
+use super::{Slot, Status};
 use crate::place::Place;
 use crate::tables::vocabulary;
 use std::ffi::CString;
@@ -8,17 +8,17 @@ use std::ffi::CString;
 vocabulary! {
     /// When hooks run (config.md, "POSIX-platform Hooks").
     pub enum HookKind: "kind of hook" {
-        /// Before createRuntime, beside it; deprecated.
+        /// Before createRuntime, in the same namespaces; deprecated.
         Prestart = "prestart",
-        /// When the namespaces are there, in the runtime's.
+        /// After the namespaces are made, in the runtime's namespaces.
         CreateRuntime = "createRuntime",
-        /// Then, in the container's.
+        /// After createRuntime, in the container's namespaces.
         CreateContainer = "createContainer",
-        /// Before the program, in the container's.
+        /// Before the program, in the container's namespaces.
         StartContainer = "startContainer",
-        /// When the program runs, in the runtime's.
+        /// After the program started, in the runtime's namespaces.
         Poststart = "poststart",
-        /// When the container is deleted, in the runtime's.
+        /// After the container is deleted, in the runtime's namespaces.
         Poststop = "poststop",
     }
 }
@@ -37,6 +37,20 @@ impl HookKind {
     }
 }
 
+/// What the parent does about hooks.
+#[derive(Debug)]
+pub enum HookStep {
+    /// Writes the container's state into the state file, now that the pid of init is known.
+    WriteState {
+        /// The state file.
+        slot: Slot,
+        /// The status in it.
+        status: Status,
+    },
+    /// Runs hooks in the runtime's namespaces, one after the other.
+    Run(Hooks),
+}
+
 /// Hooks of one kind.
 #[derive(Debug)]
 pub struct Hooks {
@@ -44,18 +58,18 @@ pub struct Hooks {
     pub kind: HookKind,
     /// In their order.
     pub hooks: Vec<Hook>,
-    /// Where their standard input comes from.
+    /// The state file, their standard input.
     pub state: Slot,
 }
 
-/// Where a hook's environment comes from.
+/// The environment of a hook.
 #[derive(Debug)]
 pub enum HookEnvironment {
-    /// From the configuration.
+    /// `env` of the hook.
     Given(Vec<CString>),
-    /// From the container's process: startContainer hooks for which none is given.
+    /// That of the container's process: for startContainer hooks without `env`.
     Container,
-    /// From the runtime's caller: all others for which none is given, as runc has it and hooks rely on for PATH.
+    /// That of the runtime's caller: for all other hooks without `env`, as with runc. Hooks rely on its PATH.
     Runtime,
 }
 
@@ -68,6 +82,6 @@ pub struct Hook {
     pub arguments: Vec<CString>,
     /// Environment.
     pub environment: HookEnvironment,
-    /// Seconds after which it is killed.
+    /// Seconds after which the hook is killed.
     pub timeout_seconds: Option<u32>,
 }

@@ -1,7 +1,66 @@
-//! What steps say of mounts, devices and the root file system.
+//! Steps on the root file system: how it is built, mounted and entered, and the mounts and files in it.
 
-use super::Slot;
+use super::{Console, Slot, SourceUse, WindowSize};
 use std::ffi::CString;
+
+/// How init builds and enters the root file system.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the sentence above a variant says what its fields are")]
+pub enum RootStep {
+    /// Makes every mount of this namespace a slave, so that no mount propagates to the host.
+    DetachPropagation,
+    /// Makes a detached copy of a mount, where only init has the permission to.
+    CloneTree { slot: Slot, source: Source },
+    /// Mounts an overlay as the root file system.
+    MountOverlay { overlay: Overlay, at: CString },
+    /// Mounts a detached copy of a directory as the root file system.
+    MountTree { tree: Slot, at: CString },
+    /// Makes the root file system the only one: nothing of the host can be reached from here on.
+    Enter(EnterRoot),
+    /// Returns to the mount namespace that init was born in, with a detached copy of the root file system as root directory.
+    /// No other process sees that copy, and it ends with the last process that uses it.
+    TakeBack { namespace: Slot },
+    /// Changes the mount of the root file system.
+    SetAttributes { attributes: Attributes, propagation: u64 },
+    /// Takes the current root directory as the container's root: `exec` has just entered it.
+    Current,
+    /// Changes the root directory to an open directory, where the container has no mount namespace of its own.
+    Change { slot: Slot },
+}
+
+/// What init mounts inside the root file system.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the sentence above a variant says what its fields are")]
+pub enum MountStep {
+    /// Copies a mount of the host and mounts the copy.
+    Bind { source: Source, target: Target, content: Content },
+    /// Makes a new file system and mounts it.
+    New(Mount),
+    /// Mounts a detached copy that the parent or an earlier step made.
+    Attach { tree: Slot, target: Target, content: Content },
+    /// Changes the mount at a target.
+    Remount { target: Target, attributes: Attributes, propagation: u64 },
+    /// Masks a path: a directory with an empty one, a file with the null device.
+    Mask { path: CString, null: Slot },
+    /// Makes a path read-only, with all below it.
+    ReadonlyPath { path: CString },
+}
+
+/// What init makes inside the root file system.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the sentence above a variant says what its fields are")]
+pub enum FileStep {
+    /// Makes a directory and its parents.
+    MakeDirectory { path: CString },
+    /// Makes a device node.
+    MakeDevice(Device),
+    /// Makes a symbolic link.
+    Symlink { path: CString, target: CString },
+    /// Opens the container's null device in place of the host's, where that is a standard stream.
+    ReopenDevNull,
+    /// Opens a terminal on the container's devpts. The master is passed to the parent with the next signal.
+    OpenTerminal { size: Option<WindowSize>, owner: u32, console: Console },
+}
 
 /// Mount attributes to set and to clear (`MOUNT_ATTR_*`), on one mount and on those below it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,42 +75,44 @@ pub struct Attributes {
     pub clear_all: u64,
 }
 
-/// Whether mounts below the source come along.
+/// Whether the mounts below a mount are included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// The mount alone (`bind`).
-    One,
-    /// With all below it (`rbind`).
-    Recursive,
+pub enum Recursive {
+    /// Only the mount itself (`bind`, `idmap`).
+    No,
+    /// The mount and all mounts below it (`rbind`, `ridmap`).
+    Yes,
 }
 
-/// Something the host has mounted, of which a detached copy is made.
+/// A mount of the host, or a directory or file in it, that is copied detached.
 #[derive(Debug)]
 pub struct Source {
     /// The path on the host.
     pub path: CString,
-    /// With or without what is mounted below.
-    pub reach: Reach,
+    /// Whether mounts below the source are copied too.
+    pub recursive: Recursive,
     /// Changes to the copy.
     pub attributes: Attributes,
-    /// What of the source's mount they may not undo.
+    /// The flags of the source's mount that these changes may not clear.
     pub locks: Locks,
     /// Propagation of the copy, as `MS_*` flags, each applied in turn; those with `MS_REC` reach all below.
     pub propagation: Vec<u64>,
     /// What the source must be.
     pub expect: Expect,
-    /// How the copy maps ids, where it does.
+    /// The id mapping of the copy, if it is id-mapped.
     pub id_map: Option<IdMap>,
+    /// What the copy is for.
+    pub usage: SourceUse,
 }
 
-/// What of a mount may not be undone in a copy of it.
+/// The flags of a mount that a copy of it must keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Locks {
-    /// Anything may.
+    /// None.
     None,
-    /// What a user namespace would lock: read-only, nosuid, nodev, noexec, and how access times are kept.
+    /// Those that a user namespace locks: ro, nosuid, nodev, noexec, and the atime flags.
     Kept {
-        /// Attributes that are to be cleared by name, and not only because they are not named. Those are refused.
+        /// Flags that an option clears by name. Those are refused; flags that are cleared only because no option names them stay.
         named: u64,
     },
 }
@@ -61,8 +122,8 @@ pub enum Locks {
 pub struct IdMap {
     /// The user namespace that has the mappings.
     pub namespace: Slot,
-    /// Of the mount alone (`idmap`), or of all below it too (`ridmap`).
-    pub reach: Reach,
+    /// Whether mounts below are mapped too.
+    pub recursive: Recursive,
 }
 
 /// What a path of the host must turn out to be.
@@ -89,9 +150,18 @@ pub struct Overlay {
     /// Read-only layers, the topmost first.
     pub lower: Vec<CString>,
     /// The writable layer and its work directory; without them the overlay is read-only.
-    pub upper: Option<(CString, CString)>,
+    pub upper: Option<OverlayUpper>,
     /// Further options, each with its value.
     pub options: Vec<(CString, Option<CString>)>,
+}
+
+/// The writable part of an overlay.
+#[derive(Debug)]
+pub struct OverlayUpper {
+    /// The upper directory.
+    pub upper: CString,
+    /// The work directory, on the same file system.
+    pub work: CString,
 }
 
 /// A new file system.
@@ -166,13 +236,13 @@ pub enum Guard {
     NoSymlinks,
 }
 
-/// Where the file system is mounted in which the parent makes a node.
+/// The file system in which the parent makes a device node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nursery {
-    /// Nowhere.
+pub enum NodeFs {
+    /// It is mounted nowhere.
     Detached,
-    /// In a mount namespace of its own, which goes with it: before Linux 6.15 nothing can be copied from what is mounted nowhere.
-    Namespace,
+    /// It is mounted in a mount namespace of its own. Before Linux 6.15, open_tree(2) cannot copy from a detached mount.
+    InNamespace,
 }
 
 /// A device node to be made.

@@ -1,45 +1,122 @@
-//! What steps say of init as a process: how it is made, who it is, what it may do.
+//! Steps on init as a process: how it is spawned, its identity, what it may do.
 
 use super::Slot;
+use super::{MapIds, MoveNetDevice};
+use crate::host::CgroupVersion;
 use crate::spec::{IoPriorityClass, MemoryPolicyMode, NamespaceKind, SchedulerPolicy};
 use crate::tables::rlimits::RlimitKind;
 use std::ffi::CString;
+
+/// What the parent does to the child that becomes init.
+#[derive(Debug)]
+pub enum ChildStep {
+    /// Spawns init, in new namespaces.
+    Spawn(Spawn),
+    /// Writes the id mappings of init's new user namespace.
+    MapIds(MapIds),
+    /// Sets `oom_score_adj` of init, -1000 to 1000.
+    OomScore(i32),
+    /// Sets a resource limit of init.
+    Rlimit(Rlimit),
+    /// Moves a network device into the container.
+    MoveNetDevice(MoveNetDevice),
+    /// Sets the scheduling policy of init.
+    Scheduler(Scheduler),
+    /// Sets the I/O priority of init.
+    IoPriority(IoPriority),
+}
+
+/// What the parent passes to the caller's sockets.
+#[derive(Debug)]
+pub enum CallerStep {
+    /// The terminal's master, to the console socket at this path.
+    Console(CString),
+    /// A pidfd of the process, to the socket at this path.
+    Pidfd(CString),
+}
+
+/// What init sets besides its identity.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the sentence above a variant says what its fields are")]
+pub enum ProcessStep {
+    /// Makes init non-dumpable until exec: other processes of its user cannot trace it nor read its `/proc` directory.
+    Hide,
+    /// Takes that back. Only its own user can then enter the namespaces of a rootless container that waits.
+    Show,
+    /// Starts a session, without the caller's terminal.
+    NewSession,
+    /// Allows every CPU of the cgroup, whatever the caller's affinity is.
+    AllCpus,
+    /// Allows these CPUs only.
+    SetCpus(CpuSet),
+    /// Sets the execution domain (personality(2)).
+    Personality { persona: u64 },
+    /// Sets the NUMA memory policy.
+    MemoryPolicy(MemoryPolicy),
+    /// Sets a label of a security module for what is executed or made from here on.
+    Label(Label),
+    /// Joins a new, empty session keyring.
+    NewKeyring { name: CString },
+    /// Sets the umask.
+    Umask { mask: u32 },
+    /// Closes every file descriptor but the standard streams, the next `preserve` ones, and those of later steps.
+    CloseFds { preserve: u32, keep: Vec<Slot> },
+    /// Changes to the working directory of the process and checks that it is inside the root.
+    WorkingDirectory { path: CString },
+}
+
+/// How init takes its identity.
+#[derive(Debug)]
+pub enum IdentityStep {
+    /// Drops capabilities from the bounding set, all but these.
+    BoundCapabilities(u64),
+    /// Sets a resource limit of init itself.
+    Rlimit(Rlimit),
+    /// Takes the user, the group and the supplementary groups.
+    User(Identity),
+    /// Sets the capability sets.
+    Capabilities(Capabilities),
+    /// Sets no_new_privs.
+    NoNewPrivileges,
+    /// Reads back what was set and fails when it differs.
+    Verify(Verify),
+}
+
+/// How init becomes the container's program.
+#[derive(Debug)]
+pub enum ProgramStep {
+    /// Looks the program up, so that `create` reports a missing one.
+    Find,
+    /// Sets HOME from the container's `/etc/passwd`, for this uid.
+    FindHome(u32),
+    /// Resets the signal handlers and executes the program.
+    Execute,
+}
+
+/// A cgroup that init joins.
+#[derive(Debug)]
+pub struct JoinCgroup {
+    /// The directory.
+    pub cgroup: Slot,
+    /// Where its hierarchy is mounted, for messages.
+    pub hierarchy: CString,
+    /// Its version.
+    pub version: CgroupVersion,
+}
 
 /// The process that becomes the container's init.
 #[derive(Debug)]
 pub struct Spawn {
     /// New namespaces, as `CLONE_NEW*` flags.
     pub namespaces: u64,
-    /// Namespaces that have to be entered before init is made; a process in between does so and makes init.
+    /// Namespaces to join before init is made: an intermediate process joins them and makes init.
     pub join: Vec<(NamespaceKind, Slot)>,
-    /// The init of a container whose namespaces of these kinds (`CLONE_NEW*`) that process enters, all at once.
+    /// The pidfd of a container's init, and the `CLONE_NEW*` kinds of its namespaces, which the intermediate process joins in one call.
     pub enter: Option<(Slot, u64)>,
-    /// A time namespace that has to be made before init is, with what is written to its `timens_offsets`.
+    /// The `timens_offsets` of a new time namespace, which must be written before init is made.
     pub time: Option<CString>,
-    /// The v2 cgroup that init is born in.
+    /// The v2 cgroup that init is born in (CLONE_INTO_CGROUP).
     pub cgroup: Option<Slot>,
-}
-
-/// Mappings of a user namespace, as the kernel's files take them: a line for each extent.
-#[derive(Debug)]
-pub struct MapIds {
-    /// For `uid_map`.
-    pub uids: String,
-    /// For `gid_map`.
-    pub gids: String,
-    /// By whom they are written.
-    pub writer: MapWriter,
-}
-
-/// Who may write the mappings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MapWriter {
-    /// The runtime, which has the capabilities for it.
-    Privileged,
-    /// The runtime as an ordinary user, for itself alone: setgroups is denied first.
-    OwnIds,
-    /// The set-user-id programs newuidmap and newgidmap.
-    Delegated,
 }
 
 /// A resource limit (setrlimit(2)).
@@ -47,30 +124,21 @@ pub enum MapWriter {
 pub struct Rlimit {
     /// The resource's name, such as `RLIMIT_NOFILE`.
     pub resource: RlimitKind,
-    /// The limit in force.
+    /// The soft limit.
     pub soft: u64,
-    /// The most it may be raised to.
+    /// The hard limit.
     pub hard: u64,
 }
 
-/// A network device of the host that goes into the container.
-#[derive(Debug)]
-pub struct MoveNetDevice {
-    /// Its name on the host.
-    pub device: CString,
-    /// Its name in the container, in which `%d` stands for a free number; `None` keeps the host's.
-    pub name: Option<CString>,
-    /// The network namespace, where it is not the one that init is born in.
-    pub namespace: Option<Slot>,
-}
-
-/// How a process is scheduled (sched_setattr(2)).
+/// The scheduling policy of a process (sched_setattr(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scheduler {
     /// The policy, for messages.
     pub policy: SchedulerPolicy,
     /// The policy's number.
     pub number: u32,
+    /// Why the kernel may refuse this policy with EPERM, for the error.
+    pub eperm_hint: Option<&'static str>,
     /// `SCHED_FLAG_*`.
     pub flags: u64,
     /// -20 to 19.
@@ -85,7 +153,7 @@ pub struct Scheduler {
     pub period_ns: u64,
 }
 
-/// When a process's disk requests are served (ioprio_set(2)).
+/// The I/O priority of a process (ioprio_set(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IoPriority {
     /// The class, for messages.
@@ -96,10 +164,10 @@ pub struct IoPriority {
     pub level: u16,
 }
 
-/// How many words of 64 bits a set of memory nodes has: as many as the largest kernel has nodes.
+/// 64-bit words in a set of memory nodes: enough for MAX_NUMNODES of every kernel.
 pub const NODE_WORDS: usize = 16;
 
-/// From which nodes memory comes (set_mempolicy(2)).
+/// The NUMA memory policy (set_mempolicy(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryPolicy {
     /// The mode, for messages.
@@ -110,7 +178,7 @@ pub struct MemoryPolicy {
     pub nodes: [u64; NODE_WORDS],
 }
 
-/// A terminal's size, in characters.
+/// The size of a terminal, in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowSize {
     /// Lines.
@@ -119,83 +187,83 @@ pub struct WindowSize {
     pub columns: u16,
 }
 
-/// Whether `/dev/console` becomes a name of the terminal.
+/// Whether the terminal is bind-mounted at `/dev/console`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Console {
-    /// It does, as for a container's first process.
+    /// It is, as for the first process of a container.
     Named,
-    /// It does not: there is one, or there is none.
+    /// It is not.
     Unnamed,
 }
 
-/// How many words of 64 bits a set of processors has: as many as the largest kernel has processors.
-pub const PROCESSOR_WORDS: usize = 16;
+/// 64-bit words in a CPU set: 1,024 CPUs, as CPU_SETSIZE has.
+pub const CPU_WORDS: usize = 16;
 
-/// A set of processors (sched_setaffinity(2)).
+/// A set of CPUs (sched_setaffinity(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Processors {
+pub struct CpuSet {
     /// A bit for each.
-    pub bits: [u64; PROCESSOR_WORDS],
+    pub bits: [u64; CPU_WORDS],
 }
 
-/// The ids of the process.
+/// The user and groups of the process.
 #[derive(Debug)]
 pub struct Identity {
     /// User.
     pub uid: u32,
     /// Group.
     pub gid: u32,
-    /// Further groups; `None` keeps those there are, where setgroups(2) is denied.
+    /// Supplementary groups; `None` keeps the current ones, where setgroups(2) is denied.
     pub groups: Option<Vec<u32>>,
 }
 
-/// Sets of capabilities, one bit for each.
+/// Capability sets, one bit per capability.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
-    /// In force.
+    /// The effective set.
     pub effective: u64,
-    /// Available.
+    /// The permitted set.
     pub permitted: u64,
-    /// Kept across exec for files that have them as well.
+    /// The inheritable set.
     pub inheritable: u64,
-    /// Kept across exec of any program.
+    /// The ambient set.
     pub ambient: u64,
 }
 
-/// What must be true before the container counts as created.
+/// What init reads back before the container is created.
 #[derive(Debug)]
 pub struct Verify {
-    /// The user, in force and saved.
+    /// The real, effective and saved uid.
     pub uid: u32,
-    /// The group, in force and saved.
+    /// The real, effective and saved gid.
     pub gid: u32,
-    /// The capabilities, where they are already set.
+    /// The capabilities, if they are set already.
     pub capabilities: Option<Capabilities>,
-    /// Whether no-new-privileges is set.
+    /// no_new_privs.
     pub no_new_privileges: NoNewPrivileges,
 }
 
-/// Whether the process may gain privileges by executing a program.
+/// no_new_privs (prctl(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoNewPrivileges {
-    /// It may.
+    /// Not set.
     Unset,
-    /// It may not.
+    /// Set.
     Set,
 }
 
-/// A label of a security module, for what this process executes or makes from here on (proc_pid_attr(5)).
+/// A label of a security module (proc_pid_attr(5)).
 #[derive(Debug)]
 pub struct Label {
-    /// What gets it, by which module.
-    pub of: Labelled,
+    /// What it is for.
+    pub target: LabelTarget,
     /// What is written.
     pub value: CString,
 }
 
 /// What a label is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Labelled {
+pub enum LabelTarget {
     /// The AppArmor profile of the program that is executed next.
     ApparmorProgram,
     /// The SELinux context of the program that is executed next.

@@ -1,30 +1,39 @@
-//! What steps say of resctrl groups.
+//! Steps on resctrl groups (Documentation/filesystems/resctrl.rst).
 
 use super::Slot;
 use std::ffi::CString;
 
-/// A group of resctrl: a class of service, or one whose use is monitored apart.
+/// What is done to resctrl groups.
+#[derive(Debug)]
+pub enum ResctrlStep {
+    /// Makes a group if it does not exist, and opens it.
+    Make(MakeResctrlGroup),
+    /// Moves init into a group.
+    Enter(Slot),
+}
+
+/// A resctrl group: a class of service, or a monitoring group.
 #[derive(Debug)]
 pub struct MakeResctrlGroup {
-    /// Where the open directory is put.
+    /// The slot of the open directory.
     pub slot: Slot,
     /// Where the file system is mounted.
     pub mount: CString,
     /// The directory, relative to the mount; empty for the topmost group.
     pub path: CString,
-    /// Whether it may, or must, be there already.
+    /// Whether it must exist already.
     pub presence: Presence,
-    /// Lines of `schemata` that a new group gets, and that one that is there must have.
+    /// Lines of `schemata` that a new group gets and an existing one must have.
     pub expected: String,
-    /// Lines of `schemata` that are written after those, whether the group is new or not.
+    /// Lines of `schemata` that are written after those, to new and existing groups.
     pub written: String,
 }
 
-/// Whether a group is there before the container.
+/// Whether a group must exist before the container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// It is made where it is missing.
+    /// It is made if it does not exist.
     Optional,
-    /// It has been made by somebody else.
+    /// It must exist: another program made it.
     Required,
 }

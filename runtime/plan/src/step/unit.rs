@@ -1,43 +1,43 @@
-//! What steps say of systemd's units.
+//! Steps on units of systemd.
 
 use crate::host::Manager;
 use std::fmt;
 
-/// A unit of systemd's: the cgroup that it makes for a container, and keeps.
+/// A unit: the cgroup that systemd makes and keeps for a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
-    /// Its name, with its kind at the end.
+    /// Its name with its type, such as `web.scope`.
     pub name: String,
-    /// Whose it is.
+    /// The systemd instance that owns it.
     pub manager: Manager,
 }
 
-/// A unit that systemd is asked to make and to start.
+/// A transient unit to start.
 #[derive(Debug)]
 pub struct StartUnit {
     /// The unit.
     pub unit: Unit,
-    /// Who is in it from the start.
+    /// The processes that are in it from the start.
     pub members: Members,
-    /// What it is to be like, in systemd's words.
+    /// Its properties.
     pub properties: Vec<Property>,
 }
 
-/// Who is in a new unit.
+/// The processes of a new unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Members {
-    /// Init: systemd moves it there. A scope needs somebody.
+    /// Init: systemd moves it there. A scope must have a process.
     Init,
-    /// Nobody: systemd puts no process into a slice; one that is there already is used.
-    Nobody,
+    /// None: systemd puts no process into a slice. A slice that exists already is used.
+    None,
 }
 
-/// Other properties for a unit that exists.
+/// New properties of an existing unit.
 #[derive(Debug)]
 pub struct ChangeUnit {
     /// The unit.
     pub unit: Unit,
-    /// What changes.
+    /// The properties that change.
     pub properties: Vec<Property>,
 }
 
@@ -57,7 +57,7 @@ impl Property {
     }
 }
 
-/// A value with a type of the bus (D-Bus specification, "Type system").
+/// A value with a D-Bus type (D-Bus specification, "Type system").
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "the names are those of the specification")]
 pub enum Value {
@@ -73,7 +73,7 @@ pub enum Value {
     Text(String),
     ObjectPath(String),
     Signature(String),
-    /// Items of one type, whose signature says it also where there is none.
+    /// Items of one type. `of` is the signature of the type, for empty arrays.
     Array {
         of: String,
         items: Vec<Value>,
@@ -83,13 +83,13 @@ pub enum Value {
 }
 
 impl Value {
-    /// A list of texts.
+    /// An array of strings.
     pub fn texts<Item: Into<String>>(items: impl IntoIterator<Item = Item>) -> Self {
         let items = items.into_iter().map(|item| Self::Text(item.into())).collect();
         Self::Array { of: "s".to_owned(), items }
     }
 
-    /// Its type, as the bus writes types.
+    /// Its type signature.
     pub fn signature(&self) -> String {
         let letter = match self {
             Self::Bool(_) => "b",

@@ -16,7 +16,10 @@ use crate::resctrl;
 use crate::root;
 use crate::scheduling;
 use crate::spec::{self, Checked, Examined, Mistake, Spec};
-use crate::step::{Console, HookKind, InitStep, ParentStep, Signal, Status};
+use crate::step::{
+    CallerStep, Commit, Console, HookKind, HookStep, InitSync, OpenStep, ParentSync, ProcessStep, Signal,
+    Status,
+};
 
 /// Plans a container's creation.
 ///
@@ -49,17 +52,17 @@ fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mis
     let process = context.spec.process.as_ref().unwrap_or(&nothing);
     let hooks = HookStages::of(&mut draft, context.spec);
 
-    draft.init(InitStep::DieWithParent, Place::DEFAULT);
+    draft.init(InitSync::DieWithParent, Place::DEFAULT);
     // What is made on the way has the modes that the plan gives it.
-    draft.init(InitStep::Umask { mask: 0 }, Place::DEFAULT);
+    draft.init(ProcessStep::Umask { mask: 0 }, Place::DEFAULT);
     // A user may write the mappings of a process only while it can be looked into.
     let hidden_early = is_root(host);
     if hidden_early {
-        draft.init(InitStep::HideFromOthers, Place::DEFAULT);
+        draft.init(ProcessStep::Hide, Place::DEFAULT);
     }
-    // A copy whose mounts are to reach the host must be one of the host's own.
+    // A copy whose mounts are to recursive the host must be one of the host's own.
     if context.locks_copies() && !context.is_shared() {
-        draft.before(ParentStep::MakeView, Place::of("linux.namespaces"));
+        draft.before(OpenStep::LockedMounts, Place::of("linux.namespaces"));
     }
     let tree = root::prepare(&mut draft, &context);
     cgroup::plan(&mut draft, &mut context);
@@ -68,7 +71,7 @@ fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mis
     scheduling::check_hooks(&mut draft, context.spec);
     let spawn = namespaces::enter(&mut draft, &mut context);
     if !hidden_early {
-        draft.init(InitStep::HideFromOthers, Place::DEFAULT);
+        draft.init(ProcessStep::Hide, Place::DEFAULT);
     }
     namespaces::set_up(&mut draft, &context);
     root::mount(&mut draft, &context, tree);
@@ -96,37 +99,36 @@ fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mis
 pub(crate) fn hand_over(draft: &mut Draft, request: &Request<'_>) {
     if let Some(socket) = request.console_socket {
         let socket = draft.text(socket, Place::of("process.terminal"));
-        draft.after(ParentStep::SendConsole { socket }, Place::of("process.terminal"));
+        draft.after(CallerStep::Console(socket), Place::of("process.terminal"));
     }
     if let Some(socket) = request.pidfd_socket {
         let socket = draft.text(socket, Place::of("--pidfd-socket"));
-        draft.after(ParentStep::SendPidfd { socket }, Place::of("--pidfd-socket"));
+        draft.after(CallerStep::Pidfd(socket), Place::of("--pidfd-socket"));
     }
 }
 
 /// Init is ready, the parent records it, init lives on alone and waits.
 fn become_ready(draft: &mut Draft, context: &Context<'_>, started: &process::Started) {
     let listener = started.listener;
-    draft.before(ParentStep::Listen { slot: listener }, Place::DEFAULT);
+    draft.before(OpenStep::StartSocket { slot: listener }, Place::DEFAULT);
     if !is_root(context.host) {
-        draft.init(InitStep::ShowToUser, Place::DEFAULT);
+        draft.init(ProcessStep::Show, Place::DEFAULT);
     }
-    draft.init(InitStep::Send(Signal::Ready), Place::DEFAULT);
-    draft.init(InitStep::Await(Signal::Committed), Place::DEFAULT);
-    draft.init(InitStep::OutliveParent, Place::DEFAULT);
-    draft.init(InitStep::Send(Signal::Released), Place::DEFAULT);
-    draft.init(InitStep::WaitForStart { slot: listener }, Place::DEFAULT);
-    draft.after(ParentStep::Await(Signal::Ready), Place::DEFAULT);
+    draft.init(InitSync::Send(Signal::Ready), Place::DEFAULT);
+    draft.init(InitSync::Await(Signal::Committed), Place::DEFAULT);
+    draft.init(InitSync::OutliveParent, Place::DEFAULT);
+    draft.init(InitSync::Send(Signal::Released), Place::DEFAULT);
+    draft.init(InitSync::WaitForStart(listener), Place::DEFAULT);
+    draft.after(ParentSync::Await(Signal::Ready), Place::DEFAULT);
     hand_over(draft, context.request);
     if let Some(process) = &context.spec.process {
         process::limits_by_parent(draft, context, process);
         scheduling::plan(draft, process);
     }
     if let Some(slot) = started.state {
-        draft
-            .after(ParentStep::FillState { slot, status: Status::Created }, HookKind::StartContainer.place());
+        draft.after(HookStep::WriteState { slot, status: Status::Created }, HookKind::StartContainer.place());
     }
-    draft.after(ParentStep::Commit, Place::DEFAULT);
-    draft.after(ParentStep::Send(Signal::Committed), Place::DEFAULT);
-    draft.after(ParentStep::Await(Signal::Released), Place::DEFAULT);
+    draft.after(Commit, Place::DEFAULT);
+    draft.after(ParentSync::Send(Signal::Committed), Place::DEFAULT);
+    draft.after(ParentSync::Await(Signal::Released), Place::DEFAULT);
 }

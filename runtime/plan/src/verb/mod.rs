@@ -4,4 +4,6 @@
 
 pub mod create;
 pub mod exec;
+pub mod restore;
+pub mod start;
 pub mod update;

@@ -5,7 +5,7 @@ use crate::draft::Draft;
 use crate::host::{CgroupVersion, Hierarchy, Host};
 use crate::place::Place;
 use crate::spec::{Mistake, Resources, check_resources};
-use crate::step::{ChangeUnit, OpenCgroup, ParentStep, Planned, Slot, Unit};
+use crate::step::{ChangeUnit, CheckUse, LimitStep, LimitWrite, OpenCgroup, Planned, Slot, Unit};
 
 /// What has to be known of a container whose limits change.
 #[derive(Clone, Debug, Default)]
@@ -18,14 +18,20 @@ pub struct Present<'text> {
     pub unit: Option<&'text Unit>,
 }
 
-/// The steps of an update.
+/// An update: what each phase of it does, in order.
 #[derive(Debug)]
 pub struct Update {
-    /// The directories that are opened, then the files that are written.
-    pub steps: Vec<Planned<ParentStep>>,
-    /// How many descriptors the steps share.
+    /// The container's directories, which are opened first.
+    pub cgroups: Vec<Planned<OpenCgroup>>,
+    /// Limits that must not be below the current use.
+    pub checks: Vec<Planned<CheckUse>>,
+    /// The limits that are written.
+    pub limits: Vec<Planned<LimitWrite>>,
+    /// What systemd is told of them, when the kernel has accepted all.
+    pub unit: Option<ChangeUnit>,
+    /// How many file descriptors the steps share.
     pub slots: usize,
-    /// What is odd about it on this host, without being wrong.
+    /// What is odd about the update on this host, without being wrong.
     pub warnings: Vec<Mistake>,
 }
 
@@ -37,45 +43,61 @@ pub struct Update {
 pub fn update(resources: &Resources, host: &Host, present: &Present<'_>) -> Result<Update, Vec<Mistake>> {
     check_resources(resources)?;
     let mut draft = Draft::default();
-    let cgroups = open(&mut draft, host, present);
+    let (opened, cgroups) = open(&mut draft, host, present);
     let wanted = complete(resources.clone(), &cgroups, present);
     if cgroups.is_empty() {
         limits::refuse_all(&mut draft, &wanted);
     } else {
         limits::plan(&mut draft, &cgroups, &wanted);
-        change_unit(&mut draft, host, present.unit, &wanted);
     }
-    if draft.mistakes.is_empty() {
-        Ok(Update { slots: draft.slots(), steps: draft.before, warnings: draft.warnings })
-    } else {
-        Err(draft.mistakes)
-    }
+    let unit = change_unit(&mut draft, host, present.unit, &wanted);
+    if draft.mistakes.is_empty() { Ok(sort(draft, opened, unit)) } else { Err(draft.mistakes) }
 }
 
-/// Plans what systemd is told, so that it never writes the former values again. It comes last: what it is told the kernel has taken.
-fn change_unit(draft: &mut Draft, host: &Host, unit: Option<&Unit>, wanted: &Resources) {
-    let (Some(systemd), Some(unit)) = (&host.systemd, unit) else { return };
+/// Sorts the limits by phase.
+fn sort(draft: Draft, cgroups: Vec<Planned<OpenCgroup>>, unit: Option<ChangeUnit>) -> Update {
+    let (mut checks, mut limits) = (Vec::new(), Vec::new());
+    let slots = draft.slots();
+    for Planned { step, because } in draft.limits {
+        match step {
+            LimitStep::CheckUse(step) => checks.push(Planned { step, because }),
+            LimitStep::Write(step) => limits.push(Planned { step, because }),
+        }
+    }
+    Update { cgroups, checks, limits, unit, slots, warnings: draft.warnings }
+}
+
+/// Plans the new properties of the unit, so that systemd never writes the former values again.
+fn change_unit(
+    draft: &mut Draft,
+    host: &Host,
+    unit: Option<&Unit>,
+    wanted: &Resources,
+) -> Option<ChangeUnit> {
+    let (systemd, unit) = host.systemd.as_ref().zip(unit)?;
     let properties = properties::limits(draft, host, systemd, wanted);
-    if !properties.is_empty() {
-        let step = ChangeUnit { unit: unit.clone(), properties };
-        draft.before(ParentStep::ChangeUnit(step), Place::of("linux.resources"));
-    }
+    (!properties.is_empty()).then(|| ChangeUnit { unit: unit.clone(), properties })
 }
 
-/// Plans the opening of the container's directories.
-fn open<'host>(draft: &mut Draft, host: &'host Host, present: &Present<'_>) -> Vec<(Slot, &'host Hierarchy)> {
-    let place = Place::of("linux.cgroupsPath");
+/// Plans the opening of the container's directories. Returns them with their hierarchies.
+fn open<'host>(
+    draft: &mut Draft,
+    host: &'host Host,
+    present: &Present<'_>,
+) -> (Vec<Planned<OpenCgroup>>, Vec<(Slot, &'host Hierarchy)>) {
+    let because = Place::of("linux.cgroupsPath");
     let mut cgroups = Vec::new();
+    let mut opened = Vec::new();
     for hierarchy in &host.hierarchies {
         let Some((mount, path)) = present.cgroups.iter().find(|(mount, _)| *mount == hierarchy.mount) else {
             continue;
         };
         let slot = draft.slot();
-        let (mount, path) = (draft.text(mount, place), draft.text(path, place));
-        draft.before(ParentStep::OpenCgroup(OpenCgroup { slot, mount, path, or_that_of: None }), place);
+        let (mount, path) = (draft.text(mount, because), draft.text(path, because));
+        opened.push(Planned { step: OpenCgroup { slot, mount, path, fallback_init: None }, because });
         cgroups.push((slot, hierarchy));
     }
-    cgroups
+    (opened, cgroups)
 }
 
 /// Fills in what follows from what is given.
@@ -123,7 +145,7 @@ mod tests {
             unit: None,
         };
         let update = update(&load_resources(text.as_bytes()).unwrap(), host, &present).unwrap();
-        update.steps.iter().skip(1).map(|planned| planned.step.to_string()).collect()
+        update.limits.iter().map(|planned| planned.step.to_string()).collect()
     }
 
     #[test]

@@ -5,7 +5,11 @@ use crate::{Cgroups, host, lines, plan, request, systemd};
 use std::collections::BTreeSet;
 use tare_plan::host::Privilege;
 use tare_plan::plan::Plan;
-use tare_plan::step::{InitStep, ParentStep, Signal, Slot};
+use tare_plan::step::{
+    CallerStep, CgroupStep, ChildStep, FileStep, HookStep, InitStep, InitSync, LimitStep, LimitWrite,
+    MountStep, NamespaceStep, OpenStep, ParentStep, ParentSync, ProcessStep, ResctrlStep, RootStep, Signal,
+    Slot,
+};
 
 const PLANS: u64 = 4000;
 
@@ -93,56 +97,60 @@ impl<'plan> Walk<'plan> {
 
     fn parent_acts(&mut self, step: &ParentStep) -> Found {
         match step {
-            ParentStep::MakeCgroup(make) => self.opens(make.slot),
-            ParentStep::OpenCgroup(open) => self.opens(open.slot),
-            ParentStep::HandOver { slots } => {
-                self.sent.push(Signal::Placed);
-                self.handed = slots.clone();
-                slots.iter().try_for_each(|slot| self.uses(*slot))
+            ParentStep::Cgroup(step) => self.cgroup(step),
+            ParentStep::Unit(_) => self.has_init(),
+            ParentStep::Resctrl(ResctrlStep::Make(group)) => self.opens(group.slot),
+            ParentStep::Resctrl(ResctrlStep::Enter(group)) => self.uses(*group),
+            ParentStep::Open(step) => {
+                if let OpenStep::CgroupMount { cgroup, .. } = step {
+                    self.uses(*cgroup)?;
+                }
+                step.slot().map_or(Ok(()), |slot| self.opens(slot))
             }
-            ParentStep::StartUnit(_) if self.init.is_none() => Err("no init".to_owned()),
-            ParentStep::OpenNamespace { slot, .. }
-            | ParentStep::CloneTree { slot, .. }
-            | ParentStep::MakeNode { slot, .. }
-            | ParentStep::Listen { slot }
-            | ParentStep::MakeState { slot } => self.opens(*slot),
-            ParentStep::CloneCgroup { slot, cgroup, .. } => {
-                self.uses(*cgroup).and_then(|()| self.opens(*slot))
-            }
-            ParentStep::WriteCgroup(write) => self.uses(write.cgroup),
-            ParentStep::WriteCgroupOr { first, or } => {
-                self.uses(first.cgroup).and_then(|()| self.uses(or.cgroup))
-            }
-            ParentStep::CheckUse(check) => self.uses(check.cgroup),
-            ParentStep::DeviceProgram(program) => self.uses(program.cgroup),
-            ParentStep::GiveCgroup { cgroup, .. } => self.uses(*cgroup),
-            ParentStep::MakeResctrlGroup(group) => self.opens(group.slot),
-            ParentStep::EnterResctrlGroup { group } => self.uses(*group),
-            ParentStep::FillState { slot, .. } => {
-                self.filled.insert(*slot);
-                self.uses(*slot)
-            }
-            ParentStep::Hooks(hooks) if !self.filled.contains(&hooks.state) => {
-                Err("an empty state".to_owned())
-            }
-            ParentStep::Hooks(hooks) => self.uses(hooks.state),
-            ParentStep::Spawn(spawn) => {
+            ParentStep::Child(ChildStep::Spawn(spawn)) => {
                 self.init = Some(self.parent.clone());
                 let joined = spawn.join.iter().map(|(_, slot)| *slot);
                 joined.chain(spawn.cgroup).try_for_each(|slot| self.uses(slot))
             }
-            ParentStep::Send(signal) => {
+            ParentStep::Child(_) => self.has_init(),
+            ParentStep::Hook(HookStep::WriteState { slot, .. }) => {
+                self.filled.insert(*slot);
+                self.uses(*slot)
+            }
+            ParentStep::Hook(HookStep::Run(hooks)) if !self.filled.contains(&hooks.state) => {
+                Err("an empty state".to_owned())
+            }
+            ParentStep::Hook(HookStep::Run(hooks)) => self.uses(hooks.state),
+            ParentStep::Sync(ParentSync::Send(signal)) => {
                 self.sent.push(*signal);
                 Ok(())
             }
-            ParentStep::SendConsole { .. } if !self.terminal => Err("no terminal".to_owned()),
-            ParentStep::MapIds(_) | ParentStep::OomScore { .. } | ParentStep::Rlimit(_)
-                if self.init.is_none() =>
-            {
-                Err("no init".to_owned())
+            ParentStep::Sync(ParentSync::PassFds(slots)) => {
+                self.sent.push(Signal::Placed);
+                self.handed = slots.clone();
+                slots.iter().try_for_each(|slot| self.uses(*slot))
             }
-            _ => Ok(()),
+            ParentStep::Caller(CallerStep::Console(_)) if !self.terminal => Err("no terminal".to_owned()),
+            ParentStep::Sync(ParentSync::Await(_)) | ParentStep::Caller(_) | ParentStep::Commit(_) => Ok(()),
         }
+    }
+
+    fn cgroup(&mut self, step: &CgroupStep) -> Found {
+        match step {
+            CgroupStep::Make(make) => self.opens(make.slot),
+            CgroupStep::Open(open) => self.opens(open.slot),
+            CgroupStep::Limit(LimitStep::Write(LimitWrite::File(write))) => self.uses(write.cgroup),
+            CgroupStep::Limit(LimitStep::Write(LimitWrite::Either { first, second })) => {
+                self.uses(first.cgroup).and_then(|()| self.uses(second.cgroup))
+            }
+            CgroupStep::Limit(LimitStep::CheckUse(check)) => self.uses(check.cgroup),
+            CgroupStep::DeviceProgram(program) => self.uses(program.cgroup),
+            CgroupStep::Delegate { cgroup, .. } => self.uses(*cgroup),
+        }
+    }
+
+    fn has_init(&self) -> Found {
+        if self.init.is_some() { Ok(()) } else { Err("no init".to_owned()) }
     }
 
     fn opens(&mut self, slot: Slot) -> Found {
@@ -160,8 +168,8 @@ impl<'plan> Walk<'plan> {
     fn init_goes_on(&mut self) -> Found {
         while let (Some(held), Some(planned)) = (self.init.take(), self.plan.init.get(self.at)) {
             let awaited = match planned.step {
-                InitStep::Await(signal) => Some(signal),
-                InitStep::TakeOver { .. } => Some(Signal::Placed),
+                InitStep::Sync(InitSync::Await(signal)) => Some(signal),
+                InitStep::Sync(InitSync::ReceiveFds(_)) => Some(Signal::Placed),
                 _ => None,
             };
             if awaited.is_some_and(|signal| !self.sent.contains(&signal)) {
@@ -177,13 +185,15 @@ impl<'plan> Walk<'plan> {
 
     fn init_acts(&mut self, mut held: BTreeSet<Slot>, step: &InitStep) -> Result<BTreeSet<Slot>, String> {
         match step {
-            InitStep::CloneTree { slot, .. } if !held.insert(*slot) => return Err("open already".to_owned()),
-            InitStep::TakeOver { slots } if *slots != self.handed => {
+            InitStep::Root(RootStep::CloneTree { slot, .. }) if !held.insert(*slot) => {
+                return Err("open already".to_owned());
+            }
+            InitStep::Sync(InitSync::ReceiveFds(slots)) if *slots != self.handed => {
                 return Err("others were handed over".to_owned());
             }
-            InitStep::TakeOver { slots } => held.extend(slots),
-            InitStep::CloseDescriptors { keep, .. } => held.retain(|slot| keep.contains(slot)),
-            InitStep::OpenTerminal { .. } => self.terminal = true,
+            InitStep::Sync(InitSync::ReceiveFds(slots)) => held.extend(slots),
+            InitStep::Process(ProcessStep::CloseFds { keep, .. }) => held.retain(|slot| keep.contains(slot)),
+            InitStep::File(FileStep::OpenTerminal { .. }) => self.terminal = true,
             InitStep::Hooks(hooks) if !self.filled.contains(&hooks.state) => {
                 return Err("an empty state".to_owned());
             }
@@ -198,14 +208,15 @@ impl<'plan> Walk<'plan> {
 
 fn used_by_init(step: &InitStep) -> Vec<Slot> {
     match step {
-        InitStep::JoinCgroup { cgroup: slot, .. }
-        | InitStep::JoinNamespace { slot, .. }
-        | InitStep::RootTree { tree: slot, .. }
-        | InitStep::Attach { tree: slot, .. }
-        | InitStep::Mask { null: slot, .. }
-        | InitStep::TakeRootBack { namespace: slot }
-        | InitStep::WaitForStart { slot } => vec![*slot],
-        InitStep::CloseDescriptors { keep, .. } => keep.clone(),
+        InitStep::Namespace(NamespaceStep::JoinCgroup(join)) => vec![join.cgroup],
+        InitStep::Namespace(NamespaceStep::Join { slot, .. })
+        | InitStep::Root(RootStep::MountTree { tree: slot, .. })
+        | InitStep::Root(RootStep::TakeBack { namespace: slot })
+        | InitStep::Root(RootStep::Change { slot })
+        | InitStep::Mount(MountStep::Attach { tree: slot, .. })
+        | InitStep::Mount(MountStep::Mask { null: slot, .. })
+        | InitStep::Sync(InitSync::WaitForStart(slot)) => vec![*slot],
+        InitStep::Process(ProcessStep::CloseFds { keep, .. }) => keep.clone(),
         InitStep::Hooks(hooks) => vec![hooks.state],
         _ => Vec::new(),
     }
@@ -222,7 +233,10 @@ fn a_step_that_comes_too_early_is_found() {
     };
     assert_eq!(Walk::new(&fresh()).walked(), Ok(()));
     let mut early = fresh();
-    let listens = early.parent.iter().position(|planned| matches!(planned.step, ParentStep::Listen { .. }));
+    let listens = early
+        .parent
+        .iter()
+        .position(|planned| matches!(planned.step, ParentStep::Open(OpenStep::StartSocket { .. })));
     let listen = early.parent.remove(listens.unwrap());
     early.parent.push(listen);
     assert!(Walk::new(&early).walked().unwrap_err().contains("is not open"));

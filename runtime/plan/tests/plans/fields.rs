@@ -62,8 +62,8 @@ fn an_apparmor_profile_is_taken_before_new_privileges_are_given_up() {
     let changes = json!({ "process": { "apparmorProfile": "tight", "noNewPrivileges": true } });
     let plan = plan(&config(&changes), &rich(Cgroups::V2), &request(None)).unwrap();
     let at = |words: &str| plan.init.iter().position(|planned| planned.step.to_string() == words).unwrap();
-    let label = at("take the AppArmor profile tight");
-    assert!(at("pivot into the root file system") < label && label < at("give up new privileges"));
+    let label = at("set the AppArmor profile tight");
+    assert!(at("pivot_root into the root file system") < label && label < at("set no_new_privs"));
 }
 
 #[test]
@@ -73,8 +73,8 @@ fn a_selinux_label_is_the_programs_and_its_keyrings() {
     assert_eq!(
         steps(&changes, &rich(Cgroups::V2), "selinuxLabel"),
         [
-            format!("give keyrings the SELinux label {label} <- process.selinuxLabel"),
-            format!("take the SELinux label {label} <- process.selinuxLabel"),
+            format!("set the SELinux label {label} for keyrings <- process.selinuxLabel"),
+            format!("set the SELinux label {label} <- process.selinuxLabel"),
         ]
     );
 }
@@ -137,8 +137,8 @@ fn a_class_of_its_own_is_made_with_all_lines_and_entered() {
         [
             "make the resctrl group /sys/fs/resctrl/box with L3:0=7f0; MB:0=20; L2:0=f; L2:1=3 <- linux.intelRdt.closID",
             "make the resctrl group /sys/fs/resctrl/box/mon_groups/box <- linux.intelRdt.enableMonitoring",
-            "put init into the resctrl group <- linux.intelRdt.closID",
-            "put init into the resctrl group <- linux.intelRdt.enableMonitoring",
+            "move init into the resctrl group <- linux.intelRdt.closID",
+            "move init into the resctrl group <- linux.intelRdt.enableMonitoring",
         ]
     );
 }
@@ -200,7 +200,7 @@ fn memory_is_checked_before_a_limit_below_it_is_set() {
         limits(resources.clone(), Cgroups::V2),
         [
             "check that memory.current is at most 4096 <- memory.limit",
-            "check that memory.current is at most 8192 <- memory.swap",
+            "check that memory.current + memory.swap.current is at most 8192 <- memory.swap",
             "set memory.max to \"4096\" <- memory.limit",
             "set memory.swap.max to \"4096\" <- memory.swap",
         ]
@@ -473,8 +473,8 @@ fn a_cgroup_that_the_container_may_write_to_is_its_users() {
             },
         })
     };
-    let given = |option: &str, cgroups| steps(&changes(option), &rich(cgroups), "give the cgroup");
-    assert_eq!(given("rw", Cgroups::V2), ["give the cgroup to user 100007 <- linux.uidMappings"]);
+    let given = |option: &str, cgroups| steps(&changes(option), &rich(cgroups), "delegate the cgroup");
+    assert_eq!(given("rw", Cgroups::V2), ["delegate the cgroup to user 100007 <- linux.uidMappings"]);
     assert_eq!(given("ro", Cgroups::V2), Vec::<String>::new());
     assert_eq!(given("rw", Cgroups::Hybrid), Vec::<String>::new());
 }
@@ -485,11 +485,11 @@ fn a_container_without_a_mount_namespace_brings_its_root_back_from_one() {
     let plan = plan(&config(&changes), &rich(Cgroups::V2), &request(None)).unwrap();
     let at = |words: &str| plan.init.iter().position(|planned| planned.step.to_string() == words).unwrap();
     let back = at("take a copy of the root back to the runtime's mount namespace");
-    assert!(at("keep mounts from reaching the host") < back && back < at("change the root's mount ro"));
+    assert!(at("make all mounts slaves of the host's") < back && back < at("change the root's mount ro"));
     assert!(plan.init.iter().all(|planned| !planned.step.to_string().contains("pivot")));
     let told: Vec<String> = plan.parent.iter().map(|planned| planned.step.to_string()).collect();
     assert!(
-        told.contains(&"make init in new namespaces mount, pid, born in the cgroup".to_owned()),
+        told.contains(&"spawn init in new namespaces mount, pid, born in the cgroup".to_owned()),
         "{told:#?}"
     );
 }
@@ -535,7 +535,7 @@ fn a_deadline_and_hooks_before_the_program_need_a_flag() {
         "{told:?}"
     );
     let flag = json!(["SCHED_FLAG_RESET_ON_FORK"]);
-    assert_eq!(steps(&changes(flag), &rich(Cgroups::V2), "schedule as").len(), 1);
+    assert_eq!(steps(&changes(flag), &rich(Cgroups::V2), "set the scheduler to").len(), 1);
 }
 
 #[test]
@@ -573,15 +573,15 @@ fn a_device_in_a_user_namespace_is_made_by_the_parent_with_its_owner() {
     assert_eq!(
         steps(&changes, &rich(Cgroups::V2), "linux.devices[0]"),
         [
-            "make a node for /dev/fuse 10:229 mode 600 <- linux.devices[0]",
-            "mount a copy at /dev/fuse <- linux.devices[0]",
+            "make the device node /dev/fuse 10:229 mode 600 <- linux.devices[0]",
+            "mount the copy at /dev/fuse <- linux.devices[0]",
         ]
     );
     let mut nested = rich(Cgroups::V2);
     nested.in_user_namespace = true;
     assert_eq!(
         steps(&changes, &nested, "linux.devices[0]")[0],
-        "copy the mount of /dev/fuse nosuid noexec <- linux.devices[0]"
+        "bind /dev/fuse at /dev/fuse nosuid noexec <- linux.devices[0]"
     );
 }
 
@@ -639,10 +639,7 @@ fn the_hosts_sysfs_is_bound_where_the_kernel_lets_none_be_mounted() {
     let shared = changes(json!([{ "type": "mount" }, { "type": "user" }]));
     assert_eq!(
         steps(&shared, &rich(Cgroups::V2), "mounts[0]"),
-        [
-            "copy the mount of /sys and all below it rro rnosuid <- mounts[0]",
-            "mount a copy at /sys <- mounts[0]"
-        ]
+        ["rbind /sys at /sys rro rnosuid <- mounts[0]", "mount the copy at /sys <- mounts[0]"]
     );
     let own = changes(json!([{ "type": "mount" }, { "type": "user" }, { "type": "network" }]));
     assert_eq!(steps(&own, &rich(Cgroups::V2), "mounts[0]"), ["mount sysfs at /sys ro nosuid <- mounts[0]"]);

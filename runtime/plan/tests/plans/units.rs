@@ -4,7 +4,7 @@ use crate::{Cgroups, host, lines, plan, request, systemd};
 use serde_json::{Value, json};
 use tare_plan::host::{Host, Privilege};
 use tare_plan::spec::{Owner, default_config};
-use tare_plan::step::{Members, ParentStep, Planned, StartUnit};
+use tare_plan::step::{CgroupStep, ChildStep, Members, ParentStep, ParentSync, Planned, StartUnit};
 
 const USER: Privilege = Privilege::User { uid: 1000, gid: 1000 };
 
@@ -29,7 +29,7 @@ fn steps(config: &Value, host: &Host) -> Vec<Planned<ParentStep>> {
 
 fn started(config: &Value, host: &Host) -> StartUnit {
     let found = steps(config, host).into_iter().find_map(|planned| match planned.step {
-        ParentStep::StartUnit(start) => Some(start),
+        ParentStep::Unit(start) => Some(start),
         _ => None,
     });
     found.unwrap()
@@ -42,8 +42,8 @@ fn told(config: &Value, host: &Host) -> Vec<String> {
 /// The directory that is opened for a path.
 fn directory(path: Option<&str>, host: &Host) -> String {
     let found = steps(&config(path, json!({})), host).into_iter().find_map(|planned| match planned.step {
-        ParentStep::OpenCgroup(open) => Some(open.path),
-        ParentStep::MakeCgroup(make) => Some(make.path),
+        ParentStep::Cgroup(CgroupStep::Open(open)) => Some(open.path),
+        ParentStep::Cgroup(CgroupStep::Make(make)) => Some(make.path),
         _ => None,
     });
     found.unwrap().into_string().unwrap()
@@ -103,7 +103,7 @@ fn a_scope_is_delegated_and_a_slice_has_no_process_of_its_own() {
     }
     let slice = started(&config(Some("a.slice::a-b.slice"), json!({})), &host);
     let told: Vec<String> = slice.properties.iter().map(ToString::to_string).collect();
-    assert_eq!((slice.members, slice.unit.name.as_str()), (Members::Nobody, "a-b.slice"));
+    assert_eq!((slice.members, slice.unit.name.as_str()), (Members::None, "a-b.slice"));
     assert!(
         told.contains(&"Wants=a.slice".to_owned()) && !told.iter().any(|told| told.starts_with("Delegate"))
     );
@@ -184,9 +184,9 @@ fn the_unit_is_made_around_init_and_its_cgroups_are_handed_over() {
     let steps =
         steps(&config(None, json!({"pids": {"limit": 5}})), &by_systemd(Cgroups::V1, Privilege::Root));
     let at = |is: fn(&ParentStep) -> bool| steps.iter().position(|planned| is(&planned.step)).unwrap();
-    let spawn = at(|step| matches!(step, ParentStep::Spawn(_)));
-    let start = at(|step| matches!(step, ParentStep::StartUnit(_)));
-    let write = at(|step| matches!(step, ParentStep::WriteCgroup(_)));
-    let hand = at(|step| matches!(step, ParentStep::HandOver { .. }));
+    let spawn = at(|step| matches!(step, ParentStep::Child(ChildStep::Spawn(_))));
+    let start = at(|step| matches!(step, ParentStep::Unit(_)));
+    let write = at(|step| matches!(step, ParentStep::Cgroup(CgroupStep::Limit(_))));
+    let hand = at(|step| matches!(step, ParentStep::Sync(ParentSync::PassFds(_))));
     assert!(spawn < start && start < write && write < hand, "{spawn} {start} {write} {hand}");
 }

@@ -14,7 +14,10 @@ use crate::process;
 use crate::resctrl;
 use crate::scheduling::{self, processors};
 use crate::spec::{Checked, CheckedProcess, Mistake, NamespaceKind, Process};
-use crate::step::{Console, EnterRoot, InitStep, OpenCgroup, ParentStep, Signal, Slot, Spawn};
+use crate::step::{
+    CgroupStep, Console, EnterRoot, InitSync, NamespaceStep, OpenCgroup, OpenStep, ParentSync, ProcessStep,
+    ProgramStep, RootStep, Signal, Slot, Spawn,
+};
 use crate::verb::create;
 
 /// What the caller asks for beside the process, and what is known of the container.
@@ -62,17 +65,17 @@ pub fn exec(
         Context { spec: config, host, request: &like_create, cgroups: Vec::new(), user_namespace: None };
     let mut draft = Draft::default();
     let init = draft.slot();
-    draft.before(ParentStep::OpenInit { slot: init }, Place::DEFAULT);
+    draft.before(OpenStep::Init { slot: init }, Place::DEFAULT);
     open_cgroups(&mut draft, &mut context, request);
     resctrl::join(&mut draft, &context);
-    draft.init(InitStep::DieWithParent, Place::DEFAULT);
-    draft.init(InitStep::Umask { mask: 0 }, Place::DEFAULT);
+    draft.init(InitSync::DieWithParent, Place::DEFAULT);
+    draft.init(ProcessStep::Umask { mask: 0 }, Place::DEFAULT);
     let spawn = enter(&mut draft, &context, process, (init, request.init));
     set_up(&mut draft, &context, process);
     let sealed = process::prepare(&mut draft, &context, process, Vec::new());
     become_ready(&mut draft, &context, process);
     process::seal(&mut draft, sealed);
-    draft.init(InitStep::Execute, Place::of("process.args"));
+    draft.init(ProgramStep::Execute, Place::of("process.args"));
     let program = process::program(&mut draft, process);
     crate::draft::finish(draft, spawn, program)
 }
@@ -92,15 +95,15 @@ fn enter(draft: &mut Draft, context: &Context<'_>, process: &Process, init: (Slo
         let slot = draft.slot();
         let place = Place::of("linux.namespaces");
         let path = draft.text(&format!("/proc/{pid}/ns/cgroup"), place);
-        draft.before(ParentStep::OpenNamespace { slot, kind: NamespaceKind::Cgroup, path }, place);
-        draft.init(InitStep::JoinNamespace { slot, kind: NamespaceKind::Cgroup }, place);
+        draft.before(OpenStep::Namespace { slot, kind: NamespaceKind::Cgroup, path }, place);
+        draft.init(NamespaceStep::Join { slot, kind: NamespaceKind::Cgroup }, place);
     }
     let kinds = NamespaceKind::ALL.iter().filter(|kind| **kind != NamespaceKind::Cgroup);
     let flags = kinds
         .filter(|kind| named(kind))
         .fold(0, |flags, kind| flags | u64::from(kind.clone_flag().cast_unsigned()));
     if context.has_user_namespace() {
-        draft.init(InitStep::BecomeRoot, Place::of("linux.namespaces"));
+        draft.init(NamespaceStep::BecomeRoot, Place::of("linux.namespaces"));
     }
     find_root(draft, context);
     let cgroup = crate::cgroup::unified(context);
@@ -111,26 +114,26 @@ fn enter(draft: &mut Draft, context: &Context<'_>, process: &Process, init: (Slo
 fn find_root(draft: &mut Draft, context: &Context<'_>) {
     if context.namespace(NamespaceKind::Mount).is_none() {
         let slot = draft.slot();
-        draft.before(ParentStep::OpenRoot { slot }, Place::of("root.path"));
-        draft.init(InitStep::ChangeRoot { slot }, Place::of("root.path"));
+        draft.before(OpenStep::Root { slot }, Place::of("root.path"));
+        draft.init(RootStep::Change { slot }, Place::of("root.path"));
     }
-    draft.init(InitStep::TakeRoot, Place::of("root.path"));
+    draft.init(RootStep::Current, Place::of("root.path"));
 }
 
 /// Plans what every process has of its own: a session, processors, a keyring, a terminal.
 fn set_up(draft: &mut Draft, context: &Context<'_>, process: &Process) {
-    draft.init(InitStep::NewSession, Place::DEFAULT);
+    draft.init(ProcessStep::NewSession, Place::DEFAULT);
     let affinity = process.exec_cpu_affinity.as_ref();
     let given = |list: Option<&String>| list.is_some_and(|list| !list.is_empty());
     match affinity {
         Some(affinity) if given(affinity.last.as_ref()) => confine(draft, affinity.last.as_deref()),
         Some(affinity) if given(affinity.initial.as_ref()) => {}
-        _ => draft.init(InitStep::EveryProcessor, Place::DEFAULT),
+        _ => draft.init(ProcessStep::AllCpus, Place::DEFAULT),
     }
     if context.request.keyring == Keyring::New {
         labels::keys(draft, context, process);
         let name = draft.text(&format!("_ses.{}", context.request.id), Place::DEFAULT);
-        draft.init(InitStep::NewKeyring { name }, Place::DEFAULT);
+        draft.init(ProcessStep::NewKeyring { name }, Place::DEFAULT);
     }
     process::streams(draft, context);
     process::terminal(draft, process, Console::Unnamed);
@@ -142,7 +145,7 @@ fn confine(draft: &mut Draft, list: Option<&str>) {
     let Some(list) = list.filter(|list| !list.is_empty()) else { return };
     let place = Place::of("process.execCPUAffinity");
     match processors(list) {
-        Some(set) => draft.init(InitStep::OnlyProcessors(set), place),
+        Some(set) => draft.init(ProcessStep::SetCpus(set), place),
         None => draft.refuse(place, format!("processors {list:?} are out of range: expected 0 to 1023")),
     }
 }
@@ -150,20 +153,20 @@ fn confine(draft: &mut Draft, list: Option<&str>) {
 /// The process is ready, the caller gets what it asked for, and the process lives on alone.
 fn become_ready(draft: &mut Draft, context: &Context<'_>, process: &Process) {
     for step in [
-        InitStep::Send(Signal::Ready),
-        InitStep::Await(Signal::Committed),
-        InitStep::OutliveParent,
-        InitStep::Send(Signal::Released),
+        InitSync::Send(Signal::Ready),
+        InitSync::Await(Signal::Committed),
+        InitSync::OutliveParent,
+        InitSync::Send(Signal::Released),
     ] {
         draft.init(step, Place::DEFAULT);
     }
     process::oom_score(draft, process);
-    draft.after(ParentStep::Await(Signal::Ready), Place::DEFAULT);
+    draft.after(ParentSync::Await(Signal::Ready), Place::DEFAULT);
     create::hand_over(draft, context.request);
     process::limits_by_parent(draft, context, process);
     scheduling::plan(draft, process);
-    draft.after(ParentStep::Send(Signal::Committed), Place::DEFAULT);
-    draft.after(ParentStep::Await(Signal::Released), Place::DEFAULT);
+    draft.after(ParentSync::Send(Signal::Committed), Place::DEFAULT);
+    draft.after(ParentSync::Await(Signal::Released), Place::DEFAULT);
 }
 
 /// Plans the opening of the container's directories, or of those below them that `--cgroup` names.
@@ -180,9 +183,9 @@ fn open_cgroups<'host>(draft: &mut Draft, context: &mut Context<'host>, request:
         };
         let slot = draft.slot();
         let follows = hierarchy.version == CgroupVersion::V2 && sub.is_none();
-        let or_that_of = follows.then_some(request.init);
+        let fallback_init = follows.then_some(request.init);
         let (mount, path) = (draft.text(mount, place), draft.text(&path, place));
-        draft.before(ParentStep::OpenCgroup(OpenCgroup { slot, mount, path, or_that_of }), place);
+        draft.before(CgroupStep::Open(OpenCgroup { slot, mount, path, fallback_init }), place);
         context.cgroups.push((slot, hierarchy));
     }
 }

@@ -1,4 +1,4 @@
-//! The kit: what init needs beside its steps, all of it made before init is.
+//! What init needs in addition to its steps. The parent makes all of it before it spawns init, since init allocates nothing.
 
 use crate::error::{Error, Result};
 use crate::hook::PreparedHook;
@@ -13,8 +13,8 @@ use tare_sys::seccomp::Instruction;
 /// The room that HOME's value may take.
 pub(super) const HOME: usize = 4096;
 
-/// What init needs beside its steps, all of it made before init is.
-pub(crate) struct Kit {
+/// What init needs in addition to its steps, made before init is.
+pub(crate) struct InitResources {
     /// The program's arguments.
     pub(crate) arguments: Strings,
     /// The program's environment, with room for HOME.
@@ -33,7 +33,7 @@ pub(crate) struct Kit {
     pub(crate) parents_end: RawFd,
 }
 
-impl Kit {
+impl InitResources {
     /// Makes all of it.
     pub(crate) fn new(plan: &Plan, channel: OwnedFd, parents_end: RawFd) -> Result<Self> {
         let hooks = plan.init.iter().filter_map(|planned| match &planned.step {

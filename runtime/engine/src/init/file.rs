@@ -1,5 +1,6 @@
-//! Device nodes and the links beside them.
+//! Files inside the root file system: directories, device nodes, links, the terminal.
 
+use super::{Init, terminal};
 use crate::fault::{Call, During, Fault};
 use crate::mounts::inside::{self, Entry, Inside};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -7,10 +8,27 @@ use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::stdio;
 use std::ffi::CStr;
-use tare_plan::step::{Device, Owner};
+use tare_plan::step::{Console, Device, FileStep, Owner};
+
+/// Carries out a step that makes a file inside the root file system.
+pub(super) fn act(init: &mut Init<'_>, step: &FileStep) -> Result<(), Fault> {
+    match step {
+        FileStep::MakeDirectory { path } => init.inside()?.make_directory(path).map(drop),
+        FileStep::MakeDevice(device) => make(init.inside()?, device),
+        FileStep::Symlink { path, target } => symlink(init.inside()?, path, target),
+        FileStep::ReopenDevNull => reopen_dev_null(init.inside()?),
+        FileStep::OpenTerminal { size, owner, console } => {
+            let terminal = terminal::open(init, *size, *owner)?;
+            if *console == Console::Named {
+                terminal::name(init.inside()?, terminal.as_fd())?;
+            }
+            terminal::control(&terminal)
+        }
+    }
+}
 
 /// Makes a device node; one of the same kind and numbers that is already there is kept (the image may bring it).
-pub(super) fn make(inside: Inside<'_>, device: &Device) -> Result<(), Fault> {
+fn make(inside: Inside<'_>, device: &Device) -> Result<(), Fault> {
     let entry = inside.entry(&device.path)?;
     let number = fs::makedev(device.major, device.minor);
     let kind = FileType::from_raw_mode(device.mode);
@@ -38,7 +56,7 @@ fn keep(entry: &Entry<'_>, kind: FileType, number: u64) -> Result<(), Fault> {
 }
 
 /// Makes a symbolic link; whatever already has that name is kept.
-pub(super) fn symlink(inside: Inside<'_>, path: &CStr, target: &CStr) -> Result<(), Fault> {
+fn symlink(inside: Inside<'_>, path: &CStr, target: &CStr) -> Result<(), Fault> {
     let entry = inside.entry(path)?;
     match fs::symlinkat(target, &entry.directory, entry.name) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
@@ -48,7 +66,7 @@ pub(super) fn symlink(inside: Inside<'_>, path: &CStr, target: &CStr) -> Result<
 
 /// Puts the container's null device in the place of the host's on the standard streams. A container without one keeps the
 /// host's.
-pub(super) fn own_null(inside: Inside<'_>) -> Result<(), Fault> {
+fn reopen_dev_null(inside: Inside<'_>) -> Result<(), Fault> {
     let is_null = |fd: BorrowedFd<'_>| {
         fs::fstat(fd).is_ok_and(|stat| {
             FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
