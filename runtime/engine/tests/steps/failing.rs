@@ -105,7 +105,7 @@ fn fails_at_start(stage: &Stage, at: usize) {
     const STEPS: [&str; 4] = [
         "cannot install the seccomp filter",
         "cannot set capabilities",
-        "error running startContainer hook",
+        "cannot run startContainer hooks",
         "unable to start container process: exec: ",
     ];
     assert!(STEPS.iter().any(|step| error.starts_with(step)), "{when}: {error}");
