@@ -1,12 +1,12 @@
-//! Completion for shells, from the table of the command line.
+//! Completion scripts for shells, from the table of the command line.
 
 use crate::table::{Flag, GLOBAL, VERBS, Verb};
 use std::fmt::Write;
 
-/// The shells there is completion for.
+/// The supported shells.
 pub(crate) const SHELLS: &str = "bash|zsh|fish";
 
-/// The script for a shell; nothing for one that is not known.
+/// The script for a shell; `None` for an unsupported one.
 pub(crate) fn script(shell: &str) -> Option<String> {
     match shell {
         "bash" => Some(bash()),
@@ -16,7 +16,7 @@ pub(crate) fn script(shell: &str) -> Option<String> {
     }
 }
 
-/// What ids are completed with: those that there are.
+/// The command that lists container IDs.
 const IDS: &str = "tare list --quiet 2>/dev/null";
 
 fn takes_id(verb: &Verb) -> bool {
@@ -58,7 +58,7 @@ fn bash() -> String {
     text
 }
 
-/// A text in the single quotes of a shell, without the characters that completion gives a meaning.
+/// A text for single quotes, without the characters that are special in completion.
 fn quoted(text: &str) -> String {
     text.replace('\'', "").replace([':', '[', ']'], " ")
 }

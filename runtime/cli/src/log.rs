@@ -1,7 +1,7 @@
-//! The log: lines in runc's two forms, on standard error or in a file.
+//! The log, in runc's two formats, on standard error or in a file.
 //!
 //! Podman reads a whole log file as one JSON object, and containerd looks for the last error in it. So warnings are held
-//! back until the verb has done its work, and an error is the only thing that a failed verb writes.
+//! back until the verb has succeeded, and a verb that fails writes only its error.
 
 use crate::arguments::Arguments;
 use serde_json::json;
@@ -10,18 +10,18 @@ use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tare_engine::{Error, Result};
 
-/// Where lines go, and those that are held back.
+/// The log, and the lines that are held back.
 #[derive(Debug)]
 pub(crate) struct Log {
     file: Option<File>,
-    form: Form,
+    format: Format,
     debug: bool,
     held: Vec<(&'static str, String)>,
 }
 
-/// The form of a line.
+/// The format of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum Format {
     /// `time="…" level=error msg="…"`
     Text,
     /// `{"level":"error","msg":"…","time":"…"}`
@@ -29,11 +29,11 @@ enum Form {
 }
 
 impl Log {
-    /// The log that the options ask for.
+    /// Opens the log that the options name.
     pub(crate) fn open(arguments: &Arguments) -> Result<Self> {
-        let form = match arguments.global("log-format") {
-            None | Some("text") => Form::Text,
-            Some("json") => Form::Json,
+        let format = match arguments.global("log-format") {
+            None | Some("text") => Format::Text,
+            Some("json") => Format::Json,
             Some(other) => {
                 return Err(Error::Usage(format!("invalid log-format: {other:?}, it is text or json")));
             }
@@ -43,37 +43,37 @@ impl Log {
             file.map_err(|error| Error::Usage(format!("cannot open the log {path}: {error}")))
         };
         let file = arguments.global("log").map(open).transpose()?;
-        Ok(Self { file, form, debug: arguments.is_global_set("debug"), held: Vec::new() })
+        Ok(Self { file, format, debug: arguments.is_global_set("debug"), held: Vec::new() })
     }
 
-    /// A log on standard error, for what goes wrong before another one is open.
+    /// A log on standard error, for errors before the options are known.
     pub(crate) fn to_stderr() -> Self {
-        Self { file: None, form: Form::Text, debug: false, held: Vec::new() }
+        Self { file: None, format: Format::Text, debug: false, held: Vec::new() }
     }
 
-    /// Notes what is odd without being wrong.
+    /// Adds a warning.
     pub(crate) fn warn(&mut self, message: impl ToString) {
         self.held.push(("warning", message.to_string()));
     }
 
-    /// Whether what is done is to be logged.
+    /// Whether `--debug` is set.
     pub(crate) fn is_debug(&self) -> bool {
         self.debug
     }
 
-    /// Notes what is done, for `--debug`.
+    /// Adds a line for `--debug`.
     pub(crate) fn debug(&mut self, message: impl ToString) {
         self.held.push(("debug", message.to_string()));
     }
 
-    /// Writes what was held back.
+    /// Writes the lines that were held back.
     pub(crate) fn finish(&mut self) {
         for (level, message) in std::mem::take(&mut self.held) {
             self.write(level, &message);
         }
     }
 
-    /// Writes an error. With a log file, standard error gets the plain message as well.
+    /// Writes an error. With a log file, the plain message also goes to standard error.
     pub(crate) fn fail(mut self, error: &Error) {
         if self.debug {
             self.finish();
@@ -85,15 +85,15 @@ impl Log {
         }
     }
 
-    /// Writes one line with one call, so that lines of several processes do not mix.
+    /// Writes one line with one write(2), so that lines of several processes do not mix.
     fn write(&mut self, level: &str, message: &str) {
         let time = now();
-        let line = match self.form {
-            Form::Text => format!("time=\"{time}\" level={level} msg={message:?}\n"),
-            Form::Json => format!("{}\n", json!({ "level": level, "msg": message, "time": time })),
+        let line = match self.format {
+            Format::Text => format!("time=\"{time}\" level={level} msg={message:?}\n"),
+            Format::Json => format!("{}\n", json!({ "level": level, "msg": message, "time": time })),
         };
         match &mut self.file {
-            // A log that can't be written has nobody left to be told.
+            // If the log cannot be written, there is no other place to report that.
             Some(file) => drop(file.write_all(line.as_bytes())),
             None => stderr(&line),
         }

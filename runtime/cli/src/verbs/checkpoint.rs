@@ -1,6 +1,6 @@
 //! `tare checkpoint` and `tare restore`
 
-use super::create::{open_bundle, request, tell_pid};
+use super::create::{open_bundle, publish_pid, request};
 use crate::arguments::Arguments;
 use crate::log::Log;
 use crate::state_directory;
@@ -9,10 +9,10 @@ use tare_engine::run::{AfterEnd, adopt_orphans, hold_signals, wait_for_restored}
 use tare_engine::terminal::{Stay, check_terminal};
 use tare_engine::{Error, Result, restore as engine};
 
-/// The directory of images that is taken when none is named.
+/// The default directory of image files.
 const IMAGES: &str = "checkpoint";
 
-/// Dumps a container's processes to files.
+/// Writes a container's processes to image files.
 pub(crate) fn checkpoint(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     let leaves = arguments.is_set("leave-running");
     let asked = Asked {
@@ -30,7 +30,7 @@ pub(crate) fn checkpoint(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     tare_engine::checkpoint::checkpoint(&store, arguments.id(), &asked, warn).map(|()| 0)
 }
 
-/// Brings a container back from files and, unless detached, waits for its end and takes its exit code.
+/// Restores a container from image files and, unless detached, waits for its end and returns its exit code.
 pub(crate) fn restore(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     let stay = if arguments.is_set("detach") { Stay::Detached } else { Stay::Attached };
     if stay == Stay::Attached {
@@ -53,7 +53,7 @@ pub(crate) fn restore(arguments: &Arguments, log: &mut Log) -> Result<u8> {
         lsm_mount_context: given("lsm-mount-context"),
     };
     let restored = engine::restore(&state_directory::open(arguments), &bundle, &asked)?;
-    let restored = tell_pid(arguments, restored, log)?;
+    let restored = publish_pid(arguments, restored, log)?;
     match stay {
         Stay::Detached => Ok(0),
         Stay::Attached => {

@@ -6,7 +6,7 @@ use crate::table::find;
 use crate::{manual, output};
 use tare_engine::{Error, Result};
 
-/// Prints the completion for a shell.
+/// Prints the completion script for a shell.
 pub(crate) fn completion(arguments: &Arguments) -> Result<u8> {
     let shell = arguments.operands.first().map_or("", String::as_str);
     let text = script(shell)
@@ -15,7 +15,7 @@ pub(crate) fn completion(arguments: &Arguments) -> Result<u8> {
     Ok(0)
 }
 
-/// Prints a manual page: the program's, or a verb's.
+/// Prints a man page: of the program, or of a verb.
 pub(crate) fn man(arguments: &Arguments) -> Result<u8> {
     let page = match arguments.operands.first() {
         None => manual::program(),

@@ -11,14 +11,14 @@ use tare_engine::{Error, Result, self_exe};
 use tare_plan::context::{CgroupManager, Keyring, Request};
 use tare_plan::step::EnterRoot;
 
-/// Creates a container, which waits when this returns.
+/// Creates a container that waits for `start`.
 pub(crate) fn create(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     self_exe::protect()?;
     let created = make(arguments, log, Stay::Detached)?;
-    tell_pid(arguments, created, log).map(|_created| 0)
+    publish_pid(arguments, created, log).map(|_created| 0)
 }
 
-/// Creates the container that the arguments of `create` or `run` describe.
+/// Creates the container of `create` or `run`.
 pub(crate) fn make(arguments: &Arguments, log: &mut Log, stay: Stay) -> Result<Created> {
     let bundle = open_bundle(arguments)?;
     let request = request(arguments, &bundle)?;
@@ -40,12 +40,12 @@ fn tell_plan(bundle: &Bundle, request: &Request<'_>, log: &mut Log) -> Result<()
     Ok(())
 }
 
-/// Reads the bundle that `--bundle` names, or the current directory.
+/// Reads the bundle of `--bundle`. Default: the current directory.
 pub(crate) fn open_bundle(arguments: &Arguments) -> Result<Bundle> {
     Bundle::open(Path::new(arguments.value("bundle").unwrap_or(".")))
 }
 
-/// What the options ask for beside the configuration.
+/// The request, from the options.
 pub(crate) fn request<'text>(arguments: &'text Arguments, bundle: &'text Bundle) -> Result<Request<'text>> {
     let preserve_fds = arguments.number("preserve-fds")?.unwrap_or(0);
     Ok(Request {
@@ -60,7 +60,7 @@ pub(crate) fn request<'text>(arguments: &'text Arguments, bundle: &'text Bundle)
     })
 }
 
-/// Who makes the cgroups, as runc's option says it or crun's.
+/// The cgroup manager, from runc's option or from crun's.
 pub(crate) fn cgroup_manager(arguments: &Arguments) -> Result<CgroupManager> {
     let systemd = arguments.is_global_set("systemd-cgroup");
     match arguments.global("cgroup-manager") {
@@ -75,8 +75,8 @@ pub(crate) fn cgroup_manager(arguments: &Arguments) -> Result<CgroupManager> {
     }
 }
 
-/// Writes the pid of init where `--pid-file` says. A container whose pid can't be told is not kept.
-pub(crate) fn tell_pid(arguments: &Arguments, created: Created, log: &mut Log) -> Result<Created> {
+/// Writes the pid of init to `--pid-file`. If that fails, the container is deleted.
+pub(crate) fn publish_pid(arguments: &Arguments, created: Created, log: &mut Log) -> Result<Created> {
     match write_pid(arguments, &created) {
         Ok(()) => Ok(created),
         Err(error) => {
@@ -86,7 +86,7 @@ pub(crate) fn tell_pid(arguments: &Arguments, created: Created, log: &mut Log) -
     }
 }
 
-/// Writes the pid of a process where `--pid-file` says, under another name first, so that a reader never sees half of it.
+/// Writes the pid of a process to `--pid-file`: under another name first, so that a reader never sees half of it.
 pub(crate) fn write_pid(arguments: &Arguments, created: &Created) -> Result<()> {
     let Some(path) = arguments.value("pid-file").map(Path::new) else { return Ok(()) };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -94,7 +94,7 @@ pub(crate) fn write_pid(arguments: &Arguments, created: &Created) -> Result<()> 
     let pid = created.init.pid.as_raw_nonzero().to_string();
     let written = std::fs::write(&next, pid).and_then(|()| std::fs::rename(&next, path));
     written.map_err(|error| {
-        // The error that led here is the one to tell.
+        // The first error is the one to report.
         let _ = std::fs::remove_file(&next);
         Error::Usage(format!("cannot write the pid file {}: {error}", path.display()))
     })

@@ -12,7 +12,7 @@ use tare_plan::exec::Overrides;
 use tare_plan::spec::{Gid, Uid};
 use tare_plan::tables::capabilities::{Capability, CapabilitySet};
 
-/// Runs one more program in a container and, unless detached, waits for its end and takes its exit code.
+/// Executes a program in a container and, unless detached, waits for its end and returns its exit code.
 pub(crate) fn exec(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     self_exe::protect()?;
     let stay = if arguments.is_set("detach") { Stay::Detached } else { Stay::Attached };
@@ -45,7 +45,7 @@ pub(crate) fn exec(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     }
 }
 
-/// The process: a document's, or the container's own with what the options say.
+/// The process: from a document, or the container's own with the options applied.
 fn wanted(arguments: &Arguments) -> Result<Wanted> {
     if let Some(path) = arguments.value("process") {
         let read = std::fs::read(path);
@@ -71,7 +71,7 @@ fn wanted(arguments: &Arguments) -> Result<Wanted> {
     Ok(Wanted::Options(Box::new(overrides)))
 }
 
-/// `UID` or `UID:GID`; names would have to be looked up in the image, which is the engines' work.
+/// Parses `UID` or `UID:GID`. Names are not looked up: that is the engine's work, in its image.
 fn user(text: &str) -> Result<(Option<Uid>, Option<Gid>)> {
     let wrong = || Error::Usage(format!("invalid --user {text:?}: expected UID or UID:GID, as numbers"));
     let (user, group) = match text.split_once(':') {

@@ -57,7 +57,7 @@ fn json(containers: Vec<Listed>) -> String {
     output::json(&Some(states).filter(|states| !states.is_empty()))
 }
 
-/// The user's name, or `#` and the number of one without.
+/// The name of a user, or `#` and the uid without one.
 fn owner(uid: u32) -> String {
     let text = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let named = text.lines().find_map(|line| {

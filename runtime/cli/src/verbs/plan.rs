@@ -8,7 +8,7 @@ use std::path::Path;
 use tare_engine::create::{Bundle, plan as plan_bundle};
 use tare_engine::{Error, Result};
 
-/// Prints every step that `create` would take. Nothing is done, and no rights are needed.
+/// Prints every step of `create`. It changes nothing and needs no privileges.
 pub(crate) fn plan(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     let bundle = match arguments.operands.first() {
         Some(path) => Bundle::open(Path::new(path))?,

@@ -8,7 +8,7 @@ use std::path::Path;
 use tare_engine::{Error, Result};
 use tare_plan::spec::{Gid, Owner, Uid, default_config};
 
-/// Writes a config.json to begin with; one that is there is left alone.
+/// Writes a template config.json. It does not replace an existing one.
 pub(crate) fn spec(arguments: &Arguments) -> Result<u8> {
     let path = Path::new(arguments.value("bundle").unwrap_or(".")).join("config.json");
     let owner = if arguments.is_set("rootless") {

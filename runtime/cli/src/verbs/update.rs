@@ -9,18 +9,18 @@ use tare_engine::{Error, Result};
 use tare_plan::resctrl::Shares;
 use tare_plan::spec::{Resources, load_resources};
 
-/// How the value of an option is read.
+/// The unit of an option's value.
 #[derive(Clone, Copy)]
 enum Unit {
     /// A number.
     Number,
-    /// Bytes, with a suffix or without.
+    /// Bytes, with an optional suffix.
     Bytes,
     /// A text as it is.
     Text,
 }
 
-/// The options, and the properties of a resources document that they stand for.
+/// The options, and the properties of a resources document that they set.
 const OPTIONS: &[(&str, &str, &str, Unit)] = &[
     ("blkio-weight", "blockIO", "weight", Unit::Number),
     ("cpu-period", "cpu", "period", Unit::Number),
@@ -38,7 +38,7 @@ const OPTIONS: &[(&str, &str, &str, Unit)] = &[
     ("pids-limit", "pids", "limit", Unit::Number),
 ];
 
-/// Changes limits of a container.
+/// Changes limits of a container's cgroups.
 pub(crate) fn update(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     let bytes = match arguments.value("resources") {
         Some("-") => read_all(&mut std::io::stdin(), "standard input")?,
@@ -65,7 +65,7 @@ fn read_all(from: &mut dyn Read, name: &str) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The options as a resources document, so that both ways take the same path.
+/// The options as a resources document, so that options and documents are handled alike.
 fn document(arguments: &Arguments) -> Result<Value> {
     let mut document = Map::new();
     for (option, object, property, unit) in OPTIONS {
@@ -95,7 +95,7 @@ fn wrong(option: &str, text: &str, unit: Unit) -> Error {
     Error::Usage(format!("invalid value for {option}: {text:?}: expected {expected}"))
 }
 
-/// A size such as `512M`, `1.5g` or `64KiB`: powers of 1024 whatever the suffix, as Docker reads them; -1 is no limit.
+/// Parses a size such as `512M`, `1.5g` or `64KiB`: suffixes are powers of 1024, as in Docker; -1 is no limit.
 fn bytes(text: &str) -> Option<i64> {
     if text == "-1" {
         return Some(-1);
