@@ -1,4 +1,4 @@
-//! What this runtime can do, as it tells its callers (features.md, features-linux.md), from the tables that it works by.
+//! The features of this runtime (features.md, features-linux.md). They come from the tables that reading and planning use.
 
 use serde_json::{Value, json};
 
@@ -10,10 +10,10 @@ use crate::spec::{
 use crate::tables::Vocabulary;
 use crate::tables::capabilities::Capability;
 
-/// The oldest and the newest version of the specification whose configs are understood.
+/// The oldest and the newest supported version of the specification.
 pub const VERSIONS: (&str, &str) = ("1.0.0", "1.3.0");
 
-/// The features structure (features.md), as JSON; it depends on this build alone, not on the host.
+/// Returns the features structure (features.md). It depends on this build alone, not on the host.
 pub fn features() -> Value {
     json!({
         "ociVersionMin": VERSIONS.0,
@@ -48,7 +48,7 @@ fn linux() -> Value {
 fn seccomp_features() -> Value {
     json!({
         "enabled": seccomp::native().is_some(),
-        "actions": words::<Action>(seccomp::is_built),
+        "actions": words::<Action>(seccomp::is_supported),
         "operators": words::<Operator>(|_| true),
         "archs": words::<Arch>(|arch| seccomp::abi(arch).is_some()),
         "knownFlags": words::<SeccompFlag>(|_| true),
@@ -63,9 +63,9 @@ fn memory_policy() -> Value {
     })
 }
 
-/// The words of a vocabulary that are built.
-fn words<T: Vocabulary>(built: impl Fn(T) -> bool) -> Vec<&'static str> {
-    T::WORDS.iter().copied().filter(|word| built(*word)).map(Vocabulary::word).collect()
+/// Returns the supported words of a vocabulary.
+fn words<T: Vocabulary>(is_supported: impl Fn(T) -> bool) -> Vec<&'static str> {
+    T::WORDS.iter().copied().filter(|word| is_supported(*word)).map(Vocabulary::word).collect()
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
-//! Values in the text form of GVariant, as annotations give them: `uint64 5`, `'text'`, `['a', 'b']`, `@as []`, `(1, true)`.
+//! The text format of GVariant: `uint64 5`, `'text'`, `['a', 'b']`, `@as []`, `(1, true)`.
+//!
+//! runc reads the values of `org.systemd.property.*` annotations in this format. GLib's documentation defines it ("GVariant Text
+//! Format"). Dictionaries and maybe types are left out: no property of a unit has one.
 
 use crate::step::Value;
 
-/// How deep values may lie in each other.
+/// The deepest nesting, so that an annotation can't exhaust the stack.
 const DEPTH: usize = 16;
 
-/// Types by their names in the text.
+/// The type keywords and their letters in D-Bus signatures.
 const NAMED: &[(&str, char)] = &[
     ("boolean", 'b'),
     ("byte", 'y'),
@@ -22,10 +25,10 @@ const NAMED: &[(&str, char)] = &[
     ("signature", 'g'),
 ];
 
-/// Reads a value.
+/// Parses a value.
 ///
 /// # Errors
-/// What is wrong with the text, in words.
+/// The reason why the text is no value, for a message.
 pub(crate) fn parse(text: &str) -> Result<Value, String> {
     let mut reader = Reader { rest: text.trim(), depth: 0 };
     let value = reader.value(None)?;
@@ -36,40 +39,42 @@ pub(crate) fn parse(text: &str) -> Result<Value, String> {
 }
 
 struct Reader<'text> {
+    /// The text that is not read yet.
     rest: &'text str,
+    /// The number of values around this one.
     depth: usize,
 }
 
 impl<'text> Reader<'text> {
-    /// Reads a value, of the type that stands before it, or of `wanted`, or of the one that its form has.
-    fn value(&mut self, wanted: Option<&str>) -> Result<Value, String> {
+    /// Reads a value. Its type is the one before it in the text, else `expected`, else the default of its form.
+    fn value(&mut self, expected: Option<&str>) -> Result<Value, String> {
         self.depth += 1;
         if self.depth > DEPTH {
-            return Err("too many values lie in each other".to_owned());
+            return Err("values are nested too deeply".to_owned());
         }
         self.rest = self.rest.trim_start();
         let value = match self.rest.chars().next() {
             None => Err("a value is missing".to_owned()),
             Some('@') => self.typed(),
-            Some('\'' | '"') => self.text().and_then(|text| of_text(text, wanted)),
-            Some('[') => self.array(wanted),
-            Some('(') => self.tuple(wanted),
+            Some('\'' | '"') => self.text().and_then(|text| of_text(text, expected)),
+            Some('[') => self.array(expected),
+            Some('(') => self.tuple(expected),
             Some('<') => self.variant(),
-            Some('{') => Err("dictionaries are no values of properties of a container's unit".to_owned()),
-            Some(_) => self.word(wanted),
+            Some('{') => Err("dictionaries are not supported".to_owned()),
+            Some(_) => self.word(expected),
         };
         self.depth -= 1;
         value
     }
 
-    /// `@TYPE VALUE`
+    /// Reads `@TYPE VALUE`.
     fn typed(&mut self) -> Result<Value, String> {
-        let (kind, rest) = self.rest.split_once(' ').ok_or("a value is missing behind its type")?;
+        let (kind, rest) = self.rest.split_once(' ').ok_or("a value is missing after its type")?;
         self.rest = rest;
         self.value(kind.get(1..))
     }
 
-    /// A text in quotes; a backslash takes the next letter as it is, but for those of the usual control characters.
+    /// Reads a string in single or double quotes, with backslash escapes.
     fn text(&mut self) -> Result<String, String> {
         let mut letters = self.rest.char_indices();
         let quote = letters.next().map(|(_, quote)| quote);
@@ -84,22 +89,26 @@ impl<'text> Reader<'text> {
                 letter => text.push(letter),
             }
         }
-        Err("the text has no end".to_owned())
+        Err("the string has no closing quote".to_owned())
     }
 
-    fn array(&mut self, wanted: Option<&str>) -> Result<Value, String> {
-        let mut of = match wanted {
-            Some(wanted) => Some(
-                wanted.strip_prefix('a').ok_or_else(|| format!("expected {wanted}, got a list"))?.to_owned(),
+    fn array(&mut self, expected: Option<&str>) -> Result<Value, String> {
+        let mut of = match expected {
+            Some(expected) => Some(
+                expected
+                    .strip_prefix('a')
+                    .ok_or_else(|| format!("expected {expected}, found an array"))?
+                    .to_owned(),
             ),
             None => None,
         };
         let mut items: Vec<Value> = Vec::new();
-        while !self.ends(']', items.is_empty())? {
+        self.skip_bracket();
+        while !self.ends(']', items.len())? {
             let item = self.value(of.as_deref())?;
             match of.as_deref() {
                 Some(of) if of != item.signature() => {
-                    return Err("the items of a list differ in their type".to_owned());
+                    return Err("the items of an array differ in type".to_owned());
                 }
                 Some(_) => {}
                 None => of = Some(item.signature()),
@@ -107,44 +116,47 @@ impl<'text> Reader<'text> {
             items.push(item);
         }
         of.map(|of| Value::Array { of, items })
-            .ok_or_else(|| "an empty list needs its type, such as @as []".to_owned())
+            .ok_or_else(|| "an empty array needs its type, such as @as []".to_owned())
     }
 
-    fn tuple(&mut self, wanted: Option<&str>) -> Result<Value, String> {
+    fn tuple(&mut self, expected: Option<&str>) -> Result<Value, String> {
         let mut items = Vec::new();
-        while !self.ends(')', items.is_empty())? {
+        self.skip_bracket();
+        while !self.ends(')', items.len())? {
             items.push(self.value(None)?);
         }
         let tuple = Value::Struct(items);
-        match wanted {
-            Some(wanted) if wanted != tuple.signature() => {
-                Err(format!("expected {wanted}, got {}", tuple.signature()))
+        match expected {
+            Some(expected) if expected != tuple.signature() => {
+                Err(format!("expected {expected}, found {}", tuple.signature()))
             }
             _ => Ok(tuple),
         }
     }
 
     fn variant(&mut self) -> Result<Value, String> {
-        self.rest = self.rest.get(1..).unwrap_or_default();
+        self.skip_bracket();
         let value = self.value(None)?;
-        self.rest = self.rest.trim_start().strip_prefix('>').ok_or("expected > behind a variant's value")?;
+        self.rest = self.rest.trim_start().strip_prefix('>').ok_or("expected > after a variant's value")?;
         Ok(Value::Variant(Box::new(value)))
     }
 
-    /// Goes on to the next item; tells whether there is none.
-    fn ends(&mut self, end: char, first: bool) -> Result<bool, String> {
-        if first {
-            self.rest = self.rest.get(1..).unwrap_or_default();
-        }
+    /// Skips an opening bracket.
+    fn skip_bracket(&mut self) {
+        self.rest = self.rest.get(1..).unwrap_or_default();
+    }
+
+    /// Moves on to the next item. Returns whether the list ends instead. `read` is the number of items up to now.
+    fn ends(&mut self, end: char, read: usize) -> Result<bool, String> {
         self.rest = self.rest.trim_start();
         if let Some(rest) = self.rest.strip_prefix(end) {
             self.rest = rest;
             return Ok(true);
         }
-        if !first {
+        if read > 0 {
             self.rest =
                 self.rest.strip_prefix(',').ok_or_else(|| format!("expected , or {end}"))?.trim_start();
-            // A tuple of one has a comma behind it.
+            // `(1,)`: a tuple of one item ends with a comma.
             if let Some(rest) = self.rest.strip_prefix(end) {
                 self.rest = rest;
                 return Ok(true);
@@ -153,8 +165,8 @@ impl<'text> Reader<'text> {
         Ok(false)
     }
 
-    /// A number, a truth, or the name of a type with a value behind it.
-    fn word(&mut self, wanted: Option<&str>) -> Result<Value, String> {
+    /// Reads a number, a boolean, or a type keyword and its value.
+    fn word(&mut self, expected: Option<&str>) -> Result<Value, String> {
         let end = self.rest.find(|letter: char| letter.is_whitespace() || ",)]>".contains(letter));
         let (word, rest) =
             self.rest.split_at_checked(end.unwrap_or(self.rest.len())).unwrap_or((self.rest, ""));
@@ -167,11 +179,11 @@ impl<'text> Reader<'text> {
             _ if word.contains(['.', 'e']) && !word.starts_with("0x") => "d",
             _ => "i",
         };
-        scalar(word, wanted.unwrap_or(default))
+        scalar(word, expected.unwrap_or(default))
     }
 }
 
-/// The letter that a letter behind a backslash stands for.
+/// Returns the character of a backslash escape.
 fn escaped(letter: char) -> char {
     match letter {
         'n' => '\n',
@@ -180,16 +192,16 @@ fn escaped(letter: char) -> char {
     }
 }
 
-fn of_text(text: String, wanted: Option<&str>) -> Result<Value, String> {
-    match wanted {
+fn of_text(text: String, expected: Option<&str>) -> Result<Value, String> {
+    match expected {
         None | Some("s") => Ok(Value::Text(text)),
         Some("o") => Ok(Value::ObjectPath(text)),
         Some("g") => Ok(Value::Signature(text)),
-        Some(wanted) => Err(format!("expected {wanted}, got the text {text:?}")),
+        Some(expected) => Err(format!("expected {expected}, found the string {text:?}")),
     }
 }
 
-/// A word as a value of the type.
+/// Parses a word as a value of a basic type.
 fn scalar(word: &str, kind: &str) -> Result<Value, String> {
     let wrong = || format!("{word:?} is no value of type {kind}");
     let number = || integer(word).ok_or_else(wrong);
@@ -220,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_have_the_types_of_their_forms_or_those_before_them() {
+    fn a_value_has_the_type_before_it_or_the_default_of_its_form() {
         assert_eq!(parse("uint64 123456789"), Ok(Value::Uint64(123_456_789)));
         assert_eq!(parse("'inactive-or-failed'"), Ok(Value::Text("inactive-or-failed".to_owned())));
         assert_eq!(parse("5"), Ok(Value::Int32(5)));
@@ -240,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_value_is_told() {
+    fn invalid_texts_are_refused() {
         let deep = "[".repeat(40);
         for wrong in [
             "",

@@ -1,10 +1,10 @@
-//! A place in the configuration that a step came from, such as `mounts[2].options[1]`.
+//! The place in config.json that a step comes from, such as `mounts[2].options[1]`.
 
 use std::fmt;
 
-/// A place in `config.json`: a pattern in which each `#` stands for an index, or for the key of an object.
+/// A place in config.json: a pattern in which each `#` stands for an index or for the key of an object.
 ///
-/// Every step carries one, and most steps never fail, so it is kept unformatted.
+/// Every step has a place, and only an error prints it. So a place allocates nothing and formats nothing until then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     pattern: &'static str,
@@ -12,10 +12,10 @@ pub struct Place {
     key: Key,
 }
 
-/// How much of a key is kept: all of any device's or parameter's name that is met.
+/// The bytes of a key that a place keeps. Names of network devices have at most 15, those of kernel parameters rarely more than 47.
 const KEY: usize = 47;
 
-/// The key of an object, cut where it is too long.
+/// The key of an object, cut after [`KEY`] bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
     bytes: [u8; KEY],
@@ -45,36 +45,36 @@ impl Key {
 }
 
 impl Place {
-    /// A place without an index.
+    /// Makes a place without an index.
     pub const fn of(pattern: &'static str) -> Self {
         Self { pattern, indices: [0; 2], key: Key::NONE }
     }
 
-    /// A place with one index.
+    /// Makes a place with one index.
     pub fn at(pattern: &'static str, index: usize) -> Self {
         Self { pattern, indices: [narrow(index), 0], key: Key::NONE }
     }
 
-    /// A place with two indices, the outer one first.
+    /// Makes a place with two indices, the outer one first.
     pub fn within(pattern: &'static str, outer: usize, inner: usize) -> Self {
         Self { pattern, indices: [narrow(outer), narrow(inner)], key: Key::NONE }
     }
 
-    /// A place with the key of an object.
+    /// Makes a place with the key of an object.
     pub fn keyed(pattern: &'static str, key: &str) -> Self {
         Self { pattern, indices: [0; 2], key: Key::new(key) }
     }
 
-    /// The place of what the configuration does not name: steps that every container takes.
+    /// The place of steps that every container takes, whatever its configuration.
     pub const DEFAULT: Self = Self::of("");
 
-    /// Whether the configuration names this place at all.
+    /// Whether this is a place in the configuration.
     pub fn is_named(&self) -> bool {
         !self.pattern.is_empty()
     }
 }
 
-/// As places in mistakes have it: plain keys after a dot, others quoted.
+/// Prints a key as the places of mistakes do: plain keys after a dot, others quoted in brackets.
 impl fmt::Display for Key {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.text();
@@ -83,7 +83,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// An index beyond four thousand million can't come from a file that was read into memory.
+/// Stores an index in 32 bits. An array of 2^32 items would not fit into a config.json.
 fn narrow(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
@@ -108,14 +108,14 @@ mod tests {
     use super::Place;
 
     #[test]
-    fn indices_fill_the_pattern_in_order() {
+    fn indices_replace_the_marks_in_order() {
         assert_eq!(Place::within("mounts[#].options[#]", 2, 1).to_string(), "mounts[2].options[1]");
         assert_eq!(Place::at("hooks.prestart[#]", 0).to_string(), "hooks.prestart[0]");
         assert_eq!(Place::of("root.path").to_string(), "root.path");
     }
 
     #[test]
-    fn a_key_fills_the_pattern_and_is_cut_where_it_is_too_long() {
+    fn a_key_replaces_the_mark_and_a_long_one_is_cut() {
         let place = |key: &str| Place::keyed("linux.sysctl#", key).to_string();
         assert_eq!(place("net.core.x"), r#"linux.sysctl["net.core.x"]"#);
         assert_eq!(place(&"ä".repeat(40)), format!("linux.sysctl[\"{}\"]", "ä".repeat(23)));

@@ -13,7 +13,7 @@ pub(crate) fn spec(arguments: &Arguments) -> Result<u8> {
     let path = Path::new(arguments.value("bundle").unwrap_or(".")).join("config.json");
     let owner = if arguments.is_set("rootless") {
         let (uid, gid) = (Uid::new(geteuid().as_raw()), Gid::new(getegid().as_raw()));
-        Owner::User { uid: uid.unwrap_or(Uid::ROOT), gid: gid.unwrap_or(Gid::ROOT) }
+        Owner::Rootless { uid: uid.unwrap_or(Uid::ROOT), gid: gid.unwrap_or(Gid::ROOT) }
     } else {
         Owner::Root
     };

@@ -1,4 +1,4 @@
-//! What a profile means: for each ABI, what happens to each system call number.
+//! A resolved profile: for each ABI, the action for each system call number.
 
 use std::ops::Range;
 
@@ -7,63 +7,73 @@ use super::conditions::Condition;
 use crate::spec::{Action, Mistake, Seccomp, SyscallRule};
 use crate::tables::syscalls::{Abi, Syscall};
 
-/// Ends the thread: what happens to calls of an architecture that the filter does not cover.
-pub(super) const KILL: u32 = libc::SECCOMP_RET_KILL_THREAD;
+/// The result for calls of an architecture that the filter does not cover, as in libseccomp (SCMP_FLTATR_ACT_BADARCH).
+pub(super) const KILL_THREAD: u32 = libc::SECCOMP_RET_KILL_THREAD;
 
-/// What a kernel without the call would answer.
-const NO_SUCH_CALL: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
+/// The result of a kernel that lacks the system call.
+const ENOSYS: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
 
-/// What happens to some calls.
+/// The decision about a system call number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// The same whatever the arguments.
+    /// A result that does not depend on the arguments.
     Return(u32),
-    /// The first of these blocks whose conditions hold decides, or else the default action.
+    /// The result of the first of these rules that holds, else the default action.
     Chain(Vec<u32>),
 }
 
-/// Conditions and what happens where they hold.
+/// A rule for one call: conditions, and the filter's result where all of them hold.
 #[derive(Debug)]
-pub(super) struct Block {
+pub(super) struct Rule {
     pub(super) conditions: Vec<Condition>,
     pub(super) action: u32,
 }
 
-/// A profile, resolved.
+/// A resolved profile.
 #[derive(Debug)]
 pub(super) struct Decisions {
-    /// What happens to calls that no rule matches.
+    /// The result for calls that no rule matches.
     pub(super) default: u32,
-    /// What happens to calls that are newer than the profile.
+    /// The result for calls that are newer than the profile.
     newer: u32,
-    /// The blocks that chains refer to, in the order of the rules.
-    blocks: Vec<Block>,
-    /// What no table has.
+    /// The rules that chains refer to, in the order of the profile.
+    rules: Vec<Rule>,
+    /// The names that no table has.
     pub(super) warnings: Vec<Mistake>,
     tables: Vec<Table>,
 }
 
-/// The numbers of one ABI that rules name.
+/// The system call numbers of one ABI that rules name.
 #[derive(Debug)]
 struct Table {
     abi: Abi,
-    /// A number and a block for it, sorted once all rules are in; blocks without conditions hold always.
+    /// A system call number and the index of a rule for it. Sorted once all rules are entered.
     entries: Vec<(u32, u32)>,
-    /// The highest number that any rule names, Arm's private ones aside.
+    /// The highest number that a rule names, Arm's private numbers not counted.
     newest: Option<u32>,
 }
 
-/// Numbers from a first one on, up to the next interval's first, with the ABI they belong to.
-pub(super) type Interval = (u32, Abi, Decision);
+/// The system call numbers from `start` up to the start of the next interval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Interval {
+    pub(super) start: u32,
+    pub(super) abi: Abi,
+    pub(super) decision: Decision,
+}
 
 impl Decisions {
+    /// Resolves a profile for some ABIs.
+    ///
+    /// # Errors
+    ///
+    /// A condition on an argument that no system call has.
     pub(super) fn new(profile: &Seccomp, abis: &[Abi]) -> Result<Self, Vec<Mistake>> {
         let default = action(profile.default_action, profile.default_errno_ret);
         let names = profile.syscalls.iter().map(|rule| rule.names.known().len()).sum();
         let table = |abi: &Abi| Table { abi: *abi, entries: Vec::with_capacity(names), newest: None };
         let tables = abis.iter().map(table).collect();
-        let newer = if lets_through(profile.default_action) { default } else { NO_SUCH_CALL };
-        let mut decisions = Self { default, newer, blocks: Vec::new(), warnings: Vec::new(), tables };
+        let newer = if lets_through(profile.default_action) { default } else { ENOSYS };
+        let mut decisions = Self { default, newer, rules: Vec::new(), warnings: Vec::new(), tables };
         let mut mistakes = Vec::new();
         for (index, rule) in profile.syscalls.iter().enumerate() {
             match alternatives(rule, index) {
@@ -78,7 +88,7 @@ impl Decisions {
         if mistakes.is_empty() { Ok(decisions) } else { Err(mistakes) }
     }
 
-    /// The intervals of one ABI from its lowest number on; none for an ABI that the filter does not cover.
+    /// Returns the intervals of one ABI, from its lowest number on; none for an ABI that the filter does not cover.
     pub(super) fn intervals(&self, abi: Abi) -> Vec<Interval> {
         let Some(table) = self.tables.iter().find(|table| table.abi == abi) else { return Vec::new() };
         let mut intervals = Intervals { abi, list: Vec::with_capacity(128) };
@@ -93,12 +103,13 @@ impl Decisions {
         intervals.list
     }
 
-    /// The block of a chain.
-    pub(super) fn block(&self, index: u32) -> Option<&Block> {
-        self.blocks.get(usize::try_from(index).ok()?)
+    /// Returns a rule of a chain.
+    pub(super) fn rule(&self, index: u32) -> Option<&Rule> {
+        self.rules.get(usize::try_from(index).ok()?)
     }
 
-    /// Covers a range of numbers that no rule names: known ones, newer ones, private ones.
+    /// Adds the intervals for a range of numbers that no rule names. Numbers above the newest that the profile names get ENOSYS, so
+    /// that programs fall back to older calls; Arm's private numbers do not.
     fn unnamed(&self, range: Range<u64>, table: &Table, intervals: &mut Intervals) {
         let newer = table.newest.map_or(END, |newest| u64::from(newest) + 1);
         let private = private(table.abi).max(newer);
@@ -111,16 +122,17 @@ impl Decisions {
         }
     }
 
+    /// Adds a rule of the profile, the alternatives of its conditions given.
     fn add(&mut self, rule: &SyscallRule, index: usize, alternatives: Vec<Vec<Condition>>) {
         let action = action(rule.action, rule.errno_ret);
         let first = self.end();
-        // A rule that repeats the default action decides nothing; its names still tell what the profile knows.
+        // A rule with the default action decides nothing, as in libseccomp. Its names still show how new the profile is.
         if action != self.default {
-            self.blocks.extend(alternatives.into_iter().map(|conditions| Block { conditions, action }));
+            self.rules.extend(alternatives.into_iter().map(|conditions| Rule { conditions, action }));
         }
-        let blocks = first..self.end();
+        let rules = first..self.end();
         for call in rule.names.known() {
-            self.name(*call, blocks.clone());
+            self.enter(*call, rules.clone());
         }
         for (position, name) in rule.names.unknown() {
             let place = format!(".syscalls[{index}].names[{position}]");
@@ -128,74 +140,74 @@ impl Decisions {
         }
     }
 
-    /// Enters a call in the table of each ABI.
-    fn name(&mut self, call: Syscall, rule: Range<u32>) {
+    /// Enters rules for a call in the table of each ABI.
+    fn enter(&mut self, call: Syscall, rules: Range<u32>) {
         for table in &mut self.tables {
             let Some(number) = call.number(table.abi) else { continue };
-            table.entries.extend(rule.clone().map(|block| (number, block)));
+            table.entries.extend(rules.clone().map(|rule| (number, rule)));
             if u64::from(number) < private(table.abi) {
                 table.newest = table.newest.max(Some(number));
             }
         }
-        if let Some((door, first)) = call.door() {
-            rule.for_each(|block| self.behind(door, first, block));
+        if let Some((multiplexer, first)) = call.multiplexer() {
+            rules.for_each(|rule| self.enter_multiplexed(multiplexer, first, rule));
         }
     }
 
-    /// Enters a block for the older form of a call: the first argument of the door names the call, so no condition of
-    /// the rule can hold for it any more.
-    fn behind(&mut self, door: Syscall, first: u64, block: u32) {
+    /// Enters a rule for the call in its older form, through socketcall(2) or ipc(2). The first argument of these is the number of
+    /// the call, so a condition of the rule on the first argument is dropped.
+    fn enter_multiplexed(&mut self, multiplexer: Syscall, first: u64, rule: u32) {
         let index = self.end();
-        let Some(Block { conditions, action }) = self.block(block) else { return };
+        let Some(Rule { conditions, action }) = self.rule(rule) else { return };
         let others = conditions.iter().filter(|condition| condition.index != 0).cloned();
         let conditions = std::iter::once(Condition::first_is(first)).chain(others).collect();
-        let behind = Block { conditions, action: *action };
+        let multiplexed = Rule { conditions, action: *action };
         let table = self.tables.iter_mut().find(|table| table.abi == Abi::X86);
-        if let Some((table, number)) = table.zip(door.number(Abi::X86)) {
+        if let Some((table, number)) = table.zip(multiplexer.number(Abi::X86)) {
             table.entries.push((number, index));
-            self.blocks.push(behind);
+            self.rules.push(multiplexed);
         }
     }
 
-    /// The first block without conditions decides alone.
+    /// Decides about a call by its rules: the first one without conditions alone, else all in their order.
     fn decide(&self, group: &[(u32, u32)]) -> Decision {
-        let blocks = || group.iter().map(|(_, block)| *block);
-        let always = blocks().filter_map(|block| self.block(block)).find(|block| block.conditions.is_empty());
-        always.map_or_else(|| Decision::Chain(blocks().collect()), |block| Decision::Return(block.action))
+        let rules = || group.iter().map(|(_, rule)| *rule);
+        let always = rules().filter_map(|rule| self.rule(rule)).find(|rule| rule.conditions.is_empty());
+        always.map_or_else(|| Decision::Chain(rules().collect()), |rule| Decision::Return(rule.action))
     }
 
-    /// The index of the next block.
+    /// Returns the index of the next rule.
     fn end(&self) -> u32 {
-        u32::try_from(self.blocks.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.rules.len()).unwrap_or(u32::MAX)
     }
 }
 
-/// One past the highest number that a call can have.
+/// One past the highest system call number.
 const END: u64 = 1 << u32::BITS;
 
-/// Where the numbers begin that do not grow with the kernel's version.
+/// Returns the first number of the range that does not grow with new kernels.
 fn private(abi: Abi) -> u64 {
     if abi == Abi::Arm { Abi::ARM_PRIVATE.into() } else { END }
 }
 
-/// The intervals of one ABI in the making.
+/// The intervals of one ABI, up to now.
 struct Intervals {
     abi: Abi,
     list: Vec<Interval>,
 }
 
 impl Intervals {
-    /// Starts an interval, unless it would say the same as the one before.
+    /// Starts an interval, unless the last one has the same decision.
     fn extend(&mut self, start: u64, decision: Decision) {
-        let differs = self.list.last().is_none_or(|(_, _, last)| *last != decision);
+        let differs = self.list.last().is_none_or(|last| last.decision != decision);
         if let (true, Ok(start)) = (differs, u32::try_from(start)) {
-            self.list.push((start, self.abi, decision));
+            self.list.push(Interval { start, abi: self.abi, decision });
         }
     }
 }
 
-/// The sets of conditions of a rule, of which one must hold: one set, or each condition for itself where two concern
-/// the same argument.
+/// Returns the sets of conditions of a rule, of which one must hold. As in runc there is one set of all conditions, or one set for
+/// each condition if several are on the same argument.
 fn alternatives(rule: &SyscallRule, index: usize) -> Result<Vec<Vec<Condition>>, Mistake> {
     let mut conditions = Vec::with_capacity(rule.args.len());
     for (position, written) in rule.args.iter().enumerate() {
@@ -216,12 +228,12 @@ fn alternatives(rule: &SyscallRule, index: usize) -> Result<Vec<Vec<Condition>>,
     })
 }
 
-/// Whether an action lets a call happen; a tracer is trusted to know new calls.
+/// Whether an action lets a call run. A tracer is trusted to know new calls.
 const fn lets_through(action: Action) -> bool {
     matches!(action, Action::Allow | Action::Log | Action::Trace)
 }
 
-/// The value that the program returns for an action.
+/// Returns the result of the filter for an action, SECCOMP_RET_*.
 pub(super) fn action(action: Action, errno: Option<u32>) -> u32 {
     const EPERM: u32 = libc::EPERM.unsigned_abs();
 

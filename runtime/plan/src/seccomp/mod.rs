@@ -1,9 +1,8 @@
-//! The compiler of system call filters: a profile of config.json becomes a program for seccomp(2).
+//! The compiler of seccomp filters: a profile of config.json becomes a classic BPF program for seccomp(2).
 //!
-//! For each kind of machine code the kernel names with one audit value (x86_64 and x32 share theirs) the profile is
-//! resolved to one decision per system call number. Equal neighbours melt into intervals, and the program finds the
-//! interval by binary search: a call costs some ten instructions, whatever the length of the profile, where a list of
-//! comparisons costs hundreds.
+//! `decisions` resolves the profile to one decision per system call number of each ABI, and merges equal neighbours into intervals.
+//! `search` finds the interval of a call by binary search. So a call costs about ten instructions whatever the length of the
+//! profile, where a list of comparisons costs hundreds. `conditions` compiles comparisons of arguments, `emit` is the assembler.
 
 mod conditions;
 mod decisions;
@@ -13,17 +12,17 @@ mod search;
 use crate::spec::{Action, Arch, Mistake, Seccomp, SeccompFlag};
 use crate::tables::syscalls::Abi;
 
-/// The most instructions that the kernel takes in one program: BPF_MAXINSNS.
+/// The largest number of instructions of one program: the kernel's BPF_MAXINSNS.
 pub const MOST_INSTRUCTIONS: usize = 4096;
 
-/// One instruction of a classic BPF program, as the kernel's `struct sock_filter` has it.
+/// An instruction of classic BPF, with the fields of the kernel's `struct sock_filter`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Instruction {
     /// The operation.
     pub code: u16,
-    /// Instructions to skip where a comparison holds.
+    /// The number of instructions to skip if a comparison holds.
     pub jt: u8,
-    /// Instructions to skip where it does not.
+    /// The number of instructions to skip if it does not.
     pub jf: u8,
     /// The operand.
     pub k: u32,
@@ -34,41 +33,41 @@ pub struct Instruction {
 pub struct Filter {
     /// The program.
     pub instructions: Vec<Instruction>,
-    /// The flags for seccomp(2), SECCOMP_FILTER_FLAG_*.
+    /// The flags of seccomp(2), SECCOMP_FILTER_FLAG_*.
     pub flags: u64,
-    /// What the profile names and this compiler does not know; places count from the document.
+    /// Warnings about unknown names and architectures. Places are relative to config.json.
     pub warnings: Vec<Mistake>,
 }
 
-/// Compiles a profile for the machine that this program was built for.
+/// Compiles a profile for the architecture that this program was built for.
 ///
-/// The rules are those that callers know from libseccomp and runc:
-/// * the machine's own architecture is always covered; a call of one that is not listed ends the thread;
-/// * of several rules for one call, the first without conditions counts, wherever it stands; if there is none, those
-///   with conditions are tried in their order; rules that only repeat the default action are skipped;
-/// * conditions of one rule must all hold, but if two of them concern the same argument, any one suffices;
-/// * on 32-bit ABIs only the low 32 bits of an argument are compared;
-/// * calls newer than the newest that the profile names fail with ENOSYS, unless the default action lets calls
-///   through, so that programs fall back to older calls;
-/// * on 32-bit x86, a rule for a socket or System V call holds for its older form through socketcall(2) or ipc(2) too;
-/// * without flags, SECCOMP_FILTER_FLAG_SPEC_ALLOW is set; an empty list sets none.
+/// The semantics are those of runc and libseccomp:
+/// * The native architecture is always covered. A call of an architecture that the profile does not list kills the thread.
+/// * Of several rules for one call, the first without conditions counts, wherever it stands. If there is none, those with conditions
+///   are tried in their order. Rules with the default action are skipped.
+/// * All conditions of a rule must hold. If several are on the same argument, any one suffices.
+/// * On 32-bit ABIs only the low 32 bits of an argument are compared.
+/// * Calls newer than the newest that the profile names fail with ENOSYS, unless the default action lets calls run. Programs then
+///   fall back to older calls.
+/// * On 32-bit x86, a rule for a socket or System V IPC call also holds for its older form through socketcall(2) or ipc(2).
+/// * Without a list of flags, SECCOMP_FILTER_FLAG_SPEC_ALLOW is set. An empty list sets none.
 ///
 /// # Errors
 ///
-/// Every mistake with its place in config.json: an action that is not supported yet, an argument that no call has, a
-/// profile that needs more instructions than the kernel takes.
+/// All mistakes with their places in config.json: an action that is not supported, an argument that no call has, a profile that needs
+/// more instructions than the kernel takes.
 pub fn compile(profile: &Seccomp) -> Result<Filter, Vec<Mistake>> {
     let native = native().ok_or_else(|| vec![at("", "seccomp is not supported on this architecture")])?;
     compile_for(native, profile)
 }
 
-/// Compiles a profile for machines whose own architecture is `native`; see [`compile`].
+/// Compiles a profile for the architecture `native`; see [`compile`].
 ///
 /// # Errors
 ///
 /// As [`compile`].
 pub fn compile_for(native: Arch, profile: &Seccomp) -> Result<Filter, Vec<Mistake>> {
-    let mistakes = refused(profile);
+    let mistakes = unsupported_actions(profile);
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
@@ -84,7 +83,7 @@ pub fn compile_for(native: Arch, profile: &Seccomp) -> Result<Filter, Vec<Mistak
     Ok(Filter { instructions, flags: flags(profile), warnings: decisions.warnings })
 }
 
-/// The architecture that this program was built for; `None` where the compiler has no table of it.
+/// Returns the architecture that this program was built for; `None` if the tables of system calls lack it.
 pub const fn native() -> Option<Arch> {
     if cfg!(target_arch = "x86_64") {
         Some(Arch::X86_64)
@@ -101,7 +100,7 @@ pub const fn native() -> Option<Arch> {
     }
 }
 
-/// The table's column for an architecture; `None` where it has none.
+/// Returns the ABI of an architecture; `None` if the tables of system calls lack it.
 pub const fn abi(arch: Arch) -> Option<Abi> {
     match arch {
         Arch::X86_64 => Some(Abi::X86_64),
@@ -114,26 +113,26 @@ pub const fn abi(arch: Arch) -> Option<Abi> {
     }
 }
 
-/// A mistake at a place below linux.seccomp.
+/// Makes a mistake at a place below linux.seccomp.
 fn at(place: &str, what: impl Into<String>) -> Mistake {
     Mistake::new(format!("linux.seccomp{place}"), what)
 }
 
-/// What is valid and not built yet.
-fn refused(profile: &Seccomp) -> Vec<Mistake> {
+/// Reports actions that are valid and not supported.
+fn unsupported_actions(profile: &Seccomp) -> Vec<Mistake> {
     let rules = profile.syscalls.iter().enumerate();
     let actions = rules.map(|(index, rule)| (format!(".syscalls[{index}].action"), rule.action));
     std::iter::once((".defaultAction".to_owned(), profile.default_action))
         .chain(actions)
-        .filter(|(_, action)| !is_built(*action))
+        .filter(|(_, action)| !is_supported(*action))
         .map(|(place, action)| {
-            at(&place, format!("seccomp notify unsupported: action {action} is not built yet"))
+            at(&place, format!("seccomp notify unsupported: action {action} is not implemented yet"))
         })
         .collect()
 }
 
-/// The ABIs to cover: the native one first, then those listed. One without a table stays uncovered, so that its calls
-/// end the thread.
+/// Returns the ABIs to cover: the native one first, then those that the profile lists. The calls of one without a table kill the
+/// thread.
 fn abis(native: Arch, profile: &Seccomp) -> (Vec<Abi>, Vec<Mistake>) {
     let mut abis: Vec<Abi> = abi(native).into_iter().collect();
     let mut warnings = Vec::new();
@@ -143,20 +142,19 @@ fn abis(native: Arch, profile: &Seccomp) -> (Vec<Abi>, Vec<Mistake>) {
             Some(abi) => abis.push(abi),
             None => warnings.push(at(
                 &format!(".architectures[{index}]"),
-                format!("system calls of {arch} are not known and end the thread"),
+                format!("system calls of {arch} are unknown and kill the thread"),
             )),
         }
     }
     (abis, warnings)
 }
 
-/// Whether filters with this action can be compiled.
-pub fn is_built(action: Action) -> bool {
+/// Whether the compiler supports an action.
+pub fn is_supported(action: Action) -> bool {
     action != Action::Notify
 }
 
-/// The bit of a flag for seccomp(2); `None` for one that the kernel takes only together with a listener, which is not
-/// built yet.
+/// Returns the bit of a flag of seccomp(2); `None` for one that the kernel only takes with a listener, which is not supported.
 pub const fn flag(flag: SeccompFlag) -> Option<u64> {
     match flag {
         SeccompFlag::Tsync => Some(libc::SECCOMP_FILTER_FLAG_TSYNC),

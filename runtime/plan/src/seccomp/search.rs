@@ -1,21 +1,23 @@
-//! The program itself: the architecture first, then a binary search for the interval of the call's number.
+//! The program: it compares the architecture, then finds the interval of the system call number by binary search.
+
+use seccompiler::BackendError;
 
 use super::conditions;
-use super::decisions::{Decision, Decisions, Interval, KILL};
-use super::emit::{IF_AT_LEAST, IF_EQUAL, Label, Target, Writer};
+use super::decisions::{Decision, Decisions, Interval, KILL_THREAD};
+use super::emit::{Assembler, Branch, IF_AT_LEAST, IF_EQUAL, Label, Target};
 use super::{Instruction, at};
 use crate::spec::Mistake;
 use crate::tables::syscalls::Abi;
 
-/// Where `struct seccomp_data` has the system call number.
+/// The offset of the system call number in `struct seccomp_data` (seccomp(2)).
 const NUMBER: u32 = 0;
-/// Where `struct seccomp_data` has the architecture.
+/// The offset of the architecture.
 const ARCHITECTURE: u32 = 4;
 
-/// The number that a tracer puts in place of a call to skip it; x86_64 has it although it has bit 30 set.
+/// The number -1. A tracer sets it to skip a call (ptrace(2)). On x86_64 it is no x32 call although bit 30 is set.
 const SKIPPED: u32 = u32::MAX;
 
-/// Writes the program for these ABIs, the first being the machine's own.
+/// Writes the program for some ABIs, the native one first.
 pub(super) fn program(decisions: &Decisions, abis: &[Abi]) -> Result<Vec<Instruction>, Vec<Mistake>> {
     let mut audits: Vec<(u32, Abi)> = Vec::new();
     for abi in abis {
@@ -23,21 +25,22 @@ pub(super) fn program(decisions: &Decisions, abis: &[Abi]) -> Result<Vec<Instruc
             audits.push((audit_value(*abi), *abi));
         }
     }
-    let mut writer = Writer::default();
-    let mut next = Target::Return(KILL);
-    // What is written last is executed first: the machine's own calls wait for one comparison only.
+    let mut assembler = Assembler::default();
+    let mut next = Target::Return(KILL_THREAD);
+    // The last one written is the first one that runs: native calls take a single comparison.
     for (audit, abi) in audits.into_iter().rev() {
         let intervals = audit_intervals(decisions, abi);
-        let mut search = Search { writer: &mut writer, decisions, chains: Vec::new() };
+        let mut search = Search { assembler: &mut assembler, decisions, chains: Vec::new() };
         let number = search.tree(&intervals).map_err(|error| vec![at("", error.to_string())])?;
-        let loaded = writer.load(NUMBER, number);
-        next = Target::At(writer.compare(IF_EQUAL, audit, (Target::At(loaded), next)));
+        let loaded = assembler.load(NUMBER, number);
+        let branch = Branch { yes: Target::At(loaded), no: next };
+        next = Target::At(assembler.compare(IF_EQUAL, audit, branch));
     }
-    writer.load(ARCHITECTURE, next);
-    Ok(writer.finish())
+    assembler.load(ARCHITECTURE, next);
+    Ok(assembler.finish())
 }
 
-/// linux/audit.h, AUDIT_ARCH_*: the machine's ELF number, with bit 31 for 64 bits and bit 30 for little endian.
+/// AUDIT_ARCH_* of linux/audit.h: the machine number of ELF, with bit 31 for 64 bits and bit 30 for little endian.
 const fn audit_value(abi: Abi) -> u32 {
     const WIDE: u32 = 0x8000_0000;
     const LITTLE: u32 = 0x4000_0000;
@@ -51,72 +54,78 @@ const fn audit_value(abi: Abi) -> u32 {
     }
 }
 
-/// The intervals of all ABIs that share an audit value: x32 is x86_64 with bit 30 of the number set.
+/// Returns the intervals of all ABIs with the same audit value. x32 has that of x86_64, and bit 30 of its numbers set.
 fn audit_intervals(decisions: &Decisions, abi: Abi) -> Vec<Interval> {
     if !matches!(abi, Abi::X86_64 | Abi::X32) {
         return decisions.intervals(abi);
     }
+    let killed = |start, abi| Interval { start, abi, decision: Decision::Return(KILL_THREAD) };
     let mut intervals = decisions.intervals(Abi::X86_64);
     if intervals.is_empty() {
-        intervals.push((0, Abi::X86_64, Decision::Return(KILL)));
+        intervals.push(killed(0, Abi::X86_64));
     }
-    let skipped = intervals.last().map(|(_, abi, decision)| (SKIPPED, *abi, decision.clone()));
+    let skipped = intervals.last().map(|last| Interval { start: SKIPPED, ..last.clone() });
     let x32 = decisions.intervals(Abi::X32);
     if x32.is_empty() {
-        intervals.push((Abi::X32_BIT, Abi::X32, Decision::Return(KILL)));
+        intervals.push(killed(Abi::X32_BIT, Abi::X32));
         intervals.extend(skipped);
     }
     intervals.extend(x32);
     intervals
 }
 
-/// The search through the intervals of one audit value.
+/// The binary search through the intervals of one audit value.
 struct Search<'a> {
-    writer: &'a mut Writer,
+    assembler: &'a mut Assembler,
     decisions: &'a Decisions,
-    /// The chains written so far.
-    chains: Vec<(Abi, Vec<u32>, Label)>,
+    /// The chains written up to now, which calls with the same rules share.
+    chains: Vec<Chain>,
+}
+
+/// A chain of rules that is written.
+struct Chain {
+    abi: Abi,
+    rules: Vec<u32>,
+    label: Label,
 }
 
 impl Search<'_> {
-    /// Writes the search; it starts with the number loaded.
-    fn tree(&mut self, intervals: &[Interval]) -> Result<Target, seccompiler::BackendError> {
+    /// Writes the search. It starts with the system call number loaded.
+    fn tree(&mut self, intervals: &[Interval]) -> Result<Target, BackendError> {
         let (low, high) = intervals.split_at(intervals.len() / 2);
         match (low, high) {
-            ([], [(_, abi, decision)]) => self.leaf(*abi, decision),
-            (_, [(start, ..), ..]) => {
+            ([], [only]) => self.leaf(only),
+            (_, [first, ..]) => {
                 let yes = self.tree(high)?;
                 let no = self.tree(low)?;
-                Ok(if yes == no {
-                    yes
-                } else {
-                    Target::At(self.writer.compare(IF_AT_LEAST, *start, (yes, no)))
-                })
+                let compared = |search: &mut Self| {
+                    search.assembler.compare(IF_AT_LEAST, first.start, Branch { yes, no })
+                };
+                Ok(if yes == no { yes } else { Target::At(compared(self)) })
             }
-            (_, []) => Ok(Target::Return(KILL)),
+            (_, []) => Ok(Target::Return(KILL_THREAD)),
         }
     }
 
-    fn leaf(&mut self, abi: Abi, decision: &Decision) -> Result<Target, seccompiler::BackendError> {
-        match decision {
+    fn leaf(&mut self, interval: &Interval) -> Result<Target, BackendError> {
+        match &interval.decision {
             Decision::Return(value) => Ok(Target::Return(*value)),
-            Decision::Chain(blocks) => self.chain(abi, blocks),
+            Decision::Chain(rules) => self.chain(interval.abi, rules),
         }
     }
 
-    /// Writes the blocks of a chain one after the other, each followed by its action, and the default action at the end.
-    fn chain(&mut self, abi: Abi, blocks: &[u32]) -> Result<Target, seccompiler::BackendError> {
-        let known = self.chains.iter().find(|(of, known, _)| *of == abi && known == blocks);
-        if let Some((_, _, label)) = known {
-            return Ok(Target::At(*label));
+    /// Writes the rules of a chain one after the other, each followed by its action, and the default action at the end.
+    fn chain(&mut self, abi: Abi, rules: &[u32]) -> Result<Target, BackendError> {
+        if let Some(known) = self.chains.iter().find(|chain| chain.abi == abi && chain.rules == rules) {
+            return Ok(Target::At(known.label));
         }
-        self.writer.give_back(self.decisions.default);
-        for block in blocks.iter().rev().filter_map(|block| self.decisions.block(*block)) {
-            self.writer.give_back(block.action);
-            self.writer.block(&conditions::block(&block.conditions, abi)?);
+        self.assembler.push_return(self.decisions.default);
+        for rule in rules.iter().rev().filter_map(|rule| self.decisions.rule(*rule)) {
+            self.assembler.push_return(rule.action);
+            self.assembler.prepend(&conditions::compile(&rule.conditions, abi)?);
         }
-        let label = self.writer.here();
-        self.chains.push((abi, blocks.to_vec(), label));
+        let label = self.assembler.here();
+        self.chains.push(Chain { abi, rules: rules.to_vec(), label });
         Ok(Target::At(label))
     }
 }

@@ -1,4 +1,4 @@
-//! The document config.json: its top level, root, mounts and hooks.
+//! config.json: the top level, the root filesystem, mounts and hooks.
 
 use std::collections::BTreeMap;
 
@@ -7,81 +7,81 @@ use super::object::object;
 use super::process::Process;
 
 object! {
-    /// A container as its bundle describes it (config.md).
+    /// The configuration of a container (config.md).
     pub struct Spec ignoring("solaris" "windows" "vm" "zos" "freebsd") {
-        /// The version of the specification that the bundle was written for (config.md, Specification version).
+        /// The version of the specification that the configuration complies with (config.md, Specification version).
         oci_version: String = "ociVersion",
-        /// The program to run; a container can be described without, but not started.
+        /// The process. `create` does without, `start` needs one.
         process: Option<Process> = "process",
-        /// The root file system; required on Linux.
+        /// The root filesystem. Required on Linux.
         root: Option<Root> = "root",
-        /// The host name inside.
+        /// The hostname in the container.
         hostname: Option<String> = "hostname",
-        /// The NIS domain name inside.
+        /// The NIS domain name in the container.
         domainname: Option<String> = "domainname",
-        /// The file systems to mount besides the root, in this order.
+        /// The mounts in addition to the root filesystem, in the order in which they are made.
         mounts: Vec<Mount> = "mounts",
-        /// Programs to run along the container's life.
+        /// Programs to run at points of the container's lifecycle.
         hooks: Hooks = "hooks",
-        /// Free metadata; nothing in it weakens the sandbox.
+        /// Metadata by key. No annotation weakens the isolation of the container.
         annotations: BTreeMap<String, String> = "annotations",
-        /// The Linux part.
+        /// The Linux-specific configuration.
         linux: Linux = "linux",
     }
 }
 
 object! {
-    /// The root file system (config.md, Root).
+    /// The root filesystem (config.md, Root).
     pub struct Root {
-        /// Its directory: absolute, or relative to the bundle.
+        /// The path of its directory, absolute or relative to the bundle.
         path: String = "path",
-        /// Whether it is read-only inside.
+        /// Whether it is read-only in the container.
         readonly: bool = "readonly",
     }
 }
 
 object! {
-    /// A file system to mount (config.md, Mounts).
+    /// A mount (config.md, Mounts).
     pub struct Mount {
-        /// Where, inside the container; a relative path counts from `/`.
+        /// The mount point in the container. A relative path is relative to `/`.
         destination: String = "destination",
-        /// The type of file system; a dummy for bind mounts.
+        /// The type of the filesystem. Ignored for bind mounts.
         kind: Option<String> = "type",
-        /// What: a device, a dummy, or for bind mounts a path, absolute or relative to the bundle.
+        /// A device, a dummy name, or for a bind mount a path, absolute or relative to the bundle.
         source: Option<String> = "source",
-        /// The options, flags and data alike, in this order.
+        /// Mount options: flags and options of the filesystem (mount(8)).
         options: Vec<String> = "options",
-        /// How user ids of the source appear at the destination.
+        /// The uid mappings of an idmapped mount.
         uid_mappings: Vec<IdMapping> = "uidMappings",
-        /// How group ids of the source appear at the destination.
+        /// The gid mappings of an idmapped mount.
         gid_mappings: Vec<IdMapping> = "gidMappings",
     }
 }
 
 object! {
-    /// The hooks of each moment of a container's life (config.md, POSIX-platform Hooks).
+    /// The hooks by stage (config.md, POSIX-platform Hooks).
     pub struct Hooks {
-        /// Deprecated: in the runtime's namespaces at create, before `create_runtime`.
+        /// Deprecated: run by `create` in the runtime's namespaces, before `create_runtime`.
         prestart: Vec<Hook> = "prestart",
-        /// In the runtime's namespaces at create, before pivot_root.
+        /// Run by `create` in the runtime's namespaces, before pivot_root.
         create_runtime: Vec<Hook> = "createRuntime",
-        /// In the container's namespaces at create, before pivot_root; the path is the host's.
+        /// Run by `create` in the container's namespaces, before pivot_root. The path is one of the host.
         create_container: Vec<Hook> = "createContainer",
-        /// In the container's namespaces at start, before the program.
+        /// Run by `start` in the container's namespaces, before the process. The path is one of the container.
         start_container: Vec<Hook> = "startContainer",
-        /// In the runtime's namespaces after the program was started.
+        /// Run by `start` in the runtime's namespaces, after the process started.
         poststart: Vec<Hook> = "poststart",
-        /// In the runtime's namespaces after the container was deleted.
+        /// Run by `delete` in the runtime's namespaces, after the container is gone.
         poststop: Vec<Hook> = "poststop",
     }
 }
 
 impl Hooks {
-    /// The names of the moments in the document, in the order of a container's life.
+    /// The names of the stages in the document, in the order of the lifecycle.
     pub const NAMES: [&'static str; 6] =
         ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
 
-    /// Each moment by its name in the document, in the order of a container's life.
+    /// The hooks of each stage by its name in the document, in the order of the lifecycle.
     pub fn by_name(&self) -> [(&'static str, &[Hook]); 6] {
         [
             ("prestart", &self.prestart),
@@ -95,15 +95,15 @@ impl Hooks {
 }
 
 object! {
-    /// A program to run at a moment of the container's life (config.md, POSIX-platform Hooks).
+    /// A hook (config.md, POSIX-platform Hooks).
     pub struct Hook {
-        /// Its absolute path.
+        /// The absolute path of the program.
         path: String = "path",
-        /// Its argument vector, the name first; `None` leaves the vector to the runtime.
+        /// The argument vector, as in execv(3). Default: the path alone.
         args: Option<Vec<String>> = "args",
-        /// Its environment; `None` where the document gives none.
+        /// The environment. Default: that of the runtime or, in the container, of the process.
         env: Option<Vec<String>> = "env",
-        /// Seconds until it is aborted.
+        /// The seconds after which the runtime aborts the hook.
         timeout: Option<i64> = "timeout",
     }
 }

@@ -1,8 +1,8 @@
-//! The reader of JSON documents: one pass, every mistake with its place, and Go's rules for keys and null.
+//! The reader of JSON documents: one pass, every mistake with its place, and the rules of Go's encoding/json.
 //!
-//! Callers write their documents with Go's encoding/json and were tested against runtimes that read them with it, so
-//! its rules hold here too: keys are matched without regard to case, `null` says the same as an absent property, of a
-//! repeated key the last one counts, and unknown keys are ignored.
+//! containerd, Docker, Podman and CRI-O write their documents with encoding/json, and their authors tested them with runtimes that
+//! read them with it. So its rules hold here too. Keys match without regard to case. `null` means the same as an absent property.
+//! The last of several equal keys counts. Unknown keys are ignored.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,35 +11,35 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 use super::mistake::{Mistake, Place, Report};
 
-/// What was found at a property.
+/// What the reader found at a property.
 #[derive(Debug)]
-pub(crate) enum Slot<T> {
-    /// Nothing, or `null`.
+pub(crate) enum Parsed<T> {
+    /// No property, or `null`.
     Absent,
-    /// Something that can't be used; the report says why.
-    Wrong,
+    /// A value that can't be used. The report says why.
+    Invalid,
     /// A value.
-    Given(T),
+    Value(T),
 }
 
-impl<T> Slot<T> {
-    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Slot<U> {
+impl<T> Parsed<T> {
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Parsed<U> {
         match self {
-            Self::Absent => Slot::Absent,
-            Self::Wrong => Slot::Wrong,
-            Self::Given(value) => Slot::Given(f(value)),
+            Self::Absent => Parsed::Absent,
+            Self::Invalid => Parsed::Invalid,
+            Self::Value(value) => Parsed::Value(f(value)),
         }
     }
 }
 
-impl<T: Decode> Slot<T> {
-    /// The value, or what absence means for its type; where it means a mistake, that is reported.
-    pub(crate) fn settle(self, at: &Place<'_>, report: &mut Report) -> Option<T> {
+impl<T: Decode> Parsed<T> {
+    /// Returns the value, or the default of its type for an absent property. Reports an absent property that is required.
+    pub(crate) fn or_default(self, at: &Place<'_>, report: &mut Report) -> Option<T> {
         match self {
-            Self::Given(value) => Some(value),
-            Self::Wrong => None,
+            Self::Value(value) => Some(value),
+            Self::Invalid => None,
             Self::Absent => T::absent().or_else(|| {
-                missing(T::WANTED, at, report);
+                missing(T::EXPECTED, at, report);
                 None
             }),
         }
@@ -48,11 +48,11 @@ impl<T: Decode> Slot<T> {
 
 #[cold]
 #[inline(never)]
-fn missing(wanted: &str, at: &Place<'_>, report: &mut Report) {
-    report.wrong(at, format!("required property is missing: expected {wanted}"));
+fn missing(expected: &str, at: &Place<'_>, report: &mut Report) {
+    report.wrong(at, format!("required property is missing: expected {expected}"));
 }
 
-/// A JSON number as the parser hands it over.
+/// A JSON number, in the type that serde_json chose for it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Number {
     Unsigned(u64),
@@ -70,87 +70,92 @@ impl fmt::Display for Number {
     }
 }
 
-/// A type that can be read from one or more of the kinds of JSON values.
-///
-/// A type overrides the methods of the kinds it understands; the others report a mistake and read past the value.
-pub(crate) trait Decode: Sized {
-    /// What a mistake says was wanted, with its article: `a string`.
-    const WANTED: &'static str;
+/// A JSON value that holds no other values.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Scalar<'a> {
+    Boolean(bool),
+    Number(Number),
+    Text(&'a str),
+}
 
-    /// The value that absence stands for; `None` where the property is required.
+/// A type that is read from JSON.
+///
+/// A type overrides the methods for the kinds of values that it accepts. The others report a mistake and skip the value.
+pub(crate) trait Decode: Sized {
+    /// The kind of value that messages say was expected, with its article: `a string`.
+    const EXPECTED: &'static str;
+
+    /// The default of an absent property; `None` for a required one.
     fn absent() -> Option<Self> {
         None
     }
 
-    /// Whether the value says no more than absence, as Go's empty strings do.
-    fn says_nothing(&self) -> bool {
+    /// Whether an optional property with this value counts as absent, as an empty string does in Go.
+    fn means_absent(&self) -> bool {
         false
     }
 
-    /// Whether writing the value would say nothing: what an object leaves out.
-    fn is_silent(&self) -> bool {
+    /// Whether an object is written without this value, as with `omitempty` in Go.
+    fn is_omitted(&self) -> bool {
         false
     }
 
-    fn boolean(value: bool, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-        wrong(Self::WANTED, Found::Boolean(value), at, report)
-    }
-
-    fn number(value: Number, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-        wrong(Self::WANTED, Found::Number(value), at, report)
-    }
-
-    fn text(value: &str, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-        wrong(Self::WANTED, Found::Text(value), at, report)
+    fn scalar(value: Scalar<'_>, at: &Place<'_>, report: &mut Report) -> Parsed<Self> {
+        mismatch(Self::EXPECTED, Unexpected::Scalar(value), at, report)
     }
 
     fn list<'de, A: SeqAccess<'de>>(
         list: A,
         at: &Place<'_>,
         report: &mut Report,
-    ) -> Result<Slot<Self>, A::Error> {
-        pass_list(list)?;
-        Ok(wrong(Self::WANTED, Found::List, at, report))
+    ) -> Result<Parsed<Self>, A::Error> {
+        skip_list(list)?;
+        Ok(mismatch(Self::EXPECTED, Unexpected::List, at, report))
     }
 
     fn object<'de, A: MapAccess<'de>>(
         object: A,
         at: &Place<'_>,
         report: &mut Report,
-    ) -> Result<Slot<Self>, A::Error> {
-        pass_object(object)?;
-        Ok(wrong(Self::WANTED, Found::Object, at, report))
+    ) -> Result<Parsed<Self>, A::Error> {
+        skip_object(object)?;
+        Ok(mismatch(Self::EXPECTED, Unexpected::Object, at, report))
     }
 }
 
 /// A value of the wrong type.
-pub(super) enum Found<'a> {
-    Boolean(bool),
-    Number(Number),
-    Text(&'a str),
+pub(super) enum Unexpected<'a> {
+    Scalar(Scalar<'a>),
     List,
     Object,
 }
 
-pub(super) fn wrong<T>(wanted: &str, found: Found<'_>, at: &Place<'_>, report: &mut Report) -> Slot<T> {
-    mismatch(wanted, found, at, report);
-    Slot::Wrong
+/// Reports a value of the wrong type.
+pub(super) fn mismatch<T>(
+    expected: &str,
+    found: Unexpected<'_>,
+    at: &Place<'_>,
+    report: &mut Report,
+) -> Parsed<T> {
+    report_mismatch(expected, found, at, report);
+    Parsed::Invalid
 }
 
+// One copy for all types: `mismatch` is generic.
 #[cold]
 #[inline(never)]
-fn mismatch(wanted: &str, found: Found<'_>, at: &Place<'_>, report: &mut Report) {
+fn report_mismatch(expected: &str, found: Unexpected<'_>, at: &Place<'_>, report: &mut Report) {
     let found = match found {
-        Found::Boolean(value) => value.to_string(),
-        Found::Number(value) => value.to_string(),
-        Found::Text(value) => quote(value),
-        Found::List => "an array".to_owned(),
-        Found::Object => "an object".to_owned(),
+        Unexpected::Scalar(Scalar::Boolean(value)) => value.to_string(),
+        Unexpected::Scalar(Scalar::Number(value)) => value.to_string(),
+        Unexpected::Scalar(Scalar::Text(value)) => quote(value),
+        Unexpected::List => "an array".to_owned(),
+        Unexpected::Object => "an object".to_owned(),
     };
-    report.wrong(at, format!("expected {wanted}, found {found}"));
+    report.wrong(at, format!("expected {expected}, found {found}"));
 }
 
-/// A text as a message shows it: quoted, control characters escaped, and never longer than a line.
+/// A string as messages show it: quoted, control characters escaped, cut after 80 characters.
 pub(crate) fn quote(text: &str) -> String {
     const LONGEST: usize = 80;
     let mut shown = text.chars();
@@ -158,14 +163,14 @@ pub(crate) fn quote(text: &str) -> String {
     if shown.next().is_some() { format!("{short:?}…") } else { format!("{short:?}") }
 }
 
-/// Reads a whole document; a mistake of syntax stands last, without a place but with its line and column.
+/// Reads a whole document. A syntax error comes last in the report, without a place; its message has line and column.
 pub(crate) fn document<T: Decode>(bytes: &[u8]) -> (Option<T>, Report) {
     let mut report = Report::default();
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let seed = Seed::new(&Place::DOCUMENT, &mut report);
-    let read = seed.deserialize(&mut reader).and_then(|slot| reader.end().map(|()| slot));
+    let read = seed.deserialize(&mut reader).and_then(|parsed| reader.end().map(|()| parsed));
     match read {
-        Ok(slot) => (slot.settle(&Place::DOCUMENT, &mut report), report),
+        Ok(parsed) => (parsed.or_default(&Place::DOCUMENT, &mut report), report),
         Err(error) => {
             report.mistakes.push(Mistake::new("", format!("invalid JSON: {error}")));
             (None, report)
@@ -173,73 +178,73 @@ pub(crate) fn document<T: Decode>(bytes: &[u8]) -> (Option<T>, Report) {
     }
 }
 
-/// Reads one value of type `T`, knowing where it stands.
+/// Reads one value of type `T`. Unlike `Deserialize`, serde's `DeserializeSeed` takes the place and the report along.
 pub(crate) struct Seed<'a, T> {
     at: &'a Place<'a>,
     report: &'a mut Report,
-    wanted: PhantomData<T>,
+    of: PhantomData<T>,
 }
 
 impl<'a, T: Decode> Seed<'a, T> {
     pub(crate) fn new(at: &'a Place<'a>, report: &'a mut Report) -> Self {
-        Self { at, report, wanted: PhantomData }
+        Self { at, report, of: PhantomData }
     }
 }
 
 impl<'de, T: Decode> DeserializeSeed<'de> for Seed<'_, T> {
-    type Value = Slot<T>;
+    type Value = Parsed<T>;
 
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Slot<T>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Parsed<T>, D::Error> {
         reader.deserialize_any(self)
     }
 }
 
-fn pass_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<(), A::Error> {
+fn skip_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<(), A::Error> {
     while list.next_element::<IgnoredAny>()?.is_some() {}
     Ok(())
 }
 
-fn pass_object<'de, A: MapAccess<'de>>(mut object: A) -> Result<(), A::Error> {
+fn skip_object<'de, A: MapAccess<'de>>(mut object: A) -> Result<(), A::Error> {
     while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
     Ok(())
 }
 
 impl<'de, T: Decode> Visitor<'de> for Seed<'_, T> {
-    type Value = Slot<T>;
+    type Value = Parsed<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(T::WANTED)
+        f.write_str(T::EXPECTED)
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Slot<T>, E> {
-        Ok(T::boolean(value, self.at, self.report))
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Parsed<T>, E> {
+        Ok(T::scalar(Scalar::Boolean(value), self.at, self.report))
     }
 
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Slot<T>, E> {
-        Ok(T::number(Number::Unsigned(value), self.at, self.report))
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Parsed<T>, E> {
+        Ok(T::scalar(Scalar::Number(Number::Unsigned(value)), self.at, self.report))
     }
 
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Slot<T>, E> {
-        Ok(T::number(Number::Signed(value), self.at, self.report))
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Parsed<T>, E> {
+        Ok(T::scalar(Scalar::Number(Number::Signed(value)), self.at, self.report))
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Slot<T>, E> {
-        Ok(T::number(Number::Float(value), self.at, self.report))
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Parsed<T>, E> {
+        Ok(T::scalar(Scalar::Number(Number::Float(value)), self.at, self.report))
     }
 
-    fn visit_str<E: Error>(self, value: &str) -> Result<Slot<T>, E> {
-        Ok(T::text(value, self.at, self.report))
+    fn visit_str<E: Error>(self, value: &str) -> Result<Parsed<T>, E> {
+        Ok(T::scalar(Scalar::Text(value), self.at, self.report))
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Slot<T>, E> {
-        Ok(Slot::Absent)
+    fn visit_unit<E: Error>(self) -> Result<Parsed<T>, E> {
+        Ok(Parsed::Absent)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Slot<T>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Parsed<T>, A::Error> {
         T::list(list, self.at, self.report)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Slot<T>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Parsed<T>, A::Error> {
         T::object(object, self.at, self.report)
     }
 }

@@ -1,42 +1,42 @@
-//! The description that `tare spec` writes for users to start from.
+//! The config.json that `tare spec` writes.
 
 use super::decode;
 use super::{Gid, IdMapping, Mount, Namespace, NamespaceKind, Spec, Uid};
 
-/// The document for a container of root, as it is written.
+/// The document for root, byte by byte as `tare spec` writes it.
 const FOR_ROOT: &str = include_str!("default.json");
 
-/// Who runs the container on the host.
+/// The user who runs the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
     /// Root.
     Root,
-    /// A user without privileges, who becomes root inside.
-    User {
-        /// The user on the host.
+    /// A rootless user, who is root in the container.
+    Rootless {
+        /// The uid on the host.
         uid: Uid,
-        /// The group on the host.
+        /// The gid on the host.
         gid: Gid,
     },
 }
 
-/// A config.json to start from: a shell in a read-only root file system, in namespaces of its own, with few
-/// capabilities. It ends with a newline.
+/// Returns a config.json to start from: a shell in a read-only root filesystem, in new namespaces, with few capabilities. It ends
+/// with a newline.
 ///
-/// For a user without privileges it has a user namespace in which only that user exists, shares the host's network, binds
-/// the host's /sys, and sets no limits.
+/// The rootless one has a user namespace that maps the user alone, the network of the host, a bind mount of the host's /sys, and no
+/// limits.
 pub fn default_config(owner: Owner) -> String {
-    let (Owner::User { uid, gid }, (Some(mut spec), _)) =
+    let (Owner::Rootless { uid, gid }, (Some(mut spec), _)) =
         (owner, decode::document::<Spec>(FOR_ROOT.as_bytes()))
     else {
         return FOR_ROOT.to_owned();
     };
-    unprivilege(&mut spec, uid, gid);
+    make_rootless(&mut spec, uid, gid);
     written(&spec).unwrap_or_default()
 }
 
-/// What a user without privileges can't have.
-fn unprivilege(spec: &mut Spec, uid: Uid, gid: Gid) {
+/// Removes what a rootless container can't have.
+fn make_rootless(spec: &mut Spec, uid: Uid, gid: Gid) {
     let only = |host_id| vec![IdMapping { container_id: 0, host_id, size: 1 }];
     let linux = &mut spec.linux;
     linux.namespaces.retain(|namespace| namespace.kind != NamespaceKind::Network);
@@ -46,13 +46,13 @@ fn unprivilege(spec: &mut Spec, uid: Uid, gid: Gid) {
     linux.resources.devices = Vec::new();
     spec.mounts.retain(|mount| !mount.destination.starts_with("/sys"));
     for mount in &mut spec.mounts {
-        // The group of terminals does not exist in the user namespace.
+        // devpts refuses gid=5: the user namespace does not map that group.
         mount.options.retain(|option| !option.starts_with("gid="));
     }
     spec.mounts.push(host_sys());
 }
 
-/// A new sysfs needs a network namespace of one's own; the host's can be bound.
+/// The kernel refuses to mount sysfs unless the user namespace owns the network namespace. A bind mount of the host's works.
 fn host_sys() -> Mount {
     Mount {
         destination: "/sys".to_owned(),
@@ -64,7 +64,7 @@ fn host_sys() -> Mount {
     }
 }
 
-/// The document, indented by tabs as the one for root is.
+/// Formats the document with tabs, as the one for root.
 fn written(spec: &Spec) -> Option<String> {
     let mut text = Vec::new();
     let format = serde_json::ser::PrettyFormatter::with_indent(b"\t");
@@ -79,14 +79,14 @@ mod tests {
     use crate::spec::{check, load};
 
     #[test]
-    fn the_document_for_root_is_written_as_it_is_read() {
+    fn the_document_for_root_survives_reading_and_writing() {
         let spec = load(FOR_ROOT.as_bytes()).unwrap().spec;
         assert_eq!(written(&spec).unwrap(), FOR_ROOT);
     }
 
     #[test]
-    fn both_documents_are_without_mistake_or_warning() {
-        let user = Owner::User { uid: Uid::new(1000).unwrap(), gid: Gid::new(100).unwrap() };
+    fn both_documents_pass_the_checks_without_a_warning() {
+        let user = Owner::Rootless { uid: Uid::new(1000).unwrap(), gid: Gid::new(100).unwrap() };
         for owner in [Owner::Root, user] {
             let checked = check(load(default_config(owner).as_bytes()).unwrap()).unwrap();
             assert_eq!(checked.warnings(), []);
@@ -94,8 +94,8 @@ mod tests {
     }
 
     #[test]
-    fn a_user_without_privileges_is_root_inside() {
-        let user = Owner::User { uid: Uid::new(1000).unwrap(), gid: Gid::new(100).unwrap() };
+    fn a_rootless_user_is_root_in_the_container() {
+        let user = Owner::Rootless { uid: Uid::new(1000).unwrap(), gid: Gid::new(100).unwrap() };
         let spec = load(default_config(user).as_bytes()).unwrap().spec;
         assert!(spec.linux.has(NamespaceKind::User) && !spec.linux.has(NamespaceKind::Network));
         assert_eq!(spec.linux.uid_mappings, [IdMapping { container_id: 0, host_id: 1000, size: 1 }]);

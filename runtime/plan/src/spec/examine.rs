@@ -1,42 +1,42 @@
-//! Everything that is wrong with a description at once, whatever else is wrong with it.
+//! All mistakes of a config.json at once, for `tare check`.
 //!
-//! A property of the wrong form leaves its description without a value, so that nothing of what the values mean together
-//! could be looked at. Here such a property is taken out, and what is left is read and checked as well.
+//! A property of the wrong form leaves its object without a value, and then the checks of what the values mean together have nothing
+//! to work on. So this module removes such properties from the document, reads the rest again, and checks it.
 
 use serde_json::Value;
 
 use super::{Loaded, Mistake, Spec, check, decode};
 
-/// How often a description is read again without what was wrong before it is given up.
+/// How often a document is read again before it is given up.
 const ROUNDS: usize = 8;
 
-/// All that was found about a description.
+/// The messages about a config.json.
 #[derive(Debug, Default)]
 pub struct Examined {
-    /// What is wrong, in the order of the document as far as it has one.
+    /// The mistakes: those of form in the order of the document, then those of meaning.
     pub mistakes: Vec<Mistake>,
-    /// What is odd without being wrong.
+    /// The warnings.
     pub warnings: Vec<Mistake>,
-    /// What it says where nothing is wrong with the form; `None` where too little is left.
+    /// The configuration without its invalid properties; `None` where too little is left.
     pub spec: Option<Spec>,
 }
 
 impl Examined {
-    /// Adds mistakes, but for those at places in or around which something is known to be wrong already: they may follow from it.
+    /// Adds mistakes. Skips those at a place in or around which there is a mistake already, as they may follow from that.
     pub fn add(&mut self, mistakes: Vec<Mistake>) {
         let known: Vec<String> = self.mistakes.iter().map(|mistake| mistake.place.clone()).collect();
-        let follows =
+        let follows_from_another =
             |place: &str| known.iter().any(|known| is_within(place, known) || is_within(known, place));
-        self.mistakes.extend(mistakes.into_iter().filter(|mistake| !follows(&mistake.place)));
+        self.mistakes.extend(mistakes.into_iter().filter(|mistake| !follows_from_another(&mistake.place)));
     }
 }
 
-/// Finds every mistake of form and of meaning.
+/// Finds all mistakes of form and of meaning.
 pub fn examine(bytes: &[u8]) -> Examined {
     let (spec, report) = decode::document::<Spec>(bytes);
     let mut examined = Examined { mistakes: report.mistakes, warnings: report.warnings, spec };
     if examined.spec.is_none() {
-        read_the_rest(bytes, &mut examined);
+        read_valid_part(bytes, &mut examined);
     }
     if let Some(spec) = &examined.spec {
         let loaded = Loaded { spec: spec.clone(), warnings: Vec::new() };
@@ -48,16 +48,16 @@ pub fn examine(bytes: &[u8]) -> Examined {
     examined
 }
 
-/// Reads what is left when everything that is wrong is taken out.
-fn read_the_rest(bytes: &[u8], examined: &mut Examined) {
+/// Reads the document without its invalid properties.
+fn read_valid_part(bytes: &[u8], examined: &mut Examined) {
     let Ok(mut document) = serde_json::from_slice::<Value>(bytes) else { return };
-    // Too much of what the rest means depends on the namespaces: without them it would be called wrong for nothing.
+    // Many checks depend on the namespaces. Without them, valid properties would be reported.
     if examined.mistakes.iter().any(|mistake| is_within(&mistake.place, "linux.namespaces")) {
         return;
     }
-    let mut wrong: Vec<String> = examined.mistakes.iter().map(|mistake| mistake.place.clone()).collect();
+    let mut invalid: Vec<String> = examined.mistakes.iter().map(|mistake| mistake.place.clone()).collect();
     for _ in 0..ROUNDS {
-        if !wrong.iter().all(|place| take_out(&mut document, &steps(place))) {
+        if !invalid.iter().all(|place| remove_place(&mut document, &steps(place))) {
             return;
         }
         let (spec, report) = decode::document::<Spec>(document.to_string().as_bytes());
@@ -65,7 +65,7 @@ fn read_the_rest(bytes: &[u8], examined: &mut Examined) {
             examined.spec = spec;
             return;
         }
-        wrong = report.mistakes.into_iter().map(|mistake| mistake.place).collect();
+        invalid = report.mistakes.into_iter().map(|mistake| mistake.place).collect();
     }
 }
 
@@ -76,7 +76,7 @@ enum Step {
     Index(usize),
 }
 
-/// The steps of a place as mistakes write it: `mounts[2].options[1]`, `linux.sysctl["net.core.somaxconn"]`.
+/// Parses a place as mistakes print it: `mounts[2].options[1]`, `linux.sysctl["net.core.somaxconn"]`.
 fn steps(place: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut rest = place;
@@ -96,11 +96,12 @@ fn steps(place: &str) -> Vec<Step> {
     steps
 }
 
-/// An index or a quoted key, after its opening bracket.
+/// Parses an index or a quoted key, and returns the rest of the place. `inner` starts after the opening bracket.
 fn bracketed(inner: &str) -> (Step, &str) {
     let quoted = serde_json::Deserializer::from_str(inner).into_iter::<String>().next();
     if let Some(Ok(key)) = quoted {
-        // The quotes of JSON and of these places are the same but for rare letters, at which the key is not found.
+        // Places escape keys as Rust does, which is the same as in JSON for all but a few characters. A key with one of those is
+        // not found, and then the document is not read again.
         let end = inner.find("\"]").map_or(inner.len(), |end| end + 2);
         return (Step::Key(key), inner.get(end..).unwrap_or_default());
     }
@@ -108,14 +109,16 @@ fn bracketed(inner: &str) -> (Step, &str) {
     (Step::Index(index.parse().unwrap_or(usize::MAX)), after)
 }
 
-/// Takes the innermost property of a place out of the document; where there is none, the object that lacks it. Items of
-/// arrays stay where they are, or the places of those after them would no longer be true: the whole array goes.
-fn take_out(document: &mut Value, steps: &[Step]) -> bool {
+/// Removes the innermost property of a place from the document. If that property is missing, which is the mistake then, removes the
+/// object around it. An item of an array is removed with the whole array, since the places of later items would change.
+///
+/// Returns whether anything was removed.
+fn remove_place(document: &mut Value, steps: &[Step]) -> bool {
     let Some(last) = steps.iter().rposition(|step| matches!(step, Step::Key(_))) else { return false };
-    let (way, rest) = steps.split_at(last);
+    let (outer, rest) = steps.split_at(last);
     let Some(Step::Key(key)) = rest.first() else { return false };
-    let taken = way.iter().try_fold(&mut *document, step_into).and_then(|at| remove(at, key));
-    taken.is_some() || take_out(document, way)
+    let removed = outer.iter().try_fold(&mut *document, step_into).and_then(|at| remove(at, key));
+    removed.is_some() || remove_place(document, outer)
 }
 
 fn step_into<'document>(at: &'document mut Value, step: &Step) -> Option<&'document mut Value> {
@@ -133,7 +136,7 @@ fn remove(at: &mut Value, key: &str) -> Option<Value> {
     object.remove(&name)
 }
 
-/// Whether a place is another one, or lies in it.
+/// Whether a place is the same as another one or within it.
 fn is_within(place: &str, outer: &str) -> bool {
     let rest = place.strip_prefix(outer);
     !outer.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
@@ -144,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_read_as_they_are_written() {
+    fn places_are_parsed_as_they_print() {
         let key = |key: &str| Step::Key(key.to_owned());
         assert_eq!(
             steps("mounts[2].options[1]"),
@@ -168,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_is_no_object_has_one_mistake() {
+    fn a_document_without_an_object_has_one_mistake() {
         for text in ["[]", "", "{\"a\": "] {
             let examined = examine(text.as_bytes());
             assert_eq!(examined.mistakes.len(), 1, "{text}");

@@ -1,12 +1,12 @@
-//! User and group ids: numbers that can't be the kernel's "leave unchanged".
+//! User and group ids. 4294967295 is none: chown(2) and setresuid(2) read it as "leave unchanged".
 
 use std::fmt;
 
-use super::decode::{Decode, Number, Slot};
+use super::decode::{Decode, Parsed, Scalar};
 use super::mistake::{Place, Report};
-use super::values::whole;
+use super::values::Integers;
 
-/// The highest id: the one above it, all bits set, tells setresuid(2) and chown(2) to change nothing.
+/// The highest id. The number above it is -1 in the kernel's types: "leave unchanged".
 const HIGHEST: u32 = u32::MAX - 1;
 
 macro_rules! id {
@@ -16,15 +16,15 @@ macro_rules! id {
         pub struct $id(u32);
 
         impl $id {
-            /// The root id, which is also what an absent id of a process stands for.
+            /// The id of root, which is also the default of a process (`User` in the Go package of the specification).
             pub const ROOT: Self = Self(0);
 
-            /// An id; `None` for 4294967295, with which the kernel's calls mean "unchanged".
+            /// Makes an id; `None` for 4294967295.
             pub const fn new(number: u32) -> Option<Self> {
                 if number <= HIGHEST { Some(Self(number)) } else { None }
             }
 
-            /// The number, 0 to 4294967294.
+            /// Returns the number, 0 to 4294967294.
             pub const fn get(self) -> u32 {
                 self.0
             }
@@ -43,26 +43,27 @@ macro_rules! id {
         }
 
         impl Decode for $id {
-            const WANTED: &'static str = concat!("a ", $noun);
+            const EXPECTED: &'static str = concat!("a ", $noun);
 
             fn absent() -> Option<Self> {
                 Some(Self::ROOT)
             }
 
-            fn number(value: Number, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-                whole(value, ($noun, 0, i128::from(HIGHEST)), at, report).map(Self)
+            fn scalar(value: Scalar<'_>, at: &Place<'_>, report: &mut Report) -> Parsed<Self> {
+                let range = 0..=i128::from(HIGHEST);
+                Integers { noun: $noun, expected: Self::EXPECTED, range }.read(value, at, report).map(Self)
             }
         }
     };
 }
 
 id! {
-    /// A user id, as the document counts: in the container's user namespace, or on the host for mappings.
+    /// A user id in the container's user namespace.
     Uid "uid"
 }
 
 id! {
-    /// A group id, as the document counts: in the container's user namespace, or on the host for mappings.
+    /// A group id in the container's user namespace.
     Gid "gid"
 }
 
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_id_that_means_unchanged_is_no_id() {
+    fn the_id_for_leave_unchanged_is_refused() {
         assert_eq!(Uid::new(u32::MAX), None);
         assert_eq!(Gid::new(u32::MAX - 1).map(Gid::get), Some(4_294_967_294));
     }

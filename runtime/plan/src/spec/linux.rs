@@ -1,4 +1,4 @@
-//! The Linux part of config.json, but for resources and seccomp.
+//! The Linux-specific part of config.json, except resources and seccomp.
 
 use std::collections::BTreeMap;
 
@@ -9,37 +9,37 @@ use super::seccomp::Seccomp;
 use crate::tables::vocabulary;
 
 object! {
-    /// The properties that only Linux has (config-linux.md).
+    /// The Linux-specific configuration (config-linux.md).
     pub struct Linux {
-        /// The namespaces to make or to join; kinds that are not listed stay the runtime's.
+        /// The namespaces to create or to join. Of a type that is not listed, the container shares the runtime's.
         namespaces: Vec<Namespace> = "namespaces",
-        /// The users of a new user namespace.
+        /// The uid mappings of a new user namespace.
         uid_mappings: Vec<IdMapping> = "uidMappings",
-        /// The groups of a new user namespace.
+        /// The gid mappings of a new user namespace.
         gid_mappings: Vec<IdMapping> = "gidMappings",
-        /// The offsets of a new time namespace's clocks, `monotonic` and `boottime`.
+        /// The offsets of a new time namespace by clock, `monotonic` or `boottime`.
         time_offsets: BTreeMap<String, TimeOffset> = "timeOffsets",
-        /// The device files that must be there besides the default ones.
+        /// The device files in addition to the default ones.
         devices: Vec<Device> = "devices",
-        /// The network devices to move in, by their name on the host.
+        /// The network devices to move into the container, by name on the host.
         net_devices: BTreeMap<String, NetDevice> = "netDevices",
-        /// The place in the cgroup hierarchy; the form is the cgroup manager's matter.
+        /// The path of the cgroup: a path for cgroupfs, `slice:prefix:name` for systemd.
         cgroups_path: Option<String> = "cgroupsPath",
-        /// Limits of the container's cgroup.
+        /// The limits of the cgroup.
         resources: Resources = "resources",
-        /// Cache and memory bandwidth allocation.
+        /// The allocation of cache and memory bandwidth (resctrl).
         intel_rdt: Option<IntelRdt> = "intelRdt",
         /// The NUMA memory policy.
         memory_policy: Option<MemoryPolicy> = "memoryPolicy",
-        /// Kernel parameters, by their dotted name.
+        /// Kernel parameters by name (sysctl(8)).
         sysctl: BTreeMap<String, String> = "sysctl",
-        /// The system call filter.
+        /// The seccomp profile.
         seccomp: Option<Seccomp> = "seccomp",
-        /// The propagation of the root mount.
+        /// The mount propagation of the root filesystem.
         rootfs_propagation: Option<Propagation> = "rootfsPropagation",
-        /// Paths that can't be read inside.
+        /// The paths that are masked in the container.
         masked_paths: Vec<String> = "maskedPaths",
-        /// Paths that can't be written inside.
+        /// The paths that are read-only in the container.
         readonly_paths: Vec<String> = "readonlyPaths",
         /// The SELinux context of the mounts.
         mount_label: Option<String> = "mountLabel",
@@ -49,31 +49,31 @@ object! {
 }
 
 impl Linux {
-    /// The entry of a kind of namespace; `None` where the container stays in the runtime's.
+    /// Returns the namespace of a type; `None` where the container shares the runtime's.
     pub fn namespace(&self, kind: NamespaceKind) -> Option<&Namespace> {
         self.namespaces.iter().find(|namespace| namespace.kind == kind)
     }
 
-    /// Whether a kind of namespace is listed, to be made or to be joined.
+    /// Whether the container has its own namespace of a type, new or joined.
     pub fn has(&self, kind: NamespaceKind) -> bool {
         self.namespace(kind).is_some()
     }
 }
 
 object! {
-    /// A namespace to make or to join (config-linux.md, Namespaces).
+    /// A namespace to create or to join (config-linux.md, Namespaces).
     pub struct Namespace {
-        /// Its kind.
+        /// The type.
         kind: NamespaceKind = "type",
-        /// The file of an existing one; `None` for a new one.
+        /// The file of a namespace to join. Default: a new namespace.
         path: Option<String> = "path",
     }
 }
 
 vocabulary! {
-    /// A kind of namespace, see namespaces(7).
+    /// A type of namespace (namespaces(7)).
     pub enum NamespaceKind: "namespace type" {
-        /// Cgroup root.
+        /// The root of the cgroup hierarchies.
         Cgroup = "cgroup",
         /// System V IPC and POSIX message queues.
         Ipc = "ipc",
@@ -87,13 +87,13 @@ vocabulary! {
         Time = "time",
         /// User and group ids.
         User = "user",
-        /// Host name and NIS domain name.
+        /// Hostname and NIS domain name.
         Uts = "uts",
     }
 }
 
 impl NamespaceKind {
-    /// The flag of clone(2), unshare(2) and setns(2).
+    /// Returns the flag of clone(2), unshare(2) and setns(2).
     pub const fn clone_flag(self) -> i32 {
         match self {
             Self::Cgroup => libc::CLONE_NEWCGROUP,
@@ -109,23 +109,23 @@ impl NamespaceKind {
 }
 
 object! {
-    /// A range of ids and what they are outside (config-linux.md, User namespace mappings).
+    /// A mapping of a range of ids (config-linux.md, User namespace mappings).
     pub struct IdMapping {
-        /// The first id inside.
+        /// The first id in the container.
         container_id: u32 = "containerID",
-        /// The first id outside.
+        /// The first id on the host.
         host_id: u32 = "hostID",
-        /// How many.
+        /// The number of ids.
         size: u32 = "size",
     }
 }
 
 object! {
-    /// How far a clock inside is ahead (config-linux.md, Offset for Time Namespace).
+    /// The offset of a clock (config-linux.md, Offset for Time Namespace).
     pub struct TimeOffset {
-        /// Seconds; absent they are 0.
+        /// Seconds. Default: 0.
         secs: Option<i64> = "secs",
-        /// Nanoseconds more; absent they are 0.
+        /// Nanoseconds in addition. Default: 0.
         nanosecs: Option<u32> = "nanosecs",
     }
 }
@@ -133,33 +133,33 @@ object! {
 object! {
     /// A device file (config-linux.md, Devices).
     pub struct Device {
-        /// Its kind.
+        /// The type.
         kind: DeviceKind = "type",
-        /// Its absolute path inside.
+        /// The absolute path in the container.
         path: String = "path",
-        /// The major number; needed but for fifos.
+        /// The major number. Required except for FIFOs.
         major: Option<i64> = "major",
-        /// The minor number; needed but for fifos.
+        /// The minor number. Required except for FIFOs.
         minor: Option<i64> = "minor",
-        /// The mode; callers copy whole st_mode words, so the file type bits may be set.
+        /// The permission bits. Docker copies st_mode, so bits of the file type may be set too.
         file_mode: Option<u32> = "fileMode",
-        /// Its owner inside.
+        /// The owner, as a uid in the container.
         uid: Option<Uid> = "uid",
-        /// Its group inside.
+        /// The group, as a gid in the container.
         gid: Option<Gid> = "gid",
     }
 }
 
 vocabulary! {
-    /// A kind of device file, see mknod(1).
+    /// A type of device file (mknod(1)).
     pub enum DeviceKind: "device type" {
         /// A block device.
         Block = "b",
         /// A character device.
         Char = "c",
-        /// A character device, unbuffered: the same on Linux.
+        /// An unbuffered character device, which is the same on Linux.
         Unbuffered = "u",
-        /// A fifo.
+        /// A FIFO.
         Fifo = "p",
     }
 }
@@ -167,35 +167,35 @@ vocabulary! {
 object! {
     /// A network device to move into the container (config-linux.md, Network Devices).
     pub struct NetDevice {
-        /// Its name inside, in which `%d` stands for a free number; `None` keeps the host's.
+        /// The name in the container, in which the kernel replaces `%d` by a free number. Default: the name on the host.
         name: Option<String> = "name",
     }
 }
 
 object! {
-    /// Resource Director Technology (config-linux.md, IntelRdt).
+    /// Intel Resource Director Technology (config-linux.md, IntelRdt).
     pub struct IntelRdt ignoring("enableCMT" "enableMBM") {
-        /// The class of service: a directory of resctrl, `/` for its root; `None` for one of the container's name.
+        /// The class of service: a directory of the resctrl filesystem, or `/` for its root. Default: the container ID.
         clos_id: Option<String> = "closID",
-        /// Lines of the schemata file, written after the two below.
+        /// Lines for the schemata file, which follow the two below.
         schemata: Vec<String> = "schemata",
-        /// The cache schema, `L3:…`.
+        /// The line for the L3 cache, `L3:…`.
         l3_cache_schema: Option<String> = "l3CacheSchema",
-        /// The memory bandwidth schema, `MB:…`.
+        /// The line for memory bandwidth, `MB:…`.
         mem_bw_schema: Option<String> = "memBwSchema",
-        /// Whether the container gets a monitoring group of its own.
+        /// Whether the container gets its own monitoring group.
         enable_monitoring: bool = "enableMonitoring",
     }
 }
 
 object! {
-    /// The NUMA memory policy, see set_mempolicy(2) (config-linux.md, Memory policy).
+    /// The NUMA memory policy (set_mempolicy(2); config-linux.md, Memory policy).
     pub struct MemoryPolicy {
         /// The mode.
         mode: MemoryPolicyMode = "mode",
         /// The nodes, as a list such as `0-3,7`.
         nodes: Option<String> = "nodes",
-        /// Flags of the mode.
+        /// The flags of the mode.
         flags: Vec<MemoryPolicyFlag> = "flags",
     }
 }
@@ -203,19 +203,19 @@ object! {
 vocabulary! {
     /// A mode of set_mempolicy(2).
     pub enum MemoryPolicyMode: "memory policy mode" {
-        /// The system's.
+        /// The default of the system.
         Default = "MPOL_DEFAULT",
-        /// Only from these nodes.
+        /// Allocate from these nodes only.
         Bind = "MPOL_BIND",
-        /// From these nodes in turn.
+        /// Allocate from these nodes in turn.
         Interleave = "MPOL_INTERLEAVE",
-        /// From these nodes in turn, by weight.
+        /// Allocate from these nodes in turn, by weight.
         WeightedInterleave = "MPOL_WEIGHTED_INTERLEAVE",
-        /// From this node first.
+        /// Allocate from this node first.
         Preferred = "MPOL_PREFERRED",
-        /// From these nodes first.
+        /// Allocate from these nodes first.
         PreferredMany = "MPOL_PREFERRED_MANY",
-        /// From the node of the CPU.
+        /// Allocate from the node of the CPU.
         Local = "MPOL_LOCAL",
     }
 }
@@ -223,45 +223,45 @@ vocabulary! {
 vocabulary! {
     /// A flag of set_mempolicy(2).
     pub enum MemoryPolicyFlag: "memory policy flag" {
-        /// The kernel may move pages between the nodes.
+        /// Balance pages between the nodes.
         NumaBalancing = "MPOL_F_NUMA_BALANCING",
-        /// Nodes count within those that are allowed.
+        /// The node numbers are relative to the allowed nodes.
         RelativeNodes = "MPOL_F_RELATIVE_NODES",
-        /// Nodes are physical.
+        /// The node numbers are physical.
         StaticNodes = "MPOL_F_STATIC_NODES",
     }
 }
 
 vocabulary! {
-    /// A propagation of mount events, see mount_namespaces(7) (config-linux.md, Rootfs Mount Propagation).
+    /// A mount propagation (mount_namespaces(7); config-linux.md, Rootfs Mount Propagation).
     ///
-    /// The specification names four; callers also write their recursive forms.
+    /// The specification has the first four. runc also takes the recursive forms, and callers write them.
     pub enum Propagation: "rootfs propagation" {
-        /// Both ways, in a peer group.
+        /// Mount events propagate in both directions.
         Shared = "shared",
-        /// From the host only.
+        /// Mount events propagate from the host only.
         Slave = "slave",
-        /// Neither way.
+        /// Mount events do not propagate.
         Private = "private",
-        /// Neither way, and not to be bind mounted.
+        /// Mount events do not propagate, and the mount can't be bind mounted.
         Unbindable = "unbindable",
-        /// Both ways, submounts too.
+        /// `shared`, submounts included.
         RecursiveShared = "rshared",
-        /// From the host only, submounts too.
+        /// `slave`, submounts included.
         RecursiveSlave = "rslave",
-        /// Neither way, submounts too.
+        /// `private`, submounts included.
         RecursivePrivate = "rprivate",
-        /// Not to be bind mounted, submounts too.
+        /// `unbindable`, submounts included.
         RecursiveUnbindable = "runbindable",
     }
 }
 
 object! {
-    /// The execution domain, see personality(2) (config-linux.md, Personality).
+    /// The execution domain (personality(2); config-linux.md, Personality).
     pub struct Personality {
         /// The domain.
         domain: PersonalityDomain = "domain",
-        /// Flags; the specification knows none yet.
+        /// Flags. The specification defines none.
         flags: Vec<String> = "flags",
     }
 }
@@ -269,9 +269,9 @@ object! {
 vocabulary! {
     /// An execution domain of personality(2).
     pub enum PersonalityDomain: "personality domain" {
-        /// The machine's own.
+        /// The default of the machine.
         Linux = "LINUX",
-        /// uname(2) shows a 32-bit CPU.
+        /// uname(2) reports a 32-bit CPU.
         Linux32 = "LINUX32",
     }
 }

@@ -1,20 +1,20 @@
-//! A mistake in a document: what is wrong, and at which place.
+//! Mistakes in a document, and the places of its properties.
 
 use std::fmt;
 
-/// One thing wrong with a document, or worth a warning, and the place it stands at.
+/// An error or a warning about a property of a document.
 ///
-/// Printed it reads `WHAT, because of PLACE`; a mistake of the document as a whole has no place and prints `WHAT` alone.
+/// It prints as `WHAT, because of PLACE`, or as `WHAT` where it is about the document as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mistake {
     /// The path of the property, such as `mounts[2].options[1]`; empty for the document as a whole.
     pub place: String,
-    /// What is wrong, in one lower-case line, with the value and what would be right.
+    /// The message: one line in lower case, with the value and what was expected.
     pub what: String,
 }
 
 impl Mistake {
-    /// A mistake at a place of the document.
+    /// Makes a mistake at a place of the document.
     pub fn new(place: impl Into<String>, what: impl Into<String>) -> Self {
         Self { place: place.into(), what: what.into() }
     }
@@ -29,7 +29,7 @@ impl fmt::Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
-/// Everything found while a document was read: mistakes refuse it, warnings do not.
+/// The messages of a reading or a check. A document with mistakes is refused, one with warnings is not.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) mistakes: Vec<Mistake>,
@@ -37,13 +37,15 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    // Mistakes are rare and their wording is long: it stays out of the code that reads.
+    /// Adds a mistake.
+    // Cold and never inlined, so that the code that formats messages stays away from the code that reads.
     #[cold]
     #[inline(never)]
     pub(crate) fn wrong(&mut self, at: &Place<'_>, what: impl Into<String>) {
         self.mistakes.push(Mistake::new(at.to_string(), what));
     }
 
+    /// Adds a warning.
     #[cold]
     #[inline(never)]
     pub(crate) fn warn(&mut self, at: &Place<'_>, what: impl Into<String>) {
@@ -51,7 +53,8 @@ impl Report {
     }
 }
 
-/// Where the reader stands: a chain up the call stack, so that it costs nothing until a mistake is worded.
+/// The place that is being read or checked. It is a chain of references up the call stack, so it costs nothing until a message
+/// prints it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place<'a> {
     up: Option<&'a Place<'a>>,
@@ -71,10 +74,12 @@ impl Place<'static> {
 }
 
 impl Place<'_> {
+    /// The place of a property of this object.
     pub(crate) fn key<'a>(&'a self, key: &'a str) -> Place<'a> {
         Place { up: Some(self), step: Step::Key(key) }
     }
 
+    /// The place of an item of this array.
     pub(crate) fn index(&self, index: usize) -> Place<'_> {
         Place { up: Some(self), step: Step::Index(index) }
     }
@@ -96,7 +101,7 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// Whether a key can stand after a dot without being mistaken for two.
+/// Whether a key can follow a dot without being read as two keys.
 fn is_plain(key: &str) -> bool {
     !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
@@ -106,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_read_like_the_path_of_a_property() {
+    fn a_place_prints_as_the_path_of_a_property() {
         let root = Place::DOCUMENT;
         let mounts = root.key("mounts");
         let mount = mounts.index(2);
@@ -119,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_prints_what_then_where() {
+    fn a_mistake_prints_its_message_then_its_place() {
         assert_eq!(Mistake::new("root.path", "is empty").to_string(), "is empty, because of root.path");
         assert_eq!(Mistake::new("", "not JSON").to_string(), "not JSON");
     }

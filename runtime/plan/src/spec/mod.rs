@@ -1,4 +1,7 @@
-//! The documents that callers write: config.json and process.json of runtime-spec 1.3.0 for Linux, typed.
+//! The documents that callers write, as types: config.json and process.json of runtime-spec 1.3.0 for Linux.
+//!
+//! [`load`] checks the form: JSON types, ranges, words. [`check`] checks what the values mean together. Both report every mistake at
+//! once. [`Checked`] comes from `check` alone, so a plan can't start from an unchecked configuration.
 
 mod check;
 mod config;
@@ -37,21 +40,21 @@ pub use resources::{
 pub use seccomp::{Action, Arch, ArgCondition, Operator, Seccomp, SeccompFlag, SyscallNames, SyscallRule};
 pub(crate) use sysctl::SysctlName;
 
-/// A config.json as it was read.
+/// A config.json that was read and not checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
-    /// What it says.
+    /// The configuration.
     pub spec: Spec,
-    /// What is odd about it without being wrong.
+    /// The warnings of the reader.
     pub warnings: Vec<Mistake>,
 }
 
-/// A process.json as it was read.
+/// A process.json that was read and not checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoadedProcess {
-    /// What it says.
+    /// The process.
     pub process: Process,
-    /// What is odd about it without being wrong.
+    /// The warnings of the reader.
     pub warnings: Vec<Mistake>,
 }
 
@@ -59,17 +62,17 @@ pub struct LoadedProcess {
 ///
 /// # Errors
 ///
-/// Every mistake of form at once, each with its place: not JSON, a required property that is missing, a value of the
-/// wrong type or out of range, a word that is none of its vocabulary. What the values mean together is for the check.
+/// All mistakes of form, each with its place: invalid JSON, a missing property, a value of the wrong type or out of range, an
+/// unknown word.
 pub fn load(bytes: &[u8]) -> Result<Loaded, Vec<Mistake>> {
     read(bytes).map(|(spec, warnings)| Loaded { spec, warnings })
 }
 
-/// Reads a process.json, the document that exec takes: the process object of a config.json alone (config.md, Process).
+/// Reads a process.json, the document that exec takes: the `process` object of a config.json (config.md, Process).
 ///
 /// # Errors
 ///
-/// As [`load`]; places count from the process.
+/// As for [`load`]; places are relative to the process.
 pub fn load_process(bytes: &[u8]) -> Result<LoadedProcess, Vec<Mistake>> {
     read(bytes).map(|(process, warnings)| LoadedProcess { process, warnings })
 }
@@ -78,7 +81,7 @@ pub fn load_process(bytes: &[u8]) -> Result<LoadedProcess, Vec<Mistake>> {
 ///
 /// # Errors
 ///
-/// As [`load`]; places count from the resources.
+/// As for [`load`]; places are relative to the resources.
 pub fn load_resources(bytes: &[u8]) -> Result<Resources, Vec<Mistake>> {
     read(bytes).map(|(resources, _)| resources)
 }

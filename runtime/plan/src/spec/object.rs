@@ -7,10 +7,10 @@ use serde::de::{DeserializeSeed, Deserializer, Error, Visitor};
 use super::mistake::{Place, Report};
 use super::spelling;
 
-/// What is said of a repeated key.
-pub(crate) const TWICE: &str = "property is given twice: the last one counts";
+/// The warning about a repeated key.
+pub(crate) const REPEATED: &str = "property is given twice: the last one counts";
 
-/// Finds the property that a key of an object names: its position among the known ones, `None` for an unknown one.
+/// Looks up a key of an object among the known properties. Returns its position, or `None` for an unknown key.
 pub(crate) struct KeySeed<'a> {
     pub(crate) known: &'static [&'static str],
     pub(crate) at: &'a Place<'a>,
@@ -32,6 +32,7 @@ impl Visitor<'_> for KeySeed<'_> {
         f.write_str("a property")
     }
 
+    /// Prefers the exact key to one that differs in case, as encoding/json does.
     fn visit_str<E: Error>(self, key: &str) -> Result<Option<usize>, E> {
         let exact = self.known.iter().position(|name| *name == key);
         let same = exact.or_else(|| self.known.iter().position(|name| name.eq_ignore_ascii_case(key)));
@@ -43,6 +44,7 @@ impl Visitor<'_> for KeySeed<'_> {
 }
 
 impl KeySeed<'_> {
+    /// Warns of an unknown key that looks like a misspelling. Others are ignored (config.md, Extensibility).
     #[cold]
     #[inline(never)]
     fn unknown(self, key: &str) {
@@ -53,10 +55,10 @@ impl KeySeed<'_> {
     }
 }
 
-/// Defines the type of a JSON object: the struct, and how it is read and written.
+/// Defines the type of a JSON object: the struct, how it is read, and how it is written.
 ///
-/// Whether a property is required, and what its absence means, is decided by its type: see [`Decode::absent`].
-/// Properties after `ignoring` are known to the specification and have no meaning on Linux.
+/// The type of a property decides whether it is required, and what its default is: see [`Decode::absent`].
+/// The properties after `ignoring` are part of the specification and have no meaning on Linux.
 macro_rules! object {
     (
         $(#[$about:meta])*
@@ -71,37 +73,37 @@ macro_rules! object {
         }
 
         impl $crate::spec::decode::Decode for $object {
-            const WANTED: &'static str = "an object";
+            const EXPECTED: &'static str = "an object";
 
             fn absent() -> Option<Self> {
                 Some(Self { $($field: <$type as $crate::spec::decode::Decode>::absent()?,)* })
             }
 
-            fn is_silent(&self) -> bool {
-                $(self.$field.is_silent())&&*
+            fn is_omitted(&self) -> bool {
+                $(self.$field.is_omitted())&&*
             }
 
-            // Each object is read by a function of its own: inlined into each other they would fill a hundred pages.
+            // Each object has a function of its own: inlined into each other they would take a hundred pages of code.
             #[inline(never)]
             fn object<'de, A: serde::de::MapAccess<'de>>(
                 mut object: A,
                 at: &$crate::spec::mistake::Place<'_>,
                 report: &mut $crate::spec::mistake::Report,
-            ) -> Result<$crate::spec::decode::Slot<Self>, A::Error> {
-                use $crate::spec::decode::{Seed, Slot};
-                use $crate::spec::object::{KeySeed, TWICE};
+            ) -> Result<$crate::spec::decode::Parsed<Self>, A::Error> {
+                use $crate::spec::decode::{Parsed, Seed};
+                use $crate::spec::object::{KeySeed, REPEATED};
 
                 #[allow(non_camel_case_types)]
                 enum Property { $($field),* }
                 const KNOWN: &[&str] = &[$($key,)* $($($ignored,)*)?];
 
-                $(let mut $field: Slot<$type> = Slot::Absent;)*
+                $(let mut $field: Parsed<$type> = Parsed::Absent;)*
                 while let Some(key) = object.next_key_seed(KeySeed { known: KNOWN, at, report })? {
                     match key {
                         $(Some(key) if key == Property::$field as usize => {
                             let place = at.key($key);
-                            if !matches!($field, Slot::Absent) {
-                                report.warn(&place, TWICE);
+                            if !matches!($field, Parsed::Absent) {
+                                report.warn(&place, REPEATED);
                             }
                             $field = object.next_value_seed(Seed::new(&place, report))?;
                         })*
@@ -110,20 +112,20 @@ macro_rules! object {
                         }
                     }
                 }
-                $(let $field = $field.settle(&at.key($key), report);)*
+                $(let $field = $field.or_default(&at.key($key), report);)*
                 let whole = (|| Some(Self { $($field: $field?,)* }))();
-                Ok(whole.map_or(Slot::Wrong, Slot::Given))
+                Ok(whole.map_or(Parsed::Invalid, Parsed::Value))
             }
         }
 
-        /// Writes the object; what says nothing is left out.
+        /// Writes the object without the properties that have their default.
         impl serde::Serialize for $object {
             fn serialize<S: serde::Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
                 use serde::ser::SerializeMap;
                 use $crate::spec::decode::Decode;
 
                 let mut object = writer.serialize_map(None)?;
-                $(if !self.$field.is_silent() {
+                $(if !self.$field.is_omitted() {
                     object.serialize_entry($key, &self.$field)?;
                 })*
                 object.end()

@@ -1,6 +1,6 @@
-//! The program of a container: process of config.json, and the document process.json of exec.
+//! The process of a container: `process` of config.json, and the document process.json that exec takes.
 
-use super::decode::{Decode, Slot};
+use super::decode::{Decode, Parsed, Scalar, Unexpected, mismatch};
 use super::ids::{Gid, Uid};
 use super::mistake::{Place, Report};
 use super::object::object;
@@ -9,29 +9,29 @@ use crate::tables::rlimits::RlimitKind;
 use crate::tables::vocabulary;
 
 object! {
-    /// The program to run and what it may do (config.md, Process).
+    /// The program, its identity, privileges and limits (config.md, Process).
     pub struct Process ignoring("commandLine") {
-        /// Whether it gets a terminal of its own.
+        /// Whether it gets a terminal.
         terminal: bool = "terminal",
-        /// The size of that terminal.
+        /// The size of the terminal.
         console_size: Option<ConsoleSize> = "consoleSize",
-        /// Who it runs as; root where the document says nothing.
+        /// Its user and groups. Default: root.
         user: User = "user",
-        /// The argument vector; the first names the program as execvp(3) would find it.
+        /// The argument vector. The first item names the program, which is looked up as execvp(3) does.
         args: Vec<String> = "args",
-        /// The environment, `NAME=value` each.
+        /// The environment, as `NAME=value`.
         env: Vec<String> = "env",
         /// The working directory, absolute.
         cwd: String = "cwd",
-        /// The capabilities to keep; `None` keeps none.
+        /// The capabilities. Default: none.
         capabilities: Option<Capabilities> = "capabilities",
         /// Resource limits.
         rlimits: Vec<Rlimit> = "rlimits",
-        /// Whether execve(2) may no longer add privileges.
+        /// no_new_privs: execve(2) no longer adds privileges (prctl(2)).
         no_new_privileges: bool = "noNewPrivileges",
         /// The AppArmor profile.
         apparmor_profile: Option<String> = "apparmorProfile",
-        /// The value of oom_score_adj, -1000 to 1000; `None` leaves it as it is.
+        /// The value of oom_score_adj, -1000 to 1000. Default: the runtime's own.
         oom_score_adj: Option<i32> = "oomScoreAdj",
         /// The CPU scheduling policy.
         scheduler: Option<Scheduler> = "scheduler",
@@ -39,13 +39,13 @@ object! {
         selinux_label: Option<String> = "selinuxLabel",
         /// The I/O priority.
         io_priority: Option<IoPriority> = "ioPriority",
-        /// The CPUs that exec uses.
+        /// The CPUs of a process that exec starts.
         exec_cpu_affinity: Option<CpuAffinity> = "execCPUAffinity",
     }
 }
 
 object! {
-    /// The size of a terminal, in characters (config.md, Process).
+    /// The size of a terminal in characters (config.md, Process).
     pub struct ConsoleSize {
         /// Rows.
         height: u64 = "height",
@@ -55,15 +55,15 @@ object! {
 }
 
 object! {
-    /// Who a process runs as, in the container's user namespace (config.md, POSIX-platform User).
+    /// The user and the groups of a process, in the container's user namespace (config.md, POSIX-platform User).
     pub struct User ignoring("username") {
         /// User id.
         uid: Uid = "uid",
         /// Group id.
         gid: Gid = "gid",
-        /// Bits that new files never get; `None` leaves the mask as it is.
+        /// The umask. Default: the runtime's own.
         umask: Option<u32> = "umask",
-        /// Further groups.
+        /// The supplementary groups.
         additional_gids: Vec<Gid> = "additionalGids",
     }
 }
@@ -72,29 +72,29 @@ object! {
     /// The five sets of capabilities(7) (config.md, Linux Process).
     #[derive(Default)]
     pub struct Capabilities {
-        /// What can ever be gained.
+        /// The limit of what execve(2) can add.
         bounding: CapabilitySet = "bounding",
         /// What the kernel checks.
         effective: CapabilitySet = "effective",
-        /// What survives execve(2) together with a file's inheritable set.
+        /// What execve(2) keeps if the file's inheritable set has it too.
         inheritable: CapabilitySet = "inheritable",
-        /// What can be made effective.
+        /// What the process may make effective.
         permitted: CapabilitySet = "permitted",
-        /// What survives execve(2) of a program without privileges.
+        /// What execve(2) of a file without capabilities keeps.
         ambient: CapabilitySet = "ambient",
     }
 }
 
-/// A name that no table has is a warning, not a mistake: newer kernels have newer capabilities, and the specification
-/// wants such a container to start (config.md, Linux Process, capabilities).
+/// An unknown name is a warning and no mistake: newer kernels have newer capabilities, and the specification asks runtimes to log a
+/// warning and start the container (config.md, Linux Process, capabilities).
 impl Decode for CapabilitySet {
-    const WANTED: &'static str = "an array";
+    const EXPECTED: &'static str = "an array";
 
     fn absent() -> Option<Self> {
         Some(Self::EMPTY)
     }
 
-    fn is_silent(&self) -> bool {
+    fn is_omitted(&self) -> bool {
         self.is_empty()
     }
 
@@ -102,26 +102,29 @@ impl Decode for CapabilitySet {
         list: A,
         at: &Place<'_>,
         report: &mut Report,
-    ) -> Result<Slot<Self>, A::Error> {
+    ) -> Result<Parsed<Self>, A::Error> {
         let names = Vec::<CapabilityName>::list(list, at, report)?;
         Ok(names.map(|names| names.into_iter().filter_map(|name| name.0).collect()))
     }
 }
 
-/// One name of a set, known or not.
+/// One name of a set; `None` for an unknown one.
 struct CapabilityName(Option<Capability>);
 
 impl Decode for CapabilityName {
-    const WANTED: &'static str = "the name of a capability";
+    const EXPECTED: &'static str = "the name of a capability";
 
-    fn text(value: &str, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-        let known = Capability::parse(value);
+    fn scalar(value: Scalar<'_>, at: &Place<'_>, report: &mut Report) -> Parsed<Self> {
+        let Scalar::Text(name) = value else {
+            return mismatch(Self::EXPECTED, Unexpected::Scalar(value), at, report);
+        };
+        let known = Capability::parse(name);
         if known.is_none() {
             let names: Vec<&str> = Capability::ALL.iter().map(|capability| capability.name()).collect();
-            let unknown = super::spelling::unknown("capability", value, &names);
+            let unknown = super::spelling::unknown("capability", name, &names);
             report.warn(at, format!("ignoring {unknown}"));
         }
-        Slot::Given(Self(known))
+        Parsed::Value(Self(known))
     }
 }
 
@@ -130,9 +133,9 @@ object! {
     pub struct Rlimit {
         /// The resource.
         kind: RlimitKind = "type",
-        /// The limit in force, in the unit of the resource.
+        /// The limit that the kernel enforces, in the unit of the resource.
         soft: u64 = "soft",
-        /// The ceiling of the soft limit.
+        /// The highest value to which the process may raise the soft limit.
         hard: u64 = "hard",
     }
 }
@@ -142,17 +145,17 @@ object! {
     pub struct Scheduler {
         /// The policy.
         policy: SchedulerPolicy = "policy",
-        /// The nice value, -20 to 19; absent it is 0.
+        /// The nice value, -20 to 19. Default: 0.
         nice: Option<i32> = "nice",
-        /// The static priority of the real-time policies; absent it is 0.
+        /// The static priority of the real-time policies, 1 to 99. Default: 0, for the other policies.
         priority: Option<i32> = "priority",
         /// Flags.
         flags: Vec<SchedulerFlag> = "flags",
-        /// Deadline policy: nanoseconds of run time in each period; absent it is 0.
+        /// SCHED_DEADLINE: nanoseconds of CPU time in each period. Default: 0.
         runtime: Option<u64> = "runtime",
-        /// Deadline policy: nanoseconds until the run time must be granted; absent it is 0.
+        /// SCHED_DEADLINE: nanoseconds within which the process gets that CPU time. Default: 0.
         deadline: Option<u64> = "deadline",
-        /// Deadline policy: nanoseconds of a period; absent it is 0.
+        /// SCHED_DEADLINE: nanoseconds of a period. Default: the deadline.
         period: Option<u64> = "period",
     }
 }
@@ -166,11 +169,11 @@ vocabulary! {
         Fifo = "SCHED_FIFO",
         /// Real time, round robin.
         RoundRobin = "SCHED_RR",
-        /// Time sharing without wake-up preference.
+        /// Time sharing for CPU-bound processes.
         Batch = "SCHED_BATCH",
-        /// Reserved by the kernel, implemented nowhere.
+        /// Reserved: no kernel has it.
         Isochronous = "SCHED_ISO",
-        /// Only when nothing else runs.
+        /// Time sharing with the lowest weight.
         Idle = "SCHED_IDLE",
         /// Earliest deadline first.
         Deadline = "SCHED_DEADLINE",
@@ -186,13 +189,13 @@ vocabulary! {
         Reclaim = "SCHED_FLAG_RECLAIM",
         /// A deadline overrun raises SIGXCPU.
         DeadlineOverrun = "SCHED_FLAG_DL_OVERRUN",
-        /// The policy stays as it is.
+        /// Keep the policy.
         KeepPolicy = "SCHED_FLAG_KEEP_POLICY",
-        /// The parameters stay as they are.
+        /// Keep the parameters.
         KeepParams = "SCHED_FLAG_KEEP_PARAMS",
-        /// A minimum utilisation is given.
+        /// Set the minimum utilization (which the specification has no property for).
         UtilClampMin = "SCHED_FLAG_UTIL_CLAMP_MIN",
-        /// A maximum utilisation is given.
+        /// Set the maximum utilization (likewise).
         UtilClampMax = "SCHED_FLAG_UTIL_CLAMP_MAX",
     }
 }
@@ -202,7 +205,7 @@ object! {
     pub struct IoPriority {
         /// The scheduling class.
         class: IoPriorityClass = "class",
-        /// The level within the class, 0 (highest) to 7; absent it is 0.
+        /// The level within the class, 0 (highest) to 7. Default: 0.
         priority: Option<i32> = "priority",
     }
 }
@@ -220,11 +223,11 @@ vocabulary! {
 }
 
 object! {
-    /// The CPUs of an exec'd process, as lists such as `0-3,7` (config.md, Linux Process).
+    /// The CPUs of a process that exec starts, as lists such as `0-3,7` (config.md, Linux Process).
     pub struct CpuAffinity {
-        /// Before the process is in the container's cgroup.
+        /// The CPUs until the process is in the container's cgroup.
         initial: Option<String> = "initial",
-        /// After it is.
+        /// The CPUs from then on.
         last: Option<String> = "final",
     }
 }

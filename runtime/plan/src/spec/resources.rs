@@ -1,21 +1,22 @@
-//! The limits of a container's cgroup: linux.resources of config.json, and the document that update reads.
+//! The limits of a container's cgroup: `linux.resources` of config.json, and the document that update takes.
 
 use std::collections::BTreeMap;
 
-use super::decode::{Decode, Slot};
+use super::decode::{Decode, Parsed, Scalar, Unexpected, mismatch};
 use super::mistake::{Place, Report};
 use super::object::object;
 
 object! {
-    /// Limits of the container's cgroup (config-linux.md, Control groups). What is absent is left as it is.
+    /// Limits of the container's cgroup (config-linux.md, Control groups). An absent limit stays as the kernel or a former update
+    /// set it.
     pub struct Resources {
-        /// Which devices may be used; the rules apply in this order.
+        /// The device rules. The last one that matches a device counts.
         devices: Vec<DeviceRule> = "devices",
         /// Memory.
         memory: Memory = "memory",
-        /// CPU time and sets.
+        /// CPU time and CPU sets.
         cpu: Cpu = "cpu",
-        /// The number of tasks.
+        /// The number of processes and threads.
         pids: Pids = "pids",
         /// Block devices.
         block_io: BlockIo = "blockIO",
@@ -25,41 +26,45 @@ object! {
         network: Network = "network",
         /// RDMA devices, by name.
         rdma: BTreeMap<String, Rdma> = "rdma",
-        /// Files of cgroup v2 and what to write to them.
+        /// cgroup v2: values by file name, such as `memory.high`.
         unified: BTreeMap<String, String> = "unified",
     }
 }
 
 object! {
-    /// Whether some devices may be used (config-linux.md, Allowed Device list).
+    /// A rule about devices (config-linux.md, Allowed Device list).
     pub struct DeviceRule {
-        /// Allowed, or else denied: it has to be said.
+        /// Whether the devices are allowed. Required.
         allow: Verdict = "allow",
-        /// `a` (all, as when absent), `c` or `b`.
+        /// `c`, `b`, or `a` for both. Default: `a`.
         kind: Option<String> = "type",
-        /// The major number; `None` for all.
+        /// The major number. Default: all.
         major: Option<i64> = "major",
-        /// The minor number; `None` for all.
+        /// The minor number. Default: all.
         minor: Option<i64> = "minor",
-        /// A composition of `r`, `w` and `m`.
+        /// Letters of `rwm`: read, write, mknod(2).
         access: Option<String> = "access",
     }
 }
 
-/// What a rule about devices says.
+/// The verdict of a device rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// They may be used.
+    /// The devices may be used.
     Allow,
-    /// They may not.
+    /// The devices may not be used.
     Deny,
 }
 
 impl Decode for Verdict {
-    const WANTED: &'static str = "true or false";
+    const EXPECTED: &'static str = "true or false";
 
-    fn boolean(value: bool, _: &Place<'_>, _: &mut Report) -> Slot<Self> {
-        Slot::Given(if value { Self::Allow } else { Self::Deny })
+    fn scalar(value: Scalar<'_>, at: &Place<'_>, report: &mut Report) -> Parsed<Self> {
+        match value {
+            Scalar::Boolean(true) => Parsed::Value(Self::Allow),
+            Scalar::Boolean(false) => Parsed::Value(Self::Deny),
+            other => mismatch(Self::EXPECTED, Unexpected::Scalar(other), at, report),
+        }
     }
 }
 
@@ -70,49 +75,49 @@ impl serde::Serialize for Verdict {
 }
 
 object! {
-    /// The memory controller; limits in bytes, -1 for none (config-linux.md, Memory).
+    /// The memory controller (config-linux.md, Memory). Limits are in bytes; -1 is no limit.
     pub struct Memory {
-        /// Memory.
+        /// The limit of memory.
         limit: Option<i64> = "limit",
-        /// Soft limit.
+        /// The soft limit of memory.
         reservation: Option<i64> = "reservation",
-        /// Memory and swap together.
+        /// The limit of memory and swap together.
         swap: Option<i64> = "swap",
-        /// Kernel memory; obsolete.
+        /// The limit of kernel memory. Obsolete: ignored.
         kernel: Option<i64> = "kernel",
-        /// TCP buffers; obsolete.
+        /// The limit of TCP buffers. Obsolete: cgroup v1 only.
         kernel_tcp: Option<i64> = "kernelTCP",
-        /// How eagerly pages are swapped, 0 to 100.
+        /// The swappiness, 0 to 100. cgroup v1 only.
         swappiness: Option<u64> = "swappiness",
-        /// Whether tasks wait rather than being killed.
+        /// Whether processes above the limit wait instead of meeting the OOM killer. cgroup v1 only.
         disable_oom_killer: Option<bool> = "disableOOMKiller",
-        /// Whether children share the limits; always so on cgroup v2.
+        /// Whether a cgroup's use counts for its parent. Ignored: always so on cgroup v2 and on current kernels.
         use_hierarchy: Option<bool> = "useHierarchy",
-        /// Whether a limit below the present use is refused.
+        /// Whether to refuse a limit below the current use.
         check_before_update: Option<bool> = "checkBeforeUpdate",
     }
 }
 
 object! {
-    /// The cpu and cpuset controllers; times in microseconds (config-linux.md, CPU).
+    /// The cpu and cpuset controllers (config-linux.md, CPU). Times are in microseconds.
     pub struct Cpu {
-        /// The relative weight, on the scale of cgroup v1 (1024 by default).
+        /// The weight on the scale of cgroup v1, on which the kernel's default is 1024.
         shares: Option<u64> = "shares",
-        /// Time in each period; -1 for no limit.
+        /// The CPU time in each period; -1 is no limit.
         quota: Option<i64> = "quota",
-        /// Unused time that may be saved up.
+        /// The CPU time that a period may take from earlier ones.
         burst: Option<u64> = "burst",
         /// The period of the quota.
         period: Option<u64> = "period",
-        /// Real-time scheduling: time in each of its periods.
+        /// The CPU time of real-time processes in each real-time period.
         realtime_runtime: Option<i64> = "realtimeRuntime",
-        /// Real-time scheduling: its period.
+        /// The real-time period.
         realtime_period: Option<u64> = "realtimePeriod",
         /// The CPUs, as a list such as `0-3,7`.
         cpus: Option<String> = "cpus",
-        /// The memory nodes, as such a list.
+        /// The memory nodes, as a list such as `0-3,7`.
         mems: Option<String> = "mems",
-        /// 1: only when nothing else runs.
+        /// 1 for the weight of SCHED_IDLE, else 0.
         idle: Option<i64> = "idle",
     }
 }
@@ -120,7 +125,7 @@ object! {
 object! {
     /// The pids controller (config-linux.md, PIDs).
     pub struct Pids {
-        /// The most tasks; -1 for no limit, and 0 is a limit.
+        /// The number of processes and threads; -1 is no limit.
         limit: Option<i64> = "limit",
     }
 }
@@ -128,19 +133,19 @@ object! {
 object! {
     /// The blkio and io controllers (config-linux.md, Block IO).
     pub struct BlockIo {
-        /// The relative weight, 10 to 1000.
+        /// The weight, 10 to 1000.
         weight: Option<u16> = "weight",
-        /// The weight of own tasks against child cgroups.
+        /// The weight of the cgroup's processes against its child cgroups. Of the CFQ scheduler, which the kernel no longer has.
         leaf_weight: Option<u16> = "leafWeight",
-        /// Weights by device.
+        /// The weights by device.
         weight_device: Vec<WeightDevice> = "weightDevice",
-        /// Most bytes read in a second, by device.
+        /// The bytes read per second, by device.
         throttle_read_bps_device: Vec<ThrottleDevice> = "throttleReadBpsDevice",
-        /// Most bytes written in a second, by device.
+        /// The bytes written per second, by device.
         throttle_write_bps_device: Vec<ThrottleDevice> = "throttleWriteBpsDevice",
-        /// Most reads in a second, by device.
+        /// The reads per second, by device.
         throttle_read_iops_device: Vec<ThrottleDevice> = "throttleReadIOPSDevice",
-        /// Most writes in a second, by device.
+        /// The writes per second, by device.
         throttle_write_iops_device: Vec<ThrottleDevice> = "throttleWriteIOPSDevice",
     }
 }
@@ -152,9 +157,9 @@ object! {
         major: i64 = "major",
         /// The minor number.
         minor: i64 = "minor",
-        /// The relative weight.
+        /// The weight, 10 to 1000.
         weight: Option<u16> = "weight",
-        /// The weight of own tasks against child cgroups.
+        /// The weight of the cgroup's processes against its child cgroups. Of the CFQ scheduler, which the kernel no longer has.
         leaf_weight: Option<u16> = "leafWeight",
     }
 }
@@ -166,17 +171,17 @@ object! {
         major: i64 = "major",
         /// The minor number.
         minor: i64 = "minor",
-        /// Bytes or operations in a second.
+        /// Bytes or operations per second; 0 is no limit.
         rate: u64 = "rate",
     }
 }
 
 object! {
-    /// The limit of one size of huge pages (config-linux.md, Huge page limits).
+    /// The limit of huge pages of one size (config-linux.md, Huge page limits).
     pub struct HugepageLimit {
         /// The size, such as `2MB`.
         page_size: String = "pageSize",
-        /// Bytes.
+        /// The limit in bytes.
         limit: u64 = "limit",
     }
 }
@@ -184,9 +189,9 @@ object! {
 object! {
     /// The net_cls and net_prio controllers of cgroup v1 (config-linux.md, Network).
     pub struct Network {
-        /// The class that packets are tagged with.
+        /// The class identifier of packets, for tc(8).
         class_id: Option<u32> = "classID",
-        /// The priority of packets, by interface.
+        /// The priority of packets by interface.
         priorities: Vec<InterfacePriority> = "priorities",
     }
 }
@@ -194,7 +199,7 @@ object! {
 object! {
     /// The priority of packets on one interface (config-linux.md, Network).
     pub struct InterfacePriority {
-        /// The interface, in the runtime's network namespace.
+        /// The interface in the runtime's network namespace.
         name: String = "name",
         /// Its priority.
         priority: u32 = "priority",
@@ -204,9 +209,9 @@ object! {
 object! {
     /// The limits of one RDMA device (config-linux.md, RDMA).
     pub struct Rdma {
-        /// The most handles.
+        /// The number of HCA handles.
         hca_handles: Option<u32> = "hcaHandles",
-        /// The most objects.
+        /// The number of HCA objects.
         hca_objects: Option<u32> = "hcaObjects",
     }
 }

@@ -1,27 +1,27 @@
-//! The system call filter as config.json describes it.
+//! The seccomp profile of config.json.
 
 use serde::de::SeqAccess;
 
-use super::decode::{Decode, Seed, Slot};
+use super::decode::{Decode, Parsed, Scalar, Seed, Unexpected, mismatch};
 use super::mistake::{Place, Report};
 use super::object::object;
 use crate::tables::syscalls::Syscall;
 use crate::tables::vocabulary;
 
 object! {
-    /// A system call filter (config-linux.md, Seccomp).
+    /// A seccomp profile (config-linux.md, Seccomp).
     pub struct Seccomp {
-        /// What happens to system calls that no rule matches.
+        /// The action for system calls that no rule matches.
         default_action: Action = "defaultAction",
-        /// The error number of the default action; absent it is EPERM.
+        /// The error number of the default action. Default: EPERM.
         default_errno_ret: Option<u32> = "defaultErrnoRet",
-        /// The architectures whose calls the rules cover; calls of others are not let through.
+        /// The architectures that the rules cover next to the native one. The calls of all others are blocked.
         architectures: Vec<Arch> = "architectures",
-        /// Flags of seccomp(2); `None` lets the runtime choose, an empty list sets none.
+        /// The flags of seccomp(2). An absent list is the runtime's choice, an empty one is no flag.
         flags: Option<Vec<SeccompFlag>> = "flags",
-        /// The socket that gets the notification descriptor.
+        /// The socket to which the runtime sends the notification file descriptor.
         listener_path: Option<String> = "listenerPath",
-        /// What to tell the listener.
+        /// Data for the agent at that socket.
         listener_metadata: Option<String> = "listenerMetadata",
         /// The rules.
         syscalls: Vec<SyscallRule> = "syscalls",
@@ -29,46 +29,45 @@ object! {
 }
 
 object! {
-    /// What happens to some system calls, with some arguments (config-linux.md, Seccomp).
+    /// A rule: an action for some system calls (config-linux.md, Seccomp).
     pub struct SyscallRule {
-        /// Their names; names unknown to an architecture do not exist there.
+        /// The names of the system calls. A name that an architecture lacks is ignored for that architecture.
         names: SyscallNames = "names",
-        /// What happens.
+        /// The action.
         action: Action = "action",
-        /// The error number of the action; absent it is EPERM.
+        /// The error number of the action. Default: EPERM.
         errno_ret: Option<u32> = "errnoRet",
-        /// Conditions on the arguments, which must all hold.
+        /// Conditions on the arguments. All must hold; of several on one argument, any.
         args: Vec<ArgCondition> = "args",
     }
 }
 
-/// The names of system calls. They are looked up while the document is read, which spares a copy of each of the
-/// hundreds of names.
+/// The names of system calls. The reader looks them up at once, which saves the copies of some hundred names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SyscallNames {
     known: Vec<Syscall>,
-    /// Names and their position in the list.
+    /// Names with their position in the list.
     unknown: Vec<(usize, String)>,
 }
 
 impl SyscallNames {
-    /// Whether there is none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.known.is_empty() && self.unknown.is_empty()
     }
 
-    /// The calls that the table has.
+    /// The system calls that the table has.
     pub fn known(&self) -> &[Syscall] {
         &self.known
     }
 
-    /// The names that the table lacks, each with its position in the list: newer ones, those of other architectures,
-    /// misspelt ones.
+    /// The names that the table lacks, each with its position in the list: newer calls, calls of other architectures,
+    /// misspellings.
     pub fn unknown(&self) -> &[(usize, String)] {
         &self.unknown
     }
 
-    /// All names, in the order of the document.
+    /// All names in the order of the document.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let mut known = self.known.iter();
         let mut unknown = self.unknown.iter().peekable();
@@ -101,26 +100,26 @@ impl serde::Serialize for SyscallNames {
 }
 
 impl Decode for SyscallNames {
-    const WANTED: &'static str = "an array";
+    const EXPECTED: &'static str = "an array";
 
     fn list<'de, A: SeqAccess<'de>>(
         mut list: A,
         at: &Place<'_>,
         report: &mut Report,
-    ) -> Result<Slot<Self>, A::Error> {
+    ) -> Result<Parsed<Self>, A::Error> {
         let mut names = Self::default();
         for index in 0.. {
             let place = at.index(index);
-            let Some(slot) = list.next_element_seed(Seed::<Name>::new(&place, report))? else { break };
-            if let Some(name) = slot.settle(&place, report) {
+            let Some(name) = list.next_element_seed(Seed::<Name>::new(&place, report))? else { break };
+            if let Some(name) = name.or_default(&place, report) {
                 names.push(index, name);
             }
         }
-        Ok(Slot::Given(names))
+        Ok(Parsed::Value(names))
     }
 }
 
-/// One name of a list, looked up.
+/// One name of a list.
 enum Name {
     Known(Syscall),
     Unknown(String),
@@ -133,21 +132,24 @@ impl Name {
 }
 
 impl Decode for Name {
-    const WANTED: &'static str = "the name of a system call";
+    const EXPECTED: &'static str = "the name of a system call";
 
-    fn text(value: &str, _: &Place<'_>, _: &mut Report) -> Slot<Self> {
-        Slot::Given(Self::new(value))
+    fn scalar(value: Scalar<'_>, at: &Place<'_>, report: &mut Report) -> Parsed<Self> {
+        match value {
+            Scalar::Text(name) => Parsed::Value(Self::new(name)),
+            other => mismatch(Self::EXPECTED, Unexpected::Scalar(other), at, report),
+        }
     }
 }
 
 object! {
     /// A condition on an argument of a system call (config-linux.md, Seccomp).
     pub struct ArgCondition {
-        /// The position, 0 to 5.
+        /// The position of the argument, 0 to 5.
         index: u32 = "index",
-        /// The value to compare with; the mask for `MaskedEqual`.
+        /// The value to compare the argument with; the mask for `MaskedEqual`.
         value: u64 = "value",
-        /// The value after masking, for `MaskedEqual`; absent it is 0.
+        /// The value of the masked argument, for `MaskedEqual`. Default: 0.
         value_two: Option<u64> = "valueTwo",
         /// The comparison.
         op: Operator = "op",
@@ -155,25 +157,25 @@ object! {
 }
 
 vocabulary! {
-    /// What happens to a system call.
+    /// An action of a filter (seccomp(2), seccomp_rule_add(3)).
     pub enum Action: "seccomp action" {
-        /// Let through.
+        /// The call runs.
         Allow = "SCMP_ACT_ALLOW",
-        /// Fails with an error number.
+        /// The call fails with an error number.
         Errno = "SCMP_ACT_ERRNO",
-        /// Ends the thread: the older name.
+        /// Kills the thread: the older name of `KillThread`.
         Kill = "SCMP_ACT_KILL",
-        /// Ends the process.
+        /// Kills the process.
         KillProcess = "SCMP_ACT_KILL_PROCESS",
-        /// Ends the thread.
+        /// Kills the thread.
         KillThread = "SCMP_ACT_KILL_THREAD",
-        /// Let through, and logged.
+        /// The call runs, and the kernel logs it.
         Log = "SCMP_ACT_LOG",
-        /// A listener decides.
+        /// A seccomp agent decides (seccomp_unotify(2)).
         Notify = "SCMP_ACT_NOTIFY",
-        /// A tracer is told.
+        /// A tracer decides (ptrace(2)).
         Trace = "SCMP_ACT_TRACE",
-        /// Raises SIGSYS.
+        /// The thread gets SIGSYS.
         Trap = "SCMP_ACT_TRAP",
     }
 }
@@ -191,7 +193,7 @@ vocabulary! {
         LessEqual = "SCMP_CMP_LE",
         /// Less.
         Less = "SCMP_CMP_LT",
-        /// Equal under a mask.
+        /// Equal after a mask is applied.
         MaskedEqual = "SCMP_CMP_MASKED_EQ",
         /// Not equal.
         NotEqual = "SCMP_CMP_NE",
@@ -201,13 +203,13 @@ vocabulary! {
 vocabulary! {
     /// A flag of seccomp(2).
     pub enum SeccompFlag: "seccomp flag" {
-        /// The filter holds for all threads.
+        /// Install the filter for all threads.
         Tsync = "SECCOMP_FILTER_FLAG_TSYNC",
-        /// Actions other than allow are logged.
+        /// Log all actions other than allow.
         Log = "SECCOMP_FILTER_FLAG_LOG",
-        /// The mitigation against speculative store bypass stays off.
+        /// Do not turn on the mitigation of Speculative Store Bypass.
         SpecAllow = "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
-        /// A notified call can be interrupted by a fatal signal only.
+        /// Once an agent has received a call, only a fatal signal interrupts it.
         WaitKillableRecv = "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
     }
 }

@@ -1,17 +1,17 @@
-//! Misspellings: the known word that an unknown one was probably meant to be.
+//! Misspellings: suggestions for unknown words.
 
 use super::decode::quote;
 
-/// The known word nearest to an unknown one, if it is near enough to be a misspelling of it.
+/// Returns the known word with the smallest edit distance, if that is small enough for a misspelling.
 pub(crate) fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
     let near = known.iter().map(|word| (distance(text, word), *word)).min()?;
     (near.0 <= allowed(text)).then_some(near.1)
 }
 
-/// The longest vocabulary that a message lists.
+/// The longest vocabulary that a message lists in full.
 const LISTED: usize = 9;
 
-/// What to say of a word that no table has: what was probably meant, or everything that could have been.
+/// The message about an unknown word: with a suggestion, or with the whole of a short vocabulary.
 pub(crate) fn unknown(noun: &str, text: &str, known: &[&str]) -> String {
     let unknown = format!("unknown {noun} {}", quote(text));
     match nearest(text, known) {
@@ -21,7 +21,7 @@ pub(crate) fn unknown(noun: &str, text: &str, known: &[&str]) -> String {
     }
 }
 
-/// How many slips are taken for a misspelling: short words differ by one or two letters without being related.
+/// The largest edit distance of a misspelling. Short words such as `uid` and `pid` differ by a letter without being related.
 fn allowed(text: &str) -> usize {
     match text.len() {
         0..=3 => 0,
@@ -30,13 +30,15 @@ fn allowed(text: &str) -> usize {
     }
 }
 
-/// Insertions, deletions, replacements and swaps of neighbours that turn one word into the other, case aside.
+/// The edit distance of two words, case ignored: insertions, deletions, replacements and swaps of neighbours (Damerau and
+/// Levenshtein, as optimal string alignment). `usize::MAX` for lengths that differ by more than any misspelling.
 fn distance(left: &str, right: &str) -> usize {
     let left: Vec<u8> = left.bytes().map(|byte| byte.to_ascii_lowercase()).collect();
     let right: Vec<u8> = right.bytes().map(|byte| byte.to_ascii_lowercase()).collect();
     if left.len().abs_diff(right.len()) > 2 {
         return usize::MAX;
     }
+    // Two rows back, for swaps, and one row back.
     let mut before: Vec<usize> = Vec::new();
     let mut above: Vec<usize> = (0..=right.len()).collect();
     for (row, &l) in left.iter().enumerate() {
@@ -60,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_are_counted() {
+    fn the_distance_counts_edits() {
         assert_eq!(distance("capabilities", "capabilities"), 0);
         assert_eq!(distance("capabilites", "capabilities"), 1);
         assert_eq!(distance("hsotname", "hostname"), 1);
@@ -70,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn only_near_words_are_offered() {
+    fn only_near_words_are_suggested() {
         let known = ["uid", "gid", "umask", "additionalGids"];
         assert_eq!(nearest("umaks", &known), Some("umask"));
         assert_eq!(nearest("additionalgid", &known), Some("additionalGids"));

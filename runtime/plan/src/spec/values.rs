@@ -1,110 +1,125 @@
-//! How the plain values of a document are read: truth, texts, numbers, words, lists and maps.
+//! How the plain values of a document are read: booleans, strings, numbers, words of a vocabulary, lists and maps.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde::de::{MapAccess, SeqAccess};
 
-use super::decode::{Decode, Found, Number, Seed, Slot, quote, wrong};
+use super::decode::{Decode, Number, Parsed, Scalar, Seed, Unexpected, mismatch, quote};
 use super::mistake::{Place, Report};
-use super::object::TWICE;
+use super::object::REPEATED;
 use super::spelling;
 use crate::tables::Vocabulary;
 
 impl Decode for bool {
-    const WANTED: &'static str = "true or false";
+    const EXPECTED: &'static str = "true or false";
 
     fn absent() -> Option<Self> {
         Some(false)
     }
 
-    fn boolean(value: bool, _: &Place<'_>, _: &mut Report) -> Slot<Self> {
-        Slot::Given(value)
+    fn scalar(value: Scalar<'_>, at: &Place<'_>, report: &mut Report) -> Parsed<Self> {
+        match value {
+            Scalar::Boolean(value) => Parsed::Value(value),
+            other => mismatch(Self::EXPECTED, Unexpected::Scalar(other), at, report),
+        }
     }
 }
 
 impl Decode for String {
-    const WANTED: &'static str = "a string";
+    const EXPECTED: &'static str = "a string";
 
-    fn says_nothing(&self) -> bool {
+    fn means_absent(&self) -> bool {
         self.is_empty()
     }
 
-    /// What a document says ends up as C strings, in which a NUL would silently end the text.
-    fn text(value: &str, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-        if value.contains('\0') {
-            report.wrong(at, format!("{} has a NUL character", quote(value)));
-            return Slot::Wrong;
+    /// Refuses NUL: most strings become C strings for system calls, and a NUL would end them early.
+    fn scalar(value: Scalar<'_>, at: &Place<'_>, report: &mut Report) -> Parsed<Self> {
+        match value {
+            Scalar::Text(value) if value.contains('\0') => {
+                report.wrong(at, format!("{} has a NUL character", quote(value)));
+                Parsed::Invalid
+            }
+            Scalar::Text(value) => Parsed::Value(value.to_owned()),
+            other => mismatch(Self::EXPECTED, Unexpected::Scalar(other), at, report),
         }
-        Slot::Given(value.to_owned())
     }
 }
 
-/// Reads a whole number between two bounds; `noun` opens the mistake: `uid 4294967295 is out of range`.
-pub(crate) fn whole<T: TryFrom<i128>>(
-    value: Number,
-    (noun, low, high): (&str, i128, i128),
-    at: &Place<'_>,
-    report: &mut Report,
-) -> Slot<T> {
-    let number = match value {
-        Number::Unsigned(number) => i128::from(number),
-        Number::Signed(number) => i128::from(number),
-        // A number beyond 64 bits arrives as a float and is out of every range of ours; a fraction is no number of ours.
-        Number::Float(number) if number.fract() != 0.0 || number.abs() < 1e18 => {
-            return wrong("a whole number", Found::Number(value), at, report);
-        }
-        Number::Float(_) => high.saturating_add(1),
-    };
-    let fits = (low..=high).contains(&number);
-    if let (true, Ok(number)) = (fits, T::try_from(number)) {
-        return Slot::Given(number);
-    }
-    report.wrong(at, format!("{noun} {value} is out of range: expected {low} to {high}"));
-    Slot::Wrong
+/// The integers that a property accepts.
+pub(crate) struct Integers {
+    /// The first word of the message: `uid 4294967295 is out of range`.
+    pub(crate) noun: &'static str,
+    /// What the message about another type says was expected.
+    pub(crate) expected: &'static str,
+    pub(crate) range: RangeInclusive<i128>,
 }
 
-macro_rules! whole_numbers {
+impl Integers {
+    /// Reads one of them.
+    pub(crate) fn read<T>(&self, value: Scalar<'_>, at: &Place<'_>, report: &mut Report) -> Parsed<T>
+    where
+        T: TryFrom<i128>,
+    {
+        let Scalar::Number(number) = value else {
+            return mismatch(self.expected, Unexpected::Scalar(value), at, report);
+        };
+        let integer = match number {
+            Number::Unsigned(number) => i128::from(number),
+            Number::Signed(number) => i128::from(number),
+            // serde_json reads an integer beyond 64 bits as a float, which is then above 1.8e19. Such a number is out of range;
+            // any other float has a fraction or an exponent.
+            Number::Float(float) if float.fract() != 0.0 || float.abs() < 1e18 => {
+                return mismatch("a whole number", Unexpected::Scalar(value), at, report);
+            }
+            Number::Float(_) => self.range.end().saturating_add(1),
+        };
+        let accepted = self.range.contains(&integer).then(|| T::try_from(integer).ok()).flatten();
+        accepted.map_or_else(|| self.refuse(number, at, report), Parsed::Value)
+    }
+
+    fn refuse<T>(&self, number: Number, at: &Place<'_>, report: &mut Report) -> Parsed<T> {
+        let (low, high) = (self.range.start(), self.range.end());
+        report.wrong(at, format!("{} {number} is out of range: expected {low} to {high}", self.noun));
+        Parsed::Invalid
+    }
+}
+
+macro_rules! integers {
     ($($type:ident)*) => {$(
         impl Decode for $type {
-            const WANTED: &'static str = "a whole number";
+            const EXPECTED: &'static str = "a whole number";
 
-            fn number(value: Number, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-                whole(value, ("number", i128::from($type::MIN), i128::from($type::MAX)), at, report)
+            fn scalar(value: Scalar<'_>, at: &Place<'_>, report: &mut Report) -> Parsed<Self> {
+                let range = i128::from($type::MIN)..=i128::from($type::MAX);
+                Integers { noun: "number", expected: Self::EXPECTED, range }.read(value, at, report)
             }
         }
     )*};
 }
 
-whole_numbers! { u16 u32 u64 i32 i64 }
+integers! { u16 u32 u64 i32 i64 }
 
 impl<T: Decode> Decode for Option<T> {
-    const WANTED: &'static str = T::WANTED;
+    const EXPECTED: &'static str = T::EXPECTED;
 
     fn absent() -> Option<Self> {
         Some(None)
     }
 
-    fn is_silent(&self) -> bool {
+    fn is_omitted(&self) -> bool {
         self.is_none()
     }
 
-    fn boolean(value: bool, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-        optional(T::boolean(value, at, report))
-    }
-
-    fn number(value: Number, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-        optional(T::number(value, at, report))
-    }
-
-    fn text(value: &str, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-        optional(T::text(value, at, report))
+    fn scalar(value: Scalar<'_>, at: &Place<'_>, report: &mut Report) -> Parsed<Self> {
+        optional(T::scalar(value, at, report))
     }
 
     fn list<'de, A: SeqAccess<'de>>(
         list: A,
         at: &Place<'_>,
         report: &mut Report,
-    ) -> Result<Slot<Self>, A::Error> {
+    ) -> Result<Parsed<Self>, A::Error> {
         T::list(list, at, report).map(optional)
     }
 
@@ -112,23 +127,23 @@ impl<T: Decode> Decode for Option<T> {
         object: A,
         at: &Place<'_>,
         report: &mut Report,
-    ) -> Result<Slot<Self>, A::Error> {
+    ) -> Result<Parsed<Self>, A::Error> {
         T::object(object, at, report).map(optional)
     }
 }
 
-fn optional<T: Decode>(slot: Slot<T>) -> Slot<Option<T>> {
-    slot.map(|value| if value.says_nothing() { None } else { Some(value) })
+fn optional<T: Decode>(parsed: Parsed<T>) -> Parsed<Option<T>> {
+    parsed.map(|value| if value.means_absent() { None } else { Some(value) })
 }
 
 impl<T: Decode> Decode for Vec<T> {
-    const WANTED: &'static str = "an array";
+    const EXPECTED: &'static str = "an array";
 
     fn absent() -> Option<Self> {
         Some(Self::new())
     }
 
-    fn is_silent(&self) -> bool {
+    fn is_omitted(&self) -> bool {
         self.is_empty()
     }
 
@@ -136,62 +151,66 @@ impl<T: Decode> Decode for Vec<T> {
         mut list: A,
         at: &Place<'_>,
         report: &mut Report,
-    ) -> Result<Slot<Self>, A::Error> {
+    ) -> Result<Parsed<Self>, A::Error> {
         let mut items = Self::new();
         for index in 0.. {
             let place = at.index(index);
-            let Some(slot) = list.next_element_seed(Seed::<T>::new(&place, report))? else { break };
-            items.extend(slot.settle(&place, report));
+            let Some(item) = list.next_element_seed(Seed::<T>::new(&place, report))? else { break };
+            items.extend(item.or_default(&place, report));
         }
-        Ok(Slot::Given(items))
+        Ok(Parsed::Value(items))
     }
 }
 
 impl<T: Decode> Decode for BTreeMap<String, T> {
-    const WANTED: &'static str = "an object";
+    const EXPECTED: &'static str = "an object";
 
     fn absent() -> Option<Self> {
         Some(Self::new())
     }
 
-    fn is_silent(&self) -> bool {
+    fn is_omitted(&self) -> bool {
         self.is_empty()
     }
 
+    /// The keys are data, such as names of annotations, so their case matters.
     fn object<'de, A: MapAccess<'de>>(
         mut object: A,
         at: &Place<'_>,
         report: &mut Report,
-    ) -> Result<Slot<Self>, A::Error> {
+    ) -> Result<Parsed<Self>, A::Error> {
         let mut entries = Self::new();
         while let Some(key) = object.next_key::<String>()? {
             let place = at.key(&key);
             if key.contains('\0') {
                 report.wrong(&place, "property name has a NUL character");
             }
-            let slot = object.next_value_seed(Seed::<T>::new(&place, report))?;
-            let Some(value) = slot.settle(&place, report) else { continue };
+            let entry = object.next_value_seed(Seed::<T>::new(&place, report))?;
+            let Some(value) = entry.or_default(&place, report) else { continue };
             if entries.contains_key(&key) {
-                report.warn(&place, TWICE);
+                report.warn(&place, REPEATED);
             }
             entries.insert(key, value);
         }
-        Ok(Slot::Given(entries))
+        Ok(Parsed::Value(entries))
     }
 }
 
 impl<T: Vocabulary> Decode for T {
-    const WANTED: &'static str = <T as Vocabulary>::WANTED;
+    const EXPECTED: &'static str = <T as Vocabulary>::EXPECTED;
 
-    fn text(value: &str, at: &Place<'_>, report: &mut Report) -> Slot<Self> {
-        if value.is_empty() {
-            return Slot::Absent;
+    fn scalar(value: Scalar<'_>, at: &Place<'_>, report: &mut Report) -> Parsed<Self> {
+        let Scalar::Text(text) = value else {
+            return mismatch(<Self as Decode>::EXPECTED, Unexpected::Scalar(value), at, report);
+        };
+        if text.is_empty() {
+            return Parsed::Absent;
         }
-        let known = T::WORDS.iter().copied().find(|word| word.word() == value);
+        let known = T::WORDS.iter().copied().find(|word| word.word() == text);
         if known.is_none() {
             let words: Vec<&str> = T::WORDS.iter().map(|word| word.word()).collect();
-            report.wrong(at, spelling::unknown(T::NOUN, value, &words));
+            report.wrong(at, spelling::unknown(T::NOUN, text, &words));
         }
-        known.map_or(Slot::Wrong, Slot::Given)
+        known.map_or(Parsed::Invalid, Parsed::Value)
     }
 }

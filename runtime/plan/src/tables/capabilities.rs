@@ -1,41 +1,41 @@
-//! The capabilities of capabilities(7), and sets of them.
+//! Capabilities (capabilities(7)) and sets of them.
 
 use super::vocabulary;
 
 vocabulary! {
-    /// A capability, see capabilities(7). The order is the kernel's: the first is bit 0.
+    /// A capability. The order is that of linux/capability.h: the first one is bit 0.
     pub enum Capability: "capability" {
         /// Change the owner of any file.
         Chown = "CAP_CHOWN",
-        /// Pass over permission checks of files.
+        /// Bypass permission checks of files.
         DacOverride = "CAP_DAC_OVERRIDE",
-        /// Pass over read checks of files and searches.
+        /// Bypass read checks of files and search checks of directories.
         DacReadSearch = "CAP_DAC_READ_SEARCH",
-        /// Do what a file's owner may, to any file.
+        /// Act as the owner of any file.
         Fowner = "CAP_FOWNER",
-        /// Keep set-id bits on modified files.
+        /// Keep the set-user-ID and set-group-ID bits of modified files.
         Fsetid = "CAP_FSETID",
         /// Signal any process.
         Kill = "CAP_KILL",
-        /// Set any group ids.
+        /// Set any group ids and supplementary groups.
         Setgid = "CAP_SETGID",
         /// Set any user ids.
         Setuid = "CAP_SETUID",
-        /// Drop bounding capabilities, add inheritable ones.
+        /// Drop capabilities from the bounding set, add inheritable ones.
         Setpcap = "CAP_SETPCAP",
         /// Change immutable and append-only flags.
         LinuxImmutable = "CAP_LINUX_IMMUTABLE",
         /// Bind ports below 1024.
         NetBindService = "CAP_NET_BIND_SERVICE",
-        /// Broadcast and listen to multicast.
+        /// Send broadcasts, listen to multicasts.
         NetBroadcast = "CAP_NET_BROADCAST",
         /// Configure the network.
         NetAdmin = "CAP_NET_ADMIN",
-        /// Use raw and packet sockets.
+        /// Open raw and packet sockets.
         NetRaw = "CAP_NET_RAW",
         /// Lock memory.
         IpcLock = "CAP_IPC_LOCK",
-        /// Pass over permission checks of System V IPC.
+        /// Bypass permission checks of System V IPC.
         IpcOwner = "CAP_IPC_OWNER",
         /// Load kernel modules.
         SysModule = "CAP_SYS_MODULE",
@@ -53,13 +53,13 @@ vocabulary! {
         SysBoot = "CAP_SYS_BOOT",
         /// Raise priorities.
         SysNice = "CAP_SYS_NICE",
-        /// Pass over resource limits.
+        /// Override resource limits.
         SysResource = "CAP_SYS_RESOURCE",
         /// Set clocks.
         SysTime = "CAP_SYS_TIME",
         /// Configure terminals.
         SysTtyConfig = "CAP_SYS_TTY_CONFIG",
-        /// Make device files.
+        /// Create device files.
         Mknod = "CAP_MKNOD",
         /// Take leases on any file.
         Lease = "CAP_LEASE",
@@ -67,7 +67,7 @@ vocabulary! {
         AuditWrite = "CAP_AUDIT_WRITE",
         /// Configure auditing.
         AuditControl = "CAP_AUDIT_CONTROL",
-        /// Give capabilities to files.
+        /// Set capabilities of files.
         Setfcap = "CAP_SETFCAP",
         /// Override mandatory access control.
         MacOverride = "CAP_MAC_OVERRIDE",
@@ -91,69 +91,69 @@ vocabulary! {
 }
 
 impl Capability {
-    /// The kernel's number of the capability.
+    /// Returns the kernel's number of the capability.
     pub const fn number(self) -> u8 {
         self as u8
     }
 
-    /// The capability of a number of the kernel.
+    /// Looks up a capability by the kernel's number.
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number)).copied()
     }
 }
 
-/// A set of capabilities, as the bits of capset(2).
+/// A set of capabilities: the bits of capset(2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct CapabilitySet(u64);
 
 impl CapabilitySet {
-    /// No capability.
+    /// The empty set.
     pub const EMPTY: Self = Self(0);
 
-    /// Every capability that the table has.
+    /// Returns the set of all capabilities in the table.
     pub const fn all() -> Self {
         Self((1 << Capability::ALL.len()) - 1)
     }
 
-    /// The set with these bits; bits of capabilities that the table lacks are kept.
+    /// Makes a set of bits. Keeps those of capabilities that the table lacks, which a newer kernel may have.
     pub const fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
 
-    /// The bits, capability 0 the lowest.
+    /// Returns the bits; capability 0 is the lowest.
     pub const fn bits(self) -> u64 {
         self.0
     }
 
-    /// Whether it has none.
+    /// Whether the set is empty.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Whether it has this one.
+    /// Whether the set has a capability.
     pub const fn contains(self, capability: Capability) -> bool {
         self.0 & (1 << capability.number()) != 0
     }
 
-    /// The set with one more.
+    /// Returns the set with one more capability.
     #[must_use]
     pub const fn with(self, capability: Capability) -> Self {
         Self(self.0 | (1 << capability.number()))
     }
 
-    /// What is in both.
+    /// Returns the capabilities of both sets.
     #[must_use]
     pub const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
-    /// What is in this one and not in the other.
+    /// Returns the capabilities of this set that the other one lacks.
     #[must_use]
     pub const fn difference(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// Its capabilities, in the kernel's order.
+    /// Returns the capabilities in the kernel's order.
     pub fn iter(self) -> impl Iterator<Item = Capability> {
         Capability::ALL.iter().copied().filter(move |capability| self.contains(*capability))
     }
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn sets_hold_what_was_put_in() {
+    fn sets_have_the_bits_of_their_capabilities() {
         let set: CapabilitySet = [Capability::Chown, Capability::Bpf].into_iter().collect();
         assert_eq!(set.bits(), 1 | 1 << 39);
         assert_eq!(set.iter().collect::<Vec<_>>(), [Capability::Chown, Capability::Bpf]);

@@ -1,4 +1,4 @@
-//! The kernel's vocabularies: names and numbers that parsing, printing and `features` share.
+//! The kernel's names and numbers, which parsing, printing and `features` share.
 
 pub mod capabilities;
 pub mod rlimits;
@@ -6,22 +6,22 @@ pub mod signals;
 mod syscall_rows;
 pub mod syscalls;
 
-/// A closed set of words, each with its meaning.
+/// A closed set of words.
 pub trait Vocabulary: Copy + 'static {
-    /// What a word of it is called, without an article: `namespace type`.
+    /// The noun for a word of it: `namespace type`.
     const NOUN: &'static str;
 
-    /// The same with its article, as what a mistake says was wanted.
-    const WANTED: &'static str;
+    /// The noun as messages say what was expected: `the name of a namespace type`.
+    const EXPECTED: &'static str;
 
-    /// Every word, in the order of its table.
+    /// All words, in the order of the table.
     const WORDS: &'static [Self];
 
-    /// The word as it is spelled.
+    /// Returns the spelling of the word.
     fn word(self) -> &'static str;
 }
 
-/// Defines a vocabulary: one table that parsing, printing and listing share.
+/// Defines a vocabulary: an enum, and the spelling of each variant.
 macro_rules! vocabulary {
     (
         $(#[$about:meta])*
@@ -36,17 +36,17 @@ macro_rules! vocabulary {
         }
 
         impl $set {
-            /// Every word, in the order of its table.
+            /// All words, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$word,)*];
 
-            /// The word as it is spelled.
+            /// Returns the spelling of the word.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$word => $text,)*
                 }
             }
 
-            /// The word that is spelled so, exactly.
+            /// Looks up a word by its exact spelling.
             pub fn parse(text: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|word| word.name() == text)
             }
@@ -66,7 +66,7 @@ macro_rules! vocabulary {
 
         impl $crate::tables::Vocabulary for $set {
             const NOUN: &'static str = $noun;
-            const WANTED: &'static str = concat!("the name of a ", $noun);
+            const EXPECTED: &'static str = concat!("the name of a ", $noun);
             const WORDS: &'static [Self] = Self::ALL;
 
             fn word(self) -> &'static str {

@@ -1,4 +1,4 @@
-//! The resources that getrlimit(2) limits.
+//! Resource limits (getrlimit(2)).
 
 use super::vocabulary;
 
@@ -7,7 +7,7 @@ vocabulary! {
     pub enum RlimitKind: "rlimit type" {
         /// Bytes of address space.
         As = "RLIMIT_AS",
-        /// Bytes of a core file.
+        /// Bytes of a core dump.
         Core = "RLIMIT_CORE",
         /// Seconds of CPU time.
         Cpu = "RLIMIT_CPU",
@@ -21,17 +21,17 @@ vocabulary! {
         Memlock = "RLIMIT_MEMLOCK",
         /// Bytes of POSIX message queues.
         Msgqueue = "RLIMIT_MSGQUEUE",
-        /// Ceiling of the nice value, as 20 minus nice.
+        /// The lowest nice value that a process may set, as 20 minus that value.
         Nice = "RLIMIT_NICE",
         /// File descriptors.
         Nofile = "RLIMIT_NOFILE",
-        /// Processes of the user.
+        /// Processes and threads of the user.
         Nproc = "RLIMIT_NPROC",
-        /// Bytes of resident memory; without effect.
+        /// Bytes of resident memory. The kernel ignores it.
         Rss = "RLIMIT_RSS",
-        /// Ceiling of the real-time priority.
+        /// The highest real-time priority that a process may set.
         Rtprio = "RLIMIT_RTPRIO",
-        /// Microseconds of real-time CPU without a blocking call.
+        /// Microseconds of CPU time under a real-time policy without a blocking system call.
         Rttime = "RLIMIT_RTTIME",
         /// Queued signals of the user.
         Sigpending = "RLIMIT_SIGPENDING",
@@ -41,7 +41,7 @@ vocabulary! {
 }
 
 impl RlimitKind {
-    /// The kernel's number of the resource.
+    /// Returns the kernel's number of the resource.
     pub const fn resource(self) -> u32 {
         match self {
             Self::As => libc::RLIMIT_AS,

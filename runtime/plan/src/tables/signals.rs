@@ -1,6 +1,6 @@
-//! Signals by name and number (signal(7)).
+//! Signals by name (signal(7)).
 
-/// The signals of this architecture, but for the real-time ones.
+/// The standard signals of this architecture.
 pub const SIGNALS: &[(&str, i32)] = &[
     ("HUP", libc::SIGHUP),
     ("INT", libc::SIGINT),
@@ -38,11 +38,10 @@ pub const SIGNALS: &[(&str, i32)] = &[
     ("SYS", libc::SIGSYS),
 ];
 
-/// The first and the last real-time signal.
+/// The first and the last real-time signal that glibc leaves to programs. It uses 32 and 33 itself.
 const REALTIME: (i32, i32) = (34, 64);
 
-/// The number of a signal given as a number, or by its name in any case, with `SIG` before it or not: `9`, `KILL`, `sigkill`,
-/// `RTMIN+1`.
+/// Parses a signal: a number, or a name in any case with or without `SIG`, such as `9`, `KILL`, `sigkill`, `RTMIN+1`.
 pub fn parse(text: &str) -> Option<i32> {
     if let Ok(number) = text.parse::<i32>() {
         return (1..=REALTIME.1).contains(&number).then_some(number);

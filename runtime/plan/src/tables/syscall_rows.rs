@@ -1,22 +1,22 @@
-//! The numbers of the system calls: one row for each name, one column for each ABI.
+//! System call numbers: one row for each name, one column for each ABI.
 //!
-//! The facts are those of the kernel's own headers (uapi `asm/unistd*.h`), as of Linux 6.17.
+//! The numbers are those of the kernel's headers (uapi `asm/unistd*.h`) of Linux 6.17.
 
 use super::syscalls::{ABIS, LONGEST_NAME};
 
 /// A system call: its name, padded with zeros, and its number in each ABI.
 ///
-/// There is no pointer in it, so that a position-independent program need not touch the table when it starts.
+/// It has no pointers: a position-independent program would have to relocate each of them at every start.
 pub(super) struct Row {
     pub(super) name: [u8; LONGEST_NAME],
     pub(super) length: u8,
     pub(super) numbers: [u16; ABIS],
 }
 
-/// There is no such system call in the ABI.
+/// The ABI lacks the system call.
 pub(super) const NONE: u16 = u16::MAX;
 
-/// Arm's private system calls: the kernel counts them from 0xf0000.
+/// The first of Arm's private system calls, whose numbers begin at 0xf0000. The column has 16 bits.
 pub(super) const PRIVATE: u16 = 0xf000;
 
 #[allow(

@@ -1,21 +1,21 @@
-//! The system calls by name, and their numbers in each ABI.
+//! System calls by name, and their numbers in each ABI.
 
 use super::syscall_rows::{COUNT, NONE, PRIVATE, ROWS};
 
-/// The longest name of a system call, in bytes.
+/// The length of the longest name in bytes.
 pub(super) const LONGEST_NAME: usize = 28;
 
-/// How many ABIs the table has.
+/// The number of ABIs in the table.
 pub(super) const ABIS: usize = 6;
 
-/// A way to make system calls: the calling convention and the numbers that go with it.
+/// An ABI of system calls: a calling convention and its system call numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Abi {
     /// x86, 64 bits.
     X86_64,
     /// x86, 32 bits.
     X86,
-    /// x86, 64 bits with 32-bit pointers: the numbers have bit 30 set.
+    /// x86, 64 bits with 32-bit pointers. The numbers have bit 30 set.
     X32,
     /// Arm, 64 bits.
     Aarch64,
@@ -30,19 +30,19 @@ impl Abi {
     pub const ALL: [Self; ABIS] =
         [Self::X86_64, Self::X86, Self::X32, Self::Aarch64, Self::Arm, Self::Riscv64];
 
-    /// The bit that tells x32 numbers from those of x86_64.
+    /// The bit that distinguishes x32 numbers from those of x86_64 (`__X32_SYSCALL_BIT`).
     pub const X32_BIT: u32 = 0x4000_0000;
 
-    /// Arm's private system calls count from here.
+    /// The first of Arm's private system call numbers (`__ARM_NR_BASE`).
     pub const ARM_PRIVATE: u32 = 0x000f_0000;
 }
 
-/// A system call that the table has.
+/// A system call: a row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Syscall(u16);
 
 impl Syscall {
-    /// The system call of this name.
+    /// Looks up a name.
     pub fn parse(name: &str) -> Option<Self> {
         let mut slot = hash(name.as_bytes());
         loop {
@@ -54,7 +54,7 @@ impl Syscall {
         }
     }
 
-    /// Its name.
+    /// Returns the name.
     pub fn name(self) -> &'static str {
         std::str::from_utf8(self.bytes()).unwrap_or("")
     }
@@ -64,7 +64,7 @@ impl Syscall {
         row.and_then(|row| row.name.get(..usize::from(row.length))).unwrap_or(&[])
     }
 
-    /// Its number; `None` where the ABI has no such call.
+    /// Returns the number; `None` if the ABI lacks the call.
     pub fn number(self, abi: Abi) -> Option<u32> {
         let number = ROWS.get(usize::from(self.0))?.numbers.get(abi as usize).copied()?;
         match number {
@@ -75,27 +75,28 @@ impl Syscall {
         }
     }
 
-    /// The older form of the call on 32-bit x86: the call that it is made through, and the number that names it there
-    /// as first argument. `None` for most.
-    pub fn door(self) -> Option<(Self, u64)> {
-        let (list, number) = DOORS.get(usize::from(self.0)).copied().filter(|(_, number)| *number != 0)?;
-        let door = match list {
-            Door::Socketcall => Self::parse("socketcall"),
-            Door::Ipc => Self::parse("ipc"),
+    /// Returns the multiplexer of the call on 32-bit x86, socketcall(2) or ipc(2), and the number of the call as the first argument
+    /// of that. `None` for most calls.
+    pub fn multiplexer(self) -> Option<(Self, u64)> {
+        let (multiplexer, number) =
+            BY_ROW.get(usize::from(self.0)).copied().filter(|(_, number)| *number != 0)?;
+        let multiplexer = match multiplexer {
+            Multiplexer::Socketcall => Self::parse("socketcall"),
+            Multiplexer::Ipc => Self::parse("ipc"),
         };
-        Some((door?, u64::from(number)))
+        Some((multiplexer?, u64::from(number)))
     }
 
-    /// Every system call, sorted by name.
+    /// Returns every system call, sorted by name.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..).take(COUNT).map(Self)
     }
 }
 
-/// The slots of the index: a power of two, four times as many as there are names, so that most are found at once.
+/// The slots of the hash table: a power of two, and four times the number of names, so most lookups take one step.
 const SLOTS: usize = 2048;
 
-/// Row numbers by the hash of their name, the next free slot where two collide. Made by the compiler.
+/// A hash table with linear probing: row numbers by name. The compiler builds it.
 static INDEX: [u16; SLOTS] = index();
 
 #[allow(
@@ -118,65 +119,66 @@ const fn index() -> [u16; SLOTS] {
     index
 }
 
-/// A call of 32-bit x86 through which others are made.
+/// A system call of 32-bit x86 that makes others. Most of these also exist directly: those of sockets since
+/// Linux 4.3, those of System V IPC since 5.1.
 #[derive(Debug, Clone, Copy)]
-enum Door {
+enum Multiplexer {
     Socketcall,
     Ipc,
 }
 
-/// Calls that 32-bit x86 also makes through another, with the number that it knows them by (linux/net.h, linux/ipc.h).
-const BEHIND: [(&str, Door, u8); 32] = [
-    ("socket", Door::Socketcall, 1),
-    ("bind", Door::Socketcall, 2),
-    ("connect", Door::Socketcall, 3),
-    ("listen", Door::Socketcall, 4),
-    ("accept", Door::Socketcall, 5),
-    ("getsockname", Door::Socketcall, 6),
-    ("getpeername", Door::Socketcall, 7),
-    ("socketpair", Door::Socketcall, 8),
-    ("send", Door::Socketcall, 9),
-    ("recv", Door::Socketcall, 10),
-    ("sendto", Door::Socketcall, 11),
-    ("recvfrom", Door::Socketcall, 12),
-    ("shutdown", Door::Socketcall, 13),
-    ("setsockopt", Door::Socketcall, 14),
-    ("getsockopt", Door::Socketcall, 15),
-    ("sendmsg", Door::Socketcall, 16),
-    ("recvmsg", Door::Socketcall, 17),
-    ("accept4", Door::Socketcall, 18),
-    ("recvmmsg", Door::Socketcall, 19),
-    ("sendmmsg", Door::Socketcall, 20),
-    ("semop", Door::Ipc, 1),
-    ("semget", Door::Ipc, 2),
-    ("semctl", Door::Ipc, 3),
-    ("semtimedop", Door::Ipc, 4),
-    ("msgsnd", Door::Ipc, 11),
-    ("msgrcv", Door::Ipc, 12),
-    ("msgget", Door::Ipc, 13),
-    ("msgctl", Door::Ipc, 14),
-    ("shmat", Door::Ipc, 21),
-    ("shmdt", Door::Ipc, 22),
-    ("shmget", Door::Ipc, 23),
-    ("shmctl", Door::Ipc, 24),
+/// The multiplexed calls, with the number of each (SYS_* of linux/net.h, SEMOP and others of linux/ipc.h).
+const MULTIPLEXED: [(&str, Multiplexer, u8); 32] = [
+    ("socket", Multiplexer::Socketcall, 1),
+    ("bind", Multiplexer::Socketcall, 2),
+    ("connect", Multiplexer::Socketcall, 3),
+    ("listen", Multiplexer::Socketcall, 4),
+    ("accept", Multiplexer::Socketcall, 5),
+    ("getsockname", Multiplexer::Socketcall, 6),
+    ("getpeername", Multiplexer::Socketcall, 7),
+    ("socketpair", Multiplexer::Socketcall, 8),
+    ("send", Multiplexer::Socketcall, 9),
+    ("recv", Multiplexer::Socketcall, 10),
+    ("sendto", Multiplexer::Socketcall, 11),
+    ("recvfrom", Multiplexer::Socketcall, 12),
+    ("shutdown", Multiplexer::Socketcall, 13),
+    ("setsockopt", Multiplexer::Socketcall, 14),
+    ("getsockopt", Multiplexer::Socketcall, 15),
+    ("sendmsg", Multiplexer::Socketcall, 16),
+    ("recvmsg", Multiplexer::Socketcall, 17),
+    ("accept4", Multiplexer::Socketcall, 18),
+    ("recvmmsg", Multiplexer::Socketcall, 19),
+    ("sendmmsg", Multiplexer::Socketcall, 20),
+    ("semop", Multiplexer::Ipc, 1),
+    ("semget", Multiplexer::Ipc, 2),
+    ("semctl", Multiplexer::Ipc, 3),
+    ("semtimedop", Multiplexer::Ipc, 4),
+    ("msgsnd", Multiplexer::Ipc, 11),
+    ("msgrcv", Multiplexer::Ipc, 12),
+    ("msgget", Multiplexer::Ipc, 13),
+    ("msgctl", Multiplexer::Ipc, 14),
+    ("shmat", Multiplexer::Ipc, 21),
+    ("shmdt", Multiplexer::Ipc, 22),
+    ("shmget", Multiplexer::Ipc, 23),
+    ("shmctl", Multiplexer::Ipc, 24),
 ];
 
-/// The same by row, 0 for calls without; made by the compiler.
-static DOORS: [(Door, u8); COUNT] = doors();
+/// The same by row; number 0 for other calls. The compiler builds it.
+static BY_ROW: [(Multiplexer, u8); COUNT] = by_row();
 
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler alone")]
-const fn doors() -> [(Door, u8); COUNT] {
-    let mut doors = [(Door::Ipc, 0); COUNT];
+const fn by_row() -> [(Multiplexer, u8); COUNT] {
+    let mut rows = [(Multiplexer::Ipc, 0); COUNT];
     let mut at = 0;
-    while at < BEHIND.len() {
-        let (name, door, number) = BEHIND[at];
-        doors[row_of(name.as_bytes())] = (door, number);
+    while at < MULTIPLEXED.len() {
+        let (name, multiplexer, number) = MULTIPLEXED[at];
+        rows[row_of(name.as_bytes())] = (multiplexer, number);
         at += 1;
     }
-    doors
+    rows
 }
 
-/// The row of a name that the table has; the compiler stops at one that it lacks.
+/// Returns the row of a name. The build fails for a name that the table lacks.
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler alone")]
 const fn row_of(name: &[u8]) -> usize {
     let mut slot = hash(name);
@@ -199,7 +201,7 @@ const fn same(left: &[u8], right: &[u8]) -> bool {
     at == left.len() && at == right.len()
 }
 
-/// FNV-1a, folded: good enough for short names, and the compiler can run it.
+/// FNV-1a, folded: it spreads short names well and works in a constant.
 #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "the index is below the length")]
 const fn hash(name: &[u8]) -> usize {
     let mut hash: u32 = 0x811c_9dc5;

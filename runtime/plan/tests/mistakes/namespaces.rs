@@ -217,7 +217,7 @@ fn network_devices_have_names_that_the_kernel_takes() {
     refused(
         "/linux/netDevices",
         same,
-        "two network devices are to be named \"eth0\", because of linux.netDevices.eth9",
+        "two network devices have the name \"eth0\" in the container, because of linux.netDevices.eth9",
     );
     accepted("/linux/netDevices", json!({ "eth8": { "name": "eth%d" }, "eth9": { "name": "eth%d" } }));
 }

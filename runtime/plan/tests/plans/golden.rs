@@ -83,7 +83,7 @@ fn a_container_of_podman_without_root() {
 
 #[test]
 fn a_container_of_a_user() {
-    let owner = Owner::User { uid: Uid::new(1000).unwrap(), gid: Gid::new(1000).unwrap() };
+    let owner = Owner::Rootless { uid: Uid::new(1000).unwrap(), gid: Gid::new(1000).unwrap() };
     let user = Privilege::User { uid: 1000, gid: 1000 };
     is_as_written("user", default_config(owner).as_bytes(), user);
 }

@@ -1,10 +1,10 @@
-//! Checks of the top level: version, root, names, mounts, hooks, annotations.
+//! Checks of the top level: version, root, hostname and domain name, mounts, hooks, annotations.
 
 use super::{absolute, each, ids};
 use crate::spec::mistake::{Place, Report};
 use crate::spec::{Hook, Hooks, Mount, Spec};
 
-/// The longest host or domain name that the kernel takes, in bytes: see sethostname(2).
+/// The longest hostname or domain name in bytes: `__NEW_UTS_LEN` of sethostname(2).
 const LONGEST_NAME: usize = 64;
 
 pub(super) fn check(spec: &Spec, at: &Place<'_>, report: &mut Report) {
@@ -25,7 +25,8 @@ pub(super) fn check(spec: &Spec, at: &Place<'_>, report: &mut Report) {
     }
 }
 
-/// Any release of major version 1, with or without pre-release and build parts (config.md, Specification version).
+/// Accepts every release of major version 1, pre-releases and builds included (config.md, Specification version). By Semantic
+/// Versioning a later 1.x only adds properties, and unknown properties are ignored.
 fn version(version: &str, at: &Place<'_>, report: &mut Report) {
     match major(version) {
         Some("1") => {}
@@ -36,24 +37,26 @@ fn version(version: &str, at: &Place<'_>, report: &mut Report) {
     }
 }
 
-/// The major number of a semantic version 2.0.0.
+/// Returns the major version of a version by Semantic Versioning 2.0.0; `None` if the text is no such version.
 fn major(version: &str) -> Option<&str> {
     let (version, build) = version.split_once('+').map_or((version, None), |(v, b)| (v, Some(b)));
     let (core, release) = version.split_once('-').map_or((version, None), |(c, r)| (c, Some(r)));
     let numbers: Vec<&str> = core.split('.').collect();
-    let numeric = |text: &&str| {
+    // No leading zeros (section 2).
+    let is_number = |text: &&str| {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         digits && (*text == "0" || !text.starts_with('0'))
     };
-    let dotted = |text: &str| {
+    // Dot-separated identifiers (sections 9 and 10).
+    let is_dotted = |text: &str| {
         text.split('.').all(|part| {
             !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         })
     };
     let whole = numbers.len() == 3
-        && numbers.iter().all(numeric)
-        && build.is_none_or(dotted)
-        && release.is_none_or(dotted);
+        && numbers.iter().all(is_number)
+        && build.is_none_or(is_dotted)
+        && release.is_none_or(is_dotted);
     numbers.first().copied().filter(|_| whole)
 }
 
@@ -63,13 +66,13 @@ fn name_length(name: Option<&str>, at: &Place<'_>, report: &mut Report) {
     }
 }
 
-/// config.md, Mounts and POSIX-platform Mounts.
+/// config.md, Mounts and POSIX-platform Mounts. A relative destination only gets a warning, as in runc: callers still write some.
 fn mount(mount: &Mount, at: &Place<'_>, report: &mut Report) {
     let destination = at.key("destination");
     if mount.destination.is_empty() {
         report.wrong(&destination, "mount destination must not be empty");
     } else if !mount.destination.starts_with('/') {
-        let what = format!("mount destination {:?} is not absolute: it is taken from /", mount.destination);
+        let what = format!("mount destination {:?} is not absolute: it is relative to /", mount.destination);
         report.warn(&destination, what);
     }
     if mount.uid_mappings.is_empty() != mount.gid_mappings.is_empty() {
@@ -85,6 +88,7 @@ fn hooks(hooks: &Hooks, at: &Place<'_>, report: &mut Report) {
     }
 }
 
+/// config.md, POSIX-platform Hooks.
 fn hook(hook: &Hook, at: &Place<'_>, report: &mut Report) {
     absolute(&hook.path, &at.key("path"), report);
     if hook.timeout.is_some_and(|timeout| timeout <= 0) {
@@ -97,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_semantic() {
+    fn versions_follow_semantic_versioning() {
         for good in ["1.0.0", "1.3.0", "1.0.2-dev", "1.0.0-rc5", "1.2.1+dev", "1.1.0-rc.2+build.5"] {
             assert_eq!(major(good), Some("1"), "{good}");
         }

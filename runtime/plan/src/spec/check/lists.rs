@@ -1,6 +1,6 @@
-//! Lists of CPUs and memory nodes, such as `0-3,7`.
+//! Lists of CPUs and memory nodes, such as `0-3,7` (cpuset(7), "List format").
 
-/// Whether a text is a comma-separated list of numbers and ascending ranges; spaces are allowed, and it may be empty.
+/// Whether a text is a comma-separated list of numbers and ascending ranges. Spaces around them are allowed. A list may be empty.
 pub(super) fn is_list(text: &str) -> bool {
     text.trim().is_empty() || text.split(',').all(|part| is_range(part.trim()))
 }
@@ -22,7 +22,7 @@ mod tests {
 
     #[test]
     fn lists_are_numbers_and_ranges() {
-        for good in ["", "0", "0-3,7", "0, 2", "5-5"] {
+        for good in ["", " ", "0", "0-3,7", "0, 2", "5-5", "4294967295"] {
             assert!(is_list(good), "{good}");
         }
         for bad in [",", "0-", "-1", "3-1", "a", "0,,1", "0-1-2", "+1", "4294967296"] {

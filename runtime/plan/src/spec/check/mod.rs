@@ -1,4 +1,5 @@
-//! What the values of a document must mean together, as far as it can be told without looking at the host.
+//! Checks of a document's values against the specification, against the kernel's rules, and against each other. They depend on the
+//! document alone. What depends on the host too is an error of the plan.
 
 mod container;
 mod ids;
@@ -15,7 +16,7 @@ use std::ops::Deref;
 use super::mistake::{Place, Report};
 use super::{Loaded, LoadedProcess, Mistake, Process, Resources, Spec};
 
-/// A container's description in which no mistake was found. Only [`check`] makes one.
+/// A configuration without mistakes. Only [`check`] makes one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
     spec: Spec,
@@ -23,7 +24,7 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// What is odd about it without being wrong.
+    /// Returns the warnings of the reader and of the checks.
     pub fn warnings(&self) -> &[Mistake] {
         &self.warnings
     }
@@ -37,7 +38,7 @@ impl Deref for Checked {
     }
 }
 
-/// A process to execute in which no mistake was found. Only [`check_process`] makes one.
+/// A process without mistakes. Only [`check_process`] makes one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckedProcess {
     process: Process,
@@ -45,7 +46,7 @@ pub struct CheckedProcess {
 }
 
 impl CheckedProcess {
-    /// What is odd about it without being wrong.
+    /// Returns the warnings of the reader and of the checks.
     pub fn warnings(&self) -> &[Mistake] {
         &self.warnings
     }
@@ -59,12 +60,12 @@ impl Deref for CheckedProcess {
     }
 }
 
-/// Checks everything that create needs of a description.
+/// Checks a configuration before `create`.
 ///
 /// # Errors
 ///
-/// Every mistake at once, each with its place: what the specification forbids, what the kernel is known to refuse, and
-/// properties that contradict each other.
+/// All mistakes, each with its place: what the specification forbids, what every kernel refuses, and properties that contradict
+/// each other.
 pub fn check(loaded: Loaded) -> Result<Checked, Vec<Mistake>> {
     let Loaded { spec, warnings } = loaded;
     let mut report = Report { mistakes: Vec::new(), warnings };
@@ -72,7 +73,7 @@ pub fn check(loaded: Loaded) -> Result<Checked, Vec<Mistake>> {
     container::check(&spec, &root, &mut report);
     match &spec.process {
         Some(process) => process::check(process, &root.key("process"), &mut report),
-        // It is start that needs it (config.md, "Process"): create can do without.
+        // "This property is REQUIRED when start is called" (config.md, Process).
         None => report
             .warn(&root.key("process"), "without a process the container can be created, but not started"),
     }
@@ -87,11 +88,11 @@ pub fn check(loaded: Loaded) -> Result<Checked, Vec<Mistake>> {
     verdict(report).map(|warnings| Checked { spec, warnings })
 }
 
-/// Checks everything that exec needs of a process.
+/// Checks a process before `exec`.
 ///
 /// # Errors
 ///
-/// As [`check`]; places count from the process.
+/// As for [`check`]; places are relative to the process.
 pub fn check_process(loaded: LoadedProcess) -> Result<CheckedProcess, Vec<Mistake>> {
     let LoadedProcess { process, warnings } = loaded;
     let mut report = Report { mistakes: Vec::new(), warnings };
@@ -99,11 +100,11 @@ pub fn check_process(loaded: LoadedProcess) -> Result<CheckedProcess, Vec<Mistak
     verdict(report).map(|warnings| CheckedProcess { process, warnings })
 }
 
-/// Checks the limits that update is given.
+/// Checks limits before `update`.
 ///
 /// # Errors
 ///
-/// As [`check`]; places count from the resources.
+/// As for [`check`]; places are relative to the resources.
 pub fn check_resources(resources: &Resources) -> Result<(), Vec<Mistake>> {
     let mut report = Report::default();
     resources::check(resources, &Place::DOCUMENT, &mut report);
@@ -114,21 +115,21 @@ fn verdict(report: Report) -> Result<Vec<Mistake>, Vec<Mistake>> {
     if report.mistakes.is_empty() { Ok(report.warnings) } else { Err(report.mistakes) }
 }
 
-/// Visits each item of an array with its place.
+/// Calls `visit` for each item of an array and its place.
 fn each<T>(items: &[T], at: &Place<'_>, mut visit: impl FnMut(&T, &Place<'_>)) {
     for (index, item) in items.iter().enumerate() {
         visit(item, &at.index(index));
     }
 }
 
-/// Requires a path that does not depend on a working directory.
+/// Reports a path that is not absolute.
 fn absolute(path: &str, at: &Place<'_>, report: &mut Report) {
     if !path.starts_with('/') {
         report.wrong(at, format!("{path:?} is not an absolute path"));
     }
 }
 
-/// Whether a path has a component that leads upwards.
+/// Whether a path has a `..` component.
 fn climbs(path: &str) -> bool {
     path.split('/').any(|component| component == "..")
 }

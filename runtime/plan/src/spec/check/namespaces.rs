@@ -1,4 +1,5 @@
-//! Checks of namespaces, and of the properties that need one.
+//! Checks of namespaces, and of the properties that need a namespace of the container's own. The messages are runc's where runc has
+//! the check.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +26,7 @@ pub(super) fn check(spec: &Spec, at: &Place<'_>, report: &mut Report) {
     }
 }
 
-/// config-linux.md, Namespaces.
+/// config-linux.md, Namespaces: no type twice, and paths are absolute.
 fn listed(linux: &Linux, at: &Place<'_>, report: &mut Report) {
     let mut seen = BTreeSet::new();
     each(&linux.namespaces, at, |namespace, place| {
@@ -38,7 +39,7 @@ fn listed(linux: &Linux, at: &Place<'_>, report: &mut Report) {
     });
 }
 
-/// Host and domain name belong to a uts namespace; the runtime's own must not change.
+/// The hostname and the domain name belong to a UTS namespace. Without one, the container would set the host's.
 fn names(spec: &Spec, report: &mut Report) {
     if spec.linux.has(NamespaceKind::Uts) {
         return;
@@ -71,7 +72,7 @@ fn user(spec: &Spec, at: &Place<'_>, report: &mut Report) {
     }
 }
 
-/// A new user namespace must have a number for everyone the process is to be.
+/// setuid(2), setgid(2) and setgroups(2) fail with EINVAL for an id that the user namespace does not map.
 fn process_ids(spec: &Spec, report: &mut Report) {
     let Some(process) = &spec.process else { return };
     let root = Place::DOCUMENT;
@@ -93,7 +94,7 @@ fn process_ids(spec: &Spec, report: &mut Report) {
     });
 }
 
-/// config-linux.md, Offset for Time Namespace.
+/// config-linux.md, Offset for Time Namespace; time_namespaces(7).
 fn time(linux: &Linux, at: &Place<'_>, report: &mut Report) {
     if linux.time_offsets.is_empty() {
         return;
@@ -130,12 +131,12 @@ fn restricted_paths(linux: &Linux, at: &Place<'_>, report: &mut Report) {
     }
 }
 
-/// config-linux.md, Network Devices; the names are those that the kernel takes.
+/// config-linux.md, Network Devices: a namespace to move devices to, valid names, no name twice.
 fn net_devices(linux: &Linux, at: &Place<'_>, report: &mut Report) {
     if !linux.net_devices.is_empty() && !linux.has(NamespaceKind::Network) {
         report.wrong(at, "unable to move network devices without a private NET namespace");
     }
-    let mut inside = BTreeSet::new();
+    let mut names = BTreeSet::new();
     for (host, device) in &linux.net_devices {
         let place = at.key(host);
         let name = device.name.as_ref().unwrap_or(host);
@@ -145,19 +146,22 @@ fn net_devices(linux: &Linux, at: &Place<'_>, report: &mut Report) {
                 break;
             }
         }
-        if !inside.insert(name) && !name.contains("%d") {
-            report.wrong(&place, format!("two network devices are to be named {name:?}"));
+        // The kernel replaces `%d` by a free number.
+        if !names.insert(name) && !name.contains("%d") {
+            report.wrong(&place, format!("two network devices have the name {name:?} in the container"));
         }
     }
 }
 
-/// Whether the kernel takes a name for a network device: 1 to 15 bytes, no space, slash or colon, not a directory link.
+/// Whether the kernel takes a name for a network device (`dev_valid_name`): 1 to 15 bytes, no slash, colon or white space, neither
+/// `.` nor `..`.
 fn is_interface(name: &str) -> bool {
-    let odd = |byte: u8| byte == b'/' || byte == b':' || byte.is_ascii_whitespace() || byte == 0x0b;
-    (1..=15).contains(&name.len()) && name != "." && name != ".." && !name.bytes().any(odd)
+    // C's isspace() has the vertical tab, `is_ascii_whitespace` lacks it.
+    let is_invalid = |byte: u8| b"/:\x0b".contains(&byte) || byte.is_ascii_whitespace();
+    (1..=15).contains(&name.len()) && name != "." && name != ".." && !name.bytes().any(is_invalid)
 }
 
-/// config-linux.md, Devices; the ranges are those of the kernel's dev_t.
+/// config-linux.md, Devices. The kernel's dev_t has 12 bits for the major and 20 for the minor number (linux/kdev_t.h).
 fn device(device: &Device, at: &Place<'_>, report: &mut Report) {
     const MAJORS: i64 = 1 << 12;
     const MINORS: i64 = 1 << 20;

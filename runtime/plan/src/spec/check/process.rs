@@ -1,4 +1,4 @@
-//! Checks of the process: what create and exec need, and ranges that the kernel has.
+//! Checks of the process: what `create` and `exec` need, and the ranges of the kernel's values.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ pub(super) fn check(process: &Process, at: &Place<'_>, report: &mut Report) {
     }
 }
 
-/// What to execute, where, with which environment. The messages are runc's, which callers know.
+/// The working directory, the arguments and the environment. The messages are runc's, which callers know.
 fn program(process: &Process, at: &Place<'_>, report: &mut Report) {
     if process.cwd.is_empty() {
         report.wrong(&at.key("cwd"), "Cwd property must not be empty");
@@ -46,6 +46,7 @@ fn program(process: &Process, at: &Place<'_>, report: &mut Report) {
         report.wrong(&at.key("args"), "args must not be empty");
     }
     each(&process.env, &at.key("env"), |variable, place| {
+        // execve(2) passes such a string on; most programs ignore it.
         if !variable.contains('=') {
             report.warn(place, format!("environment variable {variable:?} has no value"));
         }
@@ -66,7 +67,7 @@ fn rlimits(rlimits: &[Rlimit], at: &Place<'_>, report: &mut Report) {
     });
 }
 
-/// The rules of sched_setattr(2).
+/// The rules of sched_setattr(2) and sched(7): which policy takes which parameters, and their ranges.
 fn scheduler(wanted: &Scheduler, at: &Place<'_>, report: &mut Report) {
     use SchedulerPolicy::{Deadline, Fifo, RoundRobin};
 
@@ -88,47 +89,52 @@ fn scheduler(wanted: &Scheduler, at: &Place<'_>, report: &mut Report) {
         }
         _ => {}
     }
-    let (runtime, deadline, period) =
-        (wanted.runtime.unwrap_or(0), wanted.deadline.unwrap_or(0), wanted.period.unwrap_or(0));
+    let times = DeadlineTimes {
+        runtime: wanted.runtime.unwrap_or(0),
+        deadline: wanted.deadline.unwrap_or(0),
+        period: wanted.period.unwrap_or(0),
+    };
     match wanted.policy {
-        Deadline => deadline_order((runtime, deadline, period), at, report),
-        _ if runtime | deadline | period != 0 => {
+        Deadline => deadline_order(times, at, report),
+        _ if times != DeadlineTimes::default() => {
             report.wrong(at, "only SCHED_DEADLINE has a scheduler runtime, deadline and period");
         }
         _ => {}
     }
 }
 
-/// 1024 <= runtime <= deadline <= period, all below 2^63; a period of 0 is the deadline.
-fn deadline_order((runtime, deadline, period): (u64, u64, u64), at: &Place<'_>, report: &mut Report) {
+/// The times of SCHED_DEADLINE, in nanoseconds.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct DeadlineTimes {
+    runtime: u64,
+    deadline: u64,
+    period: u64,
+}
+
+/// The rules of SCHED_DEADLINE (sched(7)): 1024 <= runtime <= deadline <= period, all below 2^63. A period of 0 means the deadline.
+fn deadline_order(times: DeadlineTimes, at: &Place<'_>, report: &mut Report) {
+    /// The kernel's resolution in nanoseconds (`DL_SCALE`).
     const SHORTEST: u64 = 1024;
 
+    let DeadlineTimes { runtime, deadline, period } = times;
+    let mut wrong = |key: &str, what: String| report.wrong(&at.key(key), what);
     if runtime < SHORTEST {
-        report.wrong(
-            &at.key("runtime"),
-            format!("scheduler runtime {runtime} is less than {SHORTEST} nanoseconds"),
-        );
+        wrong("runtime", format!("scheduler runtime {runtime} is less than {SHORTEST} nanoseconds"));
     }
     if runtime > deadline {
-        report.wrong(
-            &at.key("deadline"),
-            format!("scheduler deadline {deadline} is less than runtime {runtime}"),
-        );
+        wrong("deadline", format!("scheduler deadline {deadline} is less than runtime {runtime}"));
     }
     if period != 0 && deadline > period {
-        report
-            .wrong(&at.key("period"), format!("scheduler period {period} is less than deadline {deadline}"));
+        wrong("period", format!("scheduler period {period} is less than deadline {deadline}"));
     }
     for (key, time) in [("runtime", runtime), ("deadline", deadline), ("period", period)] {
         if time > i64::MAX.unsigned_abs() {
-            report.wrong(
-                &at.key(key),
-                format!("scheduler {key} {time} is out of range: expected less than 2^63"),
-            );
+            wrong(key, format!("scheduler {key} {time} is out of range: expected less than 2^63"));
         }
     }
 }
 
+/// ioprio_set(2): levels 0 to 7.
 fn io_priority(priority: &IoPriority, at: &Place<'_>, report: &mut Report) {
     let level = priority.priority.unwrap_or(0);
     if !(0..=7).contains(&level) {
@@ -137,6 +143,7 @@ fn io_priority(priority: &IoPriority, at: &Place<'_>, report: &mut Report) {
     }
 }
 
+/// config.md, Linux Process, execCPUAffinity.
 fn cpu_affinity(affinity: &CpuAffinity, at: &Place<'_>, report: &mut Report) {
     for (key, list) in [("initial", &affinity.initial), ("final", &affinity.last)] {
         if let Some(list) = list.as_deref().filter(|list| !lists::is_list(list)) {

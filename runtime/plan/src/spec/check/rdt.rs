@@ -1,4 +1,4 @@
-//! Checks of cache allocation and of the memory policy.
+//! Checks of resctrl and of the memory policy.
 
 use super::{each, lists};
 use crate::spec::mistake::{Place, Report};
@@ -13,7 +13,7 @@ pub(super) fn check(linux: &Linux, at: &Place<'_>, report: &mut Report) {
     }
 }
 
-/// config-linux.md, IntelRdt.
+/// config-linux.md, IntelRdt. closID becomes the name of a directory, so it must not lead elsewhere.
 fn intel_rdt(rdt: &IntelRdt, at: &Place<'_>, report: &mut Report) {
     if let Some(class) = rdt.clos_id.as_deref()
         && class != "/"
@@ -23,7 +23,7 @@ fn intel_rdt(rdt: &IntelRdt, at: &Place<'_>, report: &mut Report) {
     }
     each(&rdt.schemata, &at.key("schemata"), |line, place| one_line(line, place, report));
     if let Some(schema) = &rdt.l3_cache_schema {
-        // Here the specification says SHOULD, and what a further line about bandwidth means.
+        // "SHOULD NOT" in the specification, which also defines what a second line, about bandwidth, does.
         if schema.contains('\n') {
             report.warn(&at.key("l3CacheSchema"), "schema should not have a newline");
         }
@@ -39,13 +39,14 @@ fn intel_rdt(rdt: &IntelRdt, at: &Place<'_>, report: &mut Report) {
     }
 }
 
+/// A newline would add a line to the schemata file.
 fn one_line(text: &str, at: &Place<'_>, report: &mut Report) {
     if text.contains('\n') {
         report.wrong(at, "schema must not have a newline");
     }
 }
 
-/// config-linux.md, Memory policy; the rules are those of set_mempolicy(2).
+/// config-linux.md, Memory policy. set_mempolicy(2) defines which modes take nodes and which flags exclude each other.
 fn memory_policy(policy: &MemoryPolicy, at: &Place<'_>, report: &mut Report) {
     use MemoryPolicyMode::{Bind, Default, Interleave, Local, PreferredMany, WeightedInterleave};
 

@@ -1,4 +1,4 @@
-//! Checks of the limits of the cgroup, as far as they hold for every version of cgroups.
+//! Checks of the cgroup's limits that hold for cgroup v1 and v2 alike.
 
 use super::{each, lists};
 use crate::spec::mistake::{Place, Report};
@@ -24,7 +24,7 @@ pub(super) fn check(resources: &Resources, at: &Place<'_>, report: &mut Report) 
     unified(resources, &at.key("unified"), report);
 }
 
-/// config-linux.md, Allowed Device list. -1 is an older way to say "all".
+/// config-linux.md, Allowed Device list. Older callers write -1 for all numbers.
 fn device_rule(rule: &DeviceRule, at: &Place<'_>, report: &mut Report) {
     if let Some(kind) = rule.kind.as_deref().filter(|kind| !matches!(*kind, "a" | "b" | "c")) {
         report
@@ -48,7 +48,7 @@ fn device_rule(rule: &DeviceRule, at: &Place<'_>, report: &mut Report) {
     }
 }
 
-/// config-linux.md, Memory. A limit of 0 is what callers write for none, so only real limits are compared.
+/// config-linux.md, Memory. Docker writes 0 for no limit, so only positive limits are compared.
 fn memory(memory: &Memory, at: &Place<'_>, report: &mut Report) {
     for (key, limit) in [
         ("limit", memory.limit),
@@ -72,7 +72,7 @@ fn memory(memory: &Memory, at: &Place<'_>, report: &mut Report) {
     }
 }
 
-/// config-linux.md, CPU.
+/// config-linux.md, CPU. The kernel refuses a burst above the quota.
 fn cpu(cpu: &Cpu, at: &Place<'_>, report: &mut Report) {
     for (key, list) in [("cpus", &cpu.cpus), ("mems", &cpu.mems)] {
         if let Some(list) = list.as_deref().filter(|list| !lists::is_list(list)) {
@@ -96,7 +96,7 @@ fn block_io(io: &BlockIo, at: &Place<'_>, report: &mut Report) {
         if device.weight.is_none() && device.leaf_weight.is_none() {
             report.wrong(place, "neither weight nor leafWeight is given");
         }
-        numbers((device.major, device.minor), place, report);
+        numbers(device.major, device.minor, place, report);
     });
     for (key, list) in [
         ("throttleReadBpsDevice", &io.throttle_read_bps_device),
@@ -104,11 +104,12 @@ fn block_io(io: &BlockIo, at: &Place<'_>, report: &mut Report) {
         ("throttleReadIOPSDevice", &io.throttle_read_iops_device),
         ("throttleWriteIOPSDevice", &io.throttle_write_iops_device),
     ] {
-        each(list, &at.key(key), |device, place| numbers((device.major, device.minor), place, report));
+        each(list, &at.key(key), |device, place| numbers(device.major, device.minor, place, report));
     }
 }
 
-fn numbers((major, minor): (i64, i64), at: &Place<'_>, report: &mut Report) {
+/// Checks the numbers of one block device.
+fn numbers(major: i64, minor: i64, at: &Place<'_>, report: &mut Report) {
     for (key, number) in [("major", major), ("minor", minor)] {
         if number < 0 {
             report.wrong(&at.key(key), format!("{key} number {number} is out of range: expected 0 or more"));
@@ -116,13 +117,13 @@ fn numbers((major, minor): (i64, i64), at: &Place<'_>, report: &mut Report) {
     }
 }
 
-/// `[1-9][0-9]*[KMG]B`, as the specification's schema has it.
+/// Whether a size of huge pages matches the specification's JSON schema: `[1-9][0-9]*[KMG]B`.
 fn is_page_size(size: &str) -> bool {
     let number = size.strip_suffix('B').and_then(|size| size.strip_suffix(['K', 'M', 'G'])).unwrap_or("");
     !number.is_empty() && !number.starts_with('0') && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Each key is a file of the container's own cgroup and of no other directory.
+/// config-linux.md, Unified. A key is a file name: a slash would lead to another cgroup.
 fn unified(resources: &Resources, at: &Place<'_>, report: &mut Report) {
     for name in resources.unified.keys() {
         let place = at.key(name);
