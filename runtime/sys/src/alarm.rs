@@ -12,7 +12,7 @@ pub struct Alarm {
 }
 
 /// Does nothing: a system call fails with `EINTR` if there is any handler.
-extern "C" fn ring(_: libc::c_int) {}
+extern "C" fn handle(_: libc::c_int) {}
 
 impl Alarm {
     /// Interrupts after a time and then every second, so that a call that starts just after the first signal is interrupted
@@ -25,9 +25,9 @@ impl Alarm {
     pub fn after(time: Duration) -> Result<Alarm> {
         // SAFETY: sigaction is a struct of integers and a nullable pointer, for which all zeros is a value.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-        action.sa_sigaction = ring as extern "C" fn(libc::c_int) as libc::sighandler_t;
-        // SAFETY: the new action is a live struct and the old one is not asked for; the handler is a function of this
-        // program with the signature that is wanted without SA_SIGINFO, and does nothing that a handler must not do.
+        action.sa_sigaction = handle as extern "C" fn(libc::c_int) as libc::sighandler_t;
+        // SAFETY: the new action is a live struct, and the pointer for the old one may be null. The handler is a function of this
+        // program with the signature of handlers without SA_SIGINFO. It does nothing that signal-safety(7) forbids.
         let installed = unsafe { libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut()) };
         answer(installed.into())?;
         let alarm = Alarm { timer: timer_of_this_thread()?, mask: signals::unblock(&[libc::SIGALRM]) };
@@ -42,7 +42,7 @@ impl Alarm {
             tv_nsec: time.subsec_nanos().into(),
         };
         let when = libc::itimerspec { it_interval: span(Duration::from_secs(1)), it_value: span(time) };
-        // SAFETY: the timer is ours until this is dropped; the new time is a live struct and the old one is not asked for.
+        // SAFETY: the timer is ours until this is dropped. The new time is a live struct, and the pointer for the old one may be null.
         let set = unsafe { libc::timer_settime(self.timer, 0, &raw const when, std::ptr::null_mut()) };
         answer(set.into()).map(drop)
     }
@@ -55,8 +55,8 @@ fn timer_of_this_thread() -> Result<libc::timer_t> {
     event.sigev_signo = libc::SIGALRM;
     event.sigev_notify_thread_id = rustix::thread::gettid().as_raw_pid();
     let mut timer: libc::timer_t = std::ptr::null_mut();
-    // SAFETY: the event is a live struct that names a thread of this process, as SIGEV_THREAD_ID wants; the number of the
-    // new timer is written to a live place of its type.
+    // SAFETY: the event is a live struct with a thread of this process, as SIGEV_THREAD_ID needs it. The kernel writes the id of the
+    // timer to a live variable of its type.
     let made = unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) };
     answer(made.into())?;
     Ok(timer)
@@ -64,7 +64,7 @@ fn timer_of_this_thread() -> Result<libc::timer_t> {
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        // SAFETY: the timer is ours, and nobody uses it after this.
+        // SAFETY: the timer is ours, and no code can use it after this.
         unsafe { libc::timer_delete(self.timer) };
         signals::restore(&self.mask);
     }

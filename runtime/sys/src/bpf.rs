@@ -1,4 +1,4 @@
-//! Programs of the kernel's that decide about devices of a cgroup: bpf(2).
+//! eBPF programs that control the access of a cgroup to devices: bpf(2).
 
 use crate::answer;
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -16,21 +16,21 @@ const DEVICE: u32 = 6;
 const ALLOW_MULTI: u32 = 2;
 const REPLACE: u32 = 4;
 
-/// One instruction, as the kernel's `struct bpf_insn` has it.
+/// An eBPF instruction, with the layout of the kernel's `struct bpf_insn`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Instruction {
     /// The operation.
     pub code: u8,
-    /// The register that is changed in the lower half, the one that is read in the upper one.
+    /// The destination register in the low half, the source register in the high half.
     pub registers: u8,
-    /// Instructions to skip, or bytes from where a register points.
+    /// The number of instructions to skip, or an offset in bytes from the address in a register.
     pub offset: i16,
     /// The operand.
     pub immediate: i32,
 }
 
-/// The part of `union bpf_attr` that loading reads.
+/// The fields of `union bpf_attr` for `BPF_PROG_LOAD`.
 #[repr(C)]
 #[derive(Default)]
 struct Load {
@@ -43,7 +43,7 @@ struct Load {
     log: u64,
 }
 
-/// The part of `union bpf_attr` that attaching reads.
+/// The fields of `union bpf_attr` for `BPF_PROG_ATTACH`.
 #[repr(C)]
 #[derive(Default)]
 struct Attach {
@@ -54,7 +54,7 @@ struct Attach {
     replaced: u32,
 }
 
-/// The part of `union bpf_attr` that a query reads and writes.
+/// The fields of `union bpf_attr` for `BPF_PROG_QUERY`.
 #[repr(C)]
 #[derive(Default)]
 struct Query {
@@ -64,11 +64,11 @@ struct Query {
     attach_flags: u32,
     ids: u64,
     count: u32,
-    // The kernel's structure has no hole here.
+    // An explicit field where Rust would have padding, whose bytes are not initialized.
     unused: u32,
 }
 
-/// The part of `union bpf_attr` that asking by id reads.
+/// The fields of `union bpf_attr` for `BPF_PROG_GET_FD_BY_ID`.
 #[repr(C)]
 #[derive(Default)]
 struct ById {
@@ -77,30 +77,30 @@ struct ById {
     flags: u32,
 }
 
-/// Loads a program that decides about devices; the kernel checks it first.
+/// Loads a device program. The kernel's verifier checks it.
 ///
 /// # Errors
-/// `EPERM` without the right to, `EINVAL` or `EACCES` for a program that the kernel does not accept.
+/// `EPERM` without `CAP_BPF` and `CAP_NET_ADMIN` or `CAP_SYS_ADMIN`, `EINVAL` or `EACCES` for a program that the verifier refuses.
 pub fn load(instructions: &[Instruction]) -> Result<OwnedFd> {
     let mut attributes = Load {
         kind: TYPE,
         count: u32::try_from(instructions.len()).map_err(|_| Errno::TOOBIG)?,
         instructions: instructions.as_ptr() as u64,
-        // A program that calls nothing of the kernel's needs no licence in particular.
+        // Only helpers that are marked GPL-only need a particular license. These programs call no helper.
         license: c"Apache-2.0".as_ptr() as u64,
         ..Load::default()
     };
-    // SAFETY: Instruction has the layout of bpf_insn and the count is that of the live slice, which the kernel only reads, as it
-    // does the text, which ends with a zero byte and lives for ever.
+    // SAFETY: Instruction has the layout of bpf_insn, and the count is that of the live slice. The license is a static C string. The
+    // kernel only reads both.
     let descriptor = unsafe { call(PROG_LOAD, &mut attributes) }?;
-    // SAFETY: the kernel has just made this descriptor for us (close-on-exec), and nobody else knows it.
+    // SAFETY: the kernel has just made this descriptor for us, close-on-exec, and no other code knows its number.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-/// Lets `program` decide about the devices of a v2 cgroup, in the place of `replaced` where that is given, beside others else.
+/// Attaches a program to a cgroup v2 directory: in place of `replaced` if given, else in addition to other programs.
 ///
 /// # Errors
-/// `EPERM` without the right to, or where a program above wants no others.
+/// `EPERM` without the capabilities, or if a program of an ancestor cgroup allows no others.
 pub fn attach(
     cgroup: BorrowedFd<'_>,
     program: BorrowedFd<'_>,
@@ -113,14 +113,14 @@ pub fn attach(
         flags: if replaced.is_some() { ALLOW_MULTI | REPLACE } else { ALLOW_MULTI },
         replaced: replaced.map_or(0, number),
     };
-    // SAFETY: attaching reads numbers alone.
+    // SAFETY: the fields of this command are integers, not pointers.
     unsafe { call(PROG_ATTACH, &mut attributes) }.map(drop)
 }
 
-/// The programs that are attached to a cgroup itself, as many as fit; how many there are.
+/// Writes the ids of the programs that are attached to the cgroup itself. Returns their number.
 ///
 /// # Errors
-/// `EPERM` without the right to; `ENOSPC` when there are more than fit.
+/// `EPERM` without the capabilities; `ENOSPC` if there are more than `ids` has room for.
 pub fn attached(cgroup: BorrowedFd<'_>, ids: &mut [u32]) -> Result<usize> {
     let mut attributes = Query {
         target: number(cgroup),
@@ -129,20 +129,20 @@ pub fn attached(cgroup: BorrowedFd<'_>, ids: &mut [u32]) -> Result<usize> {
         count: u32::try_from(ids.len()).map_err(|_| Errno::TOOBIG)?,
         ..Query::default()
     };
-    // SAFETY: the kernel writes at most `count` numbers, which is as many as the live and exclusive slice holds.
+    // SAFETY: the kernel writes at most `count` ids, and that is the length of the live and exclusive slice.
     unsafe { call(PROG_QUERY, &mut attributes) }?;
     Ok(attributes.count as usize)
 }
 
-/// A descriptor of a program.
+/// Opens a program.
 ///
 /// # Errors
-/// `ENOENT` when it is gone, `EPERM` without the right to.
+/// `ENOENT` if it is gone, `EPERM` without `CAP_SYS_ADMIN`.
 pub fn by_id(id: u32) -> Result<OwnedFd> {
     let mut attributes = ById { id, ..ById::default() };
-    // SAFETY: this reads a number alone.
+    // SAFETY: the fields of this command are integers, not pointers.
     let descriptor = unsafe { call(PROG_GET_FD_BY_ID, &mut attributes) }?;
-    // SAFETY: the kernel has just made this descriptor for us (close-on-exec), and nobody else knows it.
+    // SAFETY: the kernel has just made this descriptor for us, close-on-exec, and no other code knows its number.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
@@ -150,12 +150,12 @@ fn number(descriptor: BorrowedFd<'_>) -> u32 {
     descriptor.as_raw_fd().cast_unsigned()
 }
 
-/// Calls the kernel.
+/// Calls bpf(2).
 ///
 /// # Safety
-/// `attributes` is the beginning of `union bpf_attr` for `command`, and what it points to is as the command needs it.
+/// `attributes` is the start of `union bpf_attr` for `command`. Pointers in it are valid for what the command reads and writes there.
 unsafe fn call<T>(command: u32, attributes: &mut T) -> Result<RawFd> {
-    // SAFETY: the size is that of the live and exclusive structure; the rest is the caller's promise.
+    // SAFETY: the size is that of the live and exclusive struct. The rest is the caller's contract.
     let returned =
         unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attributes), size_of::<T>()) };
     answer(returned).map(|descriptor| descriptor as RawFd)

@@ -1,14 +1,16 @@
-//! The working directory as the kernel names it: getcwd(2).
+//! The working directory: getcwd(2) as a raw system call. glibc's walks up the directories itself where the kernel's answer is
+//! "(unreachable)".
 
 use crate::answer;
 use rustix::io::Result;
 
-/// Writes the path of the working directory, and a zero byte after it, into `room`. The path starts with "(unreachable)"
-/// instead of a slash when the process's root does not reach it. Nothing is allocated.
+/// Writes the path of the working directory and a NUL into `room`. Allocates nothing.
+///
+/// The path starts with "(unreachable)" instead of a slash if the directory is not below the root of the process.
 ///
 /// # Errors
-/// `ERANGE` when the room is too small, `ENOENT` when the directory has been removed.
+/// `ERANGE` if the room is too small, `ENOENT` if the directory was removed.
 pub fn current(room: &mut [u8]) -> Result<()> {
-    // SAFETY: the kernel writes at most the length given, which is that of the live slice.
+    // SAFETY: the kernel writes at most as many bytes as the call says, and that is the length of the live slice.
     answer(unsafe { libc::syscall(libc::SYS_getcwd, room.as_mut_ptr(), room.len()) }).map(drop)
 }

@@ -1,7 +1,8 @@
-//! The system calls that rustix does not give safely; the only crate of ours with unsafe code.
+//! The system calls that rustix has no safe function for. No other crate of the workspace has unsafe code.
 //!
-//! One function per system call. Nothing here decides anything: arguments go in, the kernel's answer comes out, as a
-//! value that owns what the kernel handed over. Errors are the kernel's errno, unchanged.
+//! A function is one system call. It decides nothing: it passes its arguments to the kernel and returns the result, as a value that
+//! owns the file descriptors in it. Errors are the kernel's errno. The exception is [`clone::spawn_program`]: its steps run in a child
+//! of a process that may have threads, so the proof that they are safe there has to see all of them.
 
 pub mod alarm;
 pub mod bpf;
@@ -24,12 +25,12 @@ pub mod socket;
 
 use rustix::io::{Errno, Result};
 
-/// Turns the return value of a raw system call made through libc into a result.
+/// Converts the return value of libc's syscall(2) and like functions.
 fn answer(returned: libc::c_long) -> Result<libc::c_long> {
     if returned >= 0 { Ok(returned) } else { Err(last_errno()) }
 }
 
-/// The errno of the system call that has just failed in this thread.
+/// Returns the errno of the system call that has just failed in this thread.
 fn last_errno() -> Errno {
     Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
 }

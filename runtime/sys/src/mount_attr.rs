@@ -1,35 +1,35 @@
-//! Attributes of mounts: mount_setattr(2).
+//! Mount attributes: mount_setattr(2).
 
 use crate::answer;
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Result;
 use std::ffi::CStr;
 
-/// What to change of a mount; the bits are `MOUNT_ATTR_*` and `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`.
+/// A change of a mount.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// Attributes to set.
+    /// The attributes to set, `MOUNT_ATTR_*`.
     pub set: u64,
-    /// Attributes to clear.
+    /// The attributes to clear, `MOUNT_ATTR_*`.
     pub clear: u64,
-    /// The propagation to give, 0 to leave it.
+    /// The propagation to set, `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE` or `MS_UNBINDABLE`; 0 keeps it.
     pub propagation: u64,
 }
 
-/// Whether a call reaches the mounts below the one it names.
+/// The mounts that a change applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// The named mount alone.
+    /// The mount itself.
     One,
-    /// It and every mount below it.
+    /// The mount and all mounts below it.
     Recursive,
 }
 
-/// Maps the ids of the detached mount `tree` as `namespace`, a user namespace, maps them.
+/// Makes the detached mount `tree` an idmapped mount with the mappings of a user namespace.
 ///
 /// # Errors
-/// `EINVAL` when its file system can't do so, `EPERM` when it is mapped already or without the right to, `EBUSY` when it is
-/// no longer detached.
+/// `EINVAL` if its filesystem does not support idmapped mounts, or if the mount is attached, `EPERM` if it is one already or without `CAP_SYS_ADMIN` in the
+/// filesystem's user namespace, `EBUSY` if files are open for writing.
 pub fn map_ids(tree: BorrowedFd<'_>, depth: Depth, namespace: BorrowedFd<'_>) -> Result<()> {
     let attr = libc::mount_attr {
         attr_set: libc::MOUNT_ATTR_IDMAP,
@@ -40,10 +40,10 @@ pub fn map_ids(tree: BorrowedFd<'_>, depth: Depth, namespace: BorrowedFd<'_>) ->
     set(tree, c"", depth, attr)
 }
 
-/// Changes the mount at `path` below `directory`; an empty path means `directory` itself.
+/// Changes the mount at `path` relative to `directory`. An empty path means `directory` itself.
 ///
 /// # Errors
-/// `EINVAL` when `path` is not the root of a mount, `EPERM` when an attribute is locked, `ENOSYS` before Linux 5.12.
+/// `EINVAL` if `path` is no mount point, `EPERM` if an attribute is locked (mount_namespaces(7)), `ENOSYS` before Linux 5.12.
 pub fn mount_setattr(directory: BorrowedFd<'_>, path: &CStr, depth: Depth, change: Change) -> Result<()> {
     let attr = libc::mount_attr {
         attr_set: change.set,
@@ -56,7 +56,7 @@ pub fn mount_setattr(directory: BorrowedFd<'_>, path: &CStr, depth: Depth, chang
 
 fn set(directory: BorrowedFd<'_>, path: &CStr, depth: Depth, attr: libc::mount_attr) -> Result<()> {
     let recursive = if depth == Depth::Recursive { libc::AT_RECURSIVE } else { 0 };
-    // SAFETY: path is a C string and attr a live struct whose size is given; the kernel reads both and keeps neither.
+    // SAFETY: path is a C string, and attr is a live struct whose size is given. The kernel reads both and keeps neither.
     answer(unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,

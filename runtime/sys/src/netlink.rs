@@ -1,17 +1,17 @@
-//! Options of netlink sockets, which rustix has no functions for.
+//! Options of netlink sockets that rustix has no functions for: netlink(7).
 
 use crate::answer;
 use rustix::io::Result;
 use std::os::fd::{AsFd, AsRawFd};
 
-/// A switch of a netlink socket (netlink(7)).
+/// A boolean option of a netlink socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetlinkOption {
-    /// `NETLINK_EXT_ACK`: errors come with the kernel's own words.
+    /// `NETLINK_EXT_ACK`: error messages include a text of the kernel.
     ExtendedAcknowledgement,
-    /// `NETLINK_CAP_ACK`: errors don't repeat the request.
+    /// `NETLINK_CAP_ACK`: error messages do not include the request.
     CappedAcknowledgement,
-    /// `NETLINK_GET_STRICT_CHK`: dumps honour the filters that the request holds.
+    /// `NETLINK_GET_STRICT_CHK`: dumps apply the filters in the request.
     StrictCheck,
 }
 
@@ -28,11 +28,11 @@ impl NetlinkOption {
 /// Turns an option on (setsockopt(2), level `SOL_NETLINK`).
 ///
 /// # Errors
-/// `ENOPROTOOPT` on kernels that don't know the option (the youngest of them is of 4.20).
+/// `ENOPROTOOPT` on kernels that lack the option; the last of the three came with Linux 4.20.
 pub fn enable(socket: impl AsFd, option: NetlinkOption) -> Result<()> {
     let on: libc::c_int = 1;
-    // SAFETY: the descriptor is borrowed for the call, the pointer is to a live integer and the length is its size;
-    // the kernel only reads it.
+    // SAFETY: the descriptor is borrowed for the call. The pointer is to a live integer, and the length is its size. The kernel only
+    // reads it.
     let returned = unsafe {
         libc::setsockopt(
             socket.as_fd().as_raw_fd(),

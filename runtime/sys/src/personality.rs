@@ -3,11 +3,11 @@
 use crate::answer;
 use rustix::io::Result;
 
-/// Sets the execution domain of this process; it is kept across exec.
+/// Sets the execution domain of this process. exec keeps it.
 ///
 /// # Errors
-/// `EINVAL` when the kernel does not take the domain.
+/// `EINVAL` if the kernel refuses the domain.
 pub fn set(persona: u64) -> Result<()> {
-    // SAFETY: the call takes an integer and changes how later system calls of this process answer.
+    // SAFETY: the call takes an integer. It changes results of later system calls, not memory.
     answer(unsafe { libc::syscall(libc::SYS_personality, persona) }).map(drop)
 }
