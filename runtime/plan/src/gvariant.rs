@@ -251,6 +251,53 @@ mod tests {
         assert_eq!(parse("@au [1, 2]").map(|value| value.signature()), Ok("au".to_owned()));
     }
 
+    // GVariant Text Format, "Numeric types": keyword, type string and range.
+    #[test]
+    fn every_basic_type_has_its_keyword_and_range() {
+        for (text, value) in [
+            ("boolean false", Value::Bool(false)),
+            ("byte 255", Value::Byte(255)),
+            ("int16 -32768", Value::Int16(i16::MIN)),
+            ("uint16 65535", Value::Uint16(u16::MAX)),
+            ("int32 -2147483648", Value::Int32(i32::MIN)),
+            ("uint32 4294967295", Value::Uint32(u32::MAX)),
+            ("int64 -9223372036854775808", Value::Int64(i64::MIN)),
+            ("uint64 18446744073709551615", Value::Uint64(u64::MAX)),
+            ("double 2", Value::Double(2.0)),
+            ("1e3", Value::Double(1000.0)),
+            ("0x1e", Value::Int32(30)),
+            ("string 'a\\n\\tb'", Value::Text("a\n\tb".to_owned())),
+            ("objectpath '/a'", Value::ObjectPath("/a".to_owned())),
+            ("signature 'as'", Value::Signature("as".to_owned())),
+            ("(1,)", Value::Struct(vec![Value::Int32(1)])),
+            (
+                " [ true , false ] ",
+                Value::Array { of: "b".to_owned(), items: vec![Value::Bool(true), Value::Bool(false)] },
+            ),
+        ] {
+            assert_eq!(parse(text), Ok(value), "{text}");
+        }
+        for text in [
+            "byte 256",
+            "int16 32768",
+            "uint16 -1",
+            "int32 2147483648",
+            "2147483648",
+            "uint32 -1",
+            "@s 5",
+            "uint64 'a'",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn values_nest_16_deep() {
+        let nested = |depth: usize| format!("{}1{}", "<".repeat(depth), ">".repeat(depth));
+        assert!(parse(&nested(15)).is_ok());
+        assert!(parse(&nested(16)).is_err());
+    }
+
     #[test]
     fn invalid_texts_are_refused() {
         let deep = "[".repeat(40);

@@ -206,7 +206,7 @@ impl Intervals {
     }
 }
 
-/// Returns the sets of conditions of a rule, of which one must hold. As in runc there is one set of all conditions, or one set for
+/// Returns the sets of conditions of a rule. It holds if all conditions of one set hold. As in runc there is one set of all conditions, or one set for
 /// each condition if several are on the same argument.
 fn alternatives(rule: &SyscallRule, index: usize) -> Result<Vec<Vec<Condition>>, Mistake> {
     let mut conditions = Vec::with_capacity(rule.args.len());

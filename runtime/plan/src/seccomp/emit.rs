@@ -16,7 +16,7 @@ const RETURN: u16 = 0x06;
 /// The longest jump of a comparison: its offsets have 8 bits. A plain jump has 32.
 const LONGEST_JUMP: usize = u8::MAX as usize;
 
-/// The target of a jump: a return of a value, of which the program may have several, or an instruction.
+/// The target of a jump: a return of a value (the program may have several of the same), or an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
     Return(u32),

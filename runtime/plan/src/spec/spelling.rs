@@ -72,6 +72,25 @@ mod tests {
     }
 
     #[test]
+    fn longer_words_may_differ_more() {
+        assert_eq!(nearest("abd", &["abc"]), None);
+        assert_eq!(nearest("abce", &["abcd"]), Some("abcd"));
+        assert_eq!(nearest("abcxy", &["abcde"]), None);
+        assert_eq!(nearest("abcdxy", &["abcdef"]), Some("abcdef"));
+        assert_eq!(nearest("abcxyz", &["abcdef"]), None);
+    }
+
+    #[test]
+    fn a_short_vocabulary_is_listed_in_full() {
+        let words = ["a1", "b2", "c3", "d4", "e5", "f6", "g7", "h8", "i9", "j10"];
+        assert_eq!(
+            unknown("letter", "zz", &words[..9]),
+            "unknown letter \"zz\": expected one of a1, b2, c3, d4, e5, f6, g7, h8, i9"
+        );
+        assert_eq!(unknown("letter", "zz", &words), "unknown letter \"zz\"");
+    }
+
+    #[test]
     fn only_near_words_are_suggested() {
         let known = ["uid", "gid", "umask", "additionalGids"];
         assert_eq!(nearest("umaks", &known), Some("umask"));

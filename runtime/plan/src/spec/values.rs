@@ -1,4 +1,4 @@
-//! How the plain values of a document are read: booleans, strings, numbers, words of a vocabulary, lists and maps.
+//! How the plain values of a document are read: booleans, strings, numbers, words from a vocabulary, lists and maps.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

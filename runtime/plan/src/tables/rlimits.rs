@@ -63,3 +63,23 @@ impl RlimitKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::RlimitKind;
+
+    // asm-generic/resource.h.
+    #[test]
+    fn numbers_are_the_kernels() {
+        let numbers = |kinds: &[RlimitKind]| kinds.iter().map(|kind| kind.resource()).collect::<Vec<_>>();
+        use RlimitKind::{
+            As, Core, Cpu, Data, Fsize, Locks, Memlock, Msgqueue, Nice, Nofile, Nproc, Rss, Rtprio, Rttime,
+            Sigpending, Stack,
+        };
+        let in_order = [
+            Cpu, Fsize, Data, Stack, Core, Rss, Nproc, Nofile, Memlock, As, Locks, Sigpending, Msgqueue,
+            Nice, Rtprio, Rttime,
+        ];
+        assert_eq!(numbers(&in_order), (0..16).collect::<Vec<_>>());
+    }
+}

@@ -242,6 +242,20 @@ mod tests {
         assert_eq!(number("clone3", Abi::Riscv64), Some(435));
     }
 
+    // SYS_SOCKET and SYS_SENDMMSG of linux/net.h, SEMOP and SHMCTL of linux/ipc.h.
+    #[test]
+    fn multiplexed_calls_have_their_numbers() {
+        let multiplexer = |name| {
+            let (call, number) = Syscall::parse(name).and_then(Syscall::multiplexer)?;
+            Some((call.name(), number))
+        };
+        assert_eq!(multiplexer("socket"), Some(("socketcall", 1)));
+        assert_eq!(multiplexer("sendmmsg"), Some(("socketcall", 20)));
+        assert_eq!(multiplexer("semop"), Some(("ipc", 1)));
+        assert_eq!(multiplexer("shmctl"), Some(("ipc", 24)));
+        assert_eq!(multiplexer("read"), None);
+    }
+
     #[test]
     fn numbers_of_this_machine_are_those_of_libc() {
         let expected = [

@@ -1,4 +1,4 @@
-//! Mistakes in what the process, mounts, hooks and filters mean.
+//! Mistakes of meaning in the process, mounts, hooks, resctrl, memory policy and seccomp rules.
 
 use serde_json::{Value, json};
 use tare_plan::spec;
@@ -6,7 +6,7 @@ use tare_plan::spec;
 use super::{accepted, base, changed, mistakes, put, refused};
 
 #[test]
-fn the_process_can_be_started() {
+fn process_values_are_checked() {
     refused("/process/args", json!([]), "args must not be empty, because of process.args");
     refused("/process/cwd", json!("tmp"), "Cwd must be an absolute path, because of process.cwd");
     refused("/process/cwd", json!(""), "Cwd property must not be empty, because of process.cwd");
@@ -42,7 +42,7 @@ fn the_process_can_be_started() {
 }
 
 #[test]
-fn the_scheduler_obeys_the_kernels_rules() {
+fn scheduler_values_follow_the_rules_of_the_kernel() {
     let deadline = |runtime: u64, deadline: u64, period: u64| json!({ "policy": "SCHED_DEADLINE", "runtime": runtime, "deadline": deadline, "period": period });
     accepted("/process/scheduler", deadline(1024, 2000, 0));
     accepted("/process/scheduler", json!({ "policy": "SCHED_RR", "priority": 99 }));
@@ -84,7 +84,7 @@ fn the_scheduler_obeys_the_kernels_rules() {
 }
 
 #[test]
-fn mounts_have_a_destination_and_mappings_in_pairs() {
+fn mounts_have_a_destination_and_both_mappings() {
     refused(
         "/mounts",
         json!([{ "destination": "" }]),
@@ -124,7 +124,7 @@ fn hooks_and_restricted_paths_are_absolute() {
 }
 
 #[test]
-fn cache_and_memory_policies_are_well_formed() {
+fn intel_rdt_and_memory_policy_are_checked() {
     refused(
         "/linux/intelRdt",
         json!({ "closID": "a/b" }),
@@ -166,7 +166,7 @@ fn cache_and_memory_policies_are_well_formed() {
 }
 
 #[test]
-fn filters_are_well_formed() {
+fn seccomp_rules_are_checked() {
     let filter = |rule: Value| json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule] });
     refused(
         "/linux/seccomp",
@@ -198,7 +198,7 @@ fn filters_are_well_formed() {
 }
 
 #[test]
-fn a_rule_about_devices_says_whether_it_allows() {
+fn a_device_rule_requires_allow() {
     refused(
         "/linux/resources",
         json!({ "devices": [{ "access": "rwm" }] }),

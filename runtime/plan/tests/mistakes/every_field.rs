@@ -1,12 +1,12 @@
-//! One mistake in each property of the specification: its place is told, and all of them are told at once.
+//! Mistakes in every property of the specification, one by one and all at once: each is reported with its place.
 
 use serde_json::{Value, json};
 use tare_plan::spec::examine;
 
-/// A description that has every property of runtime-spec 1.3.0 for Linux.
+/// A config.json with every property of runtime-spec 1.3.0 for Linux.
 const EVERY_FIELD: &str = include_str!("../every-field.json");
 
-/// A value in the document: its JSON pointer, and its place as mistakes write it.
+/// A value in the document: its JSON pointer (RFC 6901), and its place as mistakes print it.
 #[derive(Clone)]
 struct Spot {
     pointer: String,
@@ -17,7 +17,7 @@ fn whole() -> Value {
     serde_json::from_str(EVERY_FIELD).unwrap()
 }
 
-/// Every value below this one, the outer before the inner.
+/// Collects the values in a value, outer ones first.
 fn spots(value: &Value, at: &Spot, all: &mut Vec<Spot>) {
     let inner: Vec<(Spot, &Value)> = match value {
         Value::Object(map) => map.iter().map(|(key, value)| (below(at, key), value)).collect(),
@@ -51,7 +51,7 @@ fn every_spot() -> Vec<Spot> {
     all
 }
 
-/// A value of another type, which nothing of the kind is read from.
+/// A value of a type that the property does not take.
 fn wrong(value: &Value) -> Value {
     match value {
         Value::String(_) => json!({"no": "text"}),
@@ -61,35 +61,35 @@ fn wrong(value: &Value) -> Value {
 }
 
 #[test]
-fn a_wrong_type_is_told_with_its_place_at_every_value() {
-    let mut silent = Vec::new();
+fn a_wrong_type_is_reported_at_every_value() {
+    let mut unreported = Vec::new();
     for spot in every_spot() {
         let mut document = whole();
         let value = document.pointer_mut(&spot.pointer).unwrap();
         *value = wrong(value);
         let found = examine(document.to_string().as_bytes());
         if !found.mistakes.iter().any(|mistake| mistake.place == spot.place) {
-            silent.push((spot.place, found.mistakes));
+            unreported.push((spot.place, found.mistakes));
         }
     }
-    assert!(silent.is_empty(), "{silent:#?}");
+    assert!(unreported.is_empty(), "{unreported:#?}");
 }
 
 #[test]
-fn what_is_wrong_is_told_with_what_would_be_right() {
+fn every_message_says_what_was_expected() {
     for spot in every_spot() {
         let mut document = whole();
         let value = document.pointer_mut(&spot.pointer).unwrap();
         *value = wrong(value);
         let found = examine(document.to_string().as_bytes());
-        let told = found.mistakes.iter().find(|mistake| mistake.place == spot.place).unwrap();
-        let helps = ["expected", "did you mean"].iter().any(|word| told.what.contains(word));
-        assert!(helps, "{told}");
+        let mistake = found.mistakes.iter().find(|mistake| mistake.place == spot.place).unwrap();
+        let helps = ["expected", "did you mean"].iter().any(|word| mistake.what.contains(word));
+        assert!(helps, "{mistake}");
     }
 }
 
 #[test]
-fn mistakes_in_all_values_are_told_at_once() {
+fn mistakes_in_all_values_are_reported_at_once() {
     let mut document = whole();
     let leaves: Vec<Spot> = every_spot()
         .into_iter()
@@ -102,20 +102,20 @@ fn mistakes_in_all_values_are_told_at_once() {
         *value = wrong(value);
     }
     let found = examine(document.to_string().as_bytes());
-    let untold: Vec<&str> = leaves
+    let unreported: Vec<&str> = leaves
         .iter()
         .map(|leaf| leaf.place.as_str())
         .filter(|place| !found.mistakes.iter().any(|mistake| mistake.place == *place))
         .collect();
-    assert!(untold.is_empty(), "{untold:#?}");
+    assert!(unreported.is_empty(), "{unreported:#?}");
     assert!(leaves.len() > 190, "{} leaves", leaves.len());
 }
 
-/// Maps have keys of the user's own, which are no properties.
+/// Maps: their keys are data and no properties.
 const MAPS: &[&str] = &["annotations", "linux.sysctl", "linux.netDevices", "rdma", "unified"];
 
 #[test]
-fn a_misspelling_of_every_property_is_warned_of() {
+fn a_misspelling_of_every_property_gives_a_warning() {
     for spot in every_spot() {
         let (parent, key) = spot.pointer.rsplit_once('/').unwrap();
         let Some((outer, _)) = spot.place.rsplit_once('.').or(Some(("", ""))) else { continue };

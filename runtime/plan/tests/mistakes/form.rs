@@ -6,21 +6,21 @@ use tare_plan::spec;
 use super::{accepted, base, changed, mistakes, put, refused};
 
 #[test]
-fn the_base_has_none() {
+fn the_base_has_no_mistake() {
     assert_eq!(mistakes(base().to_string().as_bytes()), [""; 0]);
 }
 
 #[test]
-fn what_is_not_json_is_placed_by_line_and_column() {
+fn a_syntax_error_has_line_and_column() {
     assert_eq!(mistakes(b"{]"), ["invalid JSON: key must be a string at line 1 column 2"]);
     assert_eq!(mistakes(b""), ["invalid JSON: EOF while parsing a value at line 1 column 0"]);
-    assert_eq!(mistakes(b"{\n  \"root\": {\"path\": 1 2}}").len(), 2, "what was found before is told too");
+    assert_eq!(mistakes(b"{\n  \"root\": {\"path\": 1 2}}").len(), 2, "earlier mistakes are reported too");
     assert!(mistakes(b"{} {}").contains(&"invalid JSON: trailing characters at line 1 column 4".to_owned()));
     assert_eq!(mistakes(b"[]"), ["expected an object, found an array"]);
 }
 
 #[test]
-fn deep_nesting_ends_with_a_mistake_and_not_with_the_stack() {
+fn deep_nesting_is_a_mistake_and_no_stack_overflow() {
     for opening in ["[", "{\"linux\":", "{\"mounts\":["] {
         let deep = format!("{{\"linux\": {}", opening.repeat(100_000));
         assert!(mistakes(deep.as_bytes()).last().unwrap().starts_with("invalid JSON: "), "{opening}");
@@ -28,7 +28,7 @@ fn deep_nesting_ends_with_a_mistake_and_not_with_the_stack() {
 }
 
 #[test]
-fn wrong_types_are_told_all_at_once() {
+fn wrong_types_are_reported_all_at_once() {
     let document = json!({
         "ociVersion": 1,
         "process": { "user": [], "args": ["sh", 5, {}], "cwd": "/", "terminal": "yes", "env": "PATH=/" },
@@ -50,7 +50,7 @@ fn wrong_types_are_told_all_at_once() {
 }
 
 #[test]
-fn keys_match_without_regard_to_case_and_null_says_nothing() {
+fn keys_ignore_case_and_null_means_absent() {
     let document = br#"{
         "OCIVERSION": "1.0.0", "hooks": null, "Process": {"ARGS": ["sh"], "cwd": "/", "user": {"UID": 7, "gid": null}},
         "root": {"path": "rootfs", "readonly": null}, "linux": null, "x-unknown": {"a": [1, 2.5, null]}
@@ -61,7 +61,7 @@ fn keys_match_without_regard_to_case_and_null_says_nothing() {
 }
 
 #[test]
-fn of_a_repeated_key_the_last_counts_with_a_warning() {
+fn the_last_of_repeated_keys_counts_with_a_warning() {
     let document = br#"{"ociVersion": "1.0.0", "hostname": "a", "HOSTNAME": "b",
         "annotations": {"k": "1", "k": "2"}, "root": {"path": "/a"}, "root": {"path": "/b"}}"#;
     let loaded = spec::load(document).unwrap();
@@ -73,7 +73,7 @@ fn of_a_repeated_key_the_last_counts_with_a_warning() {
 }
 
 #[test]
-fn unknown_properties_are_ignored_and_likely_misspellings_warned_of() {
+fn unknown_properties_are_ignored_and_misspellings_give_a_warning() {
     let mut document = base();
     put(&mut document, "/linux/maskedPath", json!(["/proc/kcore"]));
     put(&mut document, "/linux/com.example.other", json!({ "maskedPath": 1 }));
@@ -85,7 +85,7 @@ fn unknown_properties_are_ignored_and_likely_misspellings_warned_of() {
 }
 
 #[test]
-fn unknown_capabilities_are_warned_of() {
+fn unknown_capabilities_give_a_warning() {
     let document =
         changed("/process/capabilities", json!({ "bounding": ["CAP_CHOWN", "CAP_FUTURE", "CAP_SETUDI"] }));
     let loaded = spec::load(&document).unwrap();
@@ -100,10 +100,10 @@ fn unknown_capabilities_are_warned_of() {
 }
 
 #[test]
-fn required_properties_are_missed() {
+fn required_properties_are_reported() {
     let wanted = |what, place| format!("required property is missing: expected {what}, because of {place}");
     refused("/ociVersion", Value::Null, &wanted("a string", "ociVersion"));
-    // Only start needs a process.
+    // config.md, Process: required when start is called.
     accepted("/process", Value::Null);
     refused("/root", Value::Null, "root must be specified, because of root");
     refused("/root", json!({}), &wanted("a string", "root.path"));
@@ -194,7 +194,7 @@ fn numbers_out_of_range_are_refused() {
 }
 
 #[test]
-fn words_outside_their_vocabulary_are_refused() {
+fn unknown_words_are_refused() {
     refused(
         "/linux/namespaces/0/type",
         json!("mnt"),
@@ -238,7 +238,7 @@ fn words_outside_their_vocabulary_are_refused() {
 }
 
 #[test]
-fn versions_other_than_one_are_refused() {
+fn other_major_versions_are_refused() {
     refused(
         "/ociVersion",
         json!("2.0.0"),
@@ -253,7 +253,7 @@ fn versions_other_than_one_are_refused() {
 }
 
 #[test]
-fn texts_with_a_nul_are_refused() {
+fn strings_with_a_nul_are_refused() {
     refused(
         "/process/args/0",
         json!("sh\0-c"),
@@ -272,7 +272,7 @@ fn texts_with_a_nul_are_refused() {
 }
 
 #[test]
-fn a_process_document_is_placed_by_itself() {
+fn places_in_a_process_document_are_relative_to_it() {
     let all = spec::load_process(br#"{"args": [], "cwd": "x"}"#).and_then(spec::check_process);
     let all: Vec<_> = all.unwrap_err().iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -282,7 +282,7 @@ fn a_process_document_is_placed_by_itself() {
 }
 
 #[test]
-fn the_bad_examples_of_the_schema_are_refused() {
+fn bad_examples_of_the_schema_are_refused() {
     let wanted = |what, place| format!("expected {what}, because of {place}");
     let name = wanted("a string, found 23", "linux.netDevices.eth0.name");
     refused("/linux/netDevices", json!({ "eth0": { "name": 23 } }), &name);
@@ -291,7 +291,7 @@ fn the_bad_examples_of_the_schema_are_refused() {
 }
 
 #[test]
-fn other_platforms_say_nothing_here() {
+fn other_platforms_are_ignored() {
     let document =
         br#"{"ociVersion": "1.0.0", "root": {"path": "rootfs"}, "zos": {"namespaces": [{"type": "pid"}]},
         "freebsd": {"jail": {"vnet": "new"}}, "windows": {"layerFolders": ["x"]}, "solaris": 1, "vm": null}"#;

@@ -1,7 +1,8 @@
-//! Every kind of mistake is found, worded and placed; each test changes one thing of a description that has none.
+//! Every kind of mistake, with its message and its place. Each test changes one property of a configuration without mistakes.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on should stop")]
 
+mod boundaries;
 mod container;
 mod every_field;
 mod form;
@@ -20,7 +21,7 @@ pub(crate) fn base() -> Value {
     })
 }
 
-/// Puts a value at a JSON pointer, making the objects on the way; `null` says the same as nothing.
+/// Sets the value at a JSON pointer and creates the objects on the way. `null` means absent.
 pub(crate) fn put(document: &mut Value, pointer: &str, value: Value) {
     let mut at = document;
     for key in pointer.split('/').skip(1) {
@@ -32,7 +33,7 @@ pub(crate) fn put(document: &mut Value, pointer: &str, value: Value) {
     *at = value;
 }
 
-/// The mistakes of reading and checking a document.
+/// Reads and checks a document. Returns the mistakes.
 pub(crate) fn mistakes(document: &[u8]) -> Vec<String> {
     let all = spec::load(document).and_then(spec::check);
     all.err().unwrap_or_default().iter().map(ToString::to_string).collect()
@@ -44,7 +45,7 @@ pub(crate) fn changed(pointer: &str, value: Value) -> Vec<u8> {
     document.to_string().into_bytes()
 }
 
-/// One change, one mistake, in these words.
+/// Asserts that a change gives one mistake with this message.
 #[track_caller]
 pub(crate) fn refused(pointer: &str, value: Value, words: &str) {
     assert_eq!(mistakes(&changed(pointer, value)), [words], "{pointer}");

@@ -1,11 +1,11 @@
-//! Mistakes in what belongs to a namespace, a mapping, a device or a cgroup.
+//! Mistakes in namespaces, in the properties that need one, in id mappings, devices and cgroup limits.
 
 use serde_json::{Value, json};
 
 use super::{accepted, base, mistakes, put, refused};
 
 #[test]
-fn what_needs_a_namespace_is_refused_without_it() {
+fn properties_of_a_namespace_need_it() {
     let without = |pointer: &str, value: Value, words: &str| {
         let mut document = base();
         put(&mut document, "/linux/namespaces", json!([]));
@@ -90,7 +90,7 @@ fn namespaces_are_listed_once_and_joined_by_absolute_paths() {
 }
 
 #[test]
-fn sysctls_outside_every_namespace_are_refused_by_name() {
+fn sysctls_outside_every_namespace_are_refused() {
     let separate = |name: &str| {
         format!("sysctl {name:?} is not in a separate kernel namespace, because of linux.sysctl[{name:?}]")
     };
@@ -123,13 +123,13 @@ fn sysctls_outside_every_namespace_are_refused_by_name() {
     let mut document = base();
     put(&mut document, "/domainname", json!("a"));
     put(&mut document, "/linux/sysctl", json!({ "kernel.domainname": "a" }));
-    assert_eq!(mistakes(document.to_string().as_bytes()), [""; 0], "both say the same");
+    assert_eq!(mistakes(document.to_string().as_bytes()), [""; 0], "equal values do not conflict");
     put(&mut document, "/domainname", json!("b"));
     assert_eq!(mistakes(document.to_string().as_bytes()).len(), 1);
 }
 
 #[test]
-fn mappings_are_ranges_that_do_not_meet() {
+fn id_mappings_do_not_overlap() {
     let user = |uids: Value| json!({ "namespaces": [{ "type": "user" }], "uidMappings": uids, "gidMappings": [{ "containerID": 0, "hostID": 0, "size": 1 }] });
     let range = |inside: u32, outside: u32, size: u32| json!({ "containerID": inside, "hostID": outside, "size": size });
     accepted("/linux", user(json!([range(0, 1000, 1), range(1, 5000, 10), range(11, 0, 5)])));
@@ -174,7 +174,7 @@ fn mappings_are_ranges_that_do_not_meet() {
 }
 
 #[test]
-fn devices_have_numbers_that_the_kernel_has() {
+fn device_numbers_are_in_range() {
     refused(
         "/linux/devices",
         json!([{ "type": "c", "path": "/dev/x", "major": 1 }]),
@@ -205,13 +205,13 @@ fn devices_have_numbers_that_the_kernel_has() {
 }
 
 #[test]
-fn network_devices_have_names_that_the_kernel_takes() {
+fn network_device_names_follow_the_rules_of_the_kernel() {
     for name in ["", "a/b", "a b", "..", "a:b", "sixteen-letters-"] {
         let words = format!("invalid network device name {name:?}, because of linux.netDevices.eth9");
         let mut document = base();
         put(&mut document, "/linux/netDevices", json!({ "eth9": { "name": name } }));
         let expected = if name.is_empty() { vec![] } else { vec![words] };
-        assert_eq!(mistakes(document.to_string().as_bytes()), expected, "an empty name says nothing");
+        assert_eq!(mistakes(document.to_string().as_bytes()), expected, "an empty name means absent");
     }
     let same = json!({ "eth8": { "name": "eth0" }, "eth9": { "name": "eth0" } });
     refused(
@@ -223,7 +223,7 @@ fn network_devices_have_names_that_the_kernel_takes() {
 }
 
 #[test]
-fn resources_stay_within_the_cgroup_and_agree() {
+fn resources_are_checked() {
     refused(
         "/linux/cgroupsPath",
         json!("/a/../b"),

@@ -1,4 +1,5 @@
-//! What must hold between the columns, on generated plans: they meet, and every descriptor is there when it is used.
+//! Invariants between the steps of the parent and of init, on generated plans: both synchronize, and every file descriptor is open
+//! where a step uses it.
 
 use crate::generator::{Dice, config};
 use crate::{Cgroups, host, lines, plan, request, systemd};
@@ -13,7 +14,7 @@ use tare_plan::step::{
 
 const PLANS: u64 = 4000;
 
-/// Plans and their seeds. What can't be planned names its place.
+/// Plans of generated configurations, with their seeds. Checks that every refusal has a place.
 fn generated() -> Vec<(u64, Plan)> {
     let mut plans = Vec::new();
     for seed in 0..PLANS {
@@ -36,19 +37,19 @@ fn generated() -> Vec<(u64, Plan)> {
         }
     }
     eprintln!("{} of {PLANS} configurations have a plan", plans.len());
-    assert!(plans.len() as u64 > PLANS / 4, "most are refused: the generator is no good");
+    assert!(plans.len() as u64 > PLANS / 4, "the generator makes too many invalid configurations");
     plans
 }
 
 #[test]
-fn the_columns_always_meet() {
+fn parent_and_init_always_synchronize() {
     for (seed, plan) in generated() {
         assert_eq!(plan.rendezvous(), Ok(()), "{seed}:\n{plan}");
     }
 }
 
 #[test]
-fn every_descriptor_is_open_when_and_where_it_is_used() {
+fn every_descriptor_is_open_where_a_step_uses_it() {
     for (seed, plan) in generated() {
         if let Err(what) = Walk::new(&plan).walked() {
             panic!("{seed}: {what}\n{plan}");
@@ -56,14 +57,15 @@ fn every_descriptor_is_open_when_and_where_it_is_used() {
     }
 }
 
-/// Both processes at once. Init is as fast as can be: whatever the parent must have done before, it must have done by then.
+/// A simulation of both processes. Init runs as far ahead as it can, so it finds every step that needs an earlier one of the parent
+/// without waiting for it.
 struct Walk<'plan> {
     plan: &'plan Plan,
     parent: BTreeSet<Slot>,
-    /// What init holds; nothing until it is born.
+    /// The descriptors of init; `None` until it starts.
     init: Option<BTreeSet<Slot>>,
     filled: BTreeSet<Slot>,
-    /// What the parent has opened for init since its birth.
+    /// The descriptors that the parent passed to init after its start.
     handed: Vec<Slot>,
     terminal: bool,
     sent: Vec<Signal>,
@@ -92,7 +94,11 @@ impl<'plan> Walk<'plan> {
             self.parent_acts(&planned.step).map_err(|what| format!("{what} in {:?}", planned.step))?;
             self.init_goes_on()?;
         }
-        if self.at == self.plan.init.len() { Ok(()) } else { Err("init does not come to its end".to_owned()) }
+        if self.at == self.plan.init.len() {
+            Ok(())
+        } else {
+            Err("init does not reach its last step".to_owned())
+        }
     }
 
     fn parent_acts(&mut self, step: &ParentStep) -> Found {
@@ -164,7 +170,7 @@ impl<'plan> Walk<'plan> {
         if self.parent.contains(&slot) { Ok(()) } else { Err(format!("{slot:?} is not open")) }
     }
 
-    /// Init goes on until it has to wait.
+    /// Runs init until it waits.
     fn init_goes_on(&mut self) -> Found {
         while let (Some(held), Some(planned)) = (self.init.take(), self.plan.init.get(self.at)) {
             let awaited = match planned.step {
@@ -189,7 +195,7 @@ impl<'plan> Walk<'plan> {
                 return Err("open already".to_owned());
             }
             InitStep::Sync(InitSync::ReceiveFds(slots)) if *slots != self.handed => {
-                return Err("others were handed over".to_owned());
+                return Err("the parent passed other descriptors".to_owned());
             }
             InitStep::Sync(InitSync::ReceiveFds(slots)) => held.extend(slots),
             InitStep::Process(ProcessStep::CloseFds { keep, .. }) => held.retain(|slot| keep.contains(slot)),
@@ -222,9 +228,9 @@ fn used_by_init(step: &InitStep) -> Vec<Slot> {
     }
 }
 
-/// The walk finds what is wrong, so that its silence means something.
+/// A test of the simulation itself.
 #[test]
-fn a_step_that_comes_too_early_is_found() {
+fn the_walk_finds_a_descriptor_that_is_used_too_early() {
     let host = host(Cgroups::Hybrid, Privilege::Root);
     let config = config(&mut Dice::new(1)).to_string();
     let fresh = || {

@@ -1,8 +1,8 @@
-//! A generator of configurations: every option on or off, by a seed that makes each run the same.
+//! A generator of configurations: it turns every option on or off by a seed, the same way in each run.
 
 use serde_json::{Value, json};
 
-/// Numbers that look random and come out the same each time (xorshift).
+/// A pseudo-random number generator (xorshift).
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -10,7 +10,7 @@ impl Dice {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    /// A number below `sides`.
+    /// Returns a number below `sides`.
     pub(crate) fn below(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -31,7 +31,7 @@ const KINDS: [&str; 8] = ["mount", "pid", "network", "ipc", "uts", "user", "cgro
 const HOOKS: [&str; 6] =
     ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
 
-/// One configuration.
+/// Generates a configuration.
 pub(crate) fn config(dice: &mut Dice) -> Value {
     let mut config = json!({
         "ociVersion": "1.3.0",
@@ -116,7 +116,7 @@ fn hooks(dice: &mut Dice) -> Value {
     hooks
 }
 
-/// Each new, joined, or shared with the runtime.
+/// Generates namespaces: each new, joined, or shared with the runtime.
 fn namespaces(dice: &mut Dice) -> Vec<Value> {
     let mut all = Vec::new();
     for kind in KINDS {

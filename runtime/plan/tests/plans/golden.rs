@@ -1,4 +1,4 @@
-//! Golden plans: four containers on three kinds of hosts, word by word. `RENEW=1` writes them anew, for a person to read.
+//! Golden plans: whole plans of some containers, compared with files. `RENEW=1` rewrites the files; read the difference.
 
 use crate::fields::rich;
 use crate::{Cgroups, host, lines, plan, request, systemd};
@@ -14,15 +14,15 @@ fn sample(name: &str) -> Vec<u8> {
     std::fs::read(directory("samples").join(name)).unwrap()
 }
 
-/// The plan in words, or what is wrong, and what is odd.
-fn told(bytes: &[u8], host: &Host) -> String {
+/// The text of a plan and its warnings, or of its mistakes.
+fn printed(bytes: &[u8], host: &Host) -> String {
     match plan(bytes, host, &request(None)) {
         Ok(plan) => format!("{plan}\n     warnings\n{}\n", lines(&plan.warnings).join("\n")),
         Err(mistakes) => format!("     mistakes\n{}\n", lines(&mistakes).join("\n")),
     }
 }
 
-fn is_as_written(name: &str, bytes: &[u8], privilege: Privilege) {
+fn compare_on_every_host(name: &str, bytes: &[u8], privilege: Privilege) {
     for cgroups in Cgroups::ALL {
         compare(
             &format!("{name}-{}", format!("{cgroups:?}").to_lowercase()),
@@ -34,21 +34,21 @@ fn is_as_written(name: &str, bytes: &[u8], privilege: Privilege) {
 
 fn compare(name: &str, bytes: &[u8], host: &Host) {
     let path = directory("golden").join(format!("{name}.txt"));
-    let told = told(bytes, host);
+    let plan = printed(bytes, host);
     if std::env::var_os("RENEW").is_some() {
-        std::fs::write(&path, &told).unwrap();
+        std::fs::write(&path, &plan).unwrap();
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    let differs = told.lines().zip(written.lines()).find(|(told, written)| told != written);
-    assert!(told == written, "{name}.txt: {differs:#?} (told, written); RENEW=1 writes it anew");
+    let difference = plan.lines().zip(written.lines()).find(|(line, expected)| line != expected);
+    assert!(plan == written, "{name}.txt: {difference:#?} (found, expected); RENEW=1 rewrites it");
 }
 
-/// A configuration with each property of the specification, on a host that has all that it takes.
+/// A configuration with every property of the specification, on a host with every feature.
 #[test]
-fn a_container_of_every_field() {
+fn every_field() {
     let text = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/every-field.json")).unwrap();
     let mut config: serde_json::Value = serde_json::from_slice(&text).unwrap();
-    // Calls that an agent decides have tests of their own.
+    // SCMP_ACT_NOTIFY is not supported.
     let seccomp = &mut config["linux"]["seccomp"];
     seccomp["syscalls"].as_array_mut().unwrap().retain(|rule| rule["action"] != "SCMP_ACT_NOTIFY");
     compare("every-field-v2", config.to_string().as_bytes(), &rich(Cgroups::V2));
@@ -57,7 +57,7 @@ fn a_container_of_every_field() {
 }
 
 #[test]
-fn the_default_container_in_a_unit() {
+fn default_container_in_a_unit() {
     for cgroups in [Cgroups::V1, Cgroups::V2] {
         let host = Host { systemd: Some(systemd(Privilege::Root)), ..host(cgroups, Privilege::Root) };
         let name = format!("unit-{}", format!("{cgroups:?}").to_lowercase());
@@ -66,24 +66,24 @@ fn the_default_container_in_a_unit() {
 }
 
 #[test]
-fn the_default_container() {
-    is_as_written("default", default_config(Owner::Root).as_bytes(), Privilege::Root);
+fn default_container() {
+    compare_on_every_host("default", default_config(Owner::Root).as_bytes(), Privilege::Root);
 }
 
 #[test]
-fn a_container_of_docker() {
-    is_as_written("docker", &sample("docker-18.json"), Privilege::Root);
+fn container_of_docker() {
+    compare_on_every_host("docker", &sample("docker-18.json"), Privilege::Root);
 }
 
-/// Podman without root is root of a user namespace of its own, in which it calls the runtime.
+/// Rootless Podman calls the runtime as root of a user namespace that Podman created.
 #[test]
-fn a_container_of_podman_without_root() {
-    is_as_written("podman-rootless", &sample("podmanrl-41.json"), Privilege::Root);
+fn container_of_rootless_podman() {
+    compare_on_every_host("podman-rootless", &sample("podmanrl-41.json"), Privilege::Root);
 }
 
 #[test]
-fn a_container_of_a_user() {
+fn default_container_of_a_rootless_user() {
     let owner = Owner::Rootless { uid: Uid::new(1000).unwrap(), gid: Gid::new(1000).unwrap() };
     let user = Privilege::User { uid: 1000, gid: 1000 };
-    is_as_written("user", default_config(owner).as_bytes(), user);
+    compare_on_every_host("user", default_config(owner).as_bytes(), user);
 }

@@ -1,4 +1,4 @@
-//! Plans as data: what they say, and what must hold between their columns.
+//! Plans as data: their steps, and invariants between the steps of the parent and of init.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,6 +12,7 @@ mod columns;
 mod fields;
 mod generator;
 mod golden;
+mod limits;
 mod refused;
 mod samples;
 mod units;
@@ -24,7 +25,7 @@ use tare_plan::plan::Plan;
 use tare_plan::spec::{self, Mistake};
 use tare_plan::step::EnterRoot;
 
-/// The v1 hierarchies as distributions mount them.
+/// The cgroup v1 hierarchies as distributions mount them.
 const V1: &[&str] = &[
     "cpuset",
     "cpu",
@@ -44,7 +45,7 @@ const V1: &[&str] = &[
 ];
 const V2: &[&str] = &["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc"];
 
-/// What cgroups the host has.
+/// The cgroup hierarchies of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cgroups {
     Hybrid,
@@ -56,7 +57,7 @@ impl Cgroups {
     pub(crate) const ALL: [Self; 3] = [Self::Hybrid, Self::V1, Self::V2];
 }
 
-/// A host whose every fact is fixed.
+/// A host with fixed facts.
 pub(crate) fn host(cgroups: Cgroups, privilege: Privilege) -> Host {
     let v1 = V1.iter().map(|name| Hierarchy {
         mount: format!("/sys/fs/cgroup/{}", name.trim_start_matches("name=")),
@@ -77,7 +78,7 @@ pub(crate) fn host(cgroups: Cgroups, privilege: Privilege) -> Host {
     Host { hierarchies, privilege, capabilities: (1 << 41) - 1, kernel, kcore: true, ..Host::default() }
 }
 
-/// A systemd whose every fact is fixed.
+/// A systemd with fixed facts.
 pub(crate) fn systemd(privilege: Privilege) -> Systemd {
     let (manager, cgroup) = match privilege {
         Privilege::Root => (Manager::System, ""),
@@ -99,7 +100,7 @@ pub(crate) fn request<'text>(console_socket: Option<&'text str>) -> Request<'tex
     }
 }
 
-/// Plans the creation of a container from a document.
+/// Reads, checks and plans a config.json.
 pub(crate) fn plan(bytes: &[u8], host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mistake>> {
     create(&spec::load(bytes).and_then(spec::check)?, host, request)
 }

@@ -1,10 +1,10 @@
-//! Configs that are valid and that no host may be asked for.
+//! Configurations that pass the checks and that the plan refuses on every host.
 
 use crate::{Cgroups, host, plan, request};
 use tare_plan::host::Privilege;
 
 #[test]
-fn the_topmost_cgroup_is_no_containers_own() {
+fn the_root_cgroup_is_refused() {
     for path in ["/", "//", "/a/.."] {
         let config = format!(
             r#"{{"ociVersion": "1.3.0", "root": {{"path": "rootfs"}}, "process": {{"cwd": "/", "args": ["true"]}},

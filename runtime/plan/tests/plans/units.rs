@@ -1,4 +1,4 @@
-//! Containers whose cgroups systemd makes: where their units are, and what is asked of systemd.
+//! The systemd cgroup manager: units, their paths and their properties.
 
 use crate::{Cgroups, host, lines, plan, request, systemd};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use tare_plan::step::{CgroupStep, ChildStep, Members, ParentStep, ParentSync, Pl
 
 const USER: Privilege = Privilege::User { uid: 1000, gid: 1000 };
 
-fn by_systemd(cgroups: Cgroups, privilege: Privilege) -> Host {
+fn systemd_host(cgroups: Cgroups, privilege: Privilege) -> Host {
     Host { systemd: Some(systemd(privilege)), ..host(cgroups, privilege) }
 }
 
@@ -35,11 +35,11 @@ fn started(config: &Value, host: &Host) -> StartUnit {
     found.unwrap()
 }
 
-fn told(config: &Value, host: &Host) -> Vec<String> {
+fn properties(config: &Value, host: &Host) -> Vec<String> {
     started(config, host).properties.iter().map(ToString::to_string).collect()
 }
 
-/// The directory that is opened for a path.
+/// The directory of the cgroup for a cgroupsPath.
 fn directory(path: Option<&str>, host: &Host) -> String {
     let found = steps(&config(path, json!({})), host).into_iter().find_map(|planned| match planned.step {
         ParentStep::Cgroup(CgroupStep::Open(open)) => Some(open.path),
@@ -50,25 +50,25 @@ fn directory(path: Option<&str>, host: &Host) -> String {
 }
 
 fn refused(path: &str) -> String {
-    let host = by_systemd(Cgroups::V2, Privilege::Root);
+    let host = systemd_host(Cgroups::V2, Privilege::Root);
     let text = config(Some(path), json!({})).to_string();
     lines(&plan(text.as_bytes(), &host, &request(None)).unwrap_err()).join("; ")
 }
 
 #[test]
 fn a_path_names_slice_prefix_and_name() {
-    let host = by_systemd(Cgroups::V2, Privilege::Root);
+    let host = systemd_host(Cgroups::V2, Privilege::Root);
     assert_eq!(directory(None, &host), "system.slice/tare-box.scope");
     assert_eq!(directory(Some(":podman:x"), &host), "system.slice/podman-x.scope");
     assert_eq!(directory(Some("a-b.slice:docker:x"), &host), "a.slice/a-b.slice/docker-x.scope");
     assert_eq!(directory(Some("-:p:x"), &host), "p-x.scope");
     assert_eq!(directory(Some("system.slice::kube-pod.slice"), &host), "kube.slice/kube-pod.slice");
     assert_eq!(
-        directory(Some(":cri:x"), &by_systemd(Cgroups::V1, USER)),
+        directory(Some(":cri:x"), &systemd_host(Cgroups::V1, USER)),
         format!("{}/system.slice/cri-x.scope", below())
     );
     assert_eq!(
-        directory(None, &by_systemd(Cgroups::V2, USER)),
+        directory(None, &systemd_host(Cgroups::V2, USER)),
         format!("{}/user.slice/tare-box.scope", below())
     );
 }
@@ -78,7 +78,7 @@ fn below() -> String {
 }
 
 #[test]
-fn a_path_of_another_form_and_names_that_no_unit_has_are_refused() {
+fn invalid_paths_and_unit_names_are_refused() {
     assert!(refused("/a/b").contains("slice:prefix:name") && refused("/a/b").contains("linux.cgroupsPath"));
     assert!(refused("a:b").contains("slice:prefix:name"));
     assert!(refused("a/b.slice:p:n").contains("invalid slice name"));
@@ -87,10 +87,10 @@ fn a_path_of_another_form_and_names_that_no_unit_has_are_refused() {
 }
 
 #[test]
-fn a_scope_is_delegated_and_a_slice_has_no_process_of_its_own() {
-    let host = by_systemd(Cgroups::V2, Privilege::Root);
+fn a_scope_is_delegated_and_a_slice_has_no_process() {
+    let host = systemd_host(Cgroups::V2, Privilege::Root);
     let scope = started(&config(Some(":p:n"), json!({})), &host);
-    let told: Vec<String> = scope.properties.iter().map(ToString::to_string).collect();
+    let properties: Vec<String> = scope.properties.iter().map(ToString::to_string).collect();
     assert_eq!((scope.members, scope.unit.name.as_str()), (Members::Init, "p-n.scope"));
     for property in [
         "Slice=system.slice",
@@ -99,24 +99,25 @@ fn a_scope_is_delegated_and_a_slice_has_no_process_of_its_own() {
         "MemoryAccounting=yes",
         "IOAccounting=yes",
     ] {
-        assert!(told.iter().any(|told| told == property), "{property} in {told:?}");
+        assert!(properties.iter().any(|one| one == property), "{property} in {properties:?}");
     }
     let slice = started(&config(Some("a.slice::a-b.slice"), json!({})), &host);
-    let told: Vec<String> = slice.properties.iter().map(ToString::to_string).collect();
+    let properties: Vec<String> = slice.properties.iter().map(ToString::to_string).collect();
     assert_eq!((slice.members, slice.unit.name.as_str()), (Members::None, "a-b.slice"));
     assert!(
-        told.contains(&"Wants=a.slice".to_owned()) && !told.iter().any(|told| told.starts_with("Delegate"))
+        properties.contains(&"Wants=a.slice".to_owned())
+            && !properties.iter().any(|one| one.starts_with("Delegate"))
     );
 }
 
 #[test]
-fn limits_are_properties_of_the_version_that_there_is() {
+fn limits_are_properties_of_the_cgroup_version() {
     let resources = json!({
         "memory": {"limit": 67_108_864, "reservation": 33_554_432, "swap": 100_663_296},
         "cpu": {"shares": 1024, "quota": 50_000, "period": 100_000, "cpus": "0-1", "mems": "0"},
         "pids": {"limit": 0}, "blockIO": {"weight": 500},
     });
-    let v2 = told(&config(None, resources.clone()), &by_systemd(Cgroups::V2, Privilege::Root));
+    let v2 = properties(&config(None, resources.clone()), &systemd_host(Cgroups::V2, Privilege::Root));
     for property in [
         "MemoryMax=67108864",
         "MemoryLow=33554432",
@@ -129,60 +130,60 @@ fn limits_are_properties_of_the_version_that_there_is() {
         "TasksMax=1",
         "IOWeight=4950",
     ] {
-        assert!(v2.iter().any(|told| told == property), "{property} in {v2:?}");
+        assert!(v2.iter().any(|one| one == property), "{property} in {v2:?}");
     }
-    let v1 = told(&config(None, resources), &by_systemd(Cgroups::V1, Privilege::Root));
+    let v1 = properties(&config(None, resources), &systemd_host(Cgroups::V1, Privilege::Root));
     for property in
         ["MemoryLimit=67108864", "CPUShares=1024", "BlockIOWeight=500", "BlockIOAccounting=yes", "TasksMax=1"]
     {
-        assert!(v1.iter().any(|told| told == property), "{property} in {v1:?}");
+        assert!(v1.iter().any(|one| one == property), "{property} in {v1:?}");
     }
 }
 
 #[test]
-fn files_by_name_and_annotations_have_the_last_word() {
+fn unified_files_and_annotations_override_other_limits() {
     let mut config =
         config(None, json!({"pids": {"limit": 20}, "unified": {"pids.max": "42", "memory.high": "max"}}));
     config["annotations"] =
         json!({"org.systemd.property.TimeoutStopSec": "5", "org.systemd.property.Slice": "'x.slice'"});
-    let told = told(&config, &by_systemd(Cgroups::V2, Privilege::Root));
+    let found = properties(&config, &systemd_host(Cgroups::V2, Privilege::Root));
     for property in ["TasksMax=42", "MemoryHigh=infinity", "TimeoutStopUSec=5000000", "Slice=x.slice"] {
-        assert_eq!(told.iter().filter(|told| *told == property).count(), 1, "{property} in {told:?}");
+        assert_eq!(found.iter().filter(|one| *one == property).count(), 1, "{property} in {found:?}");
     }
-    assert!(!told.contains(&"TasksMax=20".to_owned()));
+    assert!(!found.contains(&"TasksMax=20".to_owned()));
     config["annotations"] = json!({"org.systemd.property.X-y": "1", "org.systemd.property.After": "soon"});
     let mistakes =
-        plan(config.to_string().as_bytes(), &by_systemd(Cgroups::V2, Privilege::Root), &request(None));
+        plan(config.to_string().as_bytes(), &systemd_host(Cgroups::V2, Privilege::Root), &request(None));
     assert_eq!(mistakes.unwrap_err().len(), 2);
 }
 
 #[test]
-fn devices_are_a_list_of_what_is_allowed() {
+fn devices_are_an_allow_list() {
     let rules = json!({"devices": [
         {"allow": true, "type": "c", "major": 9, "minor": 9, "access": "rw"},
         {"allow": false, "access": "rwm"},
         {"allow": true, "type": "c", "major": 10, "minor": 229, "access": "rwm"},
         {"allow": true, "type": "b", "major": 8, "access": "r"},
     ]});
-    let told = told(&config(None, rules), &by_systemd(Cgroups::V2, Privilege::Root));
-    let list = told.iter().find(|told| told.starts_with("DeviceAllow=")).unwrap();
+    let found = properties(&config(None, rules), &systemd_host(Cgroups::V2, Privilege::Root));
+    let list = found.iter().find(|one| one.starts_with("DeviceAllow=")).unwrap();
     assert!(list.contains("(/dev/char/10:229 rwm)") && list.contains("(block-8 r)"), "{list}");
     assert!(
         list.contains("(char-136 rwm)") && list.contains("(char-* m)") && !list.contains("9:9"),
         "{list}"
     );
-    assert!(told.contains(&"DevicePolicy=strict".to_owned()));
+    assert!(found.contains(&"DevicePolicy=strict".to_owned()));
     let all = json!({"devices": [{"allow": true, "access": "rwm"}]});
     assert!(
-        self::told(&config(None, all), &by_systemd(Cgroups::V2, Privilege::Root))
+        self::properties(&config(None, all), &systemd_host(Cgroups::V2, Privilege::Root))
             .contains(&"DevicePolicy=auto".to_owned())
     );
 }
 
 #[test]
-fn the_unit_is_made_around_init_and_its_cgroups_are_handed_over() {
+fn the_unit_starts_with_init_and_init_gets_its_cgroups_last() {
     let steps =
-        steps(&config(None, json!({"pids": {"limit": 5}})), &by_systemd(Cgroups::V1, Privilege::Root));
+        steps(&config(None, json!({"pids": {"limit": 5}})), &systemd_host(Cgroups::V1, Privilege::Root));
     let at = |is: fn(&ParentStep) -> bool| steps.iter().position(|planned| is(&planned.step)).unwrap();
     let spawn = at(|step| matches!(step, ParentStep::Child(ChildStep::Spawn(_))));
     let start = at(|step| matches!(step, ParentStep::Unit(_)));

@@ -1,4 +1,4 @@
-//! The kernel's part: system calls, and the interpreter of classic BPF that decides them.
+//! The kernel's side: system calls as `struct seccomp_data`, and an interpreter of classic BPF (linux/filter.h).
 
 use tare_plan::seccomp::Instruction;
 use tare_plan::tables::syscalls::Abi;
@@ -8,7 +8,7 @@ pub(crate) const KILL_THREAD: u32 = 0;
 pub(crate) const ERRNO: u32 = 0x0005_0000;
 pub(crate) const ENOSYS: u32 = ERRNO | 38;
 
-/// A system call as the kernel shows it to a filter.
+/// A system call as a filter sees it (`struct seccomp_data`).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call {
     pub(crate) number: u32,
@@ -29,7 +29,7 @@ impl Call {
     }
 }
 
-/// Runs a program as the kernel does: the value returned, and how many instructions it took.
+/// Runs a program. Returns its result and the number of instructions that ran.
 pub(crate) fn run(program: &[Instruction], call: &Call) -> (u32, usize) {
     let (mut accumulator, mut at, mut steps) = (0, 0, 0);
     loop {

@@ -1,7 +1,7 @@
-//! The compiled filter does what the profile says, for every call of every ABI.
+//! Compiled filters against a model of the profile, for every system call number of every ABI.
 //!
-//! A profile is read twice: compiled and run by an interpreter of classic BPF, and naively, call by call. Both must
-//! agree, for the profiles that engines ship and for generated ones.
+//! An interpreter of classic BPF runs the filter, and the model in `naive` reads the profile rule by rule. Both have to agree, for
+//! the profiles of engines and for generated ones.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +22,7 @@ use tare_plan::tables::syscalls::{Abi, Syscall};
 use machine::{ALLOW, Call, ERRNO, KILL_THREAD, audit, run};
 use naive::expected;
 
-/// Compares both readings over all numbers of an ABI, with arguments around the values of the profile.
+/// Compares filter and model over all numbers of an ABI, with arguments around the values in the profile.
 fn compare(profile: &Seccomp, filter: &Filter, abi: Abi, random: &mut Random) {
     let mut values = vec![0, 1, 2, 3, 5, 10, 18, 0xffff_ffff, 0x1_0000_0000, 0x1_0000_0001, u64::MAX];
     for arg in profile.syscalls.iter().flat_map(|rule| &rule.args) {
@@ -48,7 +48,7 @@ fn compare(profile: &Seccomp, filter: &Filter, abi: Abi, random: &mut Random) {
     }
 }
 
-/// xorshift64*: a seed gives the same profiles every time.
+/// A pseudo-random number generator (xorshift64*): a seed gives the same profiles every time.
 struct Random(u64);
 
 impl Random {
@@ -85,10 +85,11 @@ fn arg(index: u32, op: Operator, value: u64) -> ArgCondition {
     ArgCondition { index, op, value, value_two: None }
 }
 
-/// A profile with rules that overlap, repeat, contradict and condition each other.
+/// Generates a profile with rules that overlap, repeat and contradict each other, with and without conditions.
 fn generated(random: &mut Random, rules: usize) -> Seccomp {
-    // The socket calls other than those that the naive reading knows stay out.
-    let calls: Vec<Syscall> = Syscall::all().filter(|call| !is_behind_an_unread_door(call.name())).collect();
+    // Without the multiplexed calls that the model lacks.
+    let calls: Vec<Syscall> =
+        Syscall::all().filter(|call| !is_multiplexed_and_not_modelled(call.name())).collect();
     let actions: Vec<Action> =
         Action::ALL.iter().copied().filter(|action| *action != Action::Notify).collect();
     let values = [0, 1, 5, 40, 0xffff_ffff, 0x1_0000_0000, 0x1_0000_0001, 1 << 63];
@@ -111,9 +112,9 @@ fn generated(random: &mut Random, rules: usize) -> Seccomp {
     made
 }
 
-fn is_behind_an_unread_door(name: &str) -> bool {
-    let read = ["socket", "connect", "accept", "accept4", "recv"];
-    let behind = [
+fn is_multiplexed_and_not_modelled(name: &str) -> bool {
+    let modelled = ["socket", "connect", "accept", "accept4", "recv"];
+    let multiplexed = [
         "bind",
         "listen",
         "getsockname",
@@ -142,7 +143,7 @@ fn is_behind_an_unread_door(name: &str) -> bool {
         "shmget",
         "shmctl",
     ];
-    !read.contains(&name) && behind.contains(&name)
+    !modelled.contains(&name) && multiplexed.contains(&name)
 }
 
 fn sample(name: &str) -> Seccomp {
@@ -151,7 +152,7 @@ fn sample(name: &str) -> Seccomp {
 }
 
 #[test]
-fn profiles_of_engines_do_what_they_say() {
+fn filters_of_engine_profiles_match_the_model() {
     let mut random = Random(1);
     for name in ["docker-18.json", "docker28-24.json", "podman-30.json", "podman5-36.json", "cri-13.json"] {
         let profile = sample(name);
@@ -163,7 +164,7 @@ fn profiles_of_engines_do_what_they_say() {
 }
 
 #[test]
-fn generated_profiles_do_what_they_say() {
+fn filters_of_generated_profiles_match_the_model() {
     let mut random = Random(0x7a5e);
     for round in 0..60 {
         let profile = generated(&mut random, 1 + round);
@@ -180,10 +181,10 @@ fn generated_profiles_do_what_they_say() {
 }
 
 #[test]
-fn far_jumps_arrive() {
+fn long_jumps_reach_their_target() {
     let mut random = Random(0xfa4);
     let calls: Vec<Syscall> = Syscall::all().filter(|call| call.number(Abi::X86_64).is_some()).collect();
-    let rules = calls.iter().filter(|call| !is_behind_an_unread_door(call.name())).enumerate().map(
+    let rules = calls.iter().filter(|call| !is_multiplexed_and_not_modelled(call.name())).enumerate().map(
         |(index, call)| {
             let mut rule = rule(&[call.name()], if index % 2 == 0 { Action::Allow } else { Action::Trap });
             rule.args.push(arg(1, Operator::Greater, index as u64));
@@ -197,7 +198,7 @@ fn far_jumps_arrive() {
 }
 
 #[test]
-fn dockers_profile_stays_small_and_shallow() {
+fn the_filter_of_dockers_profile_is_small_and_fast() {
     let filter = seccomp::compile_for(Arch::X86_64, &sample("docker-18.json")).unwrap();
     assert!(filter.instructions.len() <= 360, "{} instructions", filter.instructions.len());
     for number in 0..470 {
@@ -207,7 +208,7 @@ fn dockers_profile_stays_small_and_shallow() {
 }
 
 #[test]
-fn calls_of_an_architecture_that_is_not_listed_end_the_thread() {
+fn calls_of_an_unlisted_architecture_kill_the_thread() {
     let filter =
         seccomp::compile_for(Arch::X86_64, &profile(Action::Allow, &[Arch::Mips], Vec::new())).unwrap();
     let ends = |abi, number| {
@@ -217,13 +218,13 @@ fn calls_of_an_architecture_that_is_not_listed_end_the_thread() {
     assert!(!ends(Abi::X86_64, 0));
     assert!(ends(Abi::X86, 0));
     assert!(ends(Abi::Aarch64, 0));
-    assert!(ends(Abi::X32, Abi::X32_BIT), "x32 passes as x86_64 unless its bit is looked at");
-    assert!(!ends(Abi::X86_64, u32::MAX), "a tracer skips a call with -1");
+    assert!(ends(Abi::X32, Abi::X32_BIT), "x32 has the audit value of x86_64");
+    assert!(!ends(Abi::X86_64, u32::MAX), "a tracer skips a call with number -1");
     assert_eq!(filter.warnings[0].place, "linux.seccomp.architectures[0]");
 }
 
 #[test]
-fn a_denied_socket_call_is_denied_through_socketcall_too() {
+fn a_rule_for_a_socket_call_also_holds_through_socketcall() {
     let profile = profile(Action::Allow, &[Arch::X86], vec![rule(&["socket", "shmat"], Action::Errno)]);
     let filter = seccomp::compile_for(Arch::X86_64, &profile).unwrap();
     let answer = |number, first| {
@@ -237,7 +238,7 @@ fn a_denied_socket_call_is_denied_through_socketcall_too() {
 }
 
 #[test]
-fn the_rule_without_conditions_counts_wherever_it_stands() {
+fn a_rule_without_conditions_counts_wherever_it_stands() {
     let mut conditional = rule(&["personality"], Action::Allow);
     conditional.args.push(arg(0, Operator::Equal, 0));
     let always = rule(&["personality"], Action::Trap);
@@ -249,7 +250,7 @@ fn the_rule_without_conditions_counts_wherever_it_stands() {
 }
 
 #[test]
-fn unknown_names_are_warned_of_and_otherwise_ignored() {
+fn unknown_names_give_a_warning() {
     let filter = seccomp::compile_for(
         Arch::X86_64,
         &profile(Action::Errno, &[], vec![rule(&["read", "raed"], Action::Allow)]),
@@ -264,19 +265,19 @@ fn unknown_names_are_warned_of_and_otherwise_ignored() {
 }
 
 #[test]
-fn flags_are_those_of_the_kernel() {
+fn flags_have_the_bits_of_the_kernel() {
     let flags = |flags: Option<&[SeccompFlag]>| {
         let mut profile = profile(Action::Allow, &[], Vec::new());
         profile.flags = flags.map(<[SeccompFlag]>::to_vec);
         seccomp::compile_for(Arch::X86_64, &profile).unwrap().flags
     };
-    assert_eq!(flags(None), 4, "speculation is the default of callers that name none");
+    assert_eq!(flags(None), 4, "without a list: SECCOMP_FILTER_FLAG_SPEC_ALLOW");
     assert_eq!(flags(Some(&[])), 0);
     assert_eq!(flags(Some(&[SeccompFlag::Tsync, SeccompFlag::Log, SeccompFlag::SpecAllow])), 7);
 }
 
 #[test]
-fn what_cannot_be_compiled_is_refused_by_place() {
+fn unsupported_profiles_are_refused_with_their_place() {
     let refused = |profile: &Seccomp| seccomp::compile_for(Arch::X86_64, profile).unwrap_err()[0].clone();
     let notify = profile(Action::Allow, &[], vec![rule(&["mkdir"], Action::Notify)]);
     assert_eq!(refused(&notify).place, "linux.seccomp.syscalls[0].action");

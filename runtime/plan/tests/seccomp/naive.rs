@@ -1,4 +1,4 @@
-//! The naive reading of a profile: what it says of one call, rule by rule.
+//! A model of the semantics of profiles: the result for one call, rule by rule, written as libseccomp and runc document them.
 
 use tare_plan::spec::{Action, ArgCondition, Operator, Seccomp, SyscallRule};
 use tare_plan::tables::syscalls::{Abi, Syscall};
@@ -12,23 +12,24 @@ fn value(action: Action, errno: Option<u32>) -> u32 {
         Action::Kill | Action::KillThread => KILL_THREAD,
         Action::KillProcess => 0x8000_0000,
         Action::Log => 0x7ffc_0000,
-        Action::Notify => panic!("no filter notifies yet"),
+        Action::Notify => panic!("SCMP_ACT_NOTIFY is not supported"),
         Action::Trace => 0x7ff0_0000 | errno.unwrap_or(1),
         Action::Trap => 0x0003_0000,
     }
 }
 
-/// What the profile says of a call, read naively.
+/// Returns the result of a profile for a call.
 pub(crate) fn expected(profile: &Seccomp, abi: Abi, call: &Call) -> u32 {
     let default = value(profile.default_action, profile.default_errno_ret);
     let mut conditional = None;
     for rule in &profile.syscalls {
         let value = value(rule.action, rule.errno_ret);
-        for (named, first) in rule.names.known().iter().filter_map(|name| names(*name, abi, call)) {
-            // The first argument of a door names the call behind it and is no argument of that call.
-            let args: Vec<_> = rule.args.iter().filter(|arg| !(first && arg.index == 0)).collect();
-            let holds = named && all_or_any(rule, &args, abi, call);
-            if value != default && holds && rule.args.is_empty() && !first {
+        for form in rule.names.known().iter().filter_map(|name| names(*name, abi, call)) {
+            // The first argument of socketcall(2) is the number of the call and no argument of it.
+            let is_direct = form == Form::Direct;
+            let args: Vec<_> = rule.args.iter().filter(|arg| is_direct || arg.index != 0).collect();
+            let holds = all_or_any(rule, &args, abi, call);
+            if value != default && holds && rule.args.is_empty() && is_direct {
                 return value;
             }
             if value != default && holds && conditional.is_none() {
@@ -42,18 +43,26 @@ pub(crate) fn expected(profile: &Seccomp, abi: Abi, call: &Call) -> u32 {
     conditional.unwrap_or(if newer && !permissive { ENOSYS } else { default })
 }
 
-/// Whether a name means this call, directly or (true) through socketcall(2).
-fn names(known: Syscall, abi: Abi, call: &Call) -> Option<(bool, bool)> {
+/// The form of a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Direct,
+    /// Through socketcall(2).
+    Multiplexed,
+}
+
+/// Whether a name means this call, and in which form.
+fn names(known: Syscall, abi: Abi, call: &Call) -> Option<Form> {
     if known.number(abi) == Some(call.number) {
-        return Some((true, false));
+        return Some(Form::Direct);
     }
-    let behind = [("socket", 1), ("connect", 3), ("accept", 5), ("accept4", 18), ("recv", 10)];
-    let door = abi == Abi::X86 && call.number == 102;
+    let multiplexed = [("socket", 1), ("connect", 3), ("accept", 5), ("accept4", 18), ("recv", 10)];
+    let is_socketcall = abi == Abi::X86 && call.number == 102;
     let first = u64::from(call.args[0] as u32);
-    behind
+    multiplexed
         .iter()
-        .any(|(name, number)| door && known.name() == *name && first == *number)
-        .then_some((true, true))
+        .any(|(name, number)| is_socketcall && known.name() == *name && first == *number)
+        .then_some(Form::Multiplexed)
 }
 
 fn all_or_any(rule: &SyscallRule, args: &[&ArgCondition], abi: Abi, call: &Call) -> bool {
