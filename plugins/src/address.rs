@@ -1,11 +1,11 @@
-//! An address with the length of its network's prefix, as CIDR notation writes it.
+//! An IP address with a prefix length, in CIDR notation.
 
 use crate::error::{Error, Result};
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Which of the two protocols.
+/// The address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
     /// IPv4.
@@ -15,12 +15,12 @@ pub enum Family {
 }
 
 impl Family {
-    /// The protocol of an address.
+    /// Returns the family of an address.
     pub fn of(address: IpAddr) -> Family {
         if address.is_ipv4() { Family::V4 } else { Family::V6 }
     }
 
-    /// Bits in an address.
+    /// Returns the number of bits in an address.
     pub fn bits(self) -> u8 {
         match self {
             Family::V4 => 32,
@@ -28,7 +28,7 @@ impl Family {
         }
     }
 
-    /// The network that holds every address: the destination of a default route.
+    /// Returns the network of all addresses, the destination of a default route.
     pub fn everything(self) -> Cidr {
         match self {
             Family::V4 => Cidr { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), length: 0 },
@@ -37,51 +37,51 @@ impl Family {
     }
 }
 
-/// An address and the length of its prefix in bits; the host bits are kept.
+/// An address and a prefix length. The host bits are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cidr {
-    /// The address, never an IPv4 one in IPv6 clothes.
+    /// The address. An IPv4-mapped IPv6 address is stored as IPv4.
     pub address: IpAddr,
-    /// Bits of the network, at most 32 or 128.
+    /// The prefix length, at most 32 or 128.
     pub length: u8,
 }
 
 impl Cidr {
-    /// Reads `10.1.0.2/16`; `place` is the key it stands under.
+    /// Reads `10.1.0.2/16`; `place` is its key in the configuration.
     ///
     /// # Errors
-    /// It is not in CIDR notation.
+    /// The text is not in CIDR notation.
     pub fn read(text: &str, place: &str) -> Result<Cidr> {
         parse(text).ok_or_else(|| Error::config(format!("invalid CIDR address: {text}")).about(place))
     }
 
-    /// The protocol.
+    /// Returns the address family.
     pub fn family(self) -> Family {
         Family::of(self.address)
     }
 
-    /// The same network with all host bits zero.
+    /// Returns the network: the same prefix with all host bits cleared.
     pub fn network(self) -> Cidr {
         Cidr { address: from_number(number(self.address) & self.mask(), self.family()), ..self }
     }
 
-    /// The last address of the network: IPv4's broadcast address.
+    /// Returns the last address of the network, in IPv4 the broadcast address.
     pub fn last(self) -> IpAddr {
         from_number(number(self.address) | (self.all_ones() & !self.mask()), self.family())
     }
 
-    /// Whether an address is in the network.
+    /// Whether the network contains an address.
     pub fn contains(self, address: IpAddr) -> bool {
         self.family() == Family::of(address)
             && number(address) & self.mask() == number(self.address) & self.mask()
     }
 
-    /// Whether the two networks share an address.
+    /// Whether two networks have a common address.
     pub fn overlaps(self, other: Cidr) -> bool {
         self.contains(other.network().address) || other.contains(self.network().address)
     }
 
-    /// All bits of the network set, and all of the host clear.
+    /// Returns the netmask.
     pub fn netmask(self) -> IpAddr {
         from_number(self.mask(), self.family())
     }
@@ -111,7 +111,7 @@ impl fmt::Display for Cidr {
     }
 }
 
-/// Reads an address; one that is IPv4 inside IPv6 becomes IPv4.
+/// Reads an address. An IPv4-mapped IPv6 address becomes IPv4.
 pub fn parse_address(text: &str) -> Option<IpAddr> {
     text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
@@ -125,7 +125,7 @@ pub fn parse(text: &str) -> Option<Cidr> {
     (length <= Family::of(address).bits()).then_some(Cidr { address, length })
 }
 
-/// The bytes of an address in network order: 4 or 16.
+/// Returns the 4 or 16 bytes of an address in network byte order.
 pub fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(v4) => v4.octets().to_vec(),
@@ -133,7 +133,7 @@ pub fn octets(address: IpAddr) -> Vec<u8> {
     }
 }
 
-/// An address from its bytes in network order.
+/// Reads an address from its bytes in network byte order.
 pub fn from_octets(bytes: &[u8]) -> Option<IpAddr> {
     if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
         return Some(IpAddr::from(v4));
@@ -141,7 +141,7 @@ pub fn from_octets(bytes: &[u8]) -> Option<IpAddr> {
     <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)
 }
 
-/// An address as a number, for order and arithmetic within one protocol.
+/// Returns an address as a number, for comparison and arithmetic within one family.
 pub fn number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(v4) => u128::from(u32::from(v4)),
@@ -149,17 +149,17 @@ pub fn number(address: IpAddr) -> u128 {
     }
 }
 
-/// The address that follows; the last wraps to zero.
+/// Returns the next address; the last one wraps to zero.
 pub fn next(address: IpAddr) -> IpAddr {
     from_number(number(address).wrapping_add(1), Family::of(address))
 }
 
-/// The address before; zero wraps to the last.
+/// Returns the previous address; zero wraps to the last one.
 pub fn previous(address: IpAddr) -> IpAddr {
     from_number(number(address).wrapping_sub(1), Family::of(address))
 }
 
-/// The address of a number.
+/// Returns the address of a number.
 pub fn from_number(number: u128, family: Family) -> IpAddr {
     match family {
         Family::V4 => {

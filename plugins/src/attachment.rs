@@ -1,29 +1,30 @@
-//! An attachment: one interface of one container on one network; the key of everything a plugin makes.
+//! An attachment: one interface of one container on one network. Everything that a plugin makes belongs to an
+//! attachment.
 
 use crate::error::{Error, Result};
 use crate::hash::fnv;
 use std::fmt;
 
-/// What the CNI specification makes unique: network name, container id and interface name together.
+/// Network name, container ID and interface name. The CNI specification requires the combination to be unique.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Attachment {
     /// The name of the network.
     pub network: String,
-    /// The id of the container.
+    /// The container ID.
     pub container: String,
     /// The name of the interface inside the container.
     pub interface: String,
 }
 
 impl Attachment {
-    /// A name for the host's end of the veth pair: the same each time for this attachment and attempt, so that
-    /// `DEL` finds it with nothing but the attachment in hand.
+    /// Returns a name for the host end of the veth pair. It depends only on the attachment and the attempt, so that
+    /// `DEL` finds the interface without any state.
     pub fn host_interface(&self, attempt: u32) -> String {
         let hash = fnv(&format!("{self}#{attempt}"));
         format!("veth{:08x}", (hash ^ (hash >> 32)) & 0xffff_ffff)
     }
 
-    /// The name under which the kernel's tables hold this attachment; short enough for an nftables object.
+    /// Returns the name of this attachment in tables of nftables. It is short enough for an nftables object.
     pub fn table_name(&self) -> String {
         let readable = self.to_string();
         match readable.len() <= LONGEST_READABLE && readable.chars().all(is_plain) {
@@ -32,18 +33,18 @@ impl Attachment {
         }
     }
 
-    /// What the table names of a network's attachments begin with, whichever of the two: `GC` goes by the network.
+    /// Returns the prefixes of the table names of all attachments to a network. `GC` selects attachments by them.
     pub fn table_prefixes(network: &str) -> [String; 2] {
         prefixes(network).map(|prefix| format!("{IN_TABLES}{prefix}"))
     }
 
-    /// What is written on an interface that is the attachment's: whose it is, in no more bytes than the kernel takes.
+    /// Returns the interface alias that marks an interface as this attachment's, cut to the kernel's limit.
     pub fn alias(&self) -> String {
         let readable = self.to_string();
         if readable.len() <= LONGEST_ALIAS { readable } else { self.hashed() }
     }
 
-    /// Whether an alias is that of an attachment to a network.
+    /// Whether an alias belongs to an attachment to this network.
     pub fn is_alias_in(network: &str, alias: &str) -> bool {
         prefixes(network).iter().any(|prefix| alias.starts_with(prefix))
     }
@@ -57,8 +58,7 @@ impl Attachment {
     }
 }
 
-/// With what the name of an attachment begins, by its network, or by a hash of it. No network has a name that begins with
-/// a dash.
+/// The readable and the hashed prefix of a network's attachments. They can't clash: no network name starts with a dash.
 fn prefixes(network: &str) -> [String; 2] {
     [format!("{network}/"), format!("-{:016x}/", fnv(network))]
 }
@@ -68,9 +68,9 @@ fn is_plain(c: char) -> bool {
 }
 
 const IN_TABLES: &str = "at/";
-/// `IFALIASZ`, less the zero at the end.
+/// `IFALIASZ`, less the terminating NUL.
 const LONGEST_ALIAS: usize = 255;
-/// nftables names are at most 127 bytes on older kernels; a few are left for a prefix and a number.
+/// Older kernels limit nftables names to 127 bytes. The rest is for a prefix and a number.
 const LONGEST_READABLE: usize = 110;
 const LONGEST_NETWORK: usize = 60;
 
@@ -80,7 +80,7 @@ impl fmt::Display for Attachment {
     }
 }
 
-/// Checks a container id (CNI specification, section 2, "Parameters").
+/// Checks a container ID (CNI specification, section 2, "Parameters").
 ///
 /// # Errors
 /// Code 4 with the Go plugins' text.
@@ -91,7 +91,7 @@ pub fn check_container(id: &str) -> Result<()> {
     }
 }
 
-/// Checks the name of a network (section 1, "Network configuration format").
+/// Checks a network name (section 1, "Network configuration format").
 ///
 /// # Errors
 /// Code 7 with the Go plugins' text.
@@ -103,7 +103,7 @@ pub fn check_network(name: &str) -> Result<()> {
     }
 }
 
-/// Checks the name of an interface as the kernel would.
+/// Checks an interface name by the kernel's rules.
 ///
 /// # Errors
 /// Code 4 with the Go plugins' texts.
@@ -122,7 +122,7 @@ pub fn check_interface(name: &str) -> Result<()> {
     }
 }
 
-/// `^[a-zA-Z0-9][a-zA-Z0-9_.\-]*$`: with the first character no dot, no name can climb out of a directory.
+/// `^[a-zA-Z0-9][a-zA-Z0-9_.\-]*$`. The first character is no dot, so that no name escapes a directory.
 fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))

@@ -1,4 +1,4 @@
-//! The kernel's table of connections: entries of a protocol and port, forgotten (linux/netfilter/nfnetlink_conntrack.h).
+//! Deletes entries of the connection tracking table (linux/netfilter/nfnetlink_conntrack.h).
 
 use crate::address::Family;
 use crate::error::Result;
@@ -13,14 +13,17 @@ const PROTOCOL_NUMBER: u16 = 1;
 const PROTOCOL_DESTINATION: u16 = 3;
 const FILTER: u16 = 25;
 const FILTER_ORIGINAL: u16 = 1;
-/// Only the protocol's number and the destination port are compared.
+/// `CTA_FILTER_F_CTA_PROTO_NUM` and `CTA_FILTER_F_CTA_PROTO_DST_PORT`: the filter compares only protocol and
+/// destination port.
 const COMPARED: u32 = (1 << 3) | (1 << 5);
 
-/// Forgets the connections that were first made to these ports. With a filter in the message an old kernel takes it
-/// for one exact connection, and finds none; so it can't do more than it was asked to.
+/// Deletes the connections whose original destination is one of these ports.
+///
+/// An older kernel ignores the filter and takes the tuple for one exact connection, which it does not find. So it
+/// deletes nothing that it should keep.
 ///
 /// # Errors
-/// The socket's. That a kernel keeps no connections, or can't forget by filter, is none.
+/// The socket's error. Refusals are ignored: the kernel may lack connection tracking or the filter.
 pub(crate) fn forget_connections(socket: &mut Socket, protocol: u8, ports: &[(Family, u16)]) -> Result<()> {
     let mut writer = socket.writer();
     for (family, port) in ports {

@@ -1,4 +1,4 @@
-//! What a plugin says should exist for an attachment: the data from which every verb is derived.
+//! What a plugin declares for an attachment. All verbs are derived from this data.
 
 use crate::attachment::Attachment;
 use crate::error::Result;
@@ -8,87 +8,86 @@ use crate::request::Request;
 use crate::result::AddResult;
 use std::fmt::Debug;
 
-/// A plugin: how its configuration is read and what it declares. Everything else is the library's.
+/// A plugin. It reads its configuration and declares resources; the library does everything else.
 pub trait Plugin {
-    /// Its name, as programs call it.
+    /// The name of the program.
     const NAME: &'static str;
-    /// Its declared of the configuration, checked, with every default filled in.
+    /// The plugin's keys of the configuration, checked, with all defaults filled in.
     type Config;
 
-    /// Reads its configuration.
+    /// Reads the configuration. Nothing has been changed yet.
     ///
     /// # Errors
-    /// Whatever is wrong with it; nothing has been touched yet.
+    /// The configuration is invalid.
     fn read(request: &Request) -> Result<Self::Config>;
 
-    /// What `DEL` and `GC` assume when the configuration can't be read any more: that everything may be there.
+    /// Returns the configuration that `DEL` and `GC` assume if the real one can't be read: every resource may exist.
     fn unreadable() -> Self::Config;
 
-    /// Where addresses come from.
+    /// Returns the IPAM plugin.
     ///
     /// # Errors
     /// The program that the configuration names can't be found.
     fn ipam(request: &Request) -> Result<Ipam>;
 
-    /// What should exist, given the result so far: of IPAM, or of the plugins before this one.
+    /// Declares the resources of an attachment. `so_far` is the result of IPAM or of the previous plugins.
     ///
     /// # Errors
-    /// The result lacks what the plugin builds upon.
+    /// The result lacks what the plugin needs.
     fn declare(config: &Self::Config, request: &Request, so_far: AddResult) -> Result<Declaration>;
 }
 
-/// A thing that should exist.
+/// Something that an attachment needs: an interface, an address, a rule.
 pub trait Resource: Debug {
-    /// Makes it exist; says whether a failing `ADD` has something to undo. What fails leaves nothing behind.
+    /// Creates the resource and returns whether a failing `ADD` must undo it. A failing call leaves nothing behind.
     ///
     /// # Errors
-    /// It can't be made.
+    /// The resource can't be created.
     fn add(&self, host: &mut Host) -> Result<Undo>;
 
-    /// Removes what belongs to the attachment; what is not there is as good. Things that attachments share stay.
+    /// Removes what belongs to the attachment. A missing resource is no error. Resources that attachments share stay.
     ///
     /// # Errors
-    /// It is there and can't be removed.
+    /// The resource exists and can't be removed.
     fn del(&self, host: &mut Host) -> Result<()> {
         let _ = host;
         Ok(())
     }
 
-    /// Undoes an `add` of this very call.
+    /// Undoes an `add` of this call.
     ///
     /// # Errors
-    /// It can't be undone.
+    /// The resource can't be removed.
     fn undo(&self, host: &mut Host) -> Result<()> {
         self.del(host)
     }
 
-    /// Whether it is as it should be.
+    /// Checks the resource.
     ///
     /// # Errors
-    /// Code 100: what differs.
+    /// Code 100: a difference.
     fn check(&self, host: &mut Host) -> Result<()>;
 
-    /// Removes what belongs to attachments of the network that are not in the list.
+    /// Removes what belongs to attachments of the network that are not in `valid`.
     ///
     /// # Errors
-    /// It is there and can't be removed.
+    /// The resource exists and can't be removed.
     fn gc(&self, host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {
         let _ = (host, network, valid);
         Ok(())
     }
 }
 
-/// What a failing `ADD` does about a resource that was added before.
+/// What a failing `ADD` does with a resource that it has added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Undo {
-    /// Nothing: it was there already, or it harms nobody.
+    /// The resource stays: it existed before, or does no harm.
     Nothing,
-    /// `Resource::undo`.
+    /// The resource is removed by [`Resource::undo`].
     Remove,
 }
 
-/// Everything an attachment should have, in the order in which it is made; what a failing `ADD` has made is undone in
-/// the reverse order.
+/// All resources of an attachment in the order of their creation. A failing `ADD` undoes them in reverse order.
 #[derive(Debug, Default)]
 pub struct Declaration {
     pub(crate) resources: Vec<DeclaredResource>,
@@ -96,7 +95,7 @@ pub struct Declaration {
     pub(crate) outcome: AddResult,
 }
 
-/// A resource, and whether the configuration wants it now.
+/// A resource, and whether the configuration wants it.
 #[derive(Debug)]
 pub(crate) struct DeclaredResource {
     pub(crate) resource: Box<dyn Resource>,
@@ -118,7 +117,7 @@ impl From<bool> for Wanted {
     }
 }
 
-/// An interface that the result lists; its hardware address is filled in once it exists.
+/// An interface to list in the result. Its hardware address is filled in once it exists.
 #[derive(Clone, Debug)]
 pub(crate) struct ListedInterface {
     pub(crate) name: Option<String>,
@@ -126,7 +125,7 @@ pub(crate) struct ListedInterface {
     pub(crate) addresses: Addresses,
 }
 
-/// Whether the result lists an interface's addresses as the kernel has them, or as the declaration does.
+/// Where the listed addresses of an interface come from: the declaration or the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Addresses {
     Declared,
@@ -134,7 +133,7 @@ pub(crate) enum Addresses {
 }
 
 impl Declaration {
-    /// A declaration whose result is this, with the interfaces listed below put before its own.
+    /// Starts a declaration. The interfaces listed later come before those of `outcome`.
     pub fn resulting_in(outcome: AddResult) -> Self {
         Self { outcome, ..Self::default() }
     }
@@ -145,7 +144,7 @@ impl Declaration {
         self.when(Wanted::Yes, resource)
     }
 
-    /// Declares a resource if it is wanted; if not, `DEL` and `GC` still see to it that none is left.
+    /// Declares a resource that may be unwanted. `DEL` and `GC` remove it in any case.
     #[must_use]
     pub fn when(mut self, wanted: Wanted, resource: impl Resource + 'static) -> Self {
         self.resources.push(DeclaredResource { resource: Box::new(resource), wanted });
@@ -158,13 +157,13 @@ impl Declaration {
         self.list(ListedInterface { name: Some(name.into()), side, addresses: Addresses::Declared })
     }
 
-    /// Lists an interface in the result, and the addresses that the kernel gave it.
+    /// Lists an interface in the result together with the addresses that the kernel has assigned to it.
     #[must_use]
     pub fn listing_with_addresses(self, side: Side, name: impl Into<String>) -> Self {
         self.list(ListedInterface { name: Some(name.into()), side, addresses: Addresses::AsFound })
     }
 
-    /// Lists the host's end of the veth pair, whose name is known once it exists.
+    /// Lists the host end of the veth pair. Its name is known once it exists.
     #[must_use]
     pub fn listing_host_end(self) -> Self {
         self.list(ListedInterface { name: None, side: Side::Host, addresses: Addresses::Declared })

@@ -1,74 +1,75 @@
-//! The error a plugin answers with: a code of the CNI specification, one line of message, details.
+//! The error of a plugin: a code of the CNI specification, a message, details.
 
 use rustix::io::Errno;
 use serde::Serialize;
 use std::fmt;
 use tare_netlink::{RECEIVE_TIMEOUT, Refusal};
 
-/// What kind of failure it was, numbered as the CNI specification numbers them (section 5, "Error").
+/// The error codes of the CNI specification (section 5, "Error").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// The version of the configuration is not one this plugin speaks.
+    /// The plugin does not support the version of the configuration.
     Version = 1,
-    /// A key of the configuration is known but not supported here.
+    /// The plugin does not support a key of the configuration.
     Unsupported = 2,
-    /// A variable of the environment is missing or malformed.
+    /// A CNI variable of the environment is missing or malformed.
     Environment = 4,
-    /// A file, the kernel or another program did not do what was asked.
+    /// A system call or another program failed.
     Io = 5,
     /// The configuration is not JSON.
     Decode = 6,
-    /// The configuration is JSON, but what it says cannot be.
+    /// The configuration is JSON, but invalid.
     Config = 7,
-    /// The network namespace is missing, or is the plugin's own. Known to the Go library, not to the specification.
+    /// The network namespace is missing, or is the plugin's own. The Go library defines this code, the specification
+    /// does not.
     Netns = 8,
-    /// Something else is using what is needed; the same call may succeed later.
+    /// A resource is busy; the same call may succeed later.
     TryAgain = 11,
-    /// `STATUS`: the plugin cannot serve an `ADD` now.
+    /// `STATUS`: the plugin can't serve an `ADD` now.
     Unavailable = 50,
-    /// The attachment is not as `CHECK` expects it.
+    /// `CHECK`: the attachment differs from its declaration.
     Differs = 100,
-    /// No address is left, or the one asked for is taken.
+    /// No address is free, or the requested one is leased.
     Exhausted = 101,
-    /// What is to be made exists already: the interface, the bridge's other address, a published port.
+    /// An object exists already: the interface, another bridge address, a published port.
     Exists = 102,
-    /// A fault of the plugin's own.
+    /// A bug in the plugin.
     Internal = 999,
 }
 
-/// A failure, worded once, with what callers need to tell it from others.
+/// An error as it is printed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Error {
-    /// The number for programs. Errors passed on from another plugin keep theirs.
+    /// The code. Errors of a delegated plugin keep theirs.
     pub code: u32,
-    /// The sentence for people; where the Go plugins' callers match on a text, it is that text.
+    /// The message. Where callers match the text of the Go plugins, it is that text.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub msg: String,
-    /// The key, value or place it is about; may be empty.
+    /// The key, value or place of the error; may be empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub details: String,
 }
 
-/// The result of everything in this library.
+/// The result type of this library.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// An error without details.
+    /// Creates an error without details.
     pub fn new(code: Code, msg: impl Into<String>) -> Self {
         Self { code: code as u32, msg: msg.into(), details: String::new() }
     }
 
-    /// The configuration cannot be.
+    /// Creates an error about the configuration.
     pub fn config(msg: impl Into<String>) -> Self {
         Self::new(Code::Config, msg)
     }
 
-    /// The environment cannot be.
+    /// Creates an error about the environment.
     pub fn environment(msg: impl Into<String>) -> Self {
         Self::new(Code::Environment, msg)
     }
 
-    /// `what` is what was tried, with its object: `create bridge cni0`.
+    /// Creates an error of a system call; `what` is a verb with its object: `create bridge cni0`.
     pub fn kernel(what: impl fmt::Display, why: Errno) -> Self {
         let code = match why {
             Errno::AGAIN | Errno::BUSY | Errno::INTR => Code::TryAgain,
@@ -77,7 +78,7 @@ impl Error {
         Self::new(code, format!("cannot {what}: {}", spell(why)))
     }
 
-    /// The kernel refused a netlink message; `what` is what was tried, with its object.
+    /// Creates an error of a refused netlink message; `what` is a verb with its object.
     pub fn refused(what: impl fmt::Display, refusal: &Refusal) -> Self {
         let error = Self::kernel(what, refusal.errno);
         match refusal.text.is_empty() {
@@ -86,26 +87,26 @@ impl Error {
         }
     }
 
-    /// The same for what the standard library opened or ran.
+    /// Creates an error of the standard library; `what` is a verb with its object.
     pub fn io(what: impl fmt::Display, why: &std::io::Error) -> Self {
         Self::new(Code::Io, format!("cannot {what}: {why}"))
     }
 
-    /// Adds the key, value or place it is about.
+    /// Sets the details.
     #[must_use]
     pub fn about(mut self, details: impl Into<String>) -> Self {
         self.details = details.into();
         self
     }
 
-    /// Puts a text before the message: `host-local: ` or what was being done.
+    /// Prefixes the message with a context, such as `host-local: `.
     #[must_use]
     pub fn within(mut self, context: &str) -> Self {
         self.msg = format!("{context}: {}", self.msg);
         self
     }
 
-    /// One error out of several that belong to one call; `None` when there are none.
+    /// Joins the messages of several errors; `None` if there are none.
     pub fn joined(mut errors: Vec<Error>) -> Option<Error> {
         let mut first = if errors.is_empty() { return None } else { errors.remove(0) };
         for other in errors {
@@ -131,7 +132,7 @@ impl From<tare_netlink::Error> for Error {
     }
 }
 
-/// The kernel's words for an error, as callers know them: in lower case and without its number.
+/// Returns the text of an error number, in lower case and without the number.
 pub(crate) fn spell(why: Errno) -> String {
     let text = std::io::Error::from(why).to_string();
     text.split(" (os error").next().unwrap_or_default().to_ascii_lowercase()

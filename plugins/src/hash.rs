@@ -1,4 +1,4 @@
-//! A hash that stays the same over releases, as names that `DEL` finds again must.
+//! A hash that is the same in all releases. `DEL` finds the names that an older release has made from it.
 
 /// FNV-1a, 64 bits.
 pub(crate) fn fnv(text: &str) -> u64 {

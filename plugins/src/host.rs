@@ -1,4 +1,4 @@
-//! The machine as a plugin sees it: two sides of an attachment, and what has been learned about each so far.
+//! The host and container side of an attachment, with open sockets and cached links.
 
 use crate::error::{Code, Error, Result};
 use crate::netns::Netns;
@@ -8,16 +8,16 @@ use crate::sysctl::{Sysctl, Sysctls};
 use std::collections::BTreeMap;
 use tare_netlink::Socket;
 
-/// Where a thing is.
+/// A side of an attachment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
-    /// The namespace the plugin was started in.
+    /// The network namespace in which the plugin was started.
     Host,
-    /// The namespace of `CNI_NETNS`.
+    /// The network namespace of `CNI_NETNS`.
     Container,
 }
 
-/// The two sides, with sockets that are opened when first needed.
+/// Both sides. Sockets are opened on first use.
 #[derive(Debug)]
 pub struct Host {
     home: Netns,
@@ -26,15 +26,15 @@ pub struct Host {
     netfilter: Option<Socket>,
     sysctls: Option<Sysctls>,
     links: BTreeMap<(Side, String), Link>,
-    /// The name that the host's end of the veth pair was given or found under.
+    /// The name under which the host end of the veth pair was created or found.
     pub(crate) host_end: Option<String>,
 }
 
 impl Host {
-    /// Opens the namespaces of a request. For `DEL` the container's may be gone.
+    /// Opens the namespaces of a request. For `DEL` the container's namespace may be gone.
     ///
     /// # Errors
-    /// Code 8: the namespace is missing, or is the plugin's own, which an attachment can't be made in.
+    /// Code 8: the namespace is missing, or is the plugin's own.
     pub fn open(request: &Request) -> Result<Host> {
         let home = Netns::own()?;
         let path = &request.environment.netns;
@@ -56,28 +56,28 @@ impl Host {
         Ok(Host { home, container, routes, netfilter: None, sysctls: None, links, host_end: None })
     }
 
-    /// Whether the container's namespace is there.
+    /// Whether the container's namespace exists.
     pub fn has_container(&self) -> bool {
         self.container.is_some()
     }
 
-    /// The descriptor of the container's namespace.
+    /// Returns the file descriptor of the container's namespace.
     ///
     /// # Errors
-    /// There is none.
+    /// The namespace does not exist.
     pub fn container_descriptor(&self) -> Result<u32> {
         self.container.as_ref().map(Netns::descriptor).ok_or_else(no_container)
     }
 
-    /// The descriptor of the host's namespace.
+    /// Returns the file descriptor of the host's namespace.
     pub fn home_descriptor(&self) -> u32 {
         self.home.descriptor()
     }
 
-    /// The socket for links, addresses and routes of a side.
+    /// Returns the rtnetlink socket of a side.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn route(&mut self, side: Side) -> Result<&mut Route> {
         if !self.routes.contains_key(&side) {
             let route = self.inside(side, Route::open)?;
@@ -89,24 +89,24 @@ impl Host {
     /// Subscribes to notifications about the links of a side.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn monitor(&self, side: Side) -> Result<LinkMonitor> {
         self.inside(side, LinkMonitor::open)
     }
 
-    /// The socket for netfilter on the host.
+    /// Returns the netfilter socket of the host.
     ///
     /// # Errors
-    /// Code 2: the kernel has none; the kernel's.
+    /// Code 2: the kernel has no nf_tables; the kernel's error.
     pub fn netfilter(&mut self) -> Result<&mut Socket> {
         let missing = || Error::new(Code::Unsupported, "this kernel has no nf_tables");
         self.netfilter_if_any()?.ok_or_else(missing)
     }
 
-    /// The same where the kernel may have none, and so no rules that are to be removed.
+    /// Like `netfilter`, but `None` if the kernel has no nf_tables, and so no rules to remove.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn netfilter_if_any(&mut self) -> Result<Option<&mut Socket>> {
         if self.netfilter.is_none() {
             self.netfilter = Socket::open_netfilter().map_err(cannot_open)?;
@@ -114,10 +114,10 @@ impl Host {
         Ok(self.netfilter.as_mut())
     }
 
-    /// The link of a name as it was last seen, or as the kernel has it.
+    /// Returns the link with a name from the cache or from the kernel.
     ///
     /// # Errors
-    /// There is none; the kernel's.
+    /// The link does not exist; the kernel's error.
     pub fn link(&mut self, side: Side, name: &str) -> Result<Link> {
         if let Some(link) = self.links.get(&(side, name.to_owned())) {
             return Ok(link.clone());
@@ -126,10 +126,10 @@ impl Host {
         found.ok_or_else(|| Error::new(Code::Differs, format!("interface {name} does not exist")))
     }
 
-    /// The link of a name as the kernel has it now; it is remembered.
+    /// Reads the link with a name from the kernel and caches it.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn look_up(&mut self, side: Side, name: &str) -> Result<Option<Link>> {
         let found = self.route(side)?.link(name)?;
         match &found {
@@ -139,10 +139,10 @@ impl Host {
         Ok(found)
     }
 
-    /// Sees to it that sysctls of a side have these values.
+    /// Sets sysctls of a side.
     ///
     /// # Errors
-    /// One can't be written. One that is not there is skipped if the kernel may lack it, as with IPv6 turned off.
+    /// A sysctl can't be written. A missing one is an error only if `IfMissing` says so, since IPv6 may be off.
     pub fn set_sysctls(&mut self, side: Side, sysctls: &[Sysctl]) -> Result<()> {
         let tree = match self.sysctls.take() {
             Some(tree) => tree,
@@ -153,8 +153,8 @@ impl Host {
         outcome
     }
 
-    /// Gives back what sysctls were looked up in, which takes the kernel as long as its busiest processor is at its work:
-    /// to be done before there is much of that.
+    /// Unmounts the private procfs. The kernel then waits for an RCU grace period, which is short while its CPUs are
+    /// idle: call this before the bridge gets busy.
     pub fn close_sysctls(&mut self) {
         self.sysctls = None;
     }

@@ -1,4 +1,6 @@
-//! A JSON object read as the Go plugins read one: keys in any case, `null` as absent, types enforced by name.
+//! Reads JSON objects with Go's rules and prints JSON like Go.
+//!
+//! A key matches in any case, `null` counts as absent, and a wrong type is an error that names the place of the key.
 
 use crate::error::{Code, Error, Result};
 use serde::Serialize;
@@ -6,7 +8,7 @@ use serde_json::ser::{PrettyFormatter, Serializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// One object of the configuration, and where it stands in it.
+/// An object of the configuration and its place.
 #[derive(Clone, Debug)]
 pub struct Section<'a> {
     members: Option<&'a Map<String, Value>>,
@@ -14,15 +16,15 @@ pub struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// The outermost object.
+    /// Returns the top-level object.
     ///
     /// # Errors
-    /// The value is no object.
+    /// The value is not an object.
     pub fn root(value: &'a Value) -> Result<Self> {
         Self::at(value, String::new())
     }
 
-    /// An object at a place; the place is what messages call it.
+    /// Returns an object; `place` is its path in error messages.
     fn at(value: &'a Value, place: String) -> Result<Self> {
         match value {
             Value::Object(members) => Ok(Self { members: Some(members), place }),
@@ -30,17 +32,17 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Where it stands: `ipam.ranges[0]`; empty for the outermost.
+    /// The path of the object, such as `ipam.ranges[0]`; empty at the top level.
     pub fn place(&self) -> &str {
         &self.place
     }
 
-    /// Where one of its keys stands.
+    /// Returns the path of a key.
     pub fn place_of(&self, key: &str) -> String {
         if self.place.is_empty() { key.to_owned() } else { format!("{}.{key}", self.place) }
     }
 
-    /// The value under a key; an exact match wins over one that differs in case.
+    /// Returns the value of a key. An exact match takes precedence over one in another case.
     pub fn value(&self, key: &str) -> Option<&'a Value> {
         let members = self.members?;
         members
@@ -51,15 +53,15 @@ impl<'a> Section<'a> {
             .filter(|value| !value.is_null())
     }
 
-    /// Whether the key is there with a value.
+    /// Whether the key has a value.
     pub fn has(&self, key: &str) -> bool {
         self.value(key).is_some()
     }
 
-    /// A string; empty when absent.
+    /// Returns a string; empty if absent.
     ///
     /// # Errors
-    /// It is not a string.
+    /// The value is not a string.
     pub fn text(&self, key: &str) -> Result<&'a str> {
         match self.value(key) {
             None => Ok(""),
@@ -68,18 +70,18 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A boolean; false when absent.
+    /// Returns a boolean; false if absent.
     ///
     /// # Errors
-    /// It is not a boolean.
+    /// The value is not a boolean.
     pub fn flag(&self, key: &str) -> Result<bool> {
         Ok(self.optional_flag(key)?.unwrap_or(false))
     }
 
-    /// A boolean that may be absent.
+    /// Returns a boolean, or `None` if absent.
     ///
     /// # Errors
-    /// It is not a boolean.
+    /// The value is not a boolean.
     pub fn optional_flag(&self, key: &str) -> Result<Option<bool>> {
         match self.value(key) {
             None => Ok(None),
@@ -88,10 +90,10 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A whole number that may be absent.
+    /// Returns an integer, or `None` if absent.
     ///
     /// # Errors
-    /// It is not a whole number that fits 64 bits.
+    /// The value is not an integer of 64 bits.
     pub fn number(&self, key: &str) -> Result<Option<i64>> {
         match self.value(key) {
             None => Ok(None),
@@ -102,10 +104,10 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The elements of a list, with their places; none when absent.
+    /// Returns the elements of a list with their paths; none if absent.
     ///
     /// # Errors
-    /// It is not a list.
+    /// The value is not a list.
     pub fn list(&self, key: &str) -> Result<Vec<Element<'a>>> {
         match self.value(key) {
             None => Ok(Vec::new()),
@@ -113,18 +115,18 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A list of strings; none when absent.
+    /// Returns a list of strings; empty if absent.
     ///
     /// # Errors
-    /// It is not a list of strings.
+    /// The value is not a list of strings.
     pub fn texts(&self, key: &str) -> Result<Vec<&'a str>> {
         self.list(key)?.iter().map(Element::text).collect()
     }
 
-    /// An object under a key; an empty one when absent.
+    /// Returns an object; an empty one if absent.
     ///
     /// # Errors
-    /// It is not an object.
+    /// The value is not an object.
     pub fn section(&self, key: &str) -> Result<Section<'a>> {
         let place = self.place_of(key);
         match self.value(key) {
@@ -133,10 +135,10 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Two keys that differ only in case would be one to us and to the Go plugins, but not the same one.
+    /// Refuses keys that differ only in case. This library and Go would not choose the same one of them.
     ///
     /// # Errors
-    /// Names the key.
+    /// Code 7: names the key.
     pub fn refuse_twins(&self) -> Result<()> {
         let mut seen = BTreeSet::new();
         for key in self.members.iter().flat_map(|members| members.keys()) {
@@ -150,7 +152,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// One element of a list, and where it stands.
+/// An element of a list and its path.
 #[derive(Clone, Debug)]
 pub struct Element<'a> {
     value: &'a Value,
@@ -158,31 +160,31 @@ pub struct Element<'a> {
 }
 
 impl<'a> Element<'a> {
-    /// Where it stands: `ipam.ranges[0]`.
+    /// The path, such as `ipam.ranges[0]`.
     pub fn place(&self) -> &str {
         &self.place
     }
 
-    /// The element as an object.
+    /// Returns the element as an object.
     ///
     /// # Errors
-    /// It is none.
+    /// The element is not an object.
     pub fn section(&self) -> Result<Section<'a>> {
         Section::at(self.value, self.place.clone())
     }
 
-    /// The element as a string.
+    /// Returns the element as a string.
     ///
     /// # Errors
-    /// It is none.
+    /// The element is not a string.
     pub fn text(&self) -> Result<&'a str> {
         self.value.as_str().ok_or_else(|| wrong_type(&self.place, "a string", self.value))
     }
 
-    /// The element as a list.
+    /// Returns the element as a list.
     ///
     /// # Errors
-    /// It is none.
+    /// The element is not a list.
     pub fn list(&self) -> Result<Vec<Element<'a>>> {
         elements(self.value, &self.place)
     }

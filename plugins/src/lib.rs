@@ -1,8 +1,8 @@
-//! The library that CNI plugins are written on: a plugin declares what should exist for an attachment, and `ADD` with
-//! its undo, `DEL`, `CHECK`, `GC` and `STATUS` are derived from that one declaration.
+//! A library for CNI plugins. A plugin declares the resources of an attachment; the library derives `ADD` with its
+//! undo, `DEL`, `CHECK`, `GC` and `STATUS` from the declaration.
 //!
-//! `plugins/README.md` shows how a plugin is written; `verbs` holds the derivation; `resource` has one file for each
-//! kind of thing that can be declared.
+//! `plugins/README.md` shows how to write a plugin. `verbs` contains the derivation, `resource` has one file for each
+//! kind of resource.
 
 pub mod address;
 pub mod attachment;

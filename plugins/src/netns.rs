@@ -1,4 +1,4 @@
-//! Network namespaces: opened by path, compared, entered and left again.
+//! Network namespaces: opened by path, compared, entered and left.
 
 use crate::error::{Code, Error, Result, spell};
 use rustix::fs::{CWD, Mode, OFlags, fstat, openat, statfs};
@@ -9,22 +9,22 @@ use std::os::fd::{AsFd, OwnedFd};
 #[derive(Debug)]
 pub struct Netns(OwnedFd);
 
-/// Magic numbers of the file systems a namespace file can lie on.
+/// `NSFS_MAGIC` and `PROC_SUPER_MAGIC`, the file systems of namespace files.
 const NAMESPACE_FILE_SYSTEMS: [i64; 2] = [0x6e73_6673, 0x9fa0];
 
 impl Netns {
-    /// The namespace this process is in.
+    /// Opens the namespace of this process.
     ///
     /// # Errors
-    /// `/proc` is not there.
+    /// `/proc` is not mounted.
     pub fn own() -> Result<Netns> {
         open("/proc/thread-self/ns/net")
     }
 
-    /// The namespace that a path names.
+    /// Opens the namespace at a path.
     ///
     /// # Errors
-    /// Code 8 with the Go plugins' texts: no such file, or a file that is no namespace.
+    /// Code 8 with the Go plugins' texts: no such file, or a file that is not a namespace.
     pub fn open(path: &str) -> Result<Netns> {
         let failed = |why: String| Error::new(Code::Netns, format!("failed to open netns \"{path}\": {why}"));
         let kind =
@@ -35,7 +35,7 @@ impl Netns {
         open(path)
     }
 
-    /// The namespace that a path names, or `None` when there is none any more, which to `DEL` is as good.
+    /// Opens the namespace at a path; `None` if it is gone, which is no error for `DEL`.
     pub fn open_if_there(path: &str) -> Option<Netns> {
         if path.is_empty() { None } else { Netns::open(path).ok() }
     }
@@ -43,7 +43,7 @@ impl Netns {
     /// Whether both are the same namespace.
     ///
     /// # Errors
-    /// The kernel's, of fstat.
+    /// The error of fstat(2).
     pub fn is(&self, other: &Netns) -> Result<bool> {
         let id = |netns: &Netns| -> Result<_> {
             let stat = fstat(&netns.0).map_err(|why| Error::kernel("look at a network namespace", why))?;
@@ -52,10 +52,10 @@ impl Netns {
         Ok(id(self)? == id(other)?)
     }
 
-    /// Runs `act` inside the namespace and comes back to `home` whatever it returns.
+    /// Runs `act` in the namespace and returns to `home` in any case.
     ///
     /// # Errors
-    /// Those of `act`; or the namespace cannot be entered or left.
+    /// Those of `act`; setns(2) failed.
     pub fn run<T>(&self, home: &Netns, act: impl FnOnce() -> Result<T>) -> Result<T> {
         self.enter()?;
         let answer = act();
@@ -68,7 +68,7 @@ impl Netns {
             .map_err(|why| Error::kernel("enter the network namespace", why))
     }
 
-    /// The descriptor, for messages to the kernel that name a namespace by it.
+    /// Returns the file descriptor, for netlink messages that refer to the namespace by it.
     pub fn descriptor(&self) -> u32 {
         use std::os::fd::AsRawFd;
         self.0.as_raw_fd().unsigned_abs()

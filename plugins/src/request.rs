@@ -1,4 +1,4 @@
-//! One call of a plugin: what the environment and standard input say, checked before anything is touched.
+//! A call of a plugin: the environment and standard input, checked before anything is changed.
 
 use crate::attachment::{self, Attachment};
 use crate::error::{Code, Error, Result};
@@ -8,23 +8,23 @@ use crate::version::Version;
 use serde_json::Value;
 use std::net::IpAddr;
 
-/// The operations of the specification but `VERSION`, which has no input.
+/// The operations of the specification, without `VERSION`, which has no input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Attach a container.
     Add,
-    /// Undo an `Add`; succeeds when there is nothing to undo.
+    /// Undo an `Add`; succeeds if there is nothing to undo.
     Del,
-    /// Say whether the attachment is as it should be.
+    /// Check the attachment.
     Check,
-    /// Remove what belongs to attachments that are gone.
+    /// Remove the leftovers of attachments that no longer exist.
     Gc,
-    /// Say whether an `Add` could succeed now.
+    /// Check whether an `Add` could succeed now.
     Status,
 }
 
 impl Command {
-    /// As `CNI_COMMAND` spells it.
+    /// Returns the value of `CNI_COMMAND`.
     pub fn text(self) -> &'static str {
         match self {
             Command::Add => "ADD",
@@ -42,7 +42,7 @@ impl Command {
             .ok_or_else(|| Error::environment(format!("unknown CNI_COMMAND: {text}")))
     }
 
-    /// The variables it cannot do without, in the order in which messages name them.
+    /// Returns the required variables, in the order of the error message.
     fn required(self) -> &'static [&'static str] {
         match self {
             Command::Add | Command::Check => &["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"],
@@ -51,7 +51,7 @@ impl Command {
         }
     }
 
-    /// The version that brought it.
+    /// Returns the version of the specification that introduced the operation.
     fn since(self) -> Version {
         match self {
             Command::Add | Command::Del => Version::V010,
@@ -61,7 +61,7 @@ impl Command {
     }
 }
 
-/// The variables of the environment, as they came.
+/// The CNI variables of the environment, unchecked.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     /// `CNI_COMMAND`.
@@ -81,7 +81,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Reads the variables of this process.
+    /// Reads the environment of this process.
     pub fn of_process() -> Environment {
         let variable = |name| std::env::var(name).unwrap_or_default();
         Environment {
@@ -104,12 +104,12 @@ impl Environment {
         }
     }
 
-    /// Whether the plugin may work in the namespace it runs in.
+    /// Whether the plugin may attach its own network namespace.
     pub fn may_be_own_netns(&self) -> bool {
         self.netns_override == "1" || self.netns_override.eq_ignore_ascii_case("true")
     }
 
-    /// Which operation, with every variable it needs and each of them well formed.
+    /// Returns the operation after checking all its variables.
     ///
     /// # Errors
     /// Code 4 with the Go plugins' texts.
@@ -131,25 +131,25 @@ impl Environment {
     }
 }
 
-/// A call whose environment and configuration are well formed.
+/// A call with a valid environment and configuration.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The operation.
     pub command: Command,
-    /// The environment it came with.
+    /// The environment of the call.
     pub environment: Environment,
-    /// The configuration exactly as it came, for plugins that this one calls.
+    /// The unparsed configuration, for delegated plugins.
     pub input: Vec<u8>,
-    /// The configuration, parsed.
+    /// The parsed configuration.
     pub config: Value,
-    /// Its version.
+    /// The version of the configuration.
     pub version: Version,
-    /// Whom it is about.
+    /// The attachment.
     pub attachment: Attachment,
 }
 
 impl Request {
-    /// Reads a request from its two sources.
+    /// Checks the environment and the configuration.
     ///
     /// # Errors
     /// Codes 1, 4, 6 and 7, with the Go plugins' texts.
@@ -173,15 +173,15 @@ impl Request {
         Ok(Request { command, environment, input, config, version, attachment })
     }
 
-    /// The configuration, to be read key by key.
+    /// Returns the top-level object of the configuration.
     ///
     /// # Errors
-    /// None in practice: that it is an object was checked when it was read.
+    /// None in practice: `read` has checked that it is an object.
     pub fn root(&self) -> Result<Section<'_>> {
         Section::root(&self.config)
     }
 
-    /// What the plugins before this one made, where the caller passed it on.
+    /// Returns `prevResult`, the result of the previous plugins.
     ///
     /// # Errors
     /// It is not a result of the configuration's version.
@@ -206,7 +206,7 @@ impl Request {
         }
     }
 
-    /// What `CNI_ARGS` asks for.
+    /// Reads `CNI_ARGS`.
     ///
     /// # Errors
     /// Code 4: a pair without exactly one `=`, or an unknown key without `IgnoreUnknown`.
@@ -215,13 +215,13 @@ impl Request {
     }
 }
 
-/// The keys of `CNI_ARGS` that any of our plugins knows. All plugins of a chain get the same variable, so each
-/// accepts what another one is meant to read.
+/// The keys of `CNI_ARGS` that any of our plugins reads. All plugins of a chain get the same variable, so that each
+/// plugin accepts the keys of the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arguments {
     /// `MAC`: the hardware address of the container's interface, unchecked.
     pub mac: String,
-    /// `IP`: addresses asked for, with a prefix length or without.
+    /// `IP`: requested addresses, with or without a prefix length.
     pub ips: Vec<IpAddr>,
 }
 

@@ -1,4 +1,4 @@
-//! Sysctls: values of the kernel's that are files below `/proc/sys`.
+//! Sysctls: files below `/proc/sys`.
 
 use crate::error::{Error, Result};
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -6,16 +6,16 @@ use rustix::io::{Errno, pread, pwrite};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 use std::os::fd::OwnedFd;
 
-/// What is done when the kernel has no such sysctl.
+/// What to do if the kernel does not have a sysctl.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfMissing {
-    /// The kernel lacks the feature, and so nothing that the sysctl would govern happens.
+    /// Skip it. The kernel lacks the feature that the sysctl controls.
     Skip,
-    /// What was asked for can't be had.
+    /// Fail. The configuration needs the sysctl.
     Refuse,
 }
 
-/// A sysctl and the value it should have.
+/// A sysctl and its wanted value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sysctl {
     path: String,
@@ -24,25 +24,26 @@ pub struct Sysctl {
 }
 
 impl Sysctl {
-    /// A path below `/proc/sys`, with slashes, and a value.
+    /// Creates a sysctl from a path below `/proc/sys`, with slashes, and a value.
     pub fn new(path: impl Into<String>, value: &'static str, if_missing: IfMissing) -> Self {
         Self { path: path.into(), value, if_missing }
     }
 }
 
-/// The tree of them, by which each network namespace sees its own.
+/// A procfs, through which each network namespace sees its own sysctls.
 ///
-/// It is a proc file system of this process alone, attached nowhere. In the one that all share, the kernel keeps an
-/// entry `sys/net` for every namespace that ever looked, all under one name, and goes through them at each look-up:
-/// with 1,000 containers that is most of a millisecond, and each look-up of ours in a new container would add to it.
+/// It is a private, detached mount. In the shared `/proc` the kernel keeps one dentry `sys/net` for every namespace
+/// that ever looked it up, all in one hash chain, and walks the chain at each lookup. With 1,000 containers this takes
+/// most of a millisecond, and each lookup in a new container makes the chain longer.
 #[derive(Debug)]
 pub struct Sysctls(OwnedFd);
 
 impl Sysctls {
-    /// Opens it; the one of all where this process may not mount, or the kernel can't without a place (before 5.2).
+    /// Mounts a private procfs. Falls back to `/proc` if the process may not mount, or if the kernel has no fsopen(2)
+    /// (before 5.2).
     ///
     /// # Errors
-    /// The kernel's: `/proc` is not there.
+    /// The kernel's error: `/proc` is not mounted.
     pub fn open() -> Result<Sysctls> {
         private_tree()
             .or_else(|_| {
@@ -52,11 +53,10 @@ impl Sysctls {
             .map_err(|why| Error::kernel("open /proc", why))
     }
 
-    /// Sees to it that a sysctl has its value. Writing costs the kernel more than reading, and some writes flush its
-    /// caches: so only what differs is written.
+    /// Sets a sysctl if its value differs. Reading is cheaper than writing, and some writes flush caches of the kernel.
     ///
     /// # Errors
-    /// The kernel's. One that is not there is skipped if the kernel may lack it.
+    /// The kernel's error. `IfMissing` decides about a missing sysctl.
     pub fn set(&self, sysctl: &Sysctl) -> Result<()> {
         let failed = |why| Error::kernel(format!("set sysctl {} to {}", sysctl.path, sysctl.value), why);
         let path = format!("sys/{}", sysctl.path);
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use rustix::fs::fstat;
 
-    /// Whoever may mount has a file system of its own; whoever may not uses the one of all.
+    /// A process that may mount uses a private procfs, others use the shared one.
     #[test]
     fn sysctls_are_looked_up_in_a_file_system_of_our_own() {
         let shared = std::fs::File::open("/proc").unwrap();

@@ -1,4 +1,4 @@
-//! The verbs of the specification, each derived from what a plugin declares.
+//! The verbs of the specification, derived from the declaration of a plugin.
 
 use crate::address::Family;
 use crate::attachment::Attachment;
@@ -15,7 +15,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitCode;
 
-/// Serves one call: what a plugin's `main` is.
+/// Serves one call. The `main` of a plugin is this function.
 pub fn run<P: Plugin>() -> ExitCode {
     let environment = Environment::of_process();
     match environment.command.as_str() {
@@ -33,8 +33,8 @@ fn report(outcome: Result<String>) -> ExitCode {
     }
 }
 
-/// In one call, so that what is read is whole. There is nobody left to tell when the answer itself can't be written,
-/// but the exit code.
+/// Writes the answer in one call of write(2), so that readers get it whole. If writing fails, only the exit code can
+/// report it.
 fn answer(to: BorrowedFd<'_>, text: &str, code: ExitCode) -> ExitCode {
     let mut left = text.as_bytes();
     while !left.is_empty() {
@@ -85,14 +85,15 @@ fn serve<P: Plugin>(environment: Environment) -> Result<String> {
     .map(|()| String::new())
 }
 
-/// The lease first, then the resources in order. Whatever fails, all that this call made is undone, the lease last.
+/// Leases the addresses, then adds the resources in order. On failure, undoes everything that this call has made, and
+/// releases the lease last.
 fn add<P: Plugin>(request: &Request, host: &mut Host) -> Result<String> {
     let config = P::read(request)?;
     let ipam = P::ipam(request)?;
     let so_far = ipam.add(request)?;
     let made = P::declare(&config, request, so_far).and_then(|declaration| make(request, host, declaration));
     if made.is_err() && ipam.gives() {
-        // The error that made us undo is the one to report.
+        // The error that caused the undo is the one to report.
         let _ = ipam.del(request);
     }
     made
@@ -108,7 +109,7 @@ fn make(request: &Request, host: &mut Host, declaration: Declaration) -> Result<
     });
     if made.is_err() {
         for declared in done.iter().rev() {
-            // Each is undone whatever becomes of the others; the first error is the one to report.
+            // An undo that fails does not stop the others. The first error is the one to report.
             let _ = declared.resource.undo(host);
         }
     }
@@ -142,7 +143,7 @@ fn list_interfaces(declaration: &Declaration, request: &Request, host: &mut Host
     Ok(interfaces)
 }
 
-/// The first address of each protocol that the kernel gave the interfaces whose addresses nobody declared.
+/// Returns the first address of each family that the kernel has assigned to the interfaces without declared addresses.
 fn list_addresses(declaration: &Declaration, host: &mut Host) -> Result<Vec<Ip>> {
     let mut ips = Vec::new();
     for (place, listed) in declaration.interfaces.iter().enumerate() {
@@ -159,9 +160,11 @@ fn list_addresses(declaration: &Declaration, host: &mut Host) -> Result<Vec<Ip>>
     Ok(ips)
 }
 
-/// Every declared, each whatever becomes of the others, and the lease last: while anything of the attachment may still be
-/// there, nobody else gets its address. The order is that of `ADD`, in which rules come before links: the kernel puts
-/// away removed rules in its own time, which passes while it waits for the link, where it would make us wait again.
+/// Removes every resource, even if others fail, and releases the lease last: the address must not be leased again while
+/// anything of the attachment may still exist.
+///
+/// The order is that of `ADD`: rules before links. The kernel frees removed rules asynchronously, while the plugin
+/// waits for the removal of the link. In reverse order the plugin would wait twice.
 fn del<P: Plugin>(request: &Request, host: &mut Host) -> Result<()> {
     let declaration = declare_what_may_be_there::<P>(request)?;
     let resources = declaration.resources.iter();
@@ -172,8 +175,8 @@ fn del<P: Plugin>(request: &Request, host: &mut Host) -> Result<()> {
     Error::joined(errors).map_or(Ok(()), Err)
 }
 
-/// `DEL` and `GC` go by the attachment alone; a configuration or previous result that can't be read is no reason to
-/// leave things behind.
+/// Declares the resources that may exist. `DEL` and `GC` need only the attachment: an unreadable configuration or
+/// previous result must not leave resources behind.
 fn declare_what_may_be_there<P: Plugin>(request: &Request) -> Result<Declaration> {
     let config = P::read(request).unwrap_or_else(|_| P::unreadable());
     let so_far = request.previous().ok().flatten().unwrap_or_default();
@@ -196,7 +199,7 @@ fn check<P: Plugin>(request: &Request, host: &mut Host) -> Result<()> {
     Ok(())
 }
 
-/// The kernel's interface must be the one that `ADD` reported.
+/// The interface in the kernel must be the one that `ADD` reported.
 fn check_interface(previous: &AddResult, found: &Interface) -> Result<()> {
     let differs = |msg: String| Err(Error::new(Code::Differs, msg));
     let Some(reported) = previous.interfaces.iter().find(|reported| reported.name == found.name) else {
@@ -225,10 +228,10 @@ fn gc<P: Plugin>(request: &Request, host: &mut Host) -> Result<()> {
     Error::joined(errors).map_or(Ok(()), Err)
 }
 
-/// `cni.dev/valid-attachments`, or the name it had before.
+/// Reads `cni.dev/valid-attachments`, or the key's former name.
 ///
 /// # Errors
-/// It is not a list of objects with `containerID` and `ifname`; or it is not there, which must not mean "none".
+/// The key is missing, which must not mean "none", or is not a list of objects with `containerID` and `ifname`.
 pub(crate) fn valid_attachments(request: &Request) -> Result<Vec<Attachment>> {
     let root = request.root()?;
     let keys = ["cni.dev/valid-attachments", "cni.dev/attachments"];
@@ -239,7 +242,7 @@ pub(crate) fn valid_attachments(request: &Request) -> Result<Vec<Attachment>> {
     };
     let attachment = |element: &crate::json::Element<'_>| {
         let section = element.section()?;
-        // One that says nothing would let go of what it was meant to keep.
+        // An element with an empty key would release an attachment that it was meant to keep.
         let text = |key: &str| match section.text(key)? {
             "" => Err(Error::config(format!("a valid attachment has no {key}")).about(section.place_of(key))),
             text => Ok(text.to_owned()),

@@ -1,17 +1,17 @@
-//! The versions of the CNI specification, and which of them a configuration asks for.
+//! The versions of the CNI specification.
 
 use crate::error::{Code, Error, Result};
 
-/// A version of the CNI specification that this library speaks.
+/// A supported version of the CNI specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
     /// 0.1.0: results with `ip4` and `ip6`.
     V010,
-    /// 0.2.0: as 0.1.0.
+    /// 0.2.0: like 0.1.0.
     V020,
     /// 0.3.0: results with lists of interfaces and addresses.
     V030,
-    /// 0.3.1: as 0.3.0.
+    /// 0.3.1: like 0.3.0.
     V031,
     /// 0.4.0: `CHECK`, and `prevResult` for `DEL`.
     V040,
@@ -21,7 +21,7 @@ pub enum Version {
     V110,
 }
 
-/// Every version with its spelling, oldest first: what `VERSION` prints.
+/// All versions, oldest first. `VERSION` prints this list.
 pub const ALL: [(Version, &str); 7] = [
     (Version::V010, "0.1.0"),
     (Version::V020, "0.2.0"),
@@ -33,24 +33,24 @@ pub const ALL: [(Version, &str); 7] = [
 ];
 
 impl Version {
-    /// The newest one.
+    /// The newest version.
     pub const NEWEST: Version = Version::V110;
 
-    /// As configurations and results spell it.
+    /// Returns the version as a text.
     pub fn text(self) -> &'static str {
         ALL.iter().find(|(version, _)| *version == self).map_or("", |(_, text)| text)
     }
 
-    /// Reads a spelling; an empty one is 0.1.0, as configurations before the key existed were.
+    /// Reads a version. An empty text is 0.1.0: older configurations have no version.
     pub fn read(text: &str) -> Option<Version> {
         let text = if text.is_empty() { "0.1.0" } else { text };
         ALL.iter().find(|(_, spelling)| *spelling == text).map(|(version, _)| *version)
     }
 
-    /// The version of a configuration, which must be one of ours (code 1).
+    /// Reads the version of a configuration.
     ///
     /// # Errors
-    /// Code 1 with the text that callers match, and the versions there are as details.
+    /// Code 1 with the text that callers match, and the supported versions in the details.
     pub fn of_config(text: &str) -> Result<Version> {
         Version::read(text).ok_or_else(|| {
             Error::new(Code::Version, "incompatible CNI versions")
@@ -59,7 +59,7 @@ impl Version {
     }
 }
 
-/// All spellings in quotes, separated by `between`.
+/// Returns all versions in quotes, separated by `between`.
 pub fn spellings(between: &str) -> String {
     ALL.map(|(_, text)| format!("\"{text}\"")).join(between)
 }

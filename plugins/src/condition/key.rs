@@ -1,56 +1,56 @@
-//! What conditions can ask of a packet: each key of nftables, where it is, and what its values look like.
+//! The keys of conditions: for each key of nftables its source in the packet, its length and its values.
 
 use crate::address::Family;
 use crate::nft::{Header, Source};
 
-/// A key, such as `ip saddr`.
+/// A key such as `ip saddr`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {
-    /// Its words.
+    /// The key in nftables syntax.
     pub(super) words: &'static str,
-    /// Where it is.
+    /// Where it is loaded from.
     pub(super) source: Source,
     /// Its length in bytes.
     pub(super) length: u32,
-    /// What its values look like.
+    /// The form of its values.
     pub(super) kind: Kind,
-    /// Which packets have it.
+    /// The packets that have it.
     pub(super) needs: Needs,
 }
 
-/// What values look like.
+/// The form of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// An address with or without the length of a prefix.
+    /// An address, with or without a prefix length.
     Address(Family),
-    /// A number in the order of the network, or one of these words.
+    /// A number in network byte order, or one of these names.
     Number(&'static [(&'static str, u32)]),
-    /// A number in the order of the machine.
+    /// A number in host byte order, or one of these names.
     HostNumber(&'static [(&'static str, u32)]),
-    /// Some of these bits, in the order of the machine.
+    /// Any of these bits, in host byte order.
     Bits(&'static [(&'static str, u32)]),
-    /// A number shifted by so many bits within a mask.
+    /// A number that is shifted within a mask.
     Field { shift: u32, mask: u32, words: &'static [(&'static str, u32)] },
     /// A hardware address.
     Hardware,
-    /// The name of an interface, or its beginning with an asterisk.
+    /// An interface name, or a prefix with an asterisk.
     InterfaceName,
-    /// An interface that is there, by its name or its number.
+    /// An existing interface, by name or index.
     Interface,
 }
 
-/// Which packets have the key.
+/// The packets that have a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Needs {
-    /// All.
+    /// All packets.
     Nothing,
-    /// Those of a protocol of the network.
+    /// Packets of an address family.
     Family(Family),
-    /// Those of a transport protocol.
+    /// Packets of a transport protocol.
     Transport(u8),
-    /// Those with ports.
+    /// Packets of a protocol with ports.
     Ports,
-    /// Those that came over Ethernet.
+    /// Packets that were received over Ethernet.
     Ethernet,
 }
 
@@ -123,7 +123,7 @@ const SERVICES: &[(&str, u32)] = &[
 ];
 
 impl Key {
-    /// One that all packets have.
+    /// Creates a key of all packets.
     const fn new(words: &'static str, source: Source, length: u32, kind: Kind) -> Key {
         Key { words, source, length, kind, needs: Needs::Nothing }
     }
@@ -165,7 +165,7 @@ const TCP: Needs = Needs::Transport(6);
 const UDP: Needs = Needs::Transport(17);
 const SCTP: Needs = Needs::Transport(132);
 
-/// All of them. What follows `meta` may stand without it where nftables allows it.
+/// All keys. The word `meta` may be omitted where nftables allows it.
 pub(super) const KEYS: &[Key] = &[
     ip("ip saddr", 12, 4, Kind::Address(Family::V4)),
     ip("ip daddr", 16, 4, Kind::Address(Family::V4)),

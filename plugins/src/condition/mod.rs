@@ -1,7 +1,8 @@
-//! Conditions in the words of nftables: `ip saddr 10.0.0.0/8 tcp sport 1024-65535 ct state { new, related }`, read into
-//! expressions of rules. A word that is not known is refused with its place.
+//! Translates conditions in nftables syntax into expressions: `ip saddr 10.0.0.0/8 tcp sport 1024-65535 ct state { new,
+//! related }`.
 //!
-//! A set in braces becomes several rules, one for each of its elements: no table of ours has sets without a name.
+//! A set in braces becomes several rules, one for each element, because the tables have no anonymous sets. An unknown
+//! word is an error with its place.
 
 mod key;
 mod value;
@@ -14,12 +15,12 @@ use key::{KEYS, Key, Kind, Needs};
 use value::Value;
 use word::words;
 
-/// What a packet has to match: all expressions of any one of the alternatives.
+/// A list of alternatives. A packet matches if it matches all expressions of one alternative.
 pub type Alternatives = Vec<Vec<Expression>>;
 
-/// More would make too many rules.
+/// The limit of alternatives, each of which becomes a rule.
 const MOST: usize = 64;
-/// The kernel takes 128 expressions in a rule, some of which are not of the conditions.
+/// The kernel's limit is 128 expressions for each rule; some are needed for other parts of the rule.
 const LONGEST: usize = 120;
 const OPERATORS: [(&str, CmpOp); 12] = [
     ("==", CmpOp::Equal),
@@ -36,10 +37,11 @@ const OPERATORS: [(&str, CmpOp); 12] = [
     ("ge", CmpOp::GreaterOrEqual),
 ];
 
-/// Reads the conditions for packets of a protocol, which are one text cut anywhere between words; `place` is their key.
+/// Reads the conditions for packets of a family. `texts` are parts of one text, cut anywhere between words; `place` is
+/// their key.
 ///
 /// # Errors
-/// Code 7: a word that is not known, or not where it is expected, with its place; or sets that make too many rules.
+/// Code 7: an unknown or unexpected word, with its place; sets that make too many rules.
 pub fn read(texts: &[&str], family: Family, place: &str) -> Result<Alternatives> {
     let mut reader = Reader { words: words(texts), at: 0, place, transport: None };
     let refused = |what: String| Err(Error::config(what).about(place));
@@ -69,7 +71,7 @@ struct Reader<'a> {
     words: Vec<(&'a str, usize)>,
     at: usize,
     place: &'a str,
-    /// The transport protocol of the packets, once a key has said so.
+    /// The transport protocol of the packets, once a key has determined it.
     transport: Option<u8>,
 }
 
@@ -90,7 +92,7 @@ impl<'a> Reader<'a> {
         there
     }
 
-    /// The error about the word that was taken last.
+    /// Returns an error about the last word.
     fn wrong(&self, what: &str) -> Error {
         let before = self.words.get(self.at.wrapping_sub(1)).or(self.words.last());
         let (word, number) = before.copied().unwrap_or_default();
@@ -98,7 +100,7 @@ impl<'a> Reader<'a> {
             .about(format!("{}[{number}]", self.place))
     }
 
-    /// One thing that is asked: a key, a mask, a op and values.
+    /// Reads one clause: a key, a mask, an operator and values.
     fn clause(&mut self, family: Family) -> Result<Alternatives> {
         let key = self.key()?;
         let depended_on = self.depended_on(key, family)?;
@@ -116,7 +118,8 @@ impl<'a> Reader<'a> {
         Ok(tests.into_iter().map(|test| [depended_on.as_slice(), test.as_slice()].concat()).collect())
     }
 
-    /// What follows `&`: one value, or several in parentheses; without them `|` would not belong to the mask.
+    /// Reads the mask after `&`: one value, or several in parentheses. Without parentheses nftables does not count `|`
+    /// as part of the mask.
     fn mask(&mut self, key: &Key) -> Result<Option<Vec<u8>>> {
         if !self.takes(&["&", "and"]) {
             return Ok(None);
@@ -130,7 +133,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The longest key that the next words are.
+    /// Reads the longest key that matches the next words.
     fn key(&mut self) -> Result<&'static Key> {
         let next: Vec<&str> = self.words.iter().skip(self.at).take(3).map(|(word, _)| *word).collect();
         let bare = next.first().map(|word| format!("meta {word}")).unwrap_or_default();
@@ -148,7 +151,7 @@ impl<'a> Reader<'a> {
                 Ok(key)
             }
             None => {
-                // Where the first word is known, the second is the one that is not.
+                // If the first word is known, the second one is the mistake.
                 let known = next
                     .first()
                     .is_some_and(|first| KEYS.iter().any(|key| key.words.split(' ').next() == Some(first)));
@@ -158,7 +161,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What a packet must be to have the key at all.
+    /// Returns the expressions that select the packets with the key.
     fn depended_on(&mut self, key: &Key, family: Family) -> Result<Vec<Expression>> {
         let is = |source: Source, value: &[u8]| {
             let length = u32::try_from(value.len()).unwrap_or(0);
@@ -186,7 +189,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// The values up to the end of a set, and what becomes of each.
+    /// Reads the values up to the end of a set.
     fn set(&mut self, key: &Key, op: Option<CmpOp>, load: &[Expression]) -> Result<Alternatives> {
         let mut values = vec![self.value(key)?];
         while self.takes(&[","]) && self.peek() != Some("}") {
@@ -204,7 +207,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// One value, or several bits.
+    /// Reads one value, or several bits.
     fn test(&mut self, key: &Key, op: Option<CmpOp>, mask: Option<&[u8]>) -> Result<Vec<Expression>> {
         let is_equality = matches!(op, None | Some(CmpOp::Equal | CmpOp::NotEqual));
         if matches!(key.kind, Kind::Bits(_) | Kind::Interface) && !is_equality {
@@ -235,7 +238,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Bits with commas or bars between them, in parentheses or not.
+    /// Reads bits, separated by commas or bars, with or without parentheses.
     fn bits(&mut self, key: &Key) -> Result<Vec<u8>> {
         let enclosed = self.takes(&["("]);
         let mut all = vec![0; usize::try_from(key.length).unwrap_or(0)];
@@ -253,8 +256,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A packet that has none of the values. What is masked or turned can't be compared with another value, and so is loaded
-/// again.
+/// Returns expressions that match a packet with none of the values. A masked or converted value can't be compared
+/// again, so that it is loaded for each comparison.
 fn none_of(values: &[Value], key: &Key, load: &[Expression]) -> Vec<Expression> {
     let tests = values.iter().map(|value| value.expressions(key, CmpOp::NotEqual));
     let (as_loaded, changed): (Vec<_>, Vec<_>) = tests.partition(|expressions| expressions.len() == 1);
@@ -262,7 +265,7 @@ fn none_of(values: &[Value], key: &Key, load: &[Expression]) -> Vec<Expression> 
     changed.iter().fold(once, |before, expressions| [before.as_slice(), load, expressions].concat())
 }
 
-/// The keys that stand without `meta` as well.
+/// The keys that are also valid without `meta`.
 const ALONE: [&str; 8] = [
     "meta mark",
     "meta iif",
@@ -274,7 +277,7 @@ const ALONE: [&str; 8] = [
     "meta pkttype",
 ];
 
-/// `NFT_META_IIFTYPE`, and `ARPHRD_ETHER`.
+/// `NFT_META_IIFTYPE` and `ARPHRD_ETHER`.
 const LINK_TYPE: Source = Source::Meta(8);
 const ETHERNET: u16 = 1;
 
@@ -294,7 +297,7 @@ mod tests {
         assert_eq!(count("tcp sport != { 1, 2, 3 }"), 1);
     }
 
-    /// What each comparison of a rule finds loaded: with what it was masked, and whether it was turned.
+    /// Returns for each comparison which masks were applied to its operand, and whether its byte order was converted.
     fn found_loaded(expressions: &[Expression]) -> Vec<(Vec<Vec<u8>>, bool)> {
         let mut masks = Vec::new();
         let mut turned = false;

@@ -1,23 +1,23 @@
-//! Values of conditions: addresses, numbers, words and ranges of them.
+//! Values of conditions: addresses, numbers, names and ranges.
 
 use super::key::{Key, Kind};
 use crate::address::{self, Family, octets};
 use crate::nft::{CmpOp, Expression};
 use crate::rtnetlink::{interface_number, parse_mac};
 
-/// What a key is compared with; bytes in the order in which the packet has them.
+/// A value to compare a key with, in the byte order of the packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     /// One value.
     Exactly(Vec<u8>),
-    /// All with these first bits: the bits, and the mask.
+    /// All values with a prefix: the prefix and the mask.
     Network(Vec<u8>, Vec<u8>),
-    /// All from one to another.
+    /// All values of a range.
     Range(Vec<u8>, Vec<u8>),
 }
 
 impl Value {
-    /// Reads a word, or two with a dash between them.
+    /// Reads a word, or two words with a dash between them.
     pub(super) fn read(word: &str, key: &Key) -> Option<Value> {
         if let Some(value) = read_one(word, key) {
             return Some(value);
@@ -31,7 +31,7 @@ impl Value {
         }
     }
 
-    /// The expressions that compare with it what has been loaded.
+    /// Returns the expressions that compare the loaded key with the value.
     pub(super) fn expressions(&self, key: &Key, op: CmpOp) -> Vec<Expression> {
         let is_equality = matches!(op, CmpOp::Equal | CmpOp::NotEqual);
         match self {
@@ -48,7 +48,7 @@ impl Value {
     }
 }
 
-/// Greater and smaller are told in the order of the network.
+/// Less and greater are compared in network byte order, as the kernel compares with memcmp.
 fn turned(
     key: &Key,
     expressions: impl FnOnce(&dyn Fn(&[u8]) -> Vec<u8>) -> Vec<Expression>,
@@ -70,12 +70,12 @@ fn is_in_order(key: &Key, from: &[u8], to: &[u8]) -> bool {
     }
 }
 
-/// The machine is little-endian, as all that this is built for.
+/// All supported targets are little-endian.
 fn in_host_order(number: u32, length: u32) -> Vec<u8> {
     in_network_order(number, length).into_iter().rev().collect()
 }
 
-/// The last bytes of a number.
+/// Returns the last bytes of a number in network byte order.
 pub(super) fn in_network_order(number: u32, length: u32) -> Vec<u8> {
     let bytes = number.to_be_bytes();
     let first = bytes.len().saturating_sub(usize::try_from(length).unwrap_or(0));
@@ -111,7 +111,7 @@ fn read_address(word: &str, family: Family) -> Option<Value> {
     }
 }
 
-/// A word, or a number that is hexadecimal after `0x`, octal after `0`, and else decimal, as nftables reads it.
+/// Reads a name or a number with the rules of nftables: hexadecimal after `0x`, octal after `0`, else decimal.
 fn number(word: &str, words: &[(&str, u32)], most: u32) -> Option<u32> {
     let named = words.iter().find(|(name, _)| *name == word).map(|(_, number)| *number);
     let (digits, radix) = match (word.strip_prefix("0x"), word.strip_prefix('0')) {
@@ -124,7 +124,7 @@ fn number(word: &str, words: &[(&str, u32)], most: u32) -> Option<u32> {
     named.or_else(read).filter(|number| *number <= most)
 }
 
-/// The number that an interface has now, by its name or as it is.
+/// Returns the current index of an interface.
 fn read_interface(word: &str, key: &Key) -> Option<Value> {
     const MOST: u32 = i32::MAX.unsigned_abs();
     let name = unquote(word)?;
@@ -133,13 +133,13 @@ fn read_interface(word: &str, key: &Key) -> Option<Value> {
     Some(Value::Exactly(in_host_order(index, key.length)))
 }
 
-/// Up to the last byte, or as far as an asterisk.
+/// A name is compared with its terminating NUL, a prefix without.
 fn read_name(word: &str) -> Option<Value> {
     const LENGTH: usize = 16;
     let bare = unquote(word)?;
     let beginning = bare.strip_suffix('*');
     let mut bytes = beginning.unwrap_or(bare).as_bytes().to_vec();
-    // A backslash would take the asterisk its meaning.
+    // nftables reads a backslash as an escape of the asterisk.
     let fits = !bytes.is_empty() && bytes.len() < LENGTH && !bare.contains('\\');
     if beginning.is_none() {
         bytes.resize(LENGTH, 0);
@@ -147,7 +147,7 @@ fn read_name(word: &str) -> Option<Value> {
     fits.then_some(Value::Exactly(bytes))
 }
 
-/// What is between quotes, both of which are there or none.
+/// Removes quotes; `None` if only one of them is present.
 fn unquote(word: &str) -> Option<&str> {
     match word.strip_prefix('"') {
         Some(rest) => rest.strip_suffix('"'),

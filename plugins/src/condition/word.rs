@@ -1,6 +1,6 @@
-//! The words of conditions: what stands between blanks and marks.
+//! The tokens of conditions.
 
-/// The words and marks of the texts, each with the number of the text that it is in.
+/// Splits texts into words and punctuation, each with the index of its text.
 pub(super) fn words<'a>(texts: &[&'a str]) -> Vec<(&'a str, usize)> {
     texts
         .iter()

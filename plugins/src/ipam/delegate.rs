@@ -1,4 +1,4 @@
-//! Other plugins that this one calls: found in `CNI_PATH`, run with the same environment and the same input.
+//! Delegation to IPAM plugins: found in `CNI_PATH`, run with the same environment and input.
 
 use crate::error::{Error, Result};
 use crate::json::Section;
@@ -12,13 +12,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-/// The identity that `build.rs` links into our host-local, near the start of the file.
+/// The build ID that `build.rs` links into our host-local, near the start of the file.
 const MARK: &[u8] = b"tare host-local 1";
 
-/// Searches the directories of `CNI_PATH` for a plugin (CNI specification, section 4).
+/// Searches `CNI_PATH` for a plugin (CNI specification, section 4).
 ///
 /// # Errors
-/// A name with a slash, which could name any program of the machine; or no such file.
+/// The name contains a slash, which could name any program of the host; the plugin does not exist.
 pub(super) fn find(name: &str, path: &str) -> Result<PathBuf> {
     if name.contains('/') || name == "." || name == ".." {
         return Err(Error::config(format!("invalid plugin name: {name}")).about("ipam.type"));
@@ -32,7 +32,7 @@ pub(super) fn find(name: &str, path: &str) -> Result<PathBuf> {
     })
 }
 
-/// Whether a program is our host-local, of a release that keeps its leases as this one does.
+/// Whether a program is our host-local of a release with the same lease format.
 pub(super) fn is_ours(program: &Path) -> bool {
     let Ok(file) = openat(CWD, program, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty())
     else {
@@ -45,25 +45,25 @@ pub(super) fn is_ours(program: &Path) -> bool {
     head.get(..length).is_some_and(|head| head.windows(MARK.len()).any(|window| window == MARK))
 }
 
-/// A plugin that is another program.
+/// An IPAM plugin that is run as a program.
 #[derive(Debug)]
 pub struct Program {
-    /// Where it is.
+    /// The path.
     pub(super) path: PathBuf,
 }
 
 impl Program {
-    /// `ADD`; when its answer cannot be used, it is told `DEL` at once.
+    /// Runs `ADD`, and `DEL` if the answer can't be used.
     pub(super) fn add(&self, request: &Request) -> Result<AddResult> {
         let answer = self.run(request, Command::Add).and_then(|answer| parse(&answer, request.version));
         if answer.is_err() {
-            // The first error is the one to report; this is the specification's "run DEL on the delegate".
+            // The first error is the one to report. The specification demands the `DEL` ("run DEL on the delegate").
             let _ = self.run(request, Command::Del);
         }
         answer
     }
 
-    /// Runs it and returns what it printed.
+    /// Runs the program and returns its output.
     pub(super) fn run(&self, request: &Request, command: Command) -> Result<Vec<u8>> {
         let failed = |why: std::io::Error| Error::io(format!("run {}", self.path.display()), &why);
         let mut child = self.spawn(request, command).map_err(failed)?;
@@ -100,14 +100,14 @@ impl Program {
     }
 }
 
-/// The program may exit without reading all; then the pipe breaks, and its answer says why.
+/// A program may exit without reading all of its input. The write then fails, and the program's output has the reason.
 fn feed(child: &mut Child, input: &[u8]) {
     if let Some(mut pipe) = child.stdin.take() {
         let _ = pipe.write_all(input);
     }
 }
 
-/// The same arguments, with leave to ignore those that were meant for us.
+/// Returns `CNI_ARGS` with `IgnoreUnknown`, because some arguments are for this plugin.
 fn tolerant(args: &str) -> String {
     match args {
         "" => String::new(),

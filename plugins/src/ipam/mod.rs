@@ -1,4 +1,4 @@
-//! Where an attachment's addresses come from: the plugins before, our own host-local without an exec, or another program.
+//! The source of an attachment's addresses: previous plugins, our host-local in this process, or another IPAM plugin.
 
 mod delegate;
 pub mod host_local;
@@ -12,21 +12,21 @@ use host_local::HostLocal;
 /// The IPAM plugin of a configuration.
 #[derive(Debug)]
 pub enum Ipam {
-    /// The configuration names none: the attachment has no addresses of its own.
+    /// The configuration has no IPAM: the attachment has no addresses of its own.
     None,
-    /// The plugins before this one in the chain gave it what it has.
+    /// The previous plugins of the chain have assigned the addresses.
     Chain,
-    /// The program in `CNI_PATH` is ours; its work is done in this process.
+    /// The program in `CNI_PATH` is our host-local. It runs in this process, which saves an exec.
     HostLocal(HostLocal),
-    /// Another program of `CNI_PATH`, to be run.
+    /// Another program in `CNI_PATH`.
     Program(Program),
 }
 
 impl Ipam {
-    /// The one that `ipam.type` names.
+    /// Returns the plugin of `ipam.type`.
     ///
     /// # Errors
-    /// Not a plain name, or not in `CNI_PATH`.
+    /// The type is not a plain name, or is not in `CNI_PATH`.
     pub fn of(request: &Request) -> Result<Ipam> {
         let kind = request.root()?.section("ipam")?.text("type")?.to_owned();
         if kind.is_empty() {
@@ -39,15 +39,15 @@ impl Ipam {
         }
     }
 
-    /// Whether it gives addresses that are to be given back.
+    /// Whether it leases addresses that must be released.
     pub fn gives(&self) -> bool {
         !matches!(self, Ipam::None | Ipam::Chain)
     }
 
-    /// Obtains addresses for the attachment.
+    /// Leases addresses for the attachment.
     ///
     /// # Errors
-    /// The plugin's own; and a result without an address.
+    /// The plugin's error; a result without an address.
     pub fn add(&self, request: &Request) -> Result<AddResult> {
         let outcome = match self {
             Ipam::None => return Ok(AddResult::default()),
@@ -64,10 +64,10 @@ impl Ipam {
         }
     }
 
-    /// Gives back whatever the attachment holds.
+    /// Releases all addresses of the attachment.
     ///
     /// # Errors
-    /// The plugin's own.
+    /// The plugin's error.
     pub fn del(&self, request: &Request) -> Result<()> {
         match self {
             Ipam::None | Ipam::Chain => Ok(()),
@@ -76,10 +76,10 @@ impl Ipam {
         }
     }
 
-    /// Whether the attachment holds its addresses.
+    /// Checks that the attachment holds its addresses.
     ///
     /// # Errors
-    /// It does not; or the plugin's own.
+    /// It does not; the plugin's error.
     pub fn check(&self, request: &Request) -> Result<()> {
         match self {
             Ipam::None | Ipam::Chain => Ok(()),
@@ -88,10 +88,10 @@ impl Ipam {
         }
     }
 
-    /// Whether another address could be had.
+    /// Checks that an address is free.
     ///
     /// # Errors
-    /// It could not; or the plugin's own.
+    /// None is free; the plugin's error.
     pub fn status(&self, request: &Request) -> Result<()> {
         match self {
             Ipam::None | Ipam::Chain => Ok(()),
@@ -100,10 +100,10 @@ impl Ipam {
         }
     }
 
-    /// Gives back what attachments hold that are no longer valid.
+    /// Releases the addresses of attachments that are not valid any more.
     ///
     /// # Errors
-    /// The plugin's own.
+    /// The plugin's error.
     pub fn gc(&self, request: &Request) -> Result<()> {
         match self {
             Ipam::None | Ipam::Chain => Ok(()),

@@ -1,4 +1,4 @@
-//! The chains of one attachment in the nat table of one protocol, and the scripts that make, check and remove them.
+//! The chains of one attachment in the nat table of one family, and the scripts for `iptables-restore`.
 
 use super::rule::{Match, Rule, Target};
 use crate::address::Family;
@@ -6,21 +6,21 @@ use crate::nft::Position;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// A rule that leads from one chain to another.
+/// A rule that jumps from one chain to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Jump {
-    /// The chain that it is in.
+    /// The chain that contains the rule.
     pub from: String,
-    /// Where in it.
+    /// The position in that chain.
     pub position: Position,
-    /// What it matches.
+    /// The matches of the rule.
     pub matches: Vec<Match>,
-    /// The chain that it leads to.
+    /// The chain to jump to.
     pub to: String,
 }
 
 impl Jump {
-    /// The rule, without the chain that it is in.
+    /// Returns the rule without its chain.
     pub(super) fn rule(&self) -> Rule {
         Rule::new(self.matches.clone(), Target::Chain(self.to.clone()))
     }
@@ -35,38 +35,38 @@ impl Jump {
     }
 }
 
-/// What an attachment has in one protocol's nat table, and what it shares with others.
+/// The chains of an attachment in the nat table of one family, and those that it shares with others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chains {
-    /// The protocol.
+    /// The address family.
     pub family: Family,
-    /// Shared chains whose content is the same for all: each with its rules.
+    /// Shared chains with the same rules for all attachments.
     pub fixed_chains: Vec<(String, Vec<Rule>)>,
-    /// Shared chains in which each attachment has its own rules.
+    /// Shared chains that contain rules of each attachment.
     pub shared_chains: Vec<String>,
-    /// The rules that lead to shared chains, each to be there once.
+    /// The jumps to shared chains. Each exists once.
     pub shared_jumps: Vec<Jump>,
     /// The attachment's own chain.
     pub own: String,
-    /// Its rules.
+    /// The rules of the own chain.
     pub rules: Vec<Rule>,
-    /// What leads to it.
+    /// The jumps to the own chain.
     pub entries: Vec<Jump>,
 }
 
 impl Chains {
-    /// Whether all of it is known here, so that it can be made without the programs of iptables.
+    /// Whether this crate can encode all matches, so that it needs no program of iptables.
     pub(super) fn is_known(&self) -> bool {
         let jumps = self.shared_jumps.iter().chain(&self.entries).flat_map(|jump| &jump.matches);
         !jumps.chain(self.rules.iter().flat_map(|rule| &rule.matches)).any(|it| matches!(it, Match::Raw(_)))
     }
 
-    /// The chains from which its own chain is led to, each as often as it is.
+    /// Returns the chains with jumps to the own chain, one for each jump.
     pub(super) fn sources(&self) -> Vec<&str> {
         self.entries.iter().map(|jump| jump.from.as_str()).collect()
     }
 
-    /// The chains of somebody else's that its rules lead to.
+    /// Returns the chains of other programs that the rules jump to.
     pub(super) fn others(&self) -> BTreeSet<&str> {
         let ours = |name: &str| self.fixed_chains.iter().any(|(fixed_chains, _)| fixed_chains == name);
         let named = self.rules.iter().filter_map(|rule| match &rule.target {
@@ -76,7 +76,7 @@ impl Chains {
         named.filter(|name| !ours(name)).collect()
     }
 
-    /// The lines that take the attachment's own rules out again; what is shared stays.
+    /// Returns the lines that remove the attachment's own rules. Shared rules stay.
     pub fn undo(&self) -> Vec<String> {
         let entries = self.entries.iter().map(|jump| format!("-D {}", jump.words()));
         entries.chain([format!("-F {}", self.own), format!("-X {}", self.own)]).collect()

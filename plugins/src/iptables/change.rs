@@ -9,10 +9,10 @@ use crate::error::{Code, Error, Result};
 use tare_netlink::Socket;
 
 impl Chains {
-    /// Makes all of it, or nothing. The first time that something is to be shared, what is there is listed before.
+    /// Creates all chains and rules, or none. Lists the existing rules first only if a shared chain may be missing.
     ///
     /// # Errors
-    /// What `iptables-restore` says.
+    /// The message of `iptables-restore`.
     pub(super) fn make(&self, netfilter: &mut Socket) -> Result<()> {
         let restore = Restore::of(self.family)?;
         if self.shared_jumps.is_empty() {
@@ -32,11 +32,11 @@ impl Chains {
         restore.run(&self.script(&missing, &jumps.collect::<Vec<_>>()))
     }
 
-    /// Whether it is all there. Only where it is not as it is made here are the programs of iptables asked: somebody may
-    /// have saved and restored all rules, or made these in another jump.
+    /// Checks that all chains and rules exist. The programs of iptables are run only if a rule is not encoded as this
+    /// crate does it: a save and restore, or another program, may have changed the encoding.
     ///
     /// # Errors
-    /// Code 100: it is not; the kernel's.
+    /// Code 100: a rule is missing; the kernel's error.
     pub fn check(&self, netfilter: &mut Socket) -> Result<()> {
         if self.is_known() && nat::holds(netfilter, self)? {
             return Ok(());
@@ -49,7 +49,7 @@ impl Chains {
         })
     }
 
-    /// iptables-nft keeps its chains where they can be asked for.
+    /// The chains of iptables-nft can be queried over netlink.
     fn has_shared_chains(&self, netfilter: &mut Socket) -> Result<bool> {
         for chain in &self.shared_chains {
             if !nat::has_chain(netfilter, self.family, chain)? {
@@ -65,11 +65,11 @@ fn is_there(jump: &Jump, saved: &[String]) -> bool {
     saved.iter().any(|line| line.starts_with(&head) && line.trim_end().ends_with(&tail))
 }
 
-/// Takes out what an attachment has, by the lines that were noted when it was made, from where it is: it may have been made
-/// when the host's iptables was another one.
+/// Removes the rules of an attachment by its recorded lines, from nf_tables and from legacy iptables: the host may have
+/// switched between them since `ADD`.
 ///
 /// # Errors
-/// What `iptables-restore` says; the kernel's.
+/// The message of `iptables-restore`; the kernel's error.
 pub(super) fn remove_chains(netfilter: &mut Socket, family: Family, lines: &[String]) -> Result<()> {
     let own = lines.iter().find_map(|line| line.strip_prefix("-X ")).unwrap_or_default();
     let from: Vec<&str> =
@@ -81,11 +81,11 @@ pub(super) fn remove_chains(netfilter: &mut Socket, family: Family, lines: &[Str
     }
 }
 
-/// By these lines, or where there are none, or one of the rules is gone already or was never made, by all rules that lead
-/// to the chain.
+/// Removes the rules with the recorded lines. Without lines, or if one of the rules does not exist, removes all rules
+/// that jump to the chain.
 ///
 /// # Errors
-/// What `iptables-restore` says.
+/// The message of `iptables-restore`.
 pub(super) fn remove_from_legacy(family: Family, own: &str, lines: &[String]) -> Result<()> {
     let restore = Restore::of_legacy(family)?;
     if !lines.is_empty() && restore.run(&table(lines)).is_ok() {

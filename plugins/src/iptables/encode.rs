@@ -1,5 +1,5 @@
-//! Rules of iptables as iptables-nft puts them into nf_tables (linux/netfilter/nf_tables_compat.h and the headers of
-//! each match): expressions of nf_tables where every release has them, and what iptables calls extensions elsewhere.
+//! Encodes rules of iptables as iptables-nft does (linux/netfilter/nf_tables_compat.h and the headers of each match):
+//! as native expressions where every release of iptables uses them, else as extensions.
 
 use super::rule::{Match, Rule, Target};
 use crate::address::{Cidr, Family, octets};
@@ -19,7 +19,7 @@ const LOCAL: u16 = 1 << 2;
 /// `NF_NAT_RANGE_MAP_IPS` and `NF_NAT_RANGE_PROTO_SPECIFIED`.
 const ADDRESS_AND_PORT: u32 = 3;
 
-/// Writes a rule's attributes but its table and chain.
+/// Writes the attributes of a rule, except its table and chain.
 pub(super) fn write(w: &mut Attributes, family: Family, rule: &Rule) {
     let protocol = rule.matches.iter().find_map(protocol_of);
     w.nest(EXPRESSIONS, |w| {
@@ -32,7 +32,7 @@ pub(super) fn write(w: &mut Attributes, family: Family, rule: &Rule) {
         write_target(w, family, &rule.target);
     });
     if let Some(protocol) = protocol {
-        // Extensions ask for it: which ports there are depends on it.
+        // Extensions need the protocol: the kernel checks that the match fits it.
         w.nest(COMPATIBLE, |w| {
             w.number_be(COMPATIBLE_PROTOCOL, protocol as u32);
             w.number_be(COMPATIBLE_FLAGS, 0);
@@ -72,7 +72,7 @@ fn write_match(w: &mut Attributes, it: &Match) {
 const SOURCE: [u32; 2] = [12, 8];
 const DESTINATION: [u32; 2] = [16, 24];
 
-/// Where the address is, in the header of IPv4 and of IPv6.
+/// Writes a match of an address; the first parameter has its offset in the header of IPv4 and of IPv6.
 fn write_network(w: &mut Attributes, [v4, v6]: [u32; 2], network: Cidr, op: CmpOp) {
     let (offset, length) = if network.family() == Family::V4 { (v4, 4) } else { (v6, 16) };
     if network.length == 0 {
@@ -85,7 +85,7 @@ fn write_network(w: &mut Attributes, [v4, v6]: [u32; 2], network: Cidr, op: CmpO
     compare(w, op, &octets(network.network().address));
 }
 
-/// `struct xt_tcp`, `xt_udp` and `xt_sctp_info`: source ports any, destination ports this one.
+/// `struct xt_tcp`, `xt_udp` and `xt_sctp_info` with any source port and one destination port.
 fn write_port(w: &mut Attributes, transport: Transport, port: u16) {
     let (any, port) = ([0, 0, 0xff, 0xff], port.to_ne_bytes());
     let only = [port, port].concat();
@@ -114,7 +114,7 @@ fn write_target(w: &mut Attributes, family: Family, target: &Target) {
         Target::Accept => accept(w),
         Target::Chain(name) => jump(w, name),
         Target::Mark(bits) => put_extension(w, Extension::target("MARK", 2), &twice(8, *bits)),
-        // `struct nf_nat_ipv4_multi_range_compat` with one range, and `nf_nat_range`; both say nothing.
+        // `struct nf_nat_ipv4_multi_range_compat` with one empty range, and an empty `nf_nat_range`.
         Target::Masquerade if family == Family::V4 => {
             put_extension(w, Extension::target("MASQUERADE", 0), &fields(24, &[&1_u32.to_ne_bytes()]));
         }
@@ -125,19 +125,19 @@ fn write_target(w: &mut Attributes, family: Family, target: &Target) {
     }
 }
 
-/// `struct nf_nat_range2`: from this address and port to the same.
+/// `struct nf_nat_range2` with one address and one port.
 fn redirection(address: IpAddr, port: u16) -> Vec<u8> {
     let address = fields(16, &[&octets(address)]);
     let port = port.to_be_bytes();
     fields(48, &[&ADDRESS_AND_PORT.to_ne_bytes(), &address, &address, &port, &port])
 }
 
-/// A mark and its mask.
+/// Returns a mark and its mask.
 fn twice(length: usize, bits: u32) -> Vec<u8> {
     fields(length, &[&bits.to_ne_bytes(), &bits.to_ne_bytes()])
 }
 
-/// Fields side by side, filled up with zeroes to a length, or cut to it.
+/// Concatenates fields; pads with zeros or cuts to a length.
 fn fields(length: usize, parts: &[&[u8]]) -> Vec<u8> {
     let mut bytes = parts.concat();
     bytes.resize(length, 0);

@@ -1,4 +1,4 @@
-//! The nat table of legacy iptables, looked at without its programs (linux/netfilter_ipv4/ip_tables.h).
+//! Reads the nat table of legacy iptables without its programs (linux/netfilter_ipv4/ip_tables.h).
 
 use crate::address::Family;
 use crate::error::{Code, Error, Result};
@@ -7,23 +7,23 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use std::os::fd::OwnedFd;
 use tare_sys::socket::option;
 
-/// `IPT_SO_GET_INFO` and `IPT_SO_GET_ENTRIES`, which those of IPv6 are like.
+/// `IPT_SO_GET_INFO` and `IPT_SO_GET_ENTRIES`. Those of IPv6 have the same numbers.
 const INFO: i32 = 64;
 const ENTRIES: i32 = 65;
 const NAT: &[u8] = b"nat";
-/// `struct ipt_getinfo`: its length, and where in it the length of all entries is.
+/// `struct ipt_getinfo`: its size, and the offset of the size of all entries.
 const INFO_LENGTH: usize = 84;
 const SIZE: usize = 80;
-/// `struct ipt_get_entries`: where the length of all entries is, and where the entries are.
+/// `struct ipt_get_entries`: the offset of the size of all entries, and that of the entries.
 const ENTRIES_SIZE: usize = 32;
 const ENTRIES_BEGIN: usize = 40;
-/// So often a table that has changed since it was measured is read again.
+/// A table may change between reading its size and its entries. The read is repeated this often.
 const ATTEMPTS: u32 = 10;
 
-/// Whether the table has a chain. A table that nobody uses is not looked at: the kernel would make it.
+/// Whether the table has a chain. An unused table is not read, because reading would create it.
 ///
 /// # Errors
-/// The kernel's.
+/// The kernel's error.
 pub(super) fn has_chain(family: Family, name: &str) -> Result<bool> {
     if !is_used(family) {
         return Ok(false);
@@ -31,7 +31,7 @@ pub(super) fn has_chain(family: Family, name: &str) -> Result<bool> {
     for _ in 0..ATTEMPTS {
         match entries(family) {
             Err(Errno::AGAIN) => {}
-            // The modules that make and change such tables are gone.
+            // The kernel modules of legacy iptables are not loaded.
             Err(Errno::NOPROTOOPT) => return Ok(false),
             Err(why) => return Err(Error::kernel("read the nat table of legacy iptables", why)),
             Ok(entries) => return Ok(names(&entries, name)),
@@ -46,7 +46,7 @@ fn is_used(family: Family) -> bool {
     tables.split(|byte| *byte == b'\n').any(|table| table == NAT)
 }
 
-/// All entries, as the kernel keeps them.
+/// Returns all entries in the kernel's format.
 fn entries(family: Family) -> rustix::io::Result<Vec<u8>> {
     let socket = open(family)?;
     let level = if family == Family::V4 { 0 } else { 41 };
@@ -63,20 +63,20 @@ fn entries(family: Family) -> rustix::io::Result<Vec<u8>> {
     Ok(table.split_off(ENTRIES_BEGIN))
 }
 
-/// Any socket of the protocol has the options; one of datagrams needs no privilege of its own.
+/// Opens a socket for getsockopt(2). Any socket of the family will do; a datagram socket needs no capability to create.
 fn open(family: Family) -> rustix::io::Result<OwnedFd> {
     let domain = if family == Family::V4 { AddressFamily::INET } else { AddressFamily::INET6 };
     socket_with(domain, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
 }
 
-/// What begins with the table's name.
+/// Returns a buffer that starts with the table's name.
 fn named(length: usize) -> Vec<u8> {
     let mut bytes = NAT.to_vec();
     bytes.resize(length, 0);
     bytes
 }
 
-/// A chain begins with an entry that holds its name between zeros.
+/// Whether the entries define a chain. Its first entry contains the name, enclosed by NULs.
 fn names(entries: &[u8], chain: &str) -> bool {
     entries.split(|byte| *byte == 0).any(|text| text == chain.as_bytes())
 }

@@ -1,8 +1,8 @@
-//! The iptables backend: chains of the nat table, changed and read over netlink where iptables-nft keeps them, and by one run
-//! of `iptables-restore` for each protocol and verb where they are those of legacy iptables.
+//! The iptables backend. Chains of iptables-nft are changed and read over netlink; chains of legacy iptables with one
+//! run of `iptables-restore` for each family and verb.
 //!
-//! What an attachment has is noted in nf_tables before or as it is made, as the lines that take it out again: `DEL` and `GC`
-//! go by that note, and need neither the configuration nor a search among everybody's rules.
+//! The lines that remove the rules of an attachment are recorded in nf_tables before or with the rules. `DEL` and `GC`
+//! use this record, and need neither the configuration nor a search through all rules of the host.
 
 mod chains;
 mod change;
@@ -24,14 +24,14 @@ use crate::attachment::Attachment;
 use crate::hash::fnv;
 use sha2::{Digest as _, Sha512};
 
-/// The longest that iptables takes.
+/// The limit of the comment match.
 const LONGEST_COMMENT: usize = 255;
-/// The longest name of a chain that iptables takes.
+/// The limit of iptables for chain names.
 pub const LONGEST_CHAIN: usize = 28;
 
-/// The name of an attachment's own chain. An interface called `eth0` has the one that the Go plugins give the container,
-/// so that they find what ours have made, and ours what theirs have; any other has one of its own, since by that name
-/// two interfaces of one container on one network would be one.
+/// Returns the name of an attachment's own chain. For the interface `eth0` it is the name that the Go plugins use, so
+/// that either plugin finds the chains of the other. For other interfaces the name includes the interface: with the Go
+/// plugins' name, two interfaces of a container on one network would share a chain.
 pub fn own_chain(prefix: &str, attachment: &Attachment) -> String {
     let Attachment { network, container, interface } = attachment;
     let hash = match interface.as_str() {
@@ -48,14 +48,14 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A comment as the rules of the Go plugins have it.
+/// Returns a comment like those of the Go plugins.
 pub fn comment(words: &str, attachment: &Attachment) -> Match {
     let Attachment { network, container, .. } = attachment;
     let text = format!("{words}name: \"{network}\" id: \"{container}\"");
     Match::Comment(text.chars().take(LONGEST_COMMENT).collect())
 }
 
-/// One word of a line of `iptables-restore`.
+/// Quotes a word of a line for `iptables-restore`.
 pub fn quote(word: &str) -> String {
     format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
 }

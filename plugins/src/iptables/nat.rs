@@ -1,8 +1,8 @@
-//! The nat table of iptables-nft, changed over netlink as its programs would, in the transaction of the note.
+//! The nat table of iptables-nft, changed over netlink in the same transaction as the record.
 //!
-//! What an attachment has is data by numbers: the kernel counts chains and rules of a table up, so the rules that lead
-//! to an attachment's chain, which are made right after it, have the numbers that follow. `DEL` asks for these, and
-//! looks through all rules only when somebody else has made or moved them.
+//! The kernel numbers the chains and rules of a table consecutively. The jumps to an attachment's chain are created
+//! right after it, and so have the next handles. `DEL` first tries these handles, and searches all rules only if
+//! another program has recreated or moved them.
 
 use super::chains::{Chains, Jump};
 use super::encode;
@@ -14,8 +14,8 @@ use crate::nft::{Batch, Chain, ForeignTable, Hook, Kind, Position, TableFamily, 
 use tare_netlink::Socket;
 
 const TABLE: &str = "nat";
-/// The chains that packets come to by themselves; `dstnat` and `srcnat`.
-const ENTRANCES: [(&str, Hook, i32); 4] = [
+/// The base chains, with the priorities `dstnat` and `srcnat`.
+const BASE_CHAINS: [(&str, Hook, i32); 4] = [
     ("PREROUTING", Hook::Prerouting, -100),
     ("INPUT", Hook::Input, 100),
     ("OUTPUT", Hook::Output, -100),
@@ -34,7 +34,7 @@ fn table(socket: &mut Socket, family: Family) -> ForeignTable<'_> {
 /// Whether the table has a chain.
 ///
 /// # Errors
-/// The kernel's.
+/// The kernel's error.
 pub(super) fn has_chain(socket: &mut Socket, family: Family, name: &str) -> Result<bool> {
     Ok(table(socket, family).chain(name)?.is_some())
 }
@@ -45,17 +45,17 @@ pub(super) struct OwnChain<'a> {
     pub(super) name: &'a str,
 }
 
-/// Chains that are about to be made, and the jumps to shared ones that are missing.
+/// Chains to create, and the jumps to shared chains that are missing.
 pub(super) struct ChainUpdate<'a> {
     chains: &'a Chains,
     jumps: Vec<&'a Jump>,
 }
 
 impl<'a> ChainUpdate<'a> {
-    /// Looks what is missing.
+    /// Finds the missing jumps.
     ///
     /// # Errors
-    /// A chain of somebody else's that is named does not exist; the kernel's.
+    /// A chain of another program does not exist; the kernel's error.
     pub(super) fn prepare(socket: &mut Socket, chains: &'a Chains) -> Result<ChainUpdate<'a>> {
         let mut table = table(socket, chains.family);
         for name in chains.others() {
@@ -73,7 +73,7 @@ impl<'a> ChainUpdate<'a> {
         Ok(ChainUpdate { chains, jumps })
     }
 
-    /// What every use of the table needs; as good where it is there.
+    /// Adds base chains and shared chains. The kernel accepts those that exist.
     pub(super) fn put_prerequisites(&self, batch: &mut Batch) {
         let used = |name: &str| {
             let jumps = self.chains.shared_jumps.iter().chain(&self.chains.entries);
@@ -81,7 +81,7 @@ impl<'a> ChainUpdate<'a> {
         };
         batch.in_table(table_name(self.chains.family), |batch| {
             batch.table();
-            for (name, hook, priority) in ENTRANCES.into_iter().filter(|(name, ..)| used(name)) {
+            for (name, hook, priority) in BASE_CHAINS.into_iter().filter(|(name, ..)| used(name)) {
                 batch.chain(Chain { name, hook: Some((hook, priority)), kind: Kind::Nat });
             }
             for name in &self.chains.shared_chains {
@@ -90,7 +90,7 @@ impl<'a> ChainUpdate<'a> {
         });
     }
 
-    /// The attachment's own part, and what leads to shared chains where it is missing.
+    /// Adds the attachment's chain and rules, and the missing jumps to shared chains.
     pub(super) fn put(&self, batch: &mut Batch) {
         batch.in_table(table_name(self.chains.family), |batch| {
             for (name, rules) in &self.chains.fixed_chains {
@@ -126,11 +126,11 @@ impl<'a> ChainUpdate<'a> {
     }
 }
 
-/// Whether all of it is there just as it is made here: the attachment's own chain, the rules that were made right after
-/// it, and the jumps to shared chains.
+/// Whether everything exists with the encoding of this crate: the own chain, the rules created after it, and the jumps
+/// to shared chains.
 ///
 /// # Errors
-/// The kernel's.
+/// The kernel's error.
 pub(super) fn holds(socket: &mut Socket, chains: &Chains) -> Result<bool> {
     let is = |found: &Vec<u8>, rule: &Rule| is_equivalent(found, chains.family, rule);
     let are = |found: Vec<Vec<u8>>, rules: &[Rule]| {
@@ -155,11 +155,11 @@ pub(super) fn holds(socket: &mut Socket, chains: &Chains) -> Result<bool> {
     Ok(true)
 }
 
-/// Takes out an attachment's own chain and what leads to it from others, which are named once for each rule that was
-/// made there. What is gone already is as good.
+/// Removes the own chain of an attachment and the jumps to it. `from` has one chain for each jump. A missing chain is
+/// no error.
 ///
 /// # Errors
-/// The kernel's: a rule of somebody else's leads to the chain.
+/// The kernel's error: a rule of another program jumps to the chain.
 pub(super) fn remove_chain(socket: &mut Socket, own: &OwnChain<'_>, from: &[&str]) -> Result<()> {
     table(socket, own.family).remove_chain(own.name, from)
 }

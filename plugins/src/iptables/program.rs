@@ -1,4 +1,4 @@
-//! The programs `iptables-restore` and `iptables-save`, as the host has them: of legacy iptables or of iptables-nft.
+//! The programs `iptables-restore` and `iptables-save` of the host, those of legacy iptables or of iptables-nft.
 
 use crate::address::Family;
 use crate::error::{Code, Error, Result};
@@ -9,26 +9,26 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// Where programs of the system are when the caller's environment does not say; engines may pass none.
+/// The search path if the caller's environment has none, as with some engines.
 const PATH: &str = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
 
-/// In seconds, for the lock that the programs of legacy iptables take from each other, whoever runs them.
-const PATIENCE: &str = "--wait=60";
-/// `RESOURCE_PROBLEM`: it was not to be had.
+/// How long the programs of legacy iptables wait for their lock, in seconds.
+const WAIT: &str = "--wait=60";
+/// `RESOURCE_PROBLEM`: the lock was not released in time.
 const BUSY: i32 = 4;
 
-/// Only one plugin changes a namespace's tables at a time. The programs inherit it: should a plugin be killed, the next
-/// one waits until what it has started is over.
+/// A lock for the iptables rules of a network namespace. The programs inherit it: if a plugin is killed, the next
+/// plugin waits until the programs that it started have exited.
 #[derive(Debug)]
 pub struct Lock {
     _namespace: OwnedFd,
 }
 
 impl Lock {
-    /// Waits for it.
+    /// Takes the lock.
     ///
     /// # Errors
-    /// Code 11: somebody else has held it for a minute; the kernel's.
+    /// Code 11 after a minute; the kernel's error.
     pub fn take() -> Result<Lock> {
         let failed = |why| Error::kernel("lock the network namespace", why);
         let namespace =
@@ -38,28 +38,28 @@ impl Lock {
     }
 }
 
-/// Which of the kernel's tables the programs of a host change.
+/// The tables that the programs of a host change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tables {
-    /// Those of nf_tables: iptables-nft.
+    /// The tables of nf_tables: iptables-nft.
     Nftables,
-    /// Those of legacy iptables; or it can't be data, as with a script.
+    /// The tables of legacy iptables; also if the program can't be identified, because it is a script.
     Own,
 }
 
-/// The program that changes a protocol's tables, all at once or not at all.
+/// `iptables-restore` of a family. It applies a script completely or not at all.
 #[derive(Debug)]
 pub(super) struct Restore {
     program: PathBuf,
 }
 
 impl Restore {
-    /// Finds it.
+    /// Finds the program.
     pub(super) fn of(family: Family) -> Result<Restore> {
         find(&format!("{}-restore", name(family))).map(|program| Restore { program })
     }
 
-    /// The one that changes the tables of legacy iptables, whichever the host's iptables is.
+    /// Finds the program of legacy iptables, even if the host's default is iptables-nft.
     ///
     /// # Errors
     /// Code 2: the host has none.
@@ -71,7 +71,7 @@ impl Restore {
         }
     }
 
-    /// Which tables it changes.
+    /// Returns the tables that the program changes.
     pub(super) fn tables(&self) -> Tables {
         let real = std::fs::canonicalize(&self.program).unwrap_or_default();
         let name = real.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -85,20 +85,20 @@ impl Restore {
     pub(super) fn run(&self, script: &str) -> Result<()> {
         let failed = |why: std::io::Error| Error::io(format!("run {}", self.program.display()), &why);
         let mut child = Command::new(&self.program)
-            .args(["--noflush", PATIENCE])
+            .args(["--noflush", WAIT])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .map_err(failed)?;
         if let Some(mut pipe) = child.stdin.take() {
-            // One that ends before it has read everything says why.
+            // A program that exits before reading everything prints the reason.
             let _ = pipe.write_all(script.as_bytes());
         }
-        data(&self.program, child.wait_with_output().map_err(failed)?).map(drop)
+        checked(&self.program, child.wait_with_output().map_err(failed)?).map(drop)
     }
 
-    /// The lines of the nat table, by the program extra it that saves what it restores.
+    /// Returns the lines of the nat table, from the `iptables-save` next to the program.
     pub(super) fn saved(&self) -> Result<Vec<String>> {
         let name =
             self.program.file_name().unwrap_or_default().to_string_lossy().replace("-restore", "-save");
@@ -106,12 +106,12 @@ impl Restore {
         let failed = |why: std::io::Error| Error::io(format!("run {}", program.display()), &why);
         let output =
             Command::new(&program).args(["-t", "nat"]).stdin(Stdio::null()).output().map_err(failed)?;
-        let text = data(&program, output)?;
+        let text = checked(&program, output)?;
         Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
     }
 }
 
-fn data(program: &Path, output: Output) -> Result<Vec<u8>> {
+fn checked(program: &Path, output: Output) -> Result<Vec<u8>> {
     if output.status.success() {
         return Ok(output.stdout);
     }
@@ -134,12 +134,12 @@ fn find(name: &str) -> Result<PathBuf> {
     })
 }
 
-/// Whether the host has iptables: `iptables-restore` is in `PATH` or where the system's programs are.
+/// Whether the host has iptables: `iptables-restore` is in `PATH` or in a directory of system programs.
 pub fn is_installed() -> bool {
     Restore::of(Family::V4).is_ok()
 }
 
-/// Whether the host's iptables keeps its rules in nf_tables.
+/// Whether the host's iptables is iptables-nft.
 ///
 /// # Errors
 /// Code 2: the host has no iptables.

@@ -1,4 +1,4 @@
-//! The note of what an attachment has in iptables: the lines that take it out, kept in a table of nf_tables.
+//! The record of an attachment's iptables rules: the lines that remove them, stored in a table of nf_tables.
 
 use super::Lock;
 use super::chains::Chains;
@@ -14,8 +14,8 @@ use crate::nft::{Added, AttachmentEntries, Batch, ExtraChanges, Schema};
 use std::marker::PhantomData;
 use tare_netlink::Socket;
 
-/// What attachments have in iptables, by the notes in the table of a schema. The schema may know more facts than the
-/// lines; they come and go with them.
+/// The recorded iptables rules of an attachment. The schema may define more facts, which are added and removed together
+/// with the rules.
 #[derive(Debug)]
 pub struct RecordedChains<'a, S> {
     attachment: &'a Attachment,
@@ -27,16 +27,16 @@ pub struct RecordedChains<'a, S> {
 pub struct FactConflict {
     /// The fact.
     pub fact: String,
-    /// Whose it is.
+    /// The owner of the fact.
     pub owner: String,
 }
 
-/// The chains by which `DEL` finds what the Go plugins have made.
+/// The chains by which `DEL` finds the rules of the Go plugins, which have no record.
 #[derive(Clone, Copy, Debug)]
 pub struct ChainNames<'a> {
     /// The attachment's own chain.
     pub own: &'a str,
-    /// The chain with the rules that jump to it.
+    /// The chain with the jump to the own chain.
     pub from: &'a str,
 }
 
@@ -44,15 +44,15 @@ const PIECE: usize = 200;
 const LINE: &str = "undo";
 
 impl<'a, S: Schema> RecordedChains<'a, S> {
-    /// What an attachment has.
+    /// Creates the handle for an attachment; changes nothing.
     pub fn of(attachment: &'a Attachment) -> Self {
         Self { attachment, schema: PhantomData }
     }
 
-    /// Notes the facts and the jump back, then makes the chains. What fails leaves nothing.
+    /// Records the facts and the lines for the removal, then creates the chains. A failing call leaves nothing behind.
     ///
     /// # Errors
-    /// Code 102: the attachment has some already; what `iptables-restore` says.
+    /// Code 102: the attachment has rules already; the message of `iptables-restore`.
     pub fn add(
         &self,
         host: &mut Host,
@@ -60,7 +60,7 @@ impl<'a, S: Schema> RecordedChains<'a, S> {
         chains: &[Chains],
     ) -> Result<std::result::Result<(), FactConflict>> {
         let _lock = Lock::take()?;
-        let noted = [facts, &notes(chains)].concat();
+        let noted = [facts, &undo_facts(chains)].concat();
         let socket = host.netfilter()?;
         if chains.iter().all(Chains::is_known) && changes_nf_tables()? {
             return self.add_together(socket, &noted, chains);
@@ -76,7 +76,7 @@ impl<'a, S: Schema> RecordedChains<'a, S> {
         }
     }
 
-    /// Note and chains in one transaction.
+    /// Creates record and chains in one transaction.
     fn add_together(
         &self,
         socket: &mut Socket,
@@ -97,7 +97,7 @@ impl<'a, S: Schema> RecordedChains<'a, S> {
         })
     }
 
-    /// Removes what is there without a note, as the Go plugins leave it when nobody data them `DEL`.
+    /// Removes rules without a record: the Go plugins leave them if they get no `DEL`.
     fn clear(&self, socket: &mut Socket, chains: &Chains) -> Result<()> {
         let is_left = nat::has_chain(socket, chains.family, &chains.own)?
             && AttachmentEntries::<S>::of(socket, self.attachment).facts()?.is_empty();
@@ -111,11 +111,11 @@ impl<'a, S: Schema> RecordedChains<'a, S> {
         }
     }
 
-    /// Takes out all that the attachment has; returns the facts of its note. What the Go plugins have made has none: it
-    /// is found by the name of its chain and the one that leads to it.
+    /// Removes all rules of the attachment and returns the facts of its record. Rules of the Go plugins have no record;
+    /// they are found by the names of their chains.
     ///
     /// # Errors
-    /// What `iptables-restore` says; then the note stays.
+    /// The message of `iptables-restore`; the record stays then.
     pub fn remove(&self, host: &mut Host, names: &ChainNames<'_>) -> Result<Vec<String>> {
         let Some(socket) = host.netfilter_if_any()? else { return Ok(Vec::new()) };
         let mut entries = AttachmentEntries::<S>::of(socket, self.attachment);
@@ -131,10 +131,10 @@ impl<'a, S: Schema> RecordedChains<'a, S> {
         remove_recorded::<S>(socket, self.attachment.table_name())
     }
 
-    /// Takes out what attachments of a network have that are not in the list.
+    /// Removes the rules of attachments of a network that are not in `valid`.
     ///
     /// # Errors
-    /// What `iptables-restore` says.
+    /// The message of `iptables-restore`.
     pub fn keep_only(host: &mut Host, network: &str, valid: &[Attachment]) -> Result<()> {
         let Some(socket) = host.netfilter_if_any()? else { return Ok(()) };
         let strangers = AttachmentEntries::<S>::strangers(socket, network, valid)?;
@@ -150,7 +150,7 @@ impl<'a, S: Schema> RecordedChains<'a, S> {
     }
 }
 
-/// What the Go plugins have made by legacy iptables.
+/// Removes rules that the Go plugins have created with legacy iptables.
 fn remove_unrecorded(family: Family, own: &str) -> Result<()> {
     if !legacy::has_chain(family, own)? {
         return Ok(());
@@ -169,8 +169,8 @@ fn remove_recorded<S: Schema>(socket: &mut Socket, name: String) -> Result<Vec<S
     AttachmentEntries::<S>::named(socket, name).remove()
 }
 
-/// The jump back, in pieces that fit a record each.
-fn notes(chains: &[Chains]) -> Vec<String> {
+/// Returns the lines for the removal, split into pieces that fit into a record each.
+fn undo_facts(chains: &[Chains]) -> Vec<String> {
     let line = |chains: &Chains| {
         let number = if chains.family == Family::V4 { '4' } else { '6' };
         chains.undo().into_iter().map(move |line| format!("{number}{line}\n")).collect::<String>()
@@ -181,7 +181,7 @@ fn notes(chains: &[Chains]) -> Vec<String> {
     pieces.map(|(number, piece)| format!("{LINE} {number:06} {}", piece.iter().collect::<String>())).collect()
 }
 
-/// The lines of both protocols.
+/// Returns the lines of both families.
 fn lines_of(facts: &[String]) -> [Vec<String>; 2] {
     let mut pieces: Vec<&str> = facts.iter().filter_map(|fact| fact.strip_prefix("undo ")).collect();
     pieces.sort_unstable();
@@ -192,7 +192,7 @@ fn lines_of(facts: &[String]) -> [Vec<String>; 2] {
         .map(|number| text.lines().filter_map(|line| line.strip_prefix(number)).map(str::to_owned).collect())
 }
 
-/// What would end a record, or a string that `nft` prints, is written as its number.
+/// Escapes characters that would end a record, or a string in the output of `nft`.
 fn encode(text: &str) -> String {
     let special = |c: char| !(c.is_ascii_alphanumeric() || "-_./:!=[] ".contains(c));
     let mut out = String::new();
@@ -250,7 +250,7 @@ mod tests {
         let mut many = chains(Family::V6);
         many.entries = vec![many.entries[0].clone(); 600];
         let both = [chains(Family::V4), many];
-        let noted = notes(&both);
+        let noted = undo_facts(&both);
         assert!(noted.len() > 1000);
         assert!(noted.iter().all(|note| note.len() <= 250 && !note.contains(", ") && !note.contains('"')));
         assert_eq!(lines_of(&noted), both.map(|chains| chains.undo()));

@@ -1,4 +1,4 @@
-//! A rule of iptables as data, and the words by which its programs know it.
+//! A rule of iptables as data, printed in iptables syntax.
 
 use super::quote;
 use crate::address::Cidr;
@@ -6,57 +6,57 @@ use crate::resource::Transport;
 use std::fmt;
 use std::net::IpAddr;
 
-/// A rule: what a packet has to match, and what becomes of one that does.
+/// A rule: matches and a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// What it has to match, in this order.
+    /// The matches, in order.
     pub matches: Vec<Match>,
-    /// What becomes of it.
+    /// The target.
     pub target: Target,
 }
 
-/// One thing that a packet has to match.
+/// A match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Match {
-    /// It is of this protocol.
+    /// The transport protocol.
     Protocol(Transport),
-    /// It comes from this network.
+    /// A source in this network.
     From(Cidr),
-    /// It is going to this network.
+    /// A destination in this network.
     To(Cidr),
-    /// It is not going to this network.
+    /// A destination outside of this network.
     NotTo(Cidr),
-    /// Nothing: words for people.
+    /// A comment; matches everything.
     Comment(String),
-    /// It is going to an address of this host.
+    /// A local destination address.
     ToThisHost,
-    /// It is of this protocol and going to this port.
+    /// The transport protocol and its destination port.
     Port(Transport, u16),
-    /// It is going to one of these ports, of which there are at most fifteen.
+    /// One of these destination ports, at most 15.
     Ports(Vec<u16>),
-    /// These bits of its mark are set.
+    /// A packet mark with these bits set.
     Marked(u32),
-    /// Words of somebody else's, which only iptables itself knows to read.
+    /// Matches of the configuration in iptables syntax, which only iptables can parse.
     Raw(Vec<String>),
 }
 
-/// What becomes of a packet.
+/// A target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// It passes as it is.
+    /// Accepts the packet.
     Accept,
-    /// It leaves with an address of the host.
+    /// Rewrites the source to an address of the host.
     Masquerade,
-    /// It goes on to this address and port.
+    /// Rewrites the destination to this address and port.
     Redirect(IpAddr, u16),
-    /// These bits of its mark are set.
+    /// Sets these bits of the packet mark.
     Mark(u32),
-    /// It goes through another chain.
+    /// Continues in another chain.
     Chain(String),
 }
 
 impl Rule {
-    /// A rule with these matches and this target.
+    /// Creates a rule.
     pub fn new(matches: Vec<Match>, target: Target) -> Rule {
         Rule { matches, target }
     }

@@ -1,4 +1,4 @@
-//! One transaction of nf_tables: all of it happens, or nothing (linux/netfilter/nf_tables.h).
+//! A transaction of nf_tables, which the kernel applies completely or not at all (linux/netfilter/nf_tables.h).
 
 use super::constants::{
     BEGIN, COUNTER, DELETE_CHAIN, DELETE_ELEMENT, DELETE_OBJECT, DELETE_RULE, DELETE_TABLE, END, NEW_CHAIN,
@@ -8,92 +8,92 @@ use super::encode::put_value;
 use super::rule::Rule;
 use tare_netlink::{Attributes, CREATE, EXCLUSIVE, Op, Socket, Writer};
 
-/// Which packets a table sees.
+/// The family of a table, which determines the packets it sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableFamily {
     /// `NFPROTO_IPV4`
     Ipv4 = 2,
     /// `NFPROTO_IPV6`
     Ipv6 = 10,
-    /// `NFPROTO_INET`: those of both protocols.
+    /// `NFPROTO_INET`: packets of IPv4 and IPv6.
     Inet = 1,
-    /// `NFPROTO_BRIDGE`: frames that a bridge passes on.
+    /// `NFPROTO_BRIDGE`: frames that a bridge forwards.
     Bridge = 7,
 }
 
 const SET_IS_MAP: u32 = 8;
 const LIST_ELEMENT: u16 = 1;
-/// Adds to the end of a chain.
+/// `NLM_F_APPEND`: adds a rule to the end of a chain.
 const APPEND: u16 = 0x800;
 
-/// Where in the path of a packet a chain is called.
+/// The hook of a base chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
-    /// As it arrives, before it is routed.
+    /// Incoming packets before routing.
     Prerouting = 0,
-    /// As it is routed to a program of the host.
+    /// Packets for the host itself.
     Input = 1,
-    /// As a program of the host sends it.
+    /// Packets that the host itself sends.
     Output = 3,
-    /// As it leaves.
+    /// Outgoing packets after routing.
     Postrouting = 4,
 }
 
-/// A chain; without a hook it is only called by other chains.
+/// A chain. Without a hook, only jumps from other chains lead to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Chain<'a> {
-    /// Its name.
+    /// The name.
     pub name: &'a str,
-    /// Where it is called, and in which order among others there.
+    /// The hook and the priority.
     pub hook: Option<(Hook, i32)>,
-    /// What its rules do.
+    /// The type.
     pub kind: Kind,
 }
 
-/// Where in a chain a rule is added.
+/// The position in a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Position {
-    /// Before all others.
+    /// Before all rules.
     First,
-    /// After all others.
+    /// After all rules.
     Last,
 }
 
-/// What the rules of a chain with a hook do.
+/// The type of a base chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Snat addresses; they see the first packet of each connection.
+    /// Translates addresses. Sees only the first packet of each connection.
     Nat,
-    /// Let through or drop; they see every packet.
+    /// Accepts or drops packets. Sees every packet.
     Filter,
 }
 
-/// A set, or with data a map. Types are those that `nft` knows, so that it prints elements as people read them.
+/// A set, or a map if it has data. The types are those of `nft`, so that it prints readable elements.
 #[derive(Clone, Debug)]
 pub struct Set {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// The type of its keys, and their length in bytes.
+    /// The type of the keys and their length in bytes.
     pub key: (u32, u32),
-    /// The type of what its keys lead to, and the length in bytes.
+    /// The type of the data and its length in bytes.
     pub data: Option<(u32, u32)>,
 }
 
 /// An element of a set.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Element {
-    /// Its key.
+    /// The key.
     pub key: Vec<u8>,
-    /// What the key leads to; empty in a set that is no map.
+    /// The data of the key; empty in a plain set.
     pub data: Vec<u8>,
 }
 
-/// A table.
+/// The full name of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableName {
-    /// Its family; tables of two families may have the same name.
+    /// The family. Tables of different families may have the same name.
     pub family: TableFamily,
-    /// Its name.
+    /// The name.
     pub table: &'static str,
 }
 
@@ -106,7 +106,7 @@ pub struct Batch {
     sets: u32,
 }
 
-/// The fixed part of every message to nf_tables.
+/// Returns a `struct nfgenmsg`, the fixed part of every message.
 pub(super) fn head(family: u8) -> [u8; 4] {
     [family, 0, 0, 0]
 }
@@ -125,26 +125,26 @@ impl Batch {
         Batch { writer, family, table, sets: 0 }
     }
 
-    /// Ends it. The number is that of the message whose acknowledgement means that all is done.
+    /// Ends the transaction. Returns the sequence number of the message whose acknowledgement confirms the commit.
     pub(super) fn end(mut self) -> (Writer, u32) {
         let acknowledged = self.writer.acknowledge_last();
         self.writer.message(Op(END, 0), &[0, 0, 0, 10], |_| {});
         (self.writer, acknowledged)
     }
 
-    /// Makes the table.
+    /// Adds the table.
     pub fn table(&mut self) {
         let table = self.table;
         self.writer.message(Op(NEW_TABLE, CREATE), &head(self.family as u8), |w| w.text(1, table));
     }
 
-    /// Removes the table with all that is in it.
+    /// Deletes the table with all its content.
     pub fn delete_table(&mut self) {
         let table = self.table;
         self.writer.message(Op(DELETE_TABLE, 0), &head(self.family as u8), |w| w.text(1, table));
     }
 
-    /// Makes a chain.
+    /// Adds a chain.
     pub fn chain(&mut self, chain: Chain<'_>) {
         let table = self.table;
         self.writer.message(Op(NEW_CHAIN, CREATE), &head(self.family as u8), |w| {
@@ -160,7 +160,7 @@ impl Batch {
         });
     }
 
-    /// Makes a set.
+    /// Adds a set.
     pub fn set(&mut self, set: &Set) {
         let table = self.table;
         self.sets += 1;
@@ -184,7 +184,7 @@ impl Batch {
         self.put_rule(chain, Position::Last, |w| w.nest(4, |w| rule.write(w)));
     }
 
-    /// Adds a rule whose attributes are given to one end of a chain.
+    /// Adds a rule from its attributes.
     pub(crate) fn put_rule(&mut self, chain: &str, position: Position, rule: impl FnOnce(&mut Attributes)) {
         let (table, place) = (self.table, if position == Position::Last { APPEND } else { 0 });
         self.writer.message(Op(NEW_RULE, CREATE | place), &head(self.family as u8), |w| {
@@ -194,7 +194,7 @@ impl Batch {
         });
     }
 
-    /// Removes a rule of a chain, or with no number all of them.
+    /// Deletes a rule of a chain; without a handle, all rules.
     pub(crate) fn delete_rules(&mut self, chain: &str, handle: Option<u64>) {
         let table = self.table;
         self.writer.message(Op(DELETE_RULE, 0), &head(self.family as u8), |w| {
@@ -206,7 +206,7 @@ impl Batch {
         });
     }
 
-    /// Removes a chain with its rules; refused with `EBUSY` while others lead to it.
+    /// Deletes a chain with its rules; refused with `EBUSY` if other rules jump to it.
     pub(crate) fn delete_chain(&mut self, chain: &str) {
         let table = self.table;
         self.writer.message(Op(DELETE_CHAIN, 0), &head(self.family as u8), |w| {
@@ -215,7 +215,7 @@ impl Batch {
         });
     }
 
-    /// Messages about another table, in the same transaction.
+    /// Adds messages about another table to the same transaction.
     pub(crate) fn in_table(&mut self, other: TableName, messages: impl FnOnce(&mut Batch)) {
         let here = TableName { family: self.family, table: self.table };
         (self.family, self.table) = (other.family, other.table);
@@ -223,7 +223,7 @@ impl Batch {
         (self.family, self.table) = (here.family, here.table);
     }
 
-    /// Adds an element; refused with `EEXIST` if there is one with its key.
+    /// Adds an element; refused with `EEXIST` if the key exists.
     pub(super) fn element(&mut self, set: &str, element: &Element, comment: &str) {
         self.elements(Op(NEW_ELEMENT, CREATE | EXCLUSIVE), set, |w| {
             put_value(w, 1, &element.key);
@@ -234,7 +234,7 @@ impl Batch {
         });
     }
 
-    /// Removes an element; refused with `ENOENT` if there is none.
+    /// Deletes an element; refused with `ENOENT` if the key does not exist.
     pub(super) fn delete_element(&mut self, set: &str, key: &[u8]) {
         self.elements(Op(DELETE_ELEMENT, 0), set, |w| put_value(w, 1, key));
     }
@@ -244,7 +244,7 @@ impl Batch {
         self.writer.message(op, &head(self.family as u8), |w| put_elements(w, table, set, element));
     }
 
-    /// Adds a record: a counter that counts nothing, whose comment is the content.
+    /// Adds a record: a counter object that no rule uses, with the content as its comment.
     pub(super) fn record(&mut self, name: &str, content: &str) {
         let table = self.table;
         self.writer.message(Op(NEW_OBJECT, CREATE | EXCLUSIVE), &head(self.family as u8), |w| {
@@ -256,7 +256,7 @@ impl Batch {
         });
     }
 
-    /// Removes a record.
+    /// Deletes a record.
     pub(super) fn delete_record(&mut self, name: &str) {
         let table = self.table;
         self.writer.message(Op(DELETE_OBJECT, 0), &head(self.family as u8), |w| {
@@ -267,7 +267,7 @@ impl Batch {
     }
 }
 
-/// The attributes that name one element of a set.
+/// Adds the attributes that name one element of a set.
 pub(super) fn put_elements(
     w: &mut Attributes,
     table: &str,
@@ -279,7 +279,7 @@ pub(super) fn put_elements(
     w.nest(3, |w| w.nest(LIST_ELEMENT, element));
 }
 
-/// A comment as `nft` writes and prints it: a type, a length, and text that ends with a zero.
+/// Adds a comment in the format of `nft`: type, length, and text with a terminating NUL.
 fn put_comment(w: &mut Attributes, kind: u16, comment: &str) {
     let text: Vec<u8> = comment.bytes().take(LONGEST_COMMENT).collect();
     let length = u8::try_from(text.len() + 1).unwrap_or(u8::MAX);
@@ -287,5 +287,5 @@ fn put_comment(w: &mut Attributes, kind: u16, comment: &str) {
     w.bytes(kind, &payload);
 }
 
-/// The kernel takes 256 bytes of user data.
+/// The kernel accepts 256 bytes of user data.
 pub(super) const LONGEST_COMMENT: usize = 250;

@@ -1,4 +1,4 @@
-//! The numbers of nf_tables: its messages, and what several of its expressions know (linux/netfilter/nf_tables.h).
+//! Constants of nf_tables: message types and common attributes (linux/netfilter/nf_tables.h).
 
 const SUBSYSTEM: u16 = 10 << 8;
 
@@ -26,7 +26,7 @@ pub(super) const DELETE_OBJECT: u16 = SUBSYSTEM | 20;
 /// `NFT_OBJECT_COUNTER`.
 pub(super) const COUNTER: u32 = 1;
 
-/// The first register of four bytes, `NFT_REG32_00`.
+/// `NFT_REG32_00`, the first of the 4-byte registers.
 pub(super) const FIRST_REGISTER: u32 = 8;
 /// `NFT_META_L4PROTO`.
 pub(super) const META_TRANSPORT: u32 = 16;

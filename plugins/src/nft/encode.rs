@@ -1,4 +1,4 @@
-//! Expressions of nf_tables as the kernel reads them, and what it tells of them (linux/netfilter/nf_tables.h).
+//! Encodes expressions of nf_tables, and decodes the jumps of rules (linux/netfilter/nf_tables.h).
 
 use super::constants::{FIRST_REGISTER, HEADER_NETWORK, META_TRANSPORT};
 use crate::address::{Family, octets};
@@ -11,31 +11,31 @@ const DROP: i32 = 0;
 const ACCEPT: i32 = 1;
 const DESTINATION_NAT: u32 = 1;
 
-/// How two things compare (`NFT_CMP_`).
+/// A comparison operator (`NFT_CMP_`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CmpOp {
-    /// The same.
+    /// `==`
     Equal = 0,
-    /// Not the same.
+    /// `!=`
     NotEqual = 1,
-    /// Smaller.
+    /// `<`
     Less = 2,
-    /// Smaller or the same.
+    /// `<=`
     LessOrEqual = 3,
-    /// Greater.
+    /// `>`
     Greater = 4,
-    /// Greater or the same.
+    /// `>=`
     GreaterOrEqual = 5,
 }
 
-/// What a rule ends with.
+/// The verdict of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Leaves the chain.
+    /// Returns to the calling chain.
     Return,
-    /// Goes through another chain, then on.
+    /// Jumps to another chain, and continues after its end.
     Jump(&'static str),
-    /// Away with the packet.
+    /// Drops the packet.
     Drop,
 }
 
@@ -54,7 +54,7 @@ pub(super) fn put_value(w: &mut Attributes, kind: u16, value: &[u8]) {
     w.nest(kind, |w| w.bytes(1, value));
 }
 
-/// An expression: its name and its attributes, as an element of the rule's list.
+/// Adds an expression, an element of the rule's list, from its name and attributes.
 pub(crate) fn put(w: &mut Attributes, name: &str, attributes: impl FnOnce(&mut Attributes)) {
     w.nest(1, |w| {
         w.text(1, name);
@@ -66,17 +66,17 @@ pub(super) fn load_bytes(w: &mut Attributes, register: u32, [base, offset, lengt
     put(w, "payload", |w| numbers(w, &[(1, register), (2, base), (3, offset), (4, length)]));
 }
 
-/// Loads bytes of the network protocol's header into the first register.
+/// Loads bytes of the network header into the first register.
 pub(crate) fn load_network(w: &mut Attributes, offset: u32, length: u32) {
     load_bytes(w, FIRST_REGISTER, [HEADER_NETWORK, offset, length]);
 }
 
-/// Loads the number of the transport protocol into the first register.
+/// Loads the transport protocol into the first register.
 pub(crate) fn load_transport(w: &mut Attributes) {
     put(w, "meta", |w| numbers(w, &[(1, FIRST_REGISTER), (2, META_TRANSPORT)]));
 }
 
-/// Attributes that are numbers.
+/// Adds attributes that are numbers in network byte order.
 pub(crate) fn numbers(w: &mut Attributes, numbers: &[(u16, u32)]) {
     numbers.iter().for_each(|(kind, number)| w.number_be(*kind, *number));
 }
@@ -89,7 +89,7 @@ pub(crate) fn compare(w: &mut Attributes, op: CmpOp, bytes: &[u8]) {
     });
 }
 
-/// Leaves of the first register only the bits that are set here.
+/// Masks the first register.
 pub(crate) fn mask(w: &mut Attributes, bytes: &[u8]) {
     let length = u32::try_from(bytes.len()).unwrap_or(0);
     put(w, "bitwise", |w| {
@@ -111,8 +111,8 @@ pub(super) fn look_up(w: &mut Attributes, set: &str, more: &[(u16, u32)]) {
     });
 }
 
-/// Address and port into the registers that `destination` looks at.
-pub(super) fn redirection(w: &mut Attributes, address: IpAddr, port: u16) {
+/// Loads an address and a port into the registers that `destination` reads.
+pub(super) fn load_destination(w: &mut Attributes, address: IpAddr, port: u16) {
     let family = Family::of(address);
     let mut value = |register: u32, bytes: &[u8]| {
         put(w, "immediate", |w| {
@@ -131,25 +131,25 @@ pub(super) fn destination(w: &mut Attributes, family: Family) {
     put(w, "nat", |w| numbers(w, &[(1, DESTINATION_NAT), (2, protocol), (3, FIRST_REGISTER), (5, port)]));
 }
 
-pub(super) fn end(w: &mut Attributes, verdict: Verdict) {
+pub(super) fn put_final_verdict(w: &mut Attributes, verdict: Verdict) {
     match verdict {
-        Verdict::Return => judge(w, RETURN, None),
-        Verdict::Drop => judge(w, DROP, None),
+        Verdict::Return => put_immediate_verdict(w, RETURN, None),
+        Verdict::Drop => put_immediate_verdict(w, DROP, None),
         Verdict::Jump(chain) => jump(w, chain),
     }
 }
 
-/// Goes through another chain, then on.
+/// Jumps to another chain, and continues after its end.
 pub(crate) fn jump(w: &mut Attributes, chain: &str) {
-    judge(w, JUMP, Some(chain));
+    put_immediate_verdict(w, JUMP, Some(chain));
 }
 
-/// Lets the packet pass.
+/// Accepts the packet.
 pub(crate) fn accept(w: &mut Attributes) {
-    judge(w, ACCEPT, None);
+    put_immediate_verdict(w, ACCEPT, None);
 }
 
-fn judge(w: &mut Attributes, verdict: i32, chain: Option<&str>) {
+fn put_immediate_verdict(w: &mut Attributes, verdict: i32, chain: Option<&str>) {
     put(w, "immediate", |w| {
         w.number_be(1, 0);
         w.nest(IMMEDIATE_DATA, |w| w.nest(DATA_VERDICT, |w| put_verdict(w, verdict, chain)));
@@ -167,11 +167,11 @@ const IMMEDIATE_DATA: u16 = 2;
 const DATA_VERDICT: u16 = 2;
 const VERDICT_CHAIN: u16 = 2;
 
-/// The chains that a rule leads to, out of its list of expressions as the kernel tells it.
+/// Returns the chains that a rule jumps to; `expressions` is the list that the kernel returns.
 pub(super) fn jumps(expressions: &[u8]) -> impl Iterator<Item = String> {
     attributes(expressions).filter_map(|(_, expression)| {
-        let judgement = find(expression, 2).filter(|_| find_text(expression, 1) == "immediate")?;
-        let verdict = find(find(judgement, IMMEDIATE_DATA)?, DATA_VERDICT)?;
+        let immediate = find(expression, 2).filter(|_| find_text(expression, 1) == "immediate")?;
+        let verdict = find(find(immediate, IMMEDIATE_DATA)?, DATA_VERDICT)?;
         Some(find_text(verdict, VERDICT_CHAIN)).filter(|chain| !chain.is_empty())
     })
 }

@@ -1,9 +1,9 @@
-//! A table in which attachments have entries, and a record of them that `DEL` goes by.
+//! The entries of an attachment in a table, with the record that `DEL` uses.
 //!
-//! A fact is a text such as `10.88.0.5/16`. A schema says which elements of which sets follow from a fact. `ADD` puts
-//! the elements in and notes the facts under the attachment's name, in one transaction; `DEL` reads the facts and takes
-//! out the same elements. Nothing is searched, so neither grows with the number of attachments, and nothing but the
-//! attachment's name is needed to remove what it has.
+//! A fact is a text such as `10.88.0.5/16`. A schema derives elements of sets from facts. `ADD` adds the elements and
+//! records the facts under the attachment's name, in one transaction. `DEL` reads the facts and deletes the same
+//! elements. Nothing is searched, so that the costs do not grow with the number of attachments, and `DEL` needs only
+//! the attachment's name.
 
 use super::batch::Batch;
 use super::record::{facts_of, owner, pack, record_name};
@@ -24,39 +24,39 @@ pub struct AttachmentEntries<'a, S> {
     schema: PhantomData<S>,
 }
 
-/// What one transaction came to.
+/// The outcome of a transaction.
 pub(super) enum TransactionOutcome {
     Done,
-    /// Something that it refers to is not there, or is there already; or the table changed since it was looked at.
+    /// An object is missing, or exists already; or the table has changed since it was read.
     Refused(Refusal),
 }
 
-/// A busy machine changes its tables all the time; each attempt costs some microseconds.
+/// Other programs may change tables at any time. An attempt takes some microseconds.
 const ATTEMPTS: u32 = 1000;
-/// What goes into the transaction of an `add` about other tables.
+/// Changes of other tables in the transaction of an `add`.
 #[derive(Clone, Copy)]
 pub struct ExtraChanges<'a> {
-    /// What may have to be made first; as good where it is there.
+    /// Adds objects that may exist already.
     pub prerequisites: &'a dyn Fn(&mut Batch),
-    /// What is added.
+    /// Adds the new objects.
     pub additions: &'a dyn Fn(&mut Batch),
 }
 
 impl<'a, S: Schema> AttachmentEntries<'a, S> {
-    /// The entries of an attachment.
+    /// Creates the handle for an attachment; changes nothing.
     pub fn of(socket: &'a mut Socket, attachment: &Attachment) -> Self {
         Self { socket, name: attachment.table_name(), schema: PhantomData }
     }
 
-    /// Adds what follows from the facts, and notes them; builds what is missing first, all in one transaction.
+    /// Adds the entries of the facts and records the facts. Creates missing tables and sets in the same transaction.
     ///
     /// # Errors
-    /// Code 102: the attachment has entries already; the kernel's.
+    /// Code 102: the attachment has entries already; the kernel's error.
     pub fn add(&mut self, facts: &[String]) -> Result<Added> {
         self.add_with(facts, ExtraChanges { prerequisites: &|_| {}, additions: &|_| {} })
     }
 
-    /// The same with something in other tables, all or nothing of both.
+    /// Like `add`, with changes of other tables in the same transaction.
     ///
     /// # Errors
     /// As those of `add`.
@@ -77,7 +77,7 @@ impl<'a, S: Schema> AttachmentEntries<'a, S> {
         }
     }
 
-    /// The same with the table, or the sets of networks, that are not there yet.
+    /// Adds the entries together with the missing table or sets.
     fn add_and_build(
         &mut self,
         facts: &[String],
@@ -114,7 +114,7 @@ impl<'a, S: Schema> AttachmentEntries<'a, S> {
         Err(too_busy())
     }
 
-    /// An element is there already: of an attachment that lives, or of one whose container died without a `DEL`.
+    /// Handles an element that exists already. It belongs to a running container, or to one that ended without a `DEL`.
     fn add_over(&mut self, facts: &[String], entries: &[Entry], extra: ExtraChanges<'_>) -> Result<Added> {
         if !self.records()?.is_empty() {
             let msg =
@@ -145,10 +145,10 @@ impl<'a, S: Schema> AttachmentEntries<'a, S> {
         }
     }
 
-    /// Takes out all that the attachment has, and the table with the last attachment; returns the facts.
+    /// Removes all entries of the attachment, and the table with the last attachment. Returns the facts.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn remove(&mut self) -> Result<Vec<String>> {
         let records = self.records()?;
         let facts = facts_of(&records);
@@ -161,7 +161,7 @@ impl<'a, S: Schema> AttachmentEntries<'a, S> {
 
     fn remove_entries(&mut self, entries: &[Entry], records: usize) -> Result<()> {
         for _ in 0..ATTEMPTS {
-            // Only what is still ours: another attachment may have been given the address since.
+            // Only elements that still belong to the attachment: the address may have been leased again.
             let owners = self.owners(entries)?;
             let name = self.name.clone();
             let ours = entries.iter().zip(&owners).filter(|(_, owner)| owner.as_ref() == Some(&name));
@@ -171,7 +171,7 @@ impl<'a, S: Schema> AttachmentEntries<'a, S> {
             })?;
             match outcome {
                 TransactionOutcome::Done => return Ok(()),
-                // Another DEL of the same attachment was faster.
+                // Another DEL of the same attachment came first.
                 TransactionOutcome::Refused(Refusal { errno: Errno::NOENT, .. })
                     if self.records()?.is_empty() =>
                 {
@@ -186,7 +186,7 @@ impl<'a, S: Schema> AttachmentEntries<'a, S> {
         Err(too_busy())
     }
 
-    /// The table is of no use to anybody once no attachment has a record in it.
+    /// Deletes the table if no attachment has a record in it.
     fn remove_empty_table(&mut self) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let state = self.state()?;
@@ -205,23 +205,23 @@ impl<'a, S: Schema> AttachmentEntries<'a, S> {
         Err(too_busy())
     }
 
-    /// The facts that are noted.
+    /// Returns the recorded facts.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn facts(&mut self) -> Result<Vec<String>> {
         Ok(facts_of(&self.records()?))
     }
 
-    /// The entries of an attachment that `strangers` has named.
+    /// Creates the handle for an attachment by the table name that `strangers` has returned.
     pub fn named(socket: &'a mut Socket, name: String) -> Self {
         Self { socket, name, schema: PhantomData }
     }
 
-    /// Which facts lack an entry that should follow from them; all of them where the rules are gone that look them up.
+    /// Returns the facts without their entries; all facts if the rules of the table are missing.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn missing_facts(&mut self, facts: &[String]) -> Result<Vec<String>> {
         let networks: BTreeSet<Cidr> =
             entries_of::<S>(facts).iter().filter_map(|entry| entry.network).collect();
@@ -238,22 +238,22 @@ impl<'a, S: Schema> AttachmentEntries<'a, S> {
         Ok(missing)
     }
 
-    /// Takes out what attachments of a network have that are not in the list.
+    /// Removes the entries of attachments of a network that are not in `valid`.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn keep_only(socket: &'a mut Socket, network: &str, valid: &[Attachment]) -> Result<()> {
         for name in Self::strangers(socket, network, valid)? {
             AttachmentEntries::<S>::named(socket, name).remove()?;
         }
-        // One whose DEL was killed just before its end leaves a table that nobody is in.
+        // A DEL that was killed just before its end leaves an empty table.
         AttachmentEntries::<S>::named(socket, String::new()).remove_empty_table()
     }
 
-    /// The attachments of a network that have entries and are not in the list, as `named` knows them.
+    /// Returns the table names of the network's attachments that have entries and are not in `valid`.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn strangers(socket: &mut Socket, network: &str, valid: &[Attachment]) -> Result<Vec<String>> {
         let valid: Vec<String> = valid.iter().map(Attachment::table_name).collect();
         let ours = Attachment::table_prefixes(network);
@@ -264,9 +264,9 @@ impl<'a, S: Schema> AttachmentEntries<'a, S> {
     }
 }
 
-/// Something changed while it was being looked at.
+/// Whether the table has changed since it was read.
 fn is_race(errno: Errno) -> bool {
-    /// Not an error that programs see elsewhere; nf_tables answers it to a stale generation.
+    /// `ERESTART`, for which rustix has no name: nf_tables returns it for a stale generation.
     const RESTART: i32 = 85;
     errno.raw_os_error() == RESTART || errno == Errno::AGAIN
 }
@@ -275,7 +275,7 @@ fn too_busy() -> Error {
     Error::new(Code::TryAgain, "the tables of nftables change faster than they can be read")
 }
 
-/// Two facts may lead to one element: two ports of the host to one of the container.
+/// Two facts may have the same element: two ports of the host can lead to one port of the container.
 fn entries_of<S: Schema>(facts: &[String]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = facts.iter().flat_map(|fact| S::entries(fact)).collect();
     entries.sort();

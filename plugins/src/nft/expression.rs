@@ -1,53 +1,52 @@
-//! The expressions of a rule that look at one thing of a packet: load it, turn or mask it, compare it.
+//! Expressions that test one field of a packet: load, convert or mask, and compare.
 
 use super::constants::{FIB_ADDRESS_TYPE, FIRST_REGISTER, META_TRANSPORT};
 use super::encode::{CmpOp, mask, numbers, put, put_value};
 use tare_netlink::Attributes;
 
-/// A expression; each works on the first register.
+/// An expression. All operate on the first register.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expression {
-    /// Loads something, of so many bytes.
+    /// Loads a field of this length in bytes.
     Load(Source, u32),
-    /// Turns so many bytes from the machine's order into that of the network, so that they can be told smaller from
-    /// greater.
+    /// Converts this many bytes from host to network byte order, so that they can be compared by size.
     ToNetworkOrder(u32),
-    /// Leaves only these bits.
+    /// Masks the register.
     Mask(Vec<u8>),
-    /// Goes on if it compares so to these bytes.
+    /// Continues if the comparison is true.
     Compare(CmpOp, Vec<u8>),
-    /// Goes on if it is between these two, themselves included.
+    /// Continues if the register is in this range, inclusive.
     Within(Vec<u8>, Vec<u8>),
-    /// Goes on if it is not.
+    /// Continues if the register is outside of this range.
     Outside(Vec<u8>, Vec<u8>),
 }
 
-/// Where something is loaded from.
+/// The source of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// `NFT_META_`: what the kernel knows of the packet.
+    /// `NFT_META_`: metadata of the packet.
     Meta(u32),
-    /// `NFT_CT_`: what it knows of the connection.
+    /// `NFT_CT_`: the connection tracking state.
     Connection(u32),
-    /// A header of the packet, and the offset in it in bytes.
+    /// A header of the packet, and an offset in bytes.
     Header(Header, u32),
-    /// `NFTA_FIB_F_`: the type of an address by the host's routes.
+    /// `NFTA_FIB_F_`: the type of an address in the routing tables.
     AddressType(u32),
 }
 
 impl Source {
-    /// The number of the transport protocol, one byte.
+    /// The transport protocol, one byte.
     pub const TRANSPORT: Source = Source::Meta(META_TRANSPORT);
 }
 
 /// A header of a packet (`NFT_PAYLOAD_`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Header {
-    /// Of the link.
+    /// The link layer header.
     Link = 0,
-    /// Of IPv4 or IPv6.
+    /// The header of IPv4 or IPv6.
     Network = 1,
-    /// Of the transport protocol.
+    /// The header of the transport protocol.
     Transport = 2,
 }
 

@@ -1,9 +1,9 @@
-//! A table that others use as well: what leads where in it, and changes to it.
+//! A table that other programs use too: queries about jumps, and changes.
 
 use super::batch::{Batch, TableName, head};
 use super::constants::{GET_CHAIN, GET_RULE};
 use super::encode::jumps;
-use super::query::QUESTIONS_AT_ONCE;
+use super::query::QUERIES_AT_ONCE;
 use super::reply::found;
 use crate::error::{Code, Error, Result};
 use crate::rtnetlink::cannot_open;
@@ -11,26 +11,26 @@ use rustix::io::Errno;
 use std::collections::BTreeSet;
 use tare_netlink::{ACK, Answer, DUMP, Op, Refusal, Socket, Writer, find};
 
-/// A table of somebody else's.
+/// A table of another program.
 #[derive(Debug)]
 pub struct ForeignTable<'a> {
     socket: &'a mut Socket,
     name: TableName,
 }
 
-/// So often what somebody else has changed is looked at anew.
+/// How often a change is tried again after another program has changed the table.
 const ATTEMPTS: u32 = 10;
 
 impl<'a> ForeignTable<'a> {
-    /// The table of a name.
+    /// Creates the handle for a table; changes nothing.
     pub fn new(socket: &'a mut Socket, name: TableName) -> Self {
         Self { socket, name }
     }
 
-    /// The number of a chain; `None` when there is none of that name.
+    /// Returns the handle of a chain; `None` if it does not exist.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn chain(&mut self, name: &str) -> Result<Option<u64>> {
         let mut writer = self.socket.writer();
         writer.message(Op(GET_CHAIN, ACK), &head(self.name.family as u8), |w| {
@@ -42,62 +42,62 @@ impl<'a> ForeignTable<'a> {
         Ok(replies.first().and_then(|body| number(body, 2)))
     }
 
-    /// Whether a rule of one chain leads to another one.
+    /// Whether a rule of one chain jumps to another chain.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn leads(&mut self, from: &str, to: &str) -> Result<bool> {
         self.any(from, |rule| leads_to(rule, to))
     }
 
-    /// Whether a rule of a chain is as wanted, by its expressions. Reads no further than it must: what leads to a shared
-    /// chain stands before what each container has.
+    /// Whether the expressions of a rule of a chain match. Stops at the first match: jumps to shared chains stand
+    /// before the rules of the containers.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn any(&mut self, chain: &str, wanted: impl Fn(&[u8]) -> bool) -> Result<bool> {
         let Some(socket) = Socket::open_netfilter().map_err(cannot_open)? else { return Ok(false) };
-        let writer = self.question(socket.writer(), chain);
+        let writer = self.put_dump(socket.writer(), chain);
         Ok(socket.search(&writer, |body| wanted(expressions_of(body)))?)
     }
 
-    /// The expressions of each rule of a chain.
+    /// Returns the expressions of each rule of a chain.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn rules(&mut self, chain: &str) -> Result<Vec<Vec<u8>>> {
-        let writer = self.question(self.socket.writer(), chain);
+        let writer = self.put_dump(self.socket.writer(), chain);
         expressions(self.socket.exchange(&writer)?)
     }
 
-    /// The expressions of each of these rules that is there, by its chain and its number.
+    /// Returns the expressions of those rules that exist, by chain and handle.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn rules_numbered(&mut self, rules: &[(&str, u64)]) -> Result<Vec<Vec<u8>>> {
         expressions(self.numbered(rules)?)
     }
 
-    /// The numbers of all rules of a chain that lead to another one.
+    /// Returns the handles of all rules of a chain that jump to another chain.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn rules_to(&mut self, from: &str, to: &str) -> Result<Vec<u64>> {
-        let writer = self.question(self.socket.writer(), from);
+        let writer = self.put_dump(self.socket.writer(), from);
         leading(self.socket.exchange(&writer)?, to)
     }
 
-    /// Those of some numbers that are rules of a chain and lead to another one.
+    /// Returns those handles that belong to rules of a chain that jump to another chain.
     fn rules_among(&mut self, numbers: &[u64], from: &str, to: &str) -> Result<Vec<u64>> {
         let rules: Vec<(&str, u64)> = numbers.iter().map(|number| (from, *number)).collect();
         leading(self.numbered(&rules)?, to)
     }
 
-    /// Takes out a chain and the rules of others that lead to it; those are named once for each rule that was made there
-    /// right after the chain, and so has a number that follows. What is gone already is as good.
+    /// Removes a chain and the jumps to it. `from` has one chain for each jump that was created right after the chain,
+    /// and so has a consecutive handle. A missing chain is no error.
     ///
     /// # Errors
-    /// The kernel's: a rule of somebody else's leads to the chain.
+    /// The kernel's error: a rule of another program jumps to the chain.
     pub fn remove_chain(&mut self, name: &str, from: &[&str]) -> Result<()> {
         let what = format!("remove chain {name} from table {}", self.name.table);
         let made = u64::try_from(from.len()).unwrap_or(0);
@@ -114,7 +114,7 @@ impl<'a> ForeignTable<'a> {
         Err(Error::new(Code::TryAgain, format!("cannot {what}: rules of somebody else's lead to it")))
     }
 
-    /// With no numbers, all rules that lead to the chain go.
+    /// Removes the chain and the jumps with these handles; without handles, all jumps.
     fn try_remove(
         &mut self,
         name: &str,
@@ -135,10 +135,10 @@ impl<'a> ForeignTable<'a> {
         })
     }
 
-    /// Changes it, or refuses all of the change.
+    /// Runs a transaction on the table.
     ///
     /// # Errors
-    /// The socket's.
+    /// The socket's error.
     fn change(&mut self, build: impl FnOnce(&mut Batch)) -> Result<std::result::Result<(), Refusal>> {
         let mut batch = Batch::begin(self.socket, self.name, None);
         build(&mut batch);
@@ -147,10 +147,10 @@ impl<'a> ForeignTable<'a> {
         Ok(answers.into_iter().find_map(|answer| answer.outcome.err()).map_or(Ok(()), Err))
     }
 
-    /// What the kernel answers about rules by their chains and numbers.
+    /// Queries rules by chain and handle.
     fn numbered(&mut self, rules: &[(&str, u64)]) -> Result<Vec<Answer>> {
         let mut answers = Vec::new();
-        for some in rules.chunks(QUESTIONS_AT_ONCE) {
+        for some in rules.chunks(QUERIES_AT_ONCE) {
             let mut writer = self.socket.writer();
             for (chain, number) in some {
                 writer.message(Op(GET_RULE, ACK), &head(self.name.family as u8), |w| {
@@ -164,8 +164,8 @@ impl<'a> ForeignTable<'a> {
         Ok(answers)
     }
 
-    /// Asks for all rules of a chain.
-    fn question(&self, mut writer: Writer, chain: &str) -> Writer {
+    /// Adds a dump of all rules of a chain.
+    fn put_dump(&self, mut writer: Writer, chain: &str) -> Writer {
         writer.message(Op(GET_RULE, DUMP), &head(self.name.family as u8), |w| {
             w.text(1, self.name.table);
             w.text(2, chain);
@@ -174,10 +174,10 @@ impl<'a> ForeignTable<'a> {
     }
 }
 
-/// What was told of rules that are there.
+/// Returns the bodies of the rules that exist.
 fn bodies(answers: Vec<Answer>) -> Result<Vec<Vec<u8>>> {
-    let told: Vec<_> = answers.into_iter().map(found).collect::<Result<_>>()?;
-    Ok(told.into_iter().flatten().flatten().collect())
+    let replies: Vec<_> = answers.into_iter().map(found).collect::<Result<_>>()?;
+    Ok(replies.into_iter().flatten().flatten().collect())
 }
 
 fn expressions(answers: Vec<Answer>) -> Result<Vec<Vec<u8>>> {
@@ -198,7 +198,7 @@ fn leads_to(expressions: &[u8], chain: &str) -> bool {
     jumps(expressions).any(|to| to == chain)
 }
 
-/// A number of eight bytes in network order.
+/// Reads an 8-byte number in network byte order.
 fn number(body: &[u8], kind: u16) -> Option<u64> {
     find(body.get(4..)?, kind)?.try_into().ok().map(u64::from_be_bytes)
 }

@@ -1,4 +1,4 @@
-//! What a entries asks the kernel about its table.
+//! Queries of an attachment's entries in its table.
 
 use super::batch::{Batch, head, put_elements};
 use super::constants::{COUNTER, GET_CHAIN, GET_ELEMENT, GET_GENERATION, GET_OBJECT, GET_SET, GET_TABLE};
@@ -12,10 +12,10 @@ use crate::error::Result;
 use tare_netlink::{ACK, Answer, DUMP, Op, Writer};
 
 const NAMES_AT_ONCE: usize = 4;
-/// The kernel keeps some kilobytes for each answer until it is read, and a socket holds 200 of them.
-pub(super) const QUESTIONS_AT_ONCE: usize = 16;
+/// The kernel allocates some kilobytes for each pending answer; a socket's receive buffer holds 200 of them.
+pub(super) const QUERIES_AT_ONCE: usize = 16;
 
-/// What the kernel says of the table.
+/// The use counts of the table.
 pub(super) struct State {
     pub(super) generation: u32,
     pub(super) table_use: Option<u32>,
@@ -23,14 +23,15 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Whether the chain has its fixed rules, and one for each of so many networks.
+    /// Whether the chain has its fixed rules and one rule for each network.
     pub(super) fn has_rules<S: Schema>(&self, networks: usize) -> bool {
         let rules = self.chain_use.and_then(|rules| rules.checked_sub(S::FIXED_RULES));
         rules.and_then(|rules| usize::try_from(rules).ok()).is_some_and(|rules| rules >= networks)
     }
 
-    /// A table uses its chains, sets and records; the chain uses its rules, of which all but the fixed ones are of a
-    /// network and its set. What is left over are the records, unless somebody else has added or removed rules.
+    /// Whether the table has no records. The use count of a table counts chains, sets and records. The use count of the
+    /// chain counts its rules: the fixed ones, and one for each network with its set. The rest are records, unless
+    /// another program has changed the rules.
     pub(super) fn may_be_empty<S: Schema>(&self) -> bool {
         let (Some(table), Some(chain)) = (self.table_use, self.chain_use) else { return false };
         chain.checked_sub(S::FIXED_RULES).is_none_or(|networks| table <= S::FIXED + networks)
@@ -38,7 +39,7 @@ impl State {
 }
 
 impl<S: Schema> AttachmentEntries<'_, S> {
-    /// The names of all attachments that have records.
+    /// Returns the names of all attachments with records.
     pub(super) fn names(&mut self) -> Result<Vec<String>> {
         let answers =
             self.ask(|w| w.message(Op(GET_OBJECT, DUMP), &head(S::FAMILY as u8), |w| w.text(1, S::TABLE)))?;
@@ -71,7 +72,7 @@ impl<S: Schema> AttachmentEntries<'_, S> {
         Ok(self.socket.request(build)?)
     }
 
-    /// How full the table is, and as of when.
+    /// Returns the use counts and the generation for which they are valid.
     pub(super) fn state(&mut self) -> Result<State> {
         let answers = self.ask(|w| {
             w.message(Op(GET_GENERATION, ACK), &head(0), |_| {});
@@ -98,7 +99,7 @@ impl<S: Schema> AttachmentEntries<'_, S> {
         Ok(networks.iter().zip(there).filter(|(_, set)| set.is_none()).map(|(network, _)| *network).collect())
     }
 
-    /// Whose each entry is; `None` for those that are not there.
+    /// Returns the owner of each entry; `None` for a missing one.
     pub(super) fn owners(&mut self, entries: &[Entry]) -> Result<Vec<Option<String>>> {
         let answers = self.ask_for_each(entries, |w, entry| {
             w.message(Op(GET_ELEMENT, ACK), &head(S::FAMILY as u8), |w| {
@@ -108,7 +109,7 @@ impl<S: Schema> AttachmentEntries<'_, S> {
         answers.into_iter().map(|answer| Ok(found(answer)?.and_then(|replies| owner_in(&replies)))).collect()
     }
 
-    /// The contents of the attachment's records.
+    /// Returns the contents of the attachment's records.
     pub(super) fn records(&mut self) -> Result<Vec<String>> {
         let mut contents = Vec::new();
         loop {
@@ -132,7 +133,7 @@ impl<S: Schema> AttachmentEntries<'_, S> {
 
     fn ask_for_each<T>(&mut self, things: &[T], put: impl Fn(&mut Writer, &T)) -> Result<Vec<Answer>> {
         let mut answers = Vec::new();
-        for some in things.chunks(QUESTIONS_AT_ONCE) {
+        for some in things.chunks(QUERIES_AT_ONCE) {
             answers.extend(self.ask(|w| some.iter().for_each(|thing| put(w, thing)))?);
         }
         Ok(answers)

@@ -1,8 +1,8 @@
-//! The records in which facts about an attachment are kept: texts no longer than nf_tables takes.
+//! The records of facts. nf_tables limits the length of each.
 
 use super::batch::LONGEST_COMMENT;
 
-/// An attachment as people write it, from the name under which the table has it.
+/// Returns the readable form of an attachment's table name.
 pub(super) fn owner(name: &str) -> &str {
     name.strip_prefix("at/").unwrap_or(name)
 }
@@ -13,7 +13,7 @@ pub(super) fn record_name(name: &str, number: usize) -> String {
 
 const BETWEEN: &str = ", ";
 
-/// As few records as hold the facts.
+/// Packs facts into as few records as possible.
 pub(super) fn pack(facts: &[String]) -> Vec<String> {
     let mut records: Vec<String> = Vec::new();
     for fact in facts {

@@ -1,21 +1,20 @@
-//! What nf_tables answers to questions.
+//! Reads the answers to queries.
 
 use crate::error::{Error, Result};
 use rustix::io::Errno;
 use tare_netlink::{Answer, Refusal, attributes, find};
 
-/// What was answered to a question; `None` when what was asked for is not there. Any other refusal is told: what can't be
-/// read may be there all the same.
+/// Returns the replies; `None` if the object does not exist. Any other refusal is an error: the object may exist.
 pub(super) fn found(answer: Answer) -> Result<Option<Vec<Vec<u8>>>> {
     match answer.outcome {
         Ok(replies) => Ok(Some(replies)),
-        // A kernel without nf_tables knows neither the table nor the question.
+        // A kernel without nf_tables knows neither the table nor the query.
         Err(Refusal { errno: Errno::NOENT | Errno::INVAL | Errno::OPNOTSUPP, .. }) => Ok(None),
         Err(refusal) => Err(Error::refused("read the tables of nftables", &refusal)),
     }
 }
 
-/// A number in network order out of the one reply to a request; `None` when what was asked for is not there.
+/// Returns a number in network byte order from the only reply; `None` if the object does not exist.
 pub(super) fn number_in(answer: Answer, kind: u16) -> Result<Option<u32>> {
     let number = |replies: Vec<Vec<u8>>| {
         find(replies.first()?.get(4..)?, kind)?.try_into().ok().map(u32::from_be_bytes)
@@ -33,7 +32,7 @@ pub(super) fn owner_in(replies: &[Vec<u8>]) -> Option<String> {
     Some(find(element, 6).and_then(comment).unwrap_or_default())
 }
 
-/// The text of a comment as `nft` writes it.
+/// Reads a comment in the format of `nft`.
 fn comment(bytes: &[u8]) -> Option<String> {
     let [0, length, rest @ ..] = bytes else { return None };
     let text = rest.get(..usize::from(*length).checked_sub(1)?)?;

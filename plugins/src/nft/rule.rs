@@ -1,23 +1,23 @@
-//! Rules of nf_tables, put together from the few expressions that plugins need.
+//! Rules of nf_tables, built from the statements that plugins need.
 
 use super::constants::{
     CT_STATUS, FIB_ADDRESS_TYPE, FIRST_REGISTER, HEADER_LINK, HEADER_NETWORK, HEADER_TRANSPORT,
     META_TRANSPORT,
 };
 use super::encode::{
-    CmpOp, INVERTED, LOOK_UP_FLAGS, LOOK_UP_RESULT, Verdict, address_length, compare, destination, end, jump,
-    load_bytes, look_up, mask, numbers, put, redirection, registers,
+    CmpOp, INVERTED, LOOK_UP_FLAGS, LOOK_UP_RESULT, Verdict, address_length, compare, destination, jump,
+    load_bytes, load_destination, look_up, mask, numbers, put, put_final_verdict, registers,
 };
 use super::expression::Expression;
 use crate::address::{Cidr, Family, octets};
 use std::net::IpAddr;
 use tare_netlink::Attributes;
 
-/// A rule under construction: expressions run in order until one does not match.
+/// A rule under construction. Its statements run in order until one does not match.
 #[derive(Clone, Debug, Default)]
 pub struct Rule(Vec<Statement>);
 
-/// One expression; numbers are offsets and lengths in bytes, or registers of four bytes, the first of which is 0.
+/// A statement. Numbers are offsets and lengths in bytes; register 0 is the first 4-byte register.
 #[derive(Clone, Debug)]
 enum Statement {
     Protocol(Family),
@@ -39,7 +39,7 @@ enum Statement {
     Verdict(Verdict),
 }
 
-/// Where an address is in the header of its protocol.
+/// An address in the network header.
 #[derive(Clone, Copy)]
 enum Address {
     Source,
@@ -57,19 +57,20 @@ fn load(family: Family, address: Address, register: u32) -> Statement {
 }
 
 impl Rule {
-    /// A rule for packets of a protocol.
+    /// Creates a rule for packets of a family.
     pub fn of(family: Family) -> Rule {
         Rule(vec![Statement::Protocol(family)])
     }
 
-    /// A rule for packets to an address of this host: what passes through to elsewhere is none of ours (CVE-2025-67499).
+    /// Creates a rule for packets to an address of this host. Packets that the host only forwards must not match
+    /// (CVE-2025-67499).
     pub fn to_this_host() -> Rule {
         Rule(vec![Statement::LocalDestination])
     }
 
-    /// A rule for frames from an interface whose name is in one set, when it is not with the sender's hardware address
-    /// in another.
-    pub fn of_false_sender(interfaces: &str, pairs: &str) -> Rule {
+    /// Creates a rule for frames from an interface in one set whose pair of interface and sender address is not in the
+    /// other set.
+    pub fn of_spoofed_sender(interfaces: &str, pairs: &str) -> Rule {
         let sender = Statement::Load { base: HEADER_LINK, offset: 6, length: 6, register: 4 };
         Rule(vec![Statement::InLinkName])
             .and(Statement::InSet { set: interfaces.to_owned(), inverted: false })
@@ -77,25 +78,25 @@ impl Rule {
             .and(Statement::InSet { set: pairs.to_owned(), inverted: true })
     }
 
-    /// The packet came by another interface than the loopback.
+    /// Matches packets that did not arrive at the loopback interface.
     #[must_use]
     pub fn from_elsewhere(self) -> Rule {
         self.and(Statement::FromElsewhere)
     }
 
-    /// The source is in a network.
+    /// Matches a source in a network.
     #[must_use]
     pub fn from_network(self, network: Cidr) -> Rule {
         self.network(Address::Source, network, CmpOp::Equal)
     }
 
-    /// The destination is in a network.
+    /// Matches a destination in a network.
     #[must_use]
     pub fn to_network(self, network: Cidr) -> Rule {
         self.network(Address::Destination, network, CmpOp::Equal)
     }
 
-    /// The destination is not in a network.
+    /// Matches a destination outside of a network.
     #[must_use]
     pub fn not_to_network(self, network: Cidr) -> Rule {
         self.network(Address::Destination, network, CmpOp::NotEqual)
@@ -108,20 +109,20 @@ impl Rule {
             .and(Statement::Compare { op, bytes: octets(network.network().address) })
     }
 
-    /// The source is in a set.
+    /// Matches a source in a set.
     #[must_use]
     pub fn from_any_of(self, family: Family, set: &str) -> Rule {
         self.and(load(family, Address::Source, 0))
             .and(Statement::InSet { set: set.to_owned(), inverted: false })
     }
 
-    /// The destination, with transport protocol and port, is in a set.
+    /// Matches a destination address with transport protocol and port in a set.
     #[must_use]
     pub fn to_any_of(self, family: Family, set: &str) -> Rule {
         self.destination(family).and(Statement::InSet { set: set.to_owned(), inverted: false })
     }
 
-    /// Goes on at the address and port to which a map leads from the destination's.
+    /// Redirects to the address and port that a map has for the destination address, protocol and port.
     #[must_use]
     pub fn redirected_from_address(self, family: Family, map: &str) -> Rule {
         self.destination(family)
@@ -129,7 +130,7 @@ impl Rule {
             .and(Statement::Destination(family))
     }
 
-    /// Goes on at the address and port to which a map leads from the port, whatever the address.
+    /// Redirects to the address and port that a map has for the protocol and port, for any destination address.
     #[must_use]
     pub fn redirected_from_port(self, family: Family, map: &str) -> Rule {
         self.and(Statement::Transport { register: 0 })
@@ -142,13 +143,13 @@ impl Rule {
             .and(Statement::Transport { register: registers(family) })
     }
 
-    /// The destination was rewritten by a rule before.
+    /// Matches packets with a rewritten destination.
     #[must_use]
     pub fn redirected(self) -> Rule {
         self.and(Statement::TranslatedDestination)
     }
 
-    /// Leaves with an address of this host as its source.
+    /// Masquerades the packet.
     #[must_use]
     pub fn masquerade(self) -> Rule {
         self.and(Statement::Masquerade)
@@ -160,25 +161,25 @@ impl Rule {
         self.and(Statement::Verdict(verdict))
     }
 
-    /// The packet is going to an address of this host.
+    /// Matches packets to an address of this host.
     #[must_use]
     pub fn local(self) -> Rule {
         self.and(Statement::LocalDestination)
     }
 
-    /// These expressions match.
+    /// Matches these expressions.
     #[must_use]
     pub fn with(self, expressions: &[Expression]) -> Rule {
         expressions.iter().cloned().fold(self, |rule, expression| rule.and(Statement::Expression(expression)))
     }
 
-    /// Goes on at an address and port.
+    /// Redirects to an address and port.
     #[must_use]
     pub fn redirected_to(self, address: IpAddr, port: u16) -> Rule {
         self.and(Statement::Redirection(address, port))
     }
 
-    /// Goes through another chain, then on.
+    /// Jumps to another chain, and continues after its end.
     #[must_use]
     pub fn through(self, chain: &str) -> Rule {
         self.and(Statement::Jump(chain.to_owned()))
@@ -196,7 +197,7 @@ impl Rule {
 
 const META_IN_LINK: u32 = 4;
 const META_IN_LINK_NAME: u32 = 6;
-/// The loopback is the first interface of every namespace.
+/// The loopback interface has index 1 in every network namespace.
 const LOOPBACK_INDEX: u32 = 1;
 const META_PROTOCOL: u32 = 15;
 const FIB_DESTINATION: u32 = 2;
@@ -245,9 +246,9 @@ impl Statement {
             Statement::Destination(family) => destination(w, *family),
             Statement::Masquerade => put(w, "masq", |_| {}),
             Statement::Expression(expression) => expression.write(w),
-            Statement::Redirection(address, port) => redirection(w, *address, *port),
+            Statement::Redirection(address, port) => load_destination(w, *address, *port),
             Statement::Jump(chain) => jump(w, chain),
-            Statement::Verdict(verdict) => end(w, *verdict),
+            Statement::Verdict(verdict) => put_final_verdict(w, *verdict),
         }
     }
 }

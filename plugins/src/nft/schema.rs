@@ -1,73 +1,73 @@
-//! What a table is built of, and which elements follow from a fact about an attachment.
+//! A schema: the content of a table, and the elements that follow from a fact about an attachment.
 
 use super::batch::{Batch, Element, TableFamily, TableName};
 use crate::address::Cidr;
 
-/// A table of ours.
+/// A table of a plugin.
 pub trait Schema {
-    /// Its name.
+    /// The name of the table.
     const TABLE: &'static str;
-    /// What it sees.
+    /// The family of the table.
     const FAMILY: TableFamily = TableFamily::Inet;
-    /// The chain that gets a rule for each network.
+    /// The chain with a rule for each network.
     const CHAIN: &'static str;
-    /// How many chains and sets it is built with.
+    /// The number of chains and sets that `build` creates.
     const FIXED: u32;
-    /// How many rules that chain is built with.
+    /// The number of rules that `build` adds to that chain.
     const FIXED_RULES: u32;
 
-    /// Returns its full name.
+    /// Returns the full name of the table.
     fn name() -> TableName {
         TableName { family: Self::FAMILY, table: Self::TABLE }
     }
 
-    /// Builds it: chains, sets, and rules that refer to them.
+    /// Creates chains, sets, and rules that use them.
     fn build(batch: &mut Batch);
 
-    /// Adds the set of a network, called as `network_set` says, and its rule.
+    /// Creates the set of a network, named by [`network_set`], and its rule.
     fn build_network(batch: &mut Batch, network: Cidr);
 
-    /// What follows from a fact; nothing from one that is not understood.
+    /// Returns the entries of a fact; none for an unknown fact.
     fn entries(fact: &str) -> Vec<Entry>;
 }
 
-/// An element, and the set that it is in.
+/// An element and its set.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
-    /// The set's name.
+    /// The name of the set.
     pub set: String,
-    /// The network, if the set is that of one.
+    /// The network, if the set belongs to one.
     pub network: Option<Cidr>,
     /// The element.
     pub element: Element,
-    /// What becomes of it when another attachment has it.
+    /// What to do if another attachment has the element.
     pub on_conflict: OnConflict,
 }
 
-/// What becomes of an element that another attachment has.
+/// What to do with an element of another attachment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OnConflict {
-    /// The new attachment is refused.
+    /// Refuse the new attachment.
     Refuse,
-    /// It is the new attachment's from now on: the other one lost the address.
+    /// Give the element to the new attachment. The other one has lost the address.
     Replace,
 }
 
-/// What became of an `add`.
+/// The outcome of an `add`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Added {
-    /// All of it is in.
+    /// All entries were added.
     Done,
-    /// Nothing is: an element that follows from this fact belongs to this attachment.
+    /// No entry was added: another attachment has an element of this fact.
     Conflict {
         /// The fact.
         fact: String,
-        /// Whose it is.
+        /// The other attachment.
         owner: String,
     },
 }
 
-/// The name of a network's set, made of what `nft` allows in names.
+/// Returns the name of a network's set, with the characters that `nft` allows.
 pub fn network_set(network: Cidr) -> String {
     format!("in/{}", network.network().to_string().replace(':', "_"))
 }

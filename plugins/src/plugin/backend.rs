@@ -1,25 +1,25 @@
-//! Which of the kernel's two packet filters a plugin makes its rules in.
+//! The backend of a plugin's packet filter rules.
 
 use crate::error::{Error, Result};
 use crate::iptables::is_installed;
 use crate::request::Command;
 
-/// The filter.
+/// The backend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Backend {
-    /// Tables of our own in nf_tables: one transaction, whatever else is attached. Where nothing is to be made it makes no
-    /// difference which it is: what removes looks in both.
+    /// nftables: own tables, changed in one transaction. Also the default when there is nothing to create, since
+    /// removal looks in both backends.
     #[default]
     Nftables,
-    /// The nat tables of iptables, as the host has them: in nf_tables, or those of legacy iptables.
+    /// iptables: the nat tables of the host, in nf_tables or legacy iptables.
     Iptables,
 }
 
 impl Backend {
-    /// Reads a key; `None` when it says nothing. `unknown` words the refusal of anything else.
+    /// Reads a key; `None` if it is empty. `unknown` returns the error for another value.
     ///
     /// # Errors
-    /// Neither of the two.
+    /// The value is neither backend.
     pub(super) fn read(text: &str, unknown: impl FnOnce(&str) -> Error) -> Result<Option<Backend>> {
         match text {
             "" => Ok(None),
@@ -29,8 +29,8 @@ impl Backend {
         }
     }
 
-    /// The one that is taken where nobody asks for one, as the Go plugins choose it: iptables where the host has it. Rules
-    /// are made and looked at by it; all that remove some look in both.
+    /// Returns the default, like the Go plugins: iptables if the host has it. `ADD`, `CHECK` and `STATUS` use it;
+    /// removal looks in both backends.
     pub(super) fn of_host(command: Command) -> Backend {
         match command {
             Command::Add | Command::Check if is_installed() => Backend::Iptables,
@@ -38,7 +38,7 @@ impl Backend {
         }
     }
 
-    /// As the configuration names it.
+    /// Returns the value in the configuration.
     pub(super) fn text(self) -> &'static str {
         match self {
             Backend::Nftables => "nftables",

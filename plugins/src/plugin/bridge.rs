@@ -1,4 +1,4 @@
-//! `bridge`: connects a container to a bridge on the host by a veth pair.
+//! `bridge`: connects a container to a bridge of the host by a veth pair.
 
 use super::backend::Backend;
 use super::vlan;
@@ -22,7 +22,7 @@ use std::net::IpAddr;
 #[derive(Clone, Copy, Debug)]
 pub struct Bridge;
 
-/// Its keys, with defaults filled in.
+/// The configuration with defaults filled in.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     bridge: String,
@@ -41,15 +41,15 @@ pub struct Config {
     dns: Dns,
 }
 
-/// What the bridge is to the containers.
+/// Whether the bridge is the gateway of the containers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Gateway {
-    /// It passes frames between them.
+    /// No: it only forwards frames.
     #[default]
     No,
     /// It has the gateway's address: `isGateway`.
     Present,
-    /// And containers have a default route over it: `isDefaultGateway`.
+    /// It has the gateway's address, and containers have a default route through it: `isDefaultGateway`.
     Default,
 }
 
@@ -98,7 +98,7 @@ impl Plugin for Bridge {
         Ipam::of(request)
     }
 
-    /// Rules before the link: a container never sends before it is masqueraded.
+    /// Rules come before the link, so that a container never sends a packet that is not masqueraded.
     fn declare(config: &Config, request: &Request, so_far: AddResult) -> Result<Declaration> {
         let attachment = &request.attachment;
         let outcome = complete(config, request, so_far);
@@ -160,7 +160,8 @@ impl Plugin for Bridge {
 }
 
 impl Config {
-    /// The gateway's addresses are in the containers' VLAN, where the bridge itself is not.
+    /// Returns the interface that has the gateway's addresses in the containers' VLAN. The bridge itself is not in that
+    /// VLAN.
     fn vlan_interface(&self) -> Option<VlanInterface> {
         let vlans = self.vlans.as_ref().filter(|_| self.gateway != Gateway::No)?;
         let access = vlans.access?;
@@ -170,10 +171,10 @@ impl Config {
     }
 }
 
-/// The container's interface is the third that the result lists.
+/// The index of the container's interface in the result.
 const CONTAINER_INTERFACE: i64 = 2;
 const DEFAULT_NAME: &str = "cni0";
-/// The smallest MTU that IPv4 works with, and the largest that the kernel gives a veth.
+/// The minimum MTU of IPv4, and the maximum MTU of a veth.
 const MTU: std::ops::RangeInclusive<i64> = 68..=65535;
 
 fn read_name(root: &Section<'_>) -> Result<String> {
@@ -205,7 +206,7 @@ fn read_mtu(root: &Section<'_>) -> Result<u32> {
     }
 }
 
-/// The runtime's word is last: its capability, then the convention, then the environment.
+/// The runtime capability takes precedence over `args.cni.mac`, and `args.cni.mac` over `CNI_ARGS`.
 fn read_mac(request: &Request, root: &Section<'_>) -> Result<Option<[u8; 6]>> {
     let arguments = request.arguments()?;
     let candidates = [
@@ -231,7 +232,7 @@ fn read_backend(request: &Request, root: &Section<'_>) -> Result<Backend> {
     })
 }
 
-/// The result of IPAM, on this interface, with the gateways and routes that the bridge adds to it.
+/// Adds gateways and routes to the result of IPAM.
 fn complete(config: &Config, request: &Request, mut outcome: AddResult) -> AddResult {
     outcome.dns.overlay(config.dns.clone());
     request.keep_own(&mut outcome);
@@ -248,8 +249,8 @@ fn complete(config: &Config, request: &Request, mut outcome: AddResult) -> AddRe
     outcome
 }
 
-/// The default route of a protocol, unless IPAM gave one. One without a gateway goes by this gateway as well: a second
-/// one like it is refused by the kernel, with which the Go plugin fails.
+/// Returns the default route of a family, unless IPAM has returned one. A default route without a gateway uses this
+/// gateway too: the kernel refuses a second one, and the Go plugin fails there.
 fn default_route(outcome: &AddResult, family: Family) -> Option<Route> {
     let dst = family.everything();
     let gateway = outcome.gateway(family)?;
@@ -263,8 +264,8 @@ fn gateways(outcome: &AddResult) -> Vec<Cidr> {
     outcome.ips.iter().filter_map(of).collect()
 }
 
-/// Out of the first address of IPv4: whoever still knows the address by the container that had it before reaches the
-/// one that has it now. An announcement would not do, since the port opens only after the interface is up.
+/// Derives a hardware address from the first IPv4 address. Neighbours that have cached the address of a former
+/// container reach the new one. A gratuitous ARP would be lost, because the port opens only after the interface is up.
 fn derived_mac(addresses: &[Cidr]) -> Option<[u8; 6]> {
     let first = addresses.iter().find_map(|cidr| match cidr.address {
         IpAddr::V4(v4) => Some(v4.octets()),

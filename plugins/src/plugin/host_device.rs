@@ -1,4 +1,4 @@
-//! `host-device`: lends an interface of the host to a container.
+//! `host-device`: moves an interface of the host into a container.
 
 use crate::address::Cidr;
 use crate::declaration::{Declaration, Plugin};
@@ -18,7 +18,7 @@ use std::path::{Component, Path, PathBuf};
 #[derive(Clone, Copy, Debug)]
 pub struct HostDevice;
 
-/// Its keys, checked.
+/// The checked configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     device: Option<Device>,
@@ -71,10 +71,10 @@ impl Plugin for HostDevice {
 
 const PCI: &str = "/sys/bus/pci/devices";
 const AUXILIARY: &str = "/sys/bus/auxiliary/devices";
-/// Drivers that give a device to a program of user space; it then has no interface that could be moved.
+/// Drivers of user space programs. A device with one of them has no network interface to move.
 const USERSPACE_DRIVERS: [&str; 3] = ["vfio-pci", "uio_pci_generic", "igb_uio"];
 
-/// The first key that says something; the runtime's device is one more PCI address.
+/// Reads the first key with a value. The runtime's device is another PCI address.
 fn read_device(root: &Section<'_>) -> Result<Device> {
     let [name, hwaddr, kernelpath] = [root.text("device")?, root.text("hwaddr")?, root.text("kernelpath")?];
     let (given, pci) = (root.section("runtimeConfig")?.text("deviceID")?, root.text("pciBusID")?);
@@ -108,7 +108,7 @@ fn read_kernel_path(text: &str) -> Result<Device> {
     }
 }
 
-/// `runtimeConfig.deviceID`: a PCI device or one of the auxiliary bus.
+/// Finds `runtimeConfig.deviceID`: a PCI device or a device of the auxiliary bus.
 fn find_given(id: &str) -> Result<Device> {
     if let Some(directory) = device_directory(PCI, id) {
         return refuse_userspace(&directory, id, "runtimeConfig.deviceID");
@@ -126,7 +126,7 @@ fn find_pci(id: &str) -> Result<Device> {
     refuse_userspace(&device_directory(PCI, id).ok_or_else(missing)?, id, "pciBusID")
 }
 
-/// The directory of a device, whose id is one plain name.
+/// Returns the sysfs directory of a device. The ID must be a plain name.
 fn device_directory(bus: &str, id: &str) -> Option<PathBuf> {
     let plain = !id.contains('/') && id != "." && id != "..";
     Some(Path::new(bus).join(id)).filter(|path| plain && path.exists())

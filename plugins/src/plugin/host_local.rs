@@ -1,4 +1,4 @@
-//! `host-local`: leases addresses; it has nothing but IPAM.
+//! `host-local`: leases addresses.
 
 use crate::declaration::{Declaration, Plugin};
 use crate::error::Result;

@@ -1,4 +1,4 @@
-//! `loopback`: sets `lo` of the container up, whatever `CNI_IFNAME` says.
+//! `loopback`: sets `lo` of the container up, for any `CNI_IFNAME`.
 
 use crate::declaration::{Declaration, Plugin};
 use crate::error::Result;
@@ -26,7 +26,7 @@ impl Plugin for Loopback {
         Ok(Ipam::Chain)
     }
 
-    /// In a chain the result of the plugins before it is passed on as it is.
+    /// In a chain the result of the previous plugins is returned unchanged.
     fn declare((): &(), request: &Request, so_far: AddResult) -> Result<Declaration> {
         let declaration = Declaration::resulting_in(so_far).with(resource::Loopback);
         match request.root()?.has("prevResult") {

@@ -1,4 +1,4 @@
-//! The plugins: each reads its configuration and declares what should exist. The programs in `src/bin` only name them.
+//! The plugins. Each reads its configuration and declares resources. The programs in `src/bin` only call them.
 
 mod backend;
 mod bridge;

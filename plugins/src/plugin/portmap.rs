@@ -1,4 +1,4 @@
-//! `portmap`: publishes ports of a container at the host; chained after the plugin that gave it its addresses.
+//! `portmap`: publishes ports of a container on the host. It is chained after the plugin that assigns the addresses.
 
 use super::backend::Backend;
 use crate::address::{self, Cidr, Family};
@@ -19,7 +19,7 @@ use std::net::IpAddr;
 #[derive(Clone, Copy, Debug)]
 pub struct Portmap;
 
-/// Its keys, checked.
+/// The checked configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     mappings: Vec<Requested>,
@@ -29,7 +29,7 @@ pub struct Config {
     conditions: [Vec<String>; 2],
 }
 
-/// One of `runtimeConfig.portMappings`.
+/// An element of `runtimeConfig.portMappings`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Requested {
     transport: Transport,
@@ -49,7 +49,7 @@ impl Plugin for Portmap {
         let mappings = root.section("runtimeConfig")?.list("portMappings")?;
         let mappings: Vec<Requested> =
             mappings.iter().map(|m| Requested::read(&m.section()?)).collect::<Result<_>>()?;
-        refuse_twins(&mappings)?;
+        refuse_duplicates(&mappings)?;
         let config = Config { mappings, snat: read_snat(&root)?, backend, mark, conditions };
         if backend == Backend::Nftables {
             config.read_conditions()?;
@@ -94,7 +94,7 @@ impl Plugin for Portmap {
 }
 
 impl Config {
-    /// Conditions in the words of nftables, each protocol's.
+    /// Translates the conditions of both families from nftables syntax.
     fn read_conditions(&self) -> Result<Conditions> {
         let [v4, v6] = &self.conditions;
         Ok([read_nftables(v4, Family::V4, "conditionsV4")?, read_nftables(v6, Family::V6, "conditionsV6")?])
@@ -106,7 +106,8 @@ impl Config {
         if words.is_empty() { Access::Unconditional } else { Access::Conditional }
     }
 
-    /// A mapping at an address of one protocol leads to the container's address of that protocol.
+    /// Returns one port mapping for each address of the container. A mapping with a host address applies to the family
+    /// of that address only.
     fn mappings(&self, mapping: Requested, containers: &[Cidr]) -> Vec<PortMapping> {
         let fits = |container: &&Cidr| mapping.host.is_none_or(|host| Family::of(host) == container.family());
         let mapping = |container: &Cidr| PortMapping {
@@ -139,8 +140,9 @@ impl Requested {
         Ok(Requested { transport, host: read_host(section)?, host_port, container_port })
     }
 
-    /// Whether both are the same port at the same address of either protocol; no address, 0.0.0.0 and :: are all.
-    fn is_twin_of(&self, other: &Requested) -> bool {
+    /// Whether both publish the same port at the same address of a family. No address, 0.0.0.0 and :: mean all
+    /// addresses.
+    fn is_same_port(&self, other: &Requested) -> bool {
         let everywhere = |family: Family| family.everything().address;
         let at = |mapping: &Requested, family| {
             let host = mapping.host.unwrap_or(everywhere(family));
@@ -164,10 +166,10 @@ fn read_host(section: &Section<'_>) -> Result<Option<IpAddr>> {
     }
 }
 
-/// Upstream takes both, and the first one wins in silence.
-fn refuse_twins(mappings: &[Requested]) -> Result<()> {
+/// The Go plugin accepts both, and silently uses the first.
+fn refuse_duplicates(mappings: &[Requested]) -> Result<()> {
     for (number, mapping) in mappings.iter().enumerate() {
-        if mappings.iter().skip(number + 1).any(|other| mapping.is_twin_of(other)) {
+        if mappings.iter().skip(number + 1).any(|other| mapping.is_same_port(other)) {
             let msg = format!("host port {} is mapped twice", mapping.host_port);
             return Err(Error::config(msg).about(format!("runtimeConfig.portMappings[{number}]")));
         }
@@ -183,7 +185,7 @@ fn read_snat(root: &Section<'_>) -> Result<Snat> {
     })
 }
 
-/// The one that is asked for; else the only one that knows what is asked for.
+/// Returns the configured backend; else the only backend that supports the configured options; else the default.
 fn read_backend(request: &Request, root: &Section<'_>) -> Result<Backend> {
     let unknown = |other: &str| Error::config(format!("unrecognized backend \"{other}\"")).about("backend");
     let asked = Backend::read(root.text("backend")?, unknown)?;
@@ -223,7 +225,7 @@ fn read_backend(request: &Request, root: &Section<'_>) -> Result<Backend> {
     }
 }
 
-/// The bit that the Go plugin takes: 0x2000.
+/// The Go plugin's default, the mark 0x2000.
 const DEFAULT_BIT: u32 = 13;
 
 fn read_mark(root: &Section<'_>) -> Result<Mark> {
@@ -250,7 +252,7 @@ fn read_nftables(words: &[String], family: Family, key: &str) -> Result<Option<A
     (!words.is_empty()).then(|| condition::read(&words, family, key)).transpose()
 }
 
-/// Words for iptables, each of which stays one word of one line.
+/// Reads conditions in iptables syntax. Each word stays one word of a line for `iptables-restore`.
 fn read_conditions(root: &Section<'_>, key: &str) -> Result<Vec<String>> {
     let words = root.texts(key)?;
     match words.iter().find(|word| word.is_empty() || word.contains(char::is_control)) {
@@ -259,7 +261,7 @@ fn read_conditions(root: &Section<'_>, key: &str) -> Result<Vec<String>> {
     }
 }
 
-/// The first address of each protocol that the result gives this interface, or no interface in particular.
+/// Returns the first address of each family that belongs to this interface, or to no listed interface.
 fn container_addresses(request: &Request, so_far: &AddResult) -> Vec<Cidr> {
     let is_ours = |place: i64| {
         let interface = usize::try_from(place).ok().and_then(|place| so_far.interfaces.get(place));

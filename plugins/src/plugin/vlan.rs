@@ -1,4 +1,4 @@
-//! The VLANs of a bridge's configuration: `vlan`, `vlanTrunk` and `preserveDefaultVlan`.
+//! The VLAN keys of a bridge: `vlan`, `vlanTrunk` and `preserveDefaultVlan`.
 
 use crate::error::{Error, Result};
 use crate::json::{Element, Section};
@@ -7,10 +7,10 @@ use crate::rtnetlink::PortVlans;
 use std::ops::RangeInclusive;
 
 const IDS: RangeInclusive<i64> = 1..=4094;
-/// To which frames without a tag belong on a trunk that names no VLAN for them.
+/// The VLAN of untagged frames on a trunk without a native VLAN.
 const FIRST: u16 = 1;
 
-/// The VLANs of the container's port; `None` when the bridge is to know of none.
+/// Reads the VLANs of the container's port; `None` if the bridge does not filter VLANs.
 pub(super) fn read(root: &Section<'_>) -> Result<Option<Vlans>> {
     let vlan = root.number("vlan")?.unwrap_or(0);
     if vlan != 0 && !IDS.contains(&vlan) {
@@ -29,7 +29,7 @@ pub(super) fn read(root: &Section<'_>) -> Result<Option<Vlans>> {
     Ok(Some(Vlans { port: PortVlans { native: access.or(Some(FIRST)), tagged }, access, default }))
 }
 
-/// One element of the trunk: a range, a single id, or both.
+/// Reads an element of the trunk: a range, a single ID, or both.
 fn read_trunk(element: &Element<'_>) -> Result<Vec<RangeInclusive<u16>>> {
     let section = element.section()?;
     let id = |key: &str| match section.number(key)? {
@@ -54,7 +54,7 @@ fn read_trunk(element: &Element<'_>) -> Result<Vec<RangeInclusive<u16>>> {
     Ok(range.into_iter().chain(single).collect())
 }
 
-/// As few ranges as hold the same ids.
+/// Merges ranges.
 fn join(mut ranges: Vec<RangeInclusive<u16>>) -> Vec<RangeInclusive<u16>> {
     ranges.sort_by_key(|range| *range.start());
     let mut joined: Vec<RangeInclusive<u16>> = Vec::new();

@@ -1,4 +1,4 @@
-//! The rules of ports that only some may come by: a chain of the attachment's own, and what leads to it.
+//! The rules for published ports with conditions: a chain for each attachment, and the jumps to it.
 
 use super::differs;
 use super::port_mapping::PortMapping;
@@ -11,29 +11,30 @@ use crate::nft::{
 };
 use tare_netlink::Socket;
 
-/// What packets of IPv4 and of IPv6 have to match; `None` where nothing is asked.
+/// The conditions for packets of IPv4 and of IPv6; `None` if there are none.
 pub type Conditions = [Option<Alternatives>; 2];
 
-/// What leads to the ports of an attachment that has conditions. They are its own, whoever else has any.
+/// The access rules of an attachment with conditions. Each attachment has its own chain, so that several can publish a
+/// port under different conditions.
 #[derive(Debug)]
 pub(super) struct AccessRules<'a> {
     /// The attachment's name in the table.
     pub(super) name: String,
-    /// The ports.
+    /// The ports with conditions.
     pub(super) mappings: Vec<&'a PortMapping>,
-    /// The conditions of both protocols.
+    /// The conditions of both families.
     pub(super) conditions: &'a Conditions,
 }
 
-/// The chains that lead to published ports.
+/// The chains from which packets jump to published ports.
 const SOURCES: [&str; 2] = ["prerouting", "output"];
 
 impl AccessRules<'_> {
-    /// Removes what is there without a record.
+    /// Removes a chain without a record.
     ///
     /// # Errors
-    /// The kernel's.
-    pub(super) fn clear<S: Schema>(&self, socket: &mut Socket) -> Result<()> {
+    /// The kernel's error.
+    pub(super) fn remove_leftover<S: Schema>(&self, socket: &mut Socket) -> Result<()> {
         if self.mappings.is_empty()
             || ForeignTable::new(socket, S::name()).chain(&chain(&self.name))?.is_none()
         {
@@ -45,7 +46,7 @@ impl AccessRules<'_> {
         }
     }
 
-    /// The chain, right after it the rules that lead there, then its own.
+    /// Adds the chain, right after it the jumps to it, then its rules. The order gives the jumps consecutive handles.
     pub(super) fn put(&self, batch: &mut Batch) {
         if self.mappings.is_empty() {
             return;
@@ -53,17 +54,17 @@ impl AccessRules<'_> {
         let chain = chain(&self.name);
         batch.chain(Chain { name: &chain, hook: None, kind: Kind::Nat });
         for source in SOURCES {
-            self.ways().iter().for_each(|rule| batch.rule(source, &rule.clone().through(&chain)));
+            self.jumps().iter().for_each(|rule| batch.rule(source, &rule.clone().through(&chain)));
         }
         self.mappings.iter().for_each(|it| batch.rule(&chain, &redirection(it)));
     }
 
-    /// Whether all that leads there, and on from there, is there.
+    /// Checks the jumps to the chain and its rules.
     ///
     /// # Errors
-    /// Code 100: it is not.
+    /// Code 100: a rule is missing.
     pub(super) fn check(&self, socket: &mut Socket, table: TableName) -> Result<()> {
-        let wanted = if self.mappings.is_empty() { 0 } else { self.ways().len() };
+        let wanted = if self.mappings.is_empty() { 0 } else { self.jumps().len() };
         for source in SOURCES {
             if ForeignTable::new(socket, table).rules_to(source, &chain(&self.name))?.len() != wanted {
                 return Err(differs(format!(
@@ -79,7 +80,7 @@ impl AccessRules<'_> {
         }
     }
 
-    fn ways(&self) -> Vec<Rule> {
+    fn jumps(&self) -> Vec<Rule> {
         let families = [Family::V4, Family::V6].into_iter().zip(self.conditions);
         let has = |family| self.mappings.iter().any(|it| it.container.family() == family);
         let of = |(family, alternatives): (Family, &Option<Alternatives>)| {
@@ -90,15 +91,15 @@ impl AccessRules<'_> {
     }
 }
 
-/// Takes out an attachment's chain and what leads there.
+/// Removes an attachment's chain and the jumps to it.
 ///
 /// # Errors
-/// The kernel's.
+/// The kernel's error.
 pub(super) fn remove(socket: &mut Socket, name: &str, table: TableName) -> Result<()> {
     ForeignTable::new(socket, table).remove_chain(&chain(name), &SOURCES)
 }
 
-/// `when/net/c1/eth0`
+/// Returns a name such as `when/net/c1/eth0`.
 fn chain(name: &str) -> String {
     format!("when/{}", name.strip_prefix("at/").unwrap_or(name))
 }

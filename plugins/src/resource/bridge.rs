@@ -1,4 +1,4 @@
-//! A bridge on the host, shared by the attachments of a network: made if it is not there, never removed by `DEL`.
+//! A bridge of the host, shared by the attachments of a network. `DEL` never removes it.
 
 use super::differs;
 use crate::declaration::{Resource, Undo};
@@ -9,16 +9,16 @@ use crate::sysctl::{IfMissing, Sysctl};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-/// A bridge, up.
+/// A bridge that is up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bridge {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// In bytes, when it is made; 0 for the kernel's default.
+    /// The MTU in bytes of a new bridge; 0 for the kernel's default.
     pub mtu: u32,
-    /// Whether it takes all frames itself.
+    /// Whether the bridge is in promiscuous mode.
     pub promiscuous: bool,
-    /// Whether it tells VLANs apart.
+    /// Whether the bridge filters VLANs.
     pub filters_vlans: bool,
 }
 
@@ -39,7 +39,7 @@ impl Resource for Bridge {
         Ok(undo)
     }
 
-    /// Only the bridge that this call made, and only while nobody else is on it.
+    /// Removes the bridge only if this call has created it and it has no ports.
     fn undo(&self, host: &mut Host) -> Result<()> {
         let link = host.link(Side::Host, &self.name)?;
         let route = host.route(Side::Host)?;
@@ -61,7 +61,7 @@ impl Resource for Bridge {
 }
 
 impl Bridge {
-    /// Another `ADD` may make it first; then that one is ours as well.
+    /// Another `ADD` may create the bridge at the same time; then it is used like an existing one.
     fn create(&self, host: &mut Host) -> Result<(Link, Undo)> {
         let bridge = NewBridge {
             name: &self.name,
@@ -85,9 +85,9 @@ impl Bridge {
         Ok((host.link(Side::Host, &self.name)?, undo))
     }
 
-    /// Set before a new bridge is up. A container's router advertisements are not for the host (CVE-2020-10749); and
-    /// who has just made a network need not ask it whether the bridge's own addresses are free, which would take the
-    /// first container's first seconds, in which the host could not find it.
+    /// Set before a new bridge is up. The host must ignore router advertisements of containers (CVE-2020-10749).
+    /// Duplicate address detection is off: on a network that the host has just created no address is taken, and the
+    /// host could not reach the first container until the detection ended.
     fn sysctls(&self, undo: Undo, link: &Link) -> Vec<Sysctl> {
         let v6 = |key| Sysctl::new(format!("net/ipv6/conf/{}/{key}", self.name), "0", IfMissing::Skip);
         match undo {
@@ -103,7 +103,7 @@ impl Bridge {
             Err(Error::new(Code::Exists, msg).about(key))
         };
         match link.kind.as_str() {
-            // To let it filter from now on would cut off whoever uses it for frames with tags.
+            // Turning VLAN filtering on would cut off existing users of tagged frames.
             "bridge" if self.filters_vlans && !link.filters_vlans => {
                 on_conflict("does not filter VLANs", "vlan")
             }
@@ -113,7 +113,7 @@ impl Bridge {
     }
 }
 
-/// A locally administered address of one station.
+/// Returns a locally administered unicast address.
 fn random_mac() -> Result<[u8; 6]> {
     let mut mac = [0; 6];
     getrandom(&mut mac, GetRandomFlags::empty())

@@ -1,4 +1,4 @@
-//! The interface inside a container: its sysctls, addresses and routes; up, and able to pass frames.
+//! The interface inside a container: sysctls, addresses and routes.
 
 use super::{differs, port};
 use crate::address::{Cidr, Family};
@@ -10,34 +10,34 @@ use crate::rtnetlink::{Detection, InterfaceSetup, Link};
 use crate::sysctl::{IfMissing, Sysctl};
 use std::time::{Duration, Instant};
 
-/// Whether a container first asks its network if its IPv6 addresses are free: `enabledad`.
+/// Whether the kernel runs duplicate address detection for the container's IPv6 addresses: `enabledad`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DuplicateDetection {
-    /// The addresses are leased, and so free; they are usable at once.
+    /// Off: the addresses are leased, and usable at once.
     #[default]
     Off,
-    /// Ask, and wait for the answer.
+    /// On: the plugin waits for the end of the detection.
     On,
-    /// As the kernel is set, for networks that are not the host's own; wait for the answer.
+    /// As the kernel is configured, for networks beyond the host. The plugin waits for the end of the detection.
     AsSet,
 }
 
-/// What the interface of an attachment has; it all goes with the interface.
+/// The interface of an attachment. Its settings disappear together with the interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerInterface {
-    /// Its name inside the container.
+    /// The name inside the container.
     pub name: String,
-    /// Its addresses.
+    /// The addresses.
     pub addresses: Vec<Cidr>,
-    /// Routes over it, each with its gateway filled in.
+    /// The routes, with their gateways filled in.
     pub routes: Vec<Route>,
-    /// Whether IPv6 addresses are asked about first.
+    /// The mode of duplicate address detection.
     pub detection: DuplicateDetection,
-    /// Whether it is to be up.
+    /// Whether the interface is up.
     pub up: bool,
 }
 
-/// How long the kernel may take to ask whether addresses are free.
+/// The time limit for duplicate address detection.
 const DETECTED_WITHIN: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_micros(200);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
@@ -57,7 +57,7 @@ impl Resource for ContainerInterface {
         if !sysctls.is_empty() {
             host.set_sysctls(Side::Container, &sysctls)?;
         }
-        // With accept_dad 0 the kernel would still hold each address back until it comes to it, in a task of its own.
+        // With accept_dad 0 the kernel would still delay each address until its detection work item runs.
         let detection = match self.detection {
             DuplicateDetection::Off => Detection::Skipped,
             DuplicateDetection::On | DuplicateDetection::AsSet => Detection::AsSet,
@@ -87,8 +87,8 @@ impl ContainerInterface {
         self.addresses.iter().any(|cidr| cidr.family() == Family::V6)
     }
 
-    /// Set while the interface is down. Nobody asks about the address that the kernel makes up by itself either: the
-    /// question would go to all ports of the bridge.
+    /// Set while the interface is down. The detection for the link-local address is off too: its solicitation would be
+    /// flooded to all ports of the bridge.
     fn sysctls(&self, link: &Link, loopback: &Link) -> Vec<Sysctl> {
         let v6 = |interface: &str, key: &str| format!("net/ipv6/conf/{interface}/{key}");
         let detection: &[(&str, &'static str)] = match self.detection {
@@ -129,8 +129,8 @@ impl ContainerInterface {
         })
     }
 
-    /// By its destination and gateway, whichever interface it is on; a default route by its destination alone. Plugins
-    /// after this one may have moved them.
+    /// Compares destination and gateway but not the interface, and of a default route only the destination: later
+    /// plugins of the chain may move routes.
     fn check_route(&self, host: &mut Host, wanted: &Route) -> Result<()> {
         let any_gateway = wanted.dst.length == 0 || wanted.gw.is_none();
         let routes = host.route(Side::Container)?.routes(wanted.dst.family())?;
@@ -141,7 +141,7 @@ impl ContainerInterface {
     }
 }
 
-/// Asks again and again with pauses that double, for a few seconds at most.
+/// Polls with pauses that double, for some seconds at most.
 fn wait_until(error: impl Fn() -> Error, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
     let (begin, mut pause) = (Instant::now(), FIRST_PAUSE);
     while !done()? {

@@ -1,4 +1,4 @@
-//! Forwarding on the host, which attachments share and which is never turned off again.
+//! IP forwarding on the host. It is shared by all attachments and never turned off.
 
 use super::differs;
 use crate::address::Family;
@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::host::{Host, Side};
 use crate::sysctl::{IfMissing, Sysctl};
 
-/// The host passes packets of these protocols on between its interfaces.
+/// The families that the host forwards between its interfaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forwarding(pub Vec<Family>);
 

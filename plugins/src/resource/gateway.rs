@@ -1,4 +1,4 @@
-//! The gateways' addresses on a bridge, shared by the attachments of a network and never removed by `DEL`.
+//! The gateways' addresses on a bridge, shared by the attachments of a network. `DEL` never removes them.
 
 use super::differs;
 use crate::address::{Cidr, Family};
@@ -8,23 +8,23 @@ use crate::host::{Host, Side};
 use crate::rtnetlink::Detection;
 use rustix::io::Errno;
 
-/// What becomes of another address that the bridge has in the same network.
+/// What to do with another address of the bridge in the same network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conflict {
-    /// The attachment is refused.
+    /// Refuse the attachment.
     Refuse,
-    /// The other address is removed: `forceAddress`.
+    /// Remove the other address: `forceAddress`.
     Replace,
 }
 
-/// Addresses that a bridge has so that containers can reach the host, and the world through it.
+/// Addresses of a bridge, through which containers reach the host and other networks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gateways {
     /// The bridge.
     pub bridge: String,
-    /// Its addresses, with the prefix lengths of the containers' networks.
+    /// The addresses, with the prefix lengths of the containers' networks.
     pub addresses: Vec<Cidr>,
-    /// What is done about others.
+    /// What to do with other addresses.
     pub conflict: Conflict,
 }
 
@@ -38,7 +38,8 @@ impl Resource for Gateways {
                 self.resolve(*wanted)?;
                 route.delete_address(index, *other)?;
             }
-            // The address is ours by configuration, and the first container can't wait for the kernel to ask around.
+            // Without duplicate address detection: the configuration assigns the address, and the first container must
+            // reach it at once.
             match route.add_address(index, *wanted, Detection::Skipped)? {
                 Err(refusal) if refusal.errno != Errno::EXIST => {
                     return Err(Error::refused(format!("add address {wanted} to {}", self.bridge), &refusal));
@@ -70,7 +71,7 @@ impl Gateways {
     }
 }
 
-/// A bridge has one IPv4 address, and one of each IPv6 network.
+/// A bridge has one IPv4 address, and one IPv6 address in each network.
 fn conflicts(other: Cidr, wanted: Cidr) -> bool {
     other.family() == wanted.family() && (wanted.family() == Family::V4 || other.overlaps(wanted))
 }

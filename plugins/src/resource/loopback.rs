@@ -1,4 +1,4 @@
-//! The loopback of a container's namespace, up.
+//! The loopback interface of a container's network namespace.
 
 use super::differs;
 use crate::address::Cidr;
@@ -6,11 +6,11 @@ use crate::declaration::{Resource, Undo};
 use crate::error::{Error, Result};
 use crate::host::{Host, Side};
 
-/// `lo`, which every namespace is born with.
+/// `lo`, which exists in every network namespace, set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loopback;
 
-/// Its name in every namespace.
+/// The name in every network namespace.
 pub const NAME: &str = "lo";
 
 impl Resource for Loopback {
@@ -42,7 +42,7 @@ impl Resource for Loopback {
     }
 }
 
-/// The addresses that it has.
+/// Returns the addresses of the interface.
 pub(crate) fn addresses(host: &mut Host) -> Result<Vec<Cidr>> {
     let index = host.link(Side::Container, NAME)?.index;
     Ok(host.route(Side::Container)?.addresses(index)?.iter().map(|assigned| assigned.cidr).collect())

@@ -1,4 +1,4 @@
-//! The hardware address of a container, which no frame it sends may lack: `macspoofchk`.
+//! MAC spoof check: drops frames that a container sends under another hardware address (`macspoofchk`).
 
 use super::differs;
 use crate::attachment::Attachment;
@@ -11,10 +11,10 @@ use crate::nft::{
 };
 use crate::rtnetlink::parse_mac;
 
-/// Frames from the attachment's port under another sender's address are dropped before the bridge learns from them.
+/// The check of an attachment's port. Frames are dropped before the bridge learns their sender's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MacSpoofCheck {
-    /// Whose port it is.
+    /// The attachment.
     pub attachment: Attachment,
 }
 
@@ -47,7 +47,8 @@ impl Resource for MacSpoofCheck {
 }
 
 impl MacSpoofCheck {
-    /// The port and the one address that may send by it; both ends of the pair are there by now.
+    /// Returns the port and the hardware address that may send through it. Both ends of the veth pair exist at this
+    /// point.
     fn facts(&self, host: &mut Host) -> Result<Vec<String>> {
         let inside = host.link(Side::Container, &self.attachment.interface)?;
         let port = host.host_end.clone().ok_or_else(|| {
@@ -57,16 +58,16 @@ impl MacSpoofCheck {
     }
 }
 
-/// `table bridge tare_macspoof`: the ports that are checked, and each with its address.
+/// `table bridge tare_macspoof`: the checked ports, and the pairs of port and address.
 #[derive(Debug)]
 struct Table;
 
 const PREROUTING: &str = "prerouting";
-/// Before the bridge itself looks at the frame: `dstnat` of the bridge's priorities.
+/// The priority `dstnat` of the bridge family: before the bridge processes the frame.
 const PRIORITY: i32 = -300;
 const PORTS: &str = "ports";
 const SENDERS: &str = "senders";
-/// The numbers by which `nft` knows the types, and their lengths in a key.
+/// The numbers of the types in `nft`, and their lengths in a key.
 const INTERFACE_NAME: (u32, u32) = (41, 16);
 const HARDWARE_ADDRESS: (u32, u32) = (9, 8);
 
@@ -83,7 +84,7 @@ impl Schema for Table {
         let pair = ((name << 6) | mac, name_length + mac_length);
         batch.set(&Set { name: SENDERS.to_owned(), key: pair, data: None });
         batch.chain(Chain { name: PREROUTING, hook: Some((Hook::Prerouting, PRIORITY)), kind: Kind::Filter });
-        batch.rule(PREROUTING, &Rule::of_false_sender(PORTS, SENDERS).verdict(Verdict::Drop));
+        batch.rule(PREROUTING, &Rule::of_spoofed_sender(PORTS, SENDERS).verdict(Verdict::Drop));
     }
 
     fn build_network(_: &mut Batch, _: crate::address::Cidr) {}
@@ -94,7 +95,7 @@ impl Schema for Table {
         let mut name = port.as_bytes().to_vec();
         name.resize(INTERFACE_NAME.1 as usize, 0);
         let pair = [name.clone(), mac.to_vec(), vec![0; 2]].concat();
-        // A name is one port's at a time: what is there is left over from one that is gone.
+        // An interface name belongs to one port at a time. An existing element is a leftover.
         let entry = |set: &str, key| Entry {
             set: set.to_owned(),
             network: None,

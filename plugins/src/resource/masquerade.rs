@@ -1,4 +1,4 @@
-//! Masquerading: what an attachment sends beyond its network leaves with the host's address.
+//! Masquerading with nftables: packets to destinations outside of the attachment's network get the host's address.
 
 use super::differs;
 use crate::address::{self, Cidr, Family, octets};
@@ -11,12 +11,12 @@ use crate::nft::{
     network_set,
 };
 
-/// The addresses of an attachment, masqueraded.
+/// The masqueraded addresses of an attachment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Masquerade {
-    /// Whose they are.
+    /// The attachment.
     pub attachment: Attachment,
-    /// Each with the network within which it is itself.
+    /// The addresses with their networks. Packets within the network are not masqueraded.
     pub addresses: Vec<Cidr>,
 }
 
@@ -60,7 +60,7 @@ impl Masquerade {
 struct Table;
 
 const POSTROUTING: &str = "postrouting";
-/// `srcnat`.
+/// The priority `srcnat`.
 const PRIORITY: i32 = 100;
 const IPV4_ADDRESS: u32 = 7;
 const IPV6_ADDRESS: u32 = 8;
@@ -93,7 +93,7 @@ impl Schema for Table {
             set: network_set(cidr),
             network: Some(cidr.network()),
             element: Element { key: octets(cidr.address), data: Vec::new() },
-            // Who has just leased the address has it: an element that is there is of a container that is gone.
+            // The address was just leased. An existing element belongs to a container that is gone.
             on_conflict: OnConflict::Replace,
         };
         address::parse(fact).map(entry).into_iter().collect()

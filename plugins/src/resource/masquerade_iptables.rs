@@ -1,4 +1,4 @@
-//! Masquerading by iptables: what an attachment sends beyond its network leaves with the host's address.
+//! Masquerading with iptables: packets to destinations outside of the attachment's network get the host's address.
 
 use crate::address::{Cidr, Family};
 use crate::attachment::Attachment;
@@ -11,12 +11,12 @@ use crate::iptables::{
 use crate::nft::{Batch, Chain, Entry, Kind, Schema};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The addresses of an attachment, masqueraded in the nat tables of iptables.
+/// The masqueraded addresses of an attachment, in the nat tables of iptables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IptablesMasquerade {
-    /// Whose they are.
+    /// The attachment.
     pub attachment: Attachment,
-    /// Each with the network within which it is itself.
+    /// The addresses with their networks. Packets within the network are not masqueraded.
     pub addresses: Vec<Cidr>,
 }
 
@@ -31,7 +31,7 @@ impl Resource for IptablesMasquerade {
         if chains.is_empty() {
             return Ok(Undo::Nothing);
         }
-        // The notes have no facts of their own, so none is taken.
+        // The records contain no facts, so that there is no conflict.
         let _ = self.owned().add(host, &[], &chains)?;
         Ok(Undo::Remove)
     }
@@ -86,7 +86,7 @@ impl IptablesMasquerade {
     }
 }
 
-/// `table inet tare_iptables_masq`: nothing but notes.
+/// `table inet tare_iptables_masq`: only records.
 #[derive(Debug)]
 struct Notes;
 

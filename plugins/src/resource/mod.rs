@@ -1,4 +1,4 @@
-//! The kinds of things that a plugin can declare, one file each.
+//! The resources that a plugin can declare, one kind in each file.
 
 mod access_rules;
 mod bridge;
@@ -35,7 +35,7 @@ pub use vlan::{DefaultVlan, VlanInterface, Vlans};
 
 use crate::error::{Code, Error};
 
-/// `CHECK` found that something is not as it should be.
+/// Returns an error of `CHECK`.
 fn differs(msg: impl Into<String>) -> Error {
     Error::new(Code::Differs, msg)
 }

@@ -1,4 +1,4 @@
-//! An interface of the host that is lent to a container: moved into its namespace under another name, and brought back.
+//! An interface of the host that is moved into a container's network namespace, renamed, and moved back by `DEL`.
 
 use super::differs;
 use crate::attachment::check_interface;
@@ -9,28 +9,28 @@ use crate::rtnetlink::{Link, Move};
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
-/// Which interface of the host.
+/// How the configuration selects the interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Device {
-    /// The one of this name.
+    /// By name.
     Name(String),
-    /// The one with this hardware address.
+    /// By hardware address.
     Mac(Vec<u8>),
-    /// That of the device with this directory below `/sys`.
+    /// By the device's directory below `/sys`.
     Sysfs(PathBuf),
 }
 
-/// An interface lent to a container. Inside, its alias says what it was called on the host: the Go plugin keeps the
-/// name in the same place, so either brings back what the other lent.
+/// A moved interface. Inside the container its alias is its former name. The Go plugin stores the name in the same
+/// place, so that each plugin can move back what the other has moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MovedDevice {
-    /// Which one; `None` when the configuration can't be read any more.
+    /// The interface; `None` if the configuration can't be read.
     pub device: Option<Device>,
     /// Its name inside the container.
     pub interface: String,
-    /// The hardware address that `ADD` reported, if the caller passed its result on.
+    /// The hardware address that `ADD` has reported, if the caller has passed the result.
     pub reported: Option<String>,
-    /// Whether it was up on the host, for the way back of a failing `ADD`.
+    /// Whether the interface was up on the host, for the undo of a failing `ADD`.
     pub was_up: Cell<bool>,
 }
 
@@ -85,7 +85,7 @@ impl Resource for MovedDevice {
 }
 
 impl MovedDevice {
-    /// The kernel moves before it renames; where the new name was taken in between, the link goes back.
+    /// The kernel moves an interface before it renames it. If the new name is taken, the interface is moved back.
     fn return_from_halfway(&self, host: &mut Host, link: &Link) -> Result<()> {
         if host.route(Side::Host)?.link_by_index(link.index)?.is_some() {
             return Ok(());
@@ -99,8 +99,7 @@ impl MovedDevice {
         }
     }
 
-    /// What is called like the interface inside has nothing written on it. If the device is at home, that is none of
-    /// ours.
+    /// An interface of the configured name without an alias belongs to the container, if the device is on the host.
     fn excuse_unnamed(&self, host: &mut Host) -> Result<()> {
         let at_home = match &self.device {
             None => true,
@@ -109,8 +108,8 @@ impl MovedDevice {
         if at_home { Ok(()) } else { Err(Error::new(Code::Io, unnamed(&self.interface))) }
     }
 
-    /// A device of hardware outlives its container's namespace: the kernel puts it back under the name that it had in
-    /// there, or another one.
+    /// A hardware device survives its container's namespace: the kernel moves it to the host under the name that it had
+    /// there, or under another one.
     fn rename_stray(&self, host: &mut Host) -> Result<()> {
         let Some(stray) = self.find_stray(host)? else { return Ok(()) };
         let is_free = host.look_up(Side::Host, &stray.alias)?.is_none();
@@ -122,7 +121,8 @@ impl MovedDevice {
         route.rename(stray.index, &stray.alias, "")
     }
 
-    /// People write aliases too: it must be the name in the configuration, or on what `ADD` has reported.
+    /// Other programs set aliases too. The device must have the configured name as its alias, or the hardware address
+    /// that `ADD` has reported.
     fn find_stray(&self, host: &mut Host) -> Result<Option<Link>> {
         match &self.device {
             None => Ok(None),
@@ -149,7 +149,7 @@ impl Device {
                 let mut found =
                     interfaces_of(directory).into_iter().map(|name| host.look_up(Side::Host, &name));
                 let usable = |link: &Option<Link>| link.as_ref().is_some_and(|link| !link.is_loopback());
-                // The first that is usable, or the first error.
+                // Returns the first usable interface, or the first error.
                 found.find(|found| found.as_ref().map_or(true, usable)).unwrap_or(Ok(None))
             }
         }
@@ -176,8 +176,8 @@ fn unnamed(interface: &str) -> String {
     format!("failed to find original ifname for \"{interface}\" (alias is not set)")
 }
 
-/// Back under its old name, down and with nothing written on it. That name is looked for first: the kernel would move
-/// the link before it found it taken.
+/// Moves the interface back under its former name, down and without an alias. The name is looked up first, because the
+/// kernel would move the interface before it refuses the name.
 fn bring_back(host: &mut Host, link: &Link) -> Result<()> {
     let Link { index, alias, name, .. } = link;
     if host.look_up(Side::Host, alias)?.is_some() {
@@ -189,7 +189,7 @@ fn bring_back(host: &mut Host, link: &Link) -> Result<()> {
     moved.map_err(|refusal| Error::refused(format!("bring {name} back as {alias}"), &refusal))
 }
 
-/// The names below `net` of a device's directory, or of the virtio device in it.
+/// Returns the names in `net` of a device's directory, or of the virtio device in it.
 fn interfaces_of(directory: &Path) -> Vec<String> {
     let mut names = entries(&directory.join("net"));
     for inner in entries(directory).into_iter().filter(|name| name.starts_with("virtio")) {
@@ -198,7 +198,7 @@ fn interfaces_of(directory: &Path) -> Vec<String> {
     names
 }
 
-/// What can't be read has none: the device is not of the kind that has interfaces.
+/// An unreadable directory has no entries: the device has no network interface.
 fn entries(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();

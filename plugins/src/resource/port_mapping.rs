@@ -1,4 +1,4 @@
-//! One port of the host that leads to a container, as people write it and as elements of sets.
+//! A port of the host that leads to a port of a container, as a readable fact and as elements of sets.
 
 use crate::address::{self, Cidr, Family, octets};
 use crate::nft::{Element, Entry, OnConflict, network_set};
@@ -20,60 +20,60 @@ const TRANSPORTS: [(Transport, &str); 3] =
     [(Transport::Tcp, "tcp"), (Transport::Udp, "udp"), (Transport::Sctp, "sctp")];
 
 impl Transport {
-    /// Its name.
+    /// Returns the name.
     pub fn text(self) -> &'static str {
         TRANSPORTS.iter().find(|(transport, _)| *transport == self).map_or("", |(_, name)| name)
     }
 
-    /// Reads its name, in any case; none is TCP.
+    /// Reads a name in any case; an empty one is TCP.
     pub fn read(text: &str) -> Option<Transport> {
         let text = if text.is_empty() { "tcp" } else { text };
         TRANSPORTS.iter().find(|(_, name)| name.eq_ignore_ascii_case(text)).map(|(transport, _)| *transport)
     }
 }
 
-/// Whose packets leave for the container with the host's address, so that the answers come back through the host.
+/// Which packets to the container get the host's address as their source, so that replies come back through the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Snat {
-    /// Nobody's: `snat` is false.
+    /// None: `snat` is false.
     None,
-    /// Those of the host itself by 127.0.0.1, and of the container's own network.
+    /// Packets of the host from 127.0.0.1, and packets of the container's own network.
     Local,
-    /// Everybody's: `masqAll`.
+    /// All packets: `masqAll`.
     All,
 }
 
 const SNATS: [(Snat, &str); 3] = [(Snat::None, "plain"), (Snat::Local, "snat"), (Snat::All, "masq")];
 
-/// One port of the host that leads to one address of a container.
+/// A port of the host that leads to one address of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortMapping {
     /// The protocol.
     pub transport: Transport,
-    /// The one address of the host at which the port is; all of them when there is none.
+    /// The address of the host; `None` for all addresses.
     pub host: Option<IpAddr>,
     /// The port of the host.
     pub host_port: u16,
-    /// The container's address, with its network.
+    /// The container's address with its network.
     pub container: Cidr,
     /// The container's port.
     pub container_port: u16,
-    /// Whose packets are rewritten.
+    /// Which packets get another source address.
     pub snat: Snat,
-    /// Who may come by it.
+    /// Which packets may use the port.
     pub access: Access,
 }
 
-/// Who may come by a port.
+/// Which packets may use a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Everybody, and so the port is one attachment's alone.
+    /// All packets. Only one attachment can have the port.
     Unconditional,
-    /// Whose packets match the attachment's conditions.
+    /// Packets that match the attachment's conditions.
     Conditional,
 }
 
-/// The last word of a mapping for some.
+/// The last word of a fact with conditions.
 pub(super) const CONDITIONAL: &str = "when";
 
 impl fmt::Display for PortMapping {
@@ -88,7 +88,7 @@ impl fmt::Display for PortMapping {
 }
 
 impl PortMapping {
-    /// Reads what `Display` writes.
+    /// Reads the output of `Display`.
     pub(super) fn parse(text: &str) -> Option<PortMapping> {
         let mut words = text.split(' ');
         let transport = Transport::read(words.next()?)?;
@@ -106,7 +106,7 @@ impl PortMapping {
         Some(PortMapping { transport, host, host_port, container, container_port, snat, access })
     }
 
-    /// By what the connections that lead there are known.
+    /// Returns what identifies the connections to the port.
     pub(super) fn flow(&self) -> (Transport, Family, u16) {
         (self.transport, self.container.family(), self.host_port)
     }
@@ -116,13 +116,13 @@ impl PortMapping {
         format!("{host}{}/{}", self.host_port, self.transport.text())
     }
 
-    /// Protocol and port as a set's key has them: four bytes each.
+    /// Returns protocol and port in the format of a set's key, four bytes each.
     fn service(&self, port: u16) -> Vec<u8> {
         let [high, low] = port.to_be_bytes();
         vec![self.transport as u8, 0, 0, 0, high, low, 0, 0]
     }
 
-    /// The container's address, protocol and port: what a packet is going to after it was redirected.
+    /// Returns the container's address, protocol and port: the destination of a packet after its rewrite.
     pub(super) fn target(&self) -> Vec<u8> {
         [octets(self.container.address), self.service(self.container_port)].concat()
     }
@@ -141,7 +141,7 @@ impl PortMapping {
 
     pub(super) fn rewrites(&self) -> Vec<Entry> {
         let family = self.container.family();
-        // Several ports of the host may lead to the same one of the container.
+        // Several ports of the host may lead to one port of the container.
         let entry = |set, network| {
             let element = Element { key: self.target(), data: Vec::new() };
             Entry { set, network, element, on_conflict: OnConflict::Replace }

@@ -1,4 +1,4 @@
-//! Ports of the host that lead to a container: `portMappings`.
+//! Published ports: `portMappings` with nftables.
 
 use super::access_rules::{self, AccessRules, Conditions};
 use super::differs;
@@ -20,11 +20,11 @@ use tare_netlink::Socket;
 /// The published ports of an attachment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortMappings {
-    /// Whose they are.
+    /// The attachment.
     pub attachment: Attachment,
-    /// What leads where.
+    /// The mappings.
     pub mappings: Vec<PortMapping>,
-    /// What else packets to ports for some have to match.
+    /// The conditions for packets to ports with conditions.
     pub conditions: Conditions,
 }
 
@@ -35,7 +35,7 @@ impl Resource for PortMappings {
         }
         let socket = host.netfilter()?;
         let rules = self.access_rules();
-        rules.clear::<Table>(socket)?;
+        rules.remove_leftover::<Table>(socket)?;
         let put = |batch: &mut Batch| rules.put(batch);
         let extra = ExtraChanges { prerequisites: &|_| {}, additions: &put };
         if let Added::Conflict { fact, owner } =
@@ -52,7 +52,7 @@ impl Resource for PortMappings {
         }
     }
 
-    /// Goes by the record alone, so what is published goes even if the caller no longer knows of it.
+    /// Uses only the record, so that ports are removed even if the caller does not pass them.
     fn del(&self, host: &mut Host) -> Result<()> {
         let Some(socket) = host.netfilter_if_any()? else { return Ok(()) };
         let facts = remove(socket, self.attachment.table_name())?;
@@ -84,7 +84,7 @@ impl Resource for PortMappings {
     }
 }
 
-/// The chain first: an attachment is known by its record.
+/// The chain is removed first: the record is needed to find it.
 fn remove(socket: &mut Socket, name: String) -> Result<Vec<String>> {
     let mut entries = AttachmentEntries::<Table>::named(socket, name.clone());
     let for_some = |fact: &String| fact.ends_with(CONDITIONAL);
@@ -119,7 +119,7 @@ pub(super) fn taken(mapping: Option<&PortMapping>, owner: &str) -> Error {
     Error::new(Code::Exists, msg).about("runtimeConfig.portMappings")
 }
 
-/// What the host sends to 127.0.0.1 may leave by the device that leads to the container.
+/// Allows packets of the host from 127.0.0.1 to leave through the interface to the container.
 pub(super) fn let_loopback_out(host: &mut Host, mappings: &[PortMapping]) -> Result<()> {
     let is_local = |it: &&PortMapping| it.snat != Snat::None && it.container.family() == Family::V4;
     let Some(local) = mappings.iter().find(is_local) else { return Ok(()) };
@@ -130,7 +130,7 @@ pub(super) fn let_loopback_out(host: &mut Host, mappings: &[PortMapping]) -> Res
     host.set_sysctls(Side::Host, &[Sysctl::new(sysctl, "1", IfMissing::Refuse)])
 }
 
-/// UDP has no beginning: a flow that the kernel knows would go on to where it went before.
+/// Deletes the UDP flows to the ports. UDP has no connections: an existing flow would keep its former destination.
 pub(super) fn forget_datagrams(host: &mut Host, flows: &[(Transport, Family, u16)]) -> Result<()> {
     let udp = flows.iter().filter(|(transport, ..)| *transport == Transport::Udp);
     let flows: Vec<(Family, u16)> = udp.map(|(_, family, port)| (*family, *port)).collect();
@@ -140,7 +140,7 @@ pub(super) fn forget_datagrams(host: &mut Host, flows: &[(Transport, Family, u16
     }
 }
 
-/// `table inet tare_portmap`: maps from what a packet is going to, and sets of what is rewritten after.
+/// `table inet tare_portmap`: maps from destinations to containers, and sets of destinations to masquerade.
 #[derive(Debug)]
 struct Table;
 
@@ -152,7 +152,7 @@ const POSTROUTING: &str = "postrouting";
 const LOOPBACK: Cidr = Cidr { address: IpAddr::V4(Ipv4Addr::LOCALHOST), length: 8 };
 /// `dstnat`, `srcnat` and `raw`.
 const PRIORITIES: [i32; 3] = [-100, 100, -300];
-/// The numbers by which `nft` knows types, and the lengths that keys and data of them take.
+/// The numbers of the types in `nft`, and their lengths in keys and data.
 const PROTOCOL: (u32, u32) = (12, 4);
 const SERVICE: (u32, u32) = (13, 4);
 
@@ -160,8 +160,8 @@ fn address_type(family: Family) -> (u32, u32) {
     if family == Family::V4 { (7, 4) } else { (8, 16) }
 }
 
-/// A type made of several, as `nft` numbers it.
-fn together(types: &[(u32, u32)]) -> (u32, u32) {
+/// Returns a concatenated type, as `nft` numbers it.
+fn concatenation(types: &[(u32, u32)]) -> (u32, u32) {
     types.iter().fold((0, 0), |(number, length), (kind, size)| ((number << 6) | kind, length + size))
 }
 
@@ -193,8 +193,8 @@ impl Schema for Table {
         batch.rule(POSTROUTING, &local.to_any_of(Family::V4, &name("local", Family::V4)).masquerade());
     }
 
-    /// A container that reaches another one of its network, or itself, by the host's port: without this the answer
-    /// would go straight back, from an address that was never asked.
+    /// Masquerades packets between containers of the network, and of a container to itself, through the host's port.
+    /// Otherwise the reply would come directly, from an address that the client does not expect.
     fn build_network(batch: &mut Batch, network: Cidr) {
         let family = network.family();
         let set = network_set(network);
@@ -213,8 +213,8 @@ impl Schema for Table {
     }
 }
 
-/// `route_localnet` lets the host's 127.0.0.1 out to containers; without this it would let containers in to the host's
-/// 127.0.0.1, where services listen that trust who comes.
+/// `route_localnet` allows packets with the host's 127.0.0.1 to leave for containers. These rules keep containers from
+/// sending packets to the host's 127.0.0.1, where services trust all clients.
 pub(super) fn guard_loopback(batch: &mut Batch, chain: Chain) {
     batch.chain(chain);
     let foreign = || Rule::of(Family::V4).from_elsewhere();
@@ -223,13 +223,13 @@ pub(super) fn guard_loopback(batch: &mut Batch, chain: Chain) {
 }
 
 pub(super) fn target_type(family: Family) -> (u32, u32) {
-    together(&[address_type(family), PROTOCOL, SERVICE])
+    concatenation(&[address_type(family), PROTOCOL, SERVICE])
 }
 
 fn build_sets(batch: &mut Batch) {
     for family in FAMILIES {
-        let data = Some(together(&[address_type(family), SERVICE]));
-        batch.set(&Set { name: name("any", family), key: together(&[PROTOCOL, SERVICE]), data });
+        let data = Some(concatenation(&[address_type(family), SERVICE]));
+        batch.set(&Set { name: name("any", family), key: concatenation(&[PROTOCOL, SERVICE]), data });
         batch.set(&Set { name: name("one", family), key: target_type(family), data });
         batch.set(&Set { name: name("all", family), key: target_type(family), data: None });
     }

@@ -1,4 +1,4 @@
-//! PortMappings ports by iptables: `portMappings` with the rules that the Go plugin makes.
+//! Published ports: `portMappings` with iptables, with the rules of the Go plugin.
 
 use super::differs;
 use super::port_mapping::{Access, PortMapping, Snat, Transport, name};
@@ -19,22 +19,22 @@ use std::net::{IpAddr, Ipv4Addr};
 /// The published ports of an attachment, in the nat tables of iptables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IptablesPortMappings {
-    /// Whose they are.
+    /// The attachment.
     pub attachment: Attachment,
-    /// What leads where.
+    /// The mappings.
     pub mappings: Vec<PortMapping>,
-    /// How what is to be masqueraded is marked.
+    /// How packets to masquerade are marked.
     pub mark: Mark,
-    /// What else packets of IPv4 and of IPv6 have to match, in the words of iptables.
+    /// The conditions for packets of IPv4 and of IPv6, in iptables syntax.
     pub conditions: [Vec<String>; 2],
 }
 
-/// How packets that are to be masqueraded are marked.
+/// How packets to masquerade are marked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// By a bit of the mark: `markMasqBit`.
+    /// By a bit of the packet mark: `markMasqBit`.
     Bit(u32),
-    /// By a chain of somebody else's, who masquerades as well: `externalSetMarkChain`.
+    /// By a chain of another program that also masquerades: `externalSetMarkChain`.
     Chain(String),
 }
 
@@ -42,7 +42,7 @@ const REDIRECTION: &str = "CNI-HOSTPORT-DNAT";
 const MARKING: &str = "CNI-HOSTPORT-SETMARK";
 const MASQUERADING: &str = "CNI-HOSTPORT-MASQ";
 const LOCALHOST: Cidr = Cidr { address: IpAddr::V4(Ipv4Addr::LOCALHOST), length: 32 };
-/// As many as one match of `multiport` takes.
+/// The limit of the `multiport` match.
 const PORTS_AT_ONCE: usize = 15;
 
 impl Resource for IptablesPortMappings {
@@ -92,7 +92,7 @@ impl IptablesPortMappings {
         if family == Family::V4 { v4 } else { v6 }
     }
 
-    /// With conditions several attachments may share a port.
+    /// With conditions, several attachments may publish the same port.
     fn fact(&self, mapping: &PortMapping) -> String {
         let family = mapping.container.family();
         let word = if self.conditions(family).is_empty() { "port" } else { "shared" };
@@ -125,7 +125,7 @@ impl IptablesPortMappings {
         };
         let (mut shared_jumps, mut fixed_chains) = (vec![jump("PREROUTING"), jump("OUTPUT")], Vec::new());
         if let (Mark::Bit(bit), true) = (&self.mark, rewrites) {
-            // Before what masquerades for bridges, which would let these packets pass.
+            // Before the rules that masquerade for bridges, which would accept these packets.
             shared_jumps.push(Jump {
                 from: "POSTROUTING".to_owned(),
                 position: Position::First,
@@ -145,7 +145,7 @@ impl IptablesPortMappings {
         }
     }
 
-    /// What is to be masqueraded is marked first, then the packet goes to the container.
+    /// Marks packets to masquerade, then redirects to the container.
     fn rules(&self, mapping: &PortMapping) -> Vec<Rule> {
         let PortMapping { transport, host_port, container, container_port, .. } = mapping;
         let alone = |host| Match::To(Cidr { address: host, length: Family::of(host).bits() });
@@ -187,7 +187,7 @@ impl IptablesPortMappings {
     }
 }
 
-/// Whose packets to a published port are masqueraded.
+/// Returns the sources of packets to masquerade.
 fn sources(mapping: &PortMapping) -> Vec<Cidr> {
     let container = mapping.container;
     match (mapping.snat, container.family()) {
@@ -206,7 +206,7 @@ fn marking_chains(bit: u32) -> Vec<(String, Vec<Rule>)> {
     vec![(MARKING.to_owned(), vec![set]), (MASQUERADING.to_owned(), vec![masquerade])]
 }
 
-/// Reads a fact: whether the port is the attachment's alone, and which.
+/// Reads a fact: whether the port belongs to one attachment only, and the port.
 fn parse(fact: &str) -> Option<(bool, PortMapping)> {
     let mut words = fact.split(' ');
     let alone = match words.next()? {
@@ -236,7 +236,7 @@ fn flow_of(fact: &str) -> Option<(Transport, Family, u16)> {
     parse(fact).map(|(_, mapping)| mapping.flow())
 }
 
-/// `table inet tare_iptables_port`: notes, and which port of which address is whose.
+/// `table inet tare_iptables_port`: records, and the owner of each port and address.
 #[derive(Debug)]
 struct Ports;
 

@@ -1,4 +1,4 @@
-//! A veth pair: one end a port of a bridge on the host, the other born inside the container under its name.
+//! A veth pair: the host end is a port of a bridge, the other end is created inside the container under its final name.
 
 use super::{Vlans, differs};
 use crate::attachment::Attachment;
@@ -10,34 +10,34 @@ use crate::sysctl::{IfMissing, Sysctl};
 use rustix::io::Errno;
 use tare_netlink::Refusal;
 
-/// The pair of an attachment. The host's end has a name derived from the attachment and carries the attachment as its
-/// alias, so `DEL` finds it without the container's namespace, and `ip link` tells whose it is.
+/// The veth pair of an attachment. The name of the host end is derived from the attachment, and its alias contains the
+/// attachment. So `DEL` finds it without the container's namespace, and `ip link` shows its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Veth {
-    /// Whose it is; the container's end is called after its interface.
+    /// The attachment. The container end has the name of its interface.
     pub attachment: Attachment,
-    /// The bridge that the host's end is a port of.
+    /// The bridge of the host end.
     pub bridge: String,
-    /// In bytes, of both ends; 0 for the kernel's default.
+    /// The MTU of both ends in bytes; 0 for the kernel's default.
     pub mtu: u32,
-    /// The hardware address of the container's end, if one was asked for.
+    /// The requested hardware address of the container end.
     pub mac: Option<[u8; 6]>,
-    /// How the bridge treats the port.
+    /// The port settings of the host end.
     pub port: PortSettings,
-    /// The VLANs of the port, if the bridge is to know of any.
+    /// The VLANs of the port, if the bridge filters VLANs.
     pub vlans: Option<Vlans>,
 }
 
-/// How a bridge treats a port.
+/// The settings of a bridge port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PortSettings {
-    /// Frames may leave by the port they came from, so a container can reach itself over the host.
+    /// Whether frames may leave through the port they came from, so that a container can reach itself through the host.
     pub hairpin: bool,
-    /// Frames don't pass between isolated ports.
+    /// Whether the port is isolated: no frames pass between isolated ports.
     pub isolated: bool,
 }
 
-/// So many names are tried before the pair is given up.
+/// How many names for the host end are tried.
 const ATTEMPTS: u32 = 10;
 
 impl Resource for Veth {
@@ -53,8 +53,8 @@ impl Resource for Veth {
         }
     }
 
-    /// The host's end goes by name and alias; where there is none, as with a pair that the Go plugins made, the
-    /// container's end goes by name. One takes the other along.
+    /// Removes the host end by name and alias. If it does not exist, as with a pair of the Go plugins, removes the
+    /// container end by name. The kernel removes the other end too.
     fn del(&self, host: &mut Host) -> Result<()> {
         let ours = self.find_host_end(host)?;
         if let Some(link) = ours {
@@ -110,7 +110,7 @@ impl Resource for Veth {
 }
 
 impl Veth {
-    /// Makes the pair in one message and returns the name of the host's end.
+    /// Creates the pair with one message. Returns the name of the host end.
     fn create(&self, host: &mut Host) -> Result<String> {
         for attempt in 0..ATTEMPTS {
             let name = self.attachment.host_interface(attempt);
@@ -141,7 +141,8 @@ impl Veth {
         host.route(Side::Host)?.create_veth(&veth)
     }
 
-    /// A name is taken. If it is the container's, or the host's end is ours already, this is a second `ADD`.
+    /// Handles a taken name. If the container's name is taken, or the host end belongs to this attachment, this is a
+    /// second `ADD`.
     fn judge_clash(&self, host: &mut Host, name: &str) -> Result<()> {
         let interface = &self.attachment.interface;
         let inside = host.route(Side::Container)?.link(interface)?;
@@ -157,7 +158,7 @@ impl Veth {
         }
     }
 
-    /// It stays down: see `port::open`.
+    /// The port stays down: see `port::open`.
     fn prepare_port(&self, host: &mut Host, name: &str) -> Result<()> {
         let accept_ra = format!("net/ipv6/conf/{name}/accept_ra");
         host.set_sysctls(Side::Host, &[Sysctl::new(accept_ra, "0", IfMissing::Skip)])?;
@@ -175,7 +176,7 @@ impl Veth {
             let name = self.attachment.host_interface(attempt);
             match host.route(Side::Host)?.link(&name)? {
                 None => return Ok(None),
-                // One without an alias is of an ADD that was killed between the two messages.
+                // An interface without an alias is left by an ADD that was killed between the two messages.
                 Some(link) if link.kind == "veth" && (link.alias == alias || link.alias.is_empty()) => {
                     return Ok(Some(link));
                 }

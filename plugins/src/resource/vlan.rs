@@ -1,4 +1,4 @@
-//! VLANs of a bridge: those of a container's port, and the interface by which the host is in one itself.
+//! VLANs of a bridge: those of a container's port, and the host's own interface in a VLAN.
 
 use super::differs;
 use crate::attachment::Attachment;
@@ -12,28 +12,28 @@ use rustix::io::Errno;
 /// The VLANs of a container's port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vlans {
-    /// What the port belongs to.
+    /// The VLANs of the port.
     pub port: PortVlans,
-    /// The one of `vlan`, in which the gateway's addresses are as well.
+    /// The VLAN of the key `vlan`; the gateway's addresses are in it too.
     pub access: Option<u16>,
-    /// What becomes of the VLAN to which every new port belongs.
+    /// What to do with the default VLAN.
     pub default: DefaultVlan,
 }
 
-/// What becomes of the VLAN to which every new port of a bridge belongs.
+/// What to do with the default VLAN, to which the kernel adds every new port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefaultVlan {
-    /// The port stays in it, and hears its broadcasts: `preserveDefaultVlan`.
+    /// Keep it, with its broadcasts: `preserveDefaultVlan`.
     Kept,
-    /// The port leaves it.
+    /// Remove it from the port.
     Left,
 }
 
 impl Vlans {
-    /// Sets them on a port of a bridge.
+    /// Sets the VLANs of a bridge port.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub(super) fn set(&self, host: &mut Host, bridge: &Link, port: u32) -> Result<()> {
         let default = bridge.default_vlan;
         let leaves = self.default == DefaultVlan::Left && default != 0;
@@ -53,20 +53,20 @@ impl Vlans {
     }
 }
 
-/// The host's own interface in a VLAN of a bridge, `br0.100`: one end of a veth pair whose other end is a port. It is
-/// the network's, as the bridge is, and stays.
+/// The host's interface in a VLAN of a bridge, `br0.100`: one end of a veth pair whose other end is a port. It belongs
+/// to the network, like the bridge, and is never removed by `DEL`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VlanInterface {
     /// The bridge.
     pub bridge: String,
     /// The VLAN.
     pub vlans: Vlans,
-    /// In bytes; 0 for the kernel's default.
+    /// The MTU in bytes; 0 for the kernel's default.
     pub mtu: u32,
 }
 
 impl Resource for VlanInterface {
-    /// It is set up last: one that is up is complete, whoever made it.
+    /// It is set up last, so that an interface that is up is complete, even if another `ADD` has created it.
     fn add(&self, host: &mut Host) -> Result<Undo> {
         let undo = match host.look_up(Side::Host, &self.name())? {
             Some(link) if link.kind != "veth" => return Err(self.is_foreign()),
@@ -81,7 +81,7 @@ impl Resource for VlanInterface {
         }
     }
 
-    /// Only while the bridge has no port but its own.
+    /// Removes it only if the bridge has no other port.
     fn undo(&self, host: &mut Host) -> Result<()> {
         let link = host.link(Side::Host, &self.name())?;
         let bridge = host.link(Side::Host, &self.bridge)?.index;
@@ -102,7 +102,7 @@ impl Resource for VlanInterface {
 }
 
 impl VlanInterface {
-    /// `br0.100`, which may be longer than the kernel takes.
+    /// Returns a name such as `br0.100`, which may be too long for the kernel.
     pub fn name(&self) -> String {
         format!("{}.{}", self.bridge, self.vlans.access.unwrap_or(0))
     }
@@ -112,7 +112,7 @@ impl VlanInterface {
         Error::new(Code::Exists, msg).about("vlan")
     }
 
-    /// Another `ADD` may make it first; then that one is ours as well.
+    /// Another `ADD` may create the interface at the same time; then it is used like an existing one.
     fn create(&self, host: &mut Host) -> Result<Undo> {
         let name = self.name();
         let port = Attachment {
@@ -146,7 +146,7 @@ impl VlanInterface {
     }
 }
 
-/// As for a bridge: a container's router advertisements are not for the host, and the address is its own.
+/// As for a bridge: the host must ignore router advertisements of containers, and the address needs no detection.
 fn own_sysctls(name: &str) -> [Sysctl; 2] {
     ["accept_ra", "accept_dad"]
         .map(|key| Sysctl::new(format!("net/ipv6/conf/{name}/{key}"), "0", IfMissing::Skip))

@@ -14,13 +14,13 @@ const ADDRESS: u16 = 1;
 const LOCAL: u16 = 2;
 const BROADCAST: u16 = 4;
 const FLAGS: u16 = 8;
-/// `IFA_F_NODAD`: usable at once.
+/// `IFA_F_NODAD`, `IFA_F_DADFAILED` and `IFA_F_TENTATIVE`.
 const WITHOUT_DETECTION: u32 = 0x2;
 const DETECTION_FAILED: u32 = 0x8;
 const TENTATIVE: u32 = 0x40;
 const SCOPE_LINK: u8 = 253;
 
-/// An address that a link has.
+/// An address of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assigned {
     /// The address.
@@ -30,28 +30,28 @@ pub struct Assigned {
 }
 
 impl Assigned {
-    /// The kernel still asks whether somebody else has it.
+    /// Whether duplicate address detection is still running.
     pub fn is_tentative(&self) -> bool {
         self.flags & TENTATIVE != 0
     }
 
-    /// Somebody else has it.
+    /// Whether duplicate address detection has failed: another host has the address.
     pub fn is_taken(&self) -> bool {
         self.flags & DETECTION_FAILED != 0
     }
 
-    /// The kernel made it up for the link alone.
+    /// Whether the address has link scope.
     pub fn is_link_local(&self) -> bool {
         self.scope == SCOPE_LINK
     }
 }
 
-/// Whether the kernel first asks the network if an IPv6 address is free.
+/// Whether the kernel runs duplicate address detection for an IPv6 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detection {
-    /// As the interface is set.
+    /// As the interface is configured.
     AsSet,
-    /// Not for this address.
+    /// No detection for this address.
     Skipped,
 }
 
@@ -68,10 +68,10 @@ fn fixed(cidr: Cidr, index: u32) -> [u8; 8] {
 }
 
 impl Route {
-    /// The addresses of a link.
+    /// Returns the addresses of a link.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn addresses(&mut self, index: u32) -> Result<Vec<Assigned>> {
         let [a, b, c, d] = index.to_ne_bytes();
         let replies =
@@ -80,10 +80,10 @@ impl Route {
         Ok(replies.iter().filter(of_link).filter_map(|body| read(body)).collect())
     }
 
-    /// Gives a link an address; refused with `EEXIST` when it has it.
+    /// Adds an address to a link; refused with `EEXIST` if the link has it.
     ///
     /// # Errors
-    /// The socket's.
+    /// The socket's error.
     pub fn add_address(
         &mut self,
         index: u32,
@@ -93,10 +93,10 @@ impl Route {
         self.decided(|w| put_new(w, index, cidr, detection))
     }
 
-    /// Takes an address from a link; one that it has not is as good.
+    /// Removes an address from a link; a missing one is no error.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn delete_address(&mut self, index: u32, cidr: Cidr) -> Result<()> {
         let outcome = self.decided(|w| {
             w.message(Op(DELETE, ACK), &fixed(cidr, index), |w| w.bytes(LOCAL, &octets(cidr.address)));
@@ -108,7 +108,7 @@ impl Route {
     }
 }
 
-/// Adds the message that gives a link an address.
+/// Adds the message that adds an address to a link.
 pub(super) fn put_new(w: &mut Attributes, index: u32, cidr: Cidr, detection: Detection) {
     w.message(Op(NEW, ACK | CREATE | EXCLUSIVE), &fixed(cidr, index), |w| {
         let bytes = octets(cidr.address);

@@ -1,4 +1,4 @@
-//! Links: bridges, veth pairs and what is set on them (rtnetlink(7), linux/if_link.h).
+//! Links: attributes, queries, flags (rtnetlink(7), linux/if_link.h).
 
 use super::{Inet6, Route};
 use crate::error::{Error, Result};
@@ -21,7 +21,7 @@ pub(super) const ALIAS: u16 = 20;
 pub(super) const NAMESPACE: u16 = 28;
 const EXTRA: u16 = 29;
 const ALTERNATIVE_NAME: u16 = 53;
-/// `IFNAMSIZ` and `ALTIFNAMSIZ`, less the zero at the end.
+/// `IFNAMSIZ` and `ALTIFNAMSIZ`, less the terminating NUL.
 const LONGEST: usize = 15;
 const LONGEST_ALTERNATIVE: usize = 127;
 pub(super) const INFO_KIND: u16 = 1;
@@ -33,7 +33,7 @@ const BRIDGE_DEFAULT_VLAN: u16 = 39;
 
 pub(super) const PORT_HAIRPIN: u16 = 4;
 pub(super) const PORT_ISOLATED: u16 = 33;
-/// `RTEXT_FILTER_SKIP_STATS`: counters are most of a reply, and nothing here reads them.
+/// `RTEXT_FILTER_SKIP_STATS`: leaves out counters, which are most of a reply and are not used here.
 const WITHOUT_COUNTERS: u32 = 8;
 
 const LOOPBACK: u32 = 0x8;
@@ -41,62 +41,62 @@ const PROMISCUOUS: u32 = 0x100;
 /// `IF_OPER_UP`.
 const STATE_UP: u8 = 6;
 
-/// One link as the kernel has it.
+/// A link as the kernel reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Link {
-    /// Its number in its namespace.
+    /// The index in its namespace.
     pub index: u32,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its hardware address.
+    /// The hardware address.
     pub mac: Vec<u8>,
     /// `IFF_` flags.
     pub flags: u32,
-    /// In bytes.
+    /// The MTU in bytes.
     pub mtu: u32,
-    /// The number of the bridge it is a port of; 0 when of none.
+    /// The index of its bridge; 0 if it is not a port.
     pub master: u32,
-    /// The number of the other end of a veth pair, in that one's namespace.
+    /// The index of the other end of a veth pair, in the namespace of that end.
     pub peer: u32,
-    /// `bridge`, `veth`; empty for hardware.
+    /// `bridge` or `veth`; empty for hardware.
     pub kind: String,
-    /// What we wrote on it.
+    /// The alias.
     pub alias: String,
-    /// Whether frames may leave by the port they came from.
+    /// Whether frames may leave through the port they came from.
     pub hairpin: bool,
-    /// Whether frames don't pass between it and other such ports.
+    /// Whether the port is isolated: no frames pass between isolated ports.
     pub isolated: bool,
-    /// Whether it is a bridge that tells VLANs apart.
+    /// Whether it is a bridge that filters VLANs.
     pub filters_vlans: bool,
-    /// The VLAN to which every new port of the bridge belongs; 0 for none.
+    /// The default VLAN of the bridge, to which the kernel adds every new port; 0 for none.
     pub default_vlan: u16,
-    /// What IPv6 is told about it.
+    /// The sysctls of IPv6.
     pub inet6: Option<Inet6>,
     operational: u8,
 }
 
 impl Link {
-    /// Whether it is up.
+    /// Whether the link is up.
     pub fn is_up(&self) -> bool {
         self.flags & UP != 0
     }
 
-    /// Whether it is a loopback.
+    /// Whether the link is a loopback interface.
     pub fn is_loopback(&self) -> bool {
         self.flags & LOOPBACK != 0
     }
 
-    /// Whether it takes frames meant for others.
+    /// Whether the link is in promiscuous mode.
     pub fn is_promiscuous(&self) -> bool {
         self.flags & PROMISCUOUS != 0
     }
 
-    /// Whether it is up, and so is what it is connected to (RFC 2863).
+    /// Whether the link and its carrier are up (RFC 2863).
     pub fn is_operational(&self) -> bool {
         self.operational == STATE_UP
     }
 
-    /// The hardware address as people write it.
+    /// Returns the hardware address as text.
     pub fn mac_text(&self) -> String {
         spell_mac(&self.mac)
     }
@@ -135,22 +135,23 @@ pub fn parse_mac(text: &str) -> Option<[u8; 6]> {
     bytes?.try_into().ok()
 }
 
-/// A hardware address as people write it.
+/// Returns a hardware address as text.
 pub fn spell_mac(mac: &[u8]) -> String {
     mac.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
 }
 
-/// The number of an interface of the namespace the process is in; `None` where there is none of that name.
+/// Returns the index of an interface in the current network namespace; `None` if it does not exist.
 pub fn interface_number(name: &str) -> Option<u32> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None).ok()?;
     name_to_index(socket, name).ok()
 }
 
 impl Route {
-    /// The link of a name, or of an alternative name where it is longer than names are; `None` when there is none.
+    /// Returns the link with a name; a name that is too long is looked up as an alternative name. `None` if it does not
+    /// exist.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn link(&mut self, name: &str) -> Result<Option<Link>> {
         if name.len() > LONGEST_ALTERNATIVE || name.contains('\0') {
             return Ok(None);
@@ -158,10 +159,10 @@ impl Route {
         self.one_link(&header(0, 0, 0), name, &format!("look up interface {name}"))
     }
 
-    /// The link of a number; `None` when there is none.
+    /// Returns the link with an index; `None` if it does not exist.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn link_by_index(&mut self, index: u32) -> Result<Option<Link>> {
         self.one_link(&header(index, 0, 0), "", &format!("look up interface number {index}"))
     }
@@ -184,10 +185,10 @@ impl Route {
         }
     }
 
-    /// Every link that is a port of a bridge.
+    /// Returns all ports of a bridge.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn ports(&mut self, bridge: u32) -> Result<Vec<Link>> {
         let replies = self.ask("list interfaces", |w| {
             w.message(Op(GET, DUMP), &header(0, 0, 0), |w| {
@@ -198,10 +199,10 @@ impl Route {
         Ok(replies.iter().filter_map(|body| Link::read(body)).filter(|link| link.master == bridge).collect())
     }
 
-    /// Every link of the namespace.
+    /// Returns all links of the namespace.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn links(&mut self) -> Result<Vec<Link>> {
         let replies = self.ask("list interfaces", |w| {
             w.message(Op(GET, DUMP), &header(0, 0, 0), |w| w.number(EXTRA, WITHOUT_COUNTERS));
@@ -212,7 +213,7 @@ impl Route {
     /// Sets a link up.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn set_up(&mut self, index: u32) -> Result<()> {
         self.set_flags(index, UP, UP)
     }
@@ -220,15 +221,15 @@ impl Route {
     /// Sets a link down.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn set_down(&mut self, index: u32) -> Result<()> {
         self.set_flags(index, 0, UP)
     }
 
-    /// Lets a link take frames meant for others.
+    /// Turns promiscuous mode on.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn set_promiscuous(&mut self, index: u32) -> Result<()> {
         self.set_flags(index, PROMISCUOUS, PROMISCUOUS)
     }
@@ -238,10 +239,10 @@ impl Route {
         self.ask(&what, |w| w.message(Op(NEW, ACK), &header(index, flags, change), |_| {})).map(drop)
     }
 
-    /// Removes a link; one that is gone already is as good.
+    /// Removes a link; a missing one is no error.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn delete_link(&mut self, index: u32) -> Result<()> {
         let outcome = self.decided(|w| w.message(Op(DELETE, ACK), &header(index, 0, 0), |_| {}))?;
         match outcome {
@@ -250,7 +251,7 @@ impl Route {
         }
     }
 
-    /// One message whose refusal is for the caller to judge.
+    /// Sends messages and returns the first refusal separately, because the caller handles it.
     pub(super) fn decided(
         &mut self,
         build: impl FnOnce(&mut Attributes),
@@ -261,7 +262,7 @@ impl Route {
     }
 }
 
-/// Adds `up` for a link of this namespace to messages that are sent together with others.
+/// Adds the message that sets a link up.
 pub(super) fn put_up(w: &mut Attributes, index: u32) {
     w.message(Op(NEW, ACK), &header(index, UP, UP), |_| {});
 }

@@ -1,4 +1,4 @@
-//! Links made, moved and joined to a bridge: bridges, veth pairs, ports, devices lent to containers.
+//! Creation and change of links: bridges, veth pairs, bridge ports, moves between namespaces.
 
 use super::Route;
 use super::link::{
@@ -13,69 +13,69 @@ use tare_netlink::{ACK, Attributes, CREATE, EXCLUSIVE, Op, Refusal};
 
 const VETH_PEER: u16 = 1;
 
-/// A bridge to be made.
+/// A bridge to create.
 #[derive(Clone, Copy, Debug)]
 pub struct NewBridge<'a> {
-    /// Its name.
+    /// The name.
     pub name: &'a str,
-    /// Its hardware address, set so that it stays the same whatever ports come and go.
+    /// The hardware address. Without it the bridge would change its address with its ports.
     pub mac: [u8; 6],
-    /// In bytes; 0 for the kernel's default.
+    /// The MTU in bytes; 0 for the kernel's default.
     pub mtu: u32,
-    /// Whether it tells VLANs apart.
+    /// Whether the bridge filters VLANs.
     pub filters_vlans: bool,
 }
 
-/// A veth pair to be made: one end here, a port of a bridge; the other in a container; both down, since a port that is
-/// up when it joins costs the kernel more.
+/// A veth pair to create: the host end is a port of a bridge, the other end is in a container. Both are down, because
+/// adding a port that is up costs the kernel more.
 #[derive(Clone, Copy, Debug)]
 pub struct NewVeth<'a> {
-    /// The name of this end.
+    /// The name of the host end.
     pub host: &'a str,
-    /// The name of the other end.
+    /// The name of the container end.
     pub container: &'a str,
-    /// The container's namespace, by descriptor.
+    /// A file descriptor of the container's namespace.
     pub namespace: u32,
-    /// The number of the bridge.
+    /// The index of the bridge.
     pub bridge: u32,
-    /// In bytes, of both ends; 0 for the kernel's default.
+    /// The MTU of both ends in bytes; 0 for the kernel's default.
     pub mtu: u32,
-    /// The hardware address of the container's end.
+    /// The hardware address of the container end.
     pub mac: Option<[u8; 6]>,
 }
 
-/// A link on its way to another namespace, where it has another name; it arrives down and without addresses.
+/// A move of a link to another namespace and name. The kernel sets the link down and drops its addresses.
 #[derive(Clone, Copy, Debug)]
 pub struct Move<'a> {
-    /// Its number where it is now.
+    /// The index in the current namespace.
     pub index: u32,
-    /// The namespace it goes to, by descriptor.
+    /// A file descriptor of the new namespace.
     pub namespace: u32,
-    /// Its name there.
+    /// The new name.
     pub name: &'a str,
-    /// What is written on it; nothing when empty.
+    /// The new alias; empty for none.
     pub alias: &'a str,
 }
 
-/// A port of a bridge that is there, down, and to be prepared for being opened.
+/// A bridge port that exists and is down, with the settings to apply before it is opened.
 #[derive(Clone, Copy, Debug)]
 pub struct Port<'a> {
-    /// The port.
+    /// The name of the port.
     pub name: &'a str,
-    /// What is written on it for people and for ourselves.
+    /// The alias, which names the attachment.
     pub alias: &'a str,
-    /// Whether frames may leave by the port they came from.
+    /// Whether frames may leave through the port they came from.
     pub hairpin: bool,
-    /// Whether frames don't pass between it and other such ports.
+    /// Whether the port is isolated: no frames pass between isolated ports.
     pub isolated: bool,
 }
 
 impl Route {
-    /// Moves a link to another namespace, renames it and writes on it, in one message: whoever is killed around it
-    /// leaves the link on one side or on the other, never without its alias.
+    /// Moves a link to another namespace and sets its name and alias in one message. A kill at any point leaves the
+    /// link on one of the sides, and never without its alias.
     ///
     /// # Errors
-    /// The socket's.
+    /// The socket's error.
     pub fn move_link(&mut self, to: &Move<'_>) -> Result<std::result::Result<(), Refusal>> {
         self.decided(|w| {
             w.message(Op(NEW, ACK), &header(to.index, 0, 0), |w| {
@@ -86,10 +86,10 @@ impl Route {
         })
     }
 
-    /// Renames a link that is down, and writes on it.
+    /// Sets the name and the alias of a link that is down.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn rename(&mut self, index: u32, name: &str, alias: &str) -> Result<()> {
         self.ask(&format!("rename interface number {index} to {name}"), |w| {
             w.message(Op(NEW, ACK), &header(index, 0, 0), |w| {
@@ -100,10 +100,10 @@ impl Route {
         .map(drop)
     }
 
-    /// Makes a bridge, up; refused with `EEXIST` when there is a link of that name.
+    /// Creates a bridge that is up; refused with `EEXIST` if a link has the name.
     ///
     /// # Errors
-    /// The socket's.
+    /// The socket's error.
     pub fn create_bridge(&mut self, bridge: &NewBridge<'_>) -> Result<std::result::Result<(), Refusal>> {
         self.decided(|w| {
             w.message(Op(NEW, ACK | CREATE | EXCLUSIVE), &header(0, 0, 0), |w| {
@@ -115,10 +115,10 @@ impl Route {
         })
     }
 
-    /// Makes a veth pair; refused with `EEXIST` when either name is taken.
+    /// Creates a veth pair; refused with `EEXIST` if either name is taken.
     ///
     /// # Errors
-    /// The socket's.
+    /// The socket's error.
     pub fn create_veth(&mut self, veth: &NewVeth<'_>) -> Result<std::result::Result<(), Refusal>> {
         self.decided(|w| {
             w.message(Op(NEW, ACK | CREATE | EXCLUSIVE), &header(0, 0, 0), |w| {
@@ -130,12 +130,14 @@ impl Route {
         })
     }
 
-    /// Writes on a port that is down, and sets how the bridge treats it, in one message. It is to have no address of its
-    /// own, which nobody could use: that saves the kernel the routes of each port, through all of which it walks when any
-    /// port comes or goes. Where there is no IPv6 there is no such address.
+    /// Sets the alias of a port that is down, and its bridge settings, in one message.
+    ///
+    /// The port gets no IPv6 link-local address, which would be of no use: each such address has routes, and the kernel
+    /// walks through all routes whenever a port comes or goes. A kernel without IPv6 refuses the attribute; the message
+    /// is then sent without it.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn prepare_port(&mut self, port: &Port<'_>) -> Result<()> {
         let (plain, full) = (
             |w: &mut Attributes| put_preparation(w, port),
@@ -174,7 +176,7 @@ fn put_preparation(w: &mut Attributes, port: &Port<'_>) {
     });
 }
 
-/// Kernels before 4.18 refuse a port's isolation even when it is off, so it is only said when it is on.
+/// Kernels before 4.18 refuse the attribute for isolation, so it is sent only if it is on.
 fn put_port(w: &mut Attributes, port: &Port<'_>) {
     w.bytes(PORT_HAIRPIN, &[u8::from(port.hairpin)]);
     if port.isolated {

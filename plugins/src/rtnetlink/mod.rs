@@ -33,7 +33,7 @@ impl Route {
     /// Opens a socket in the current network namespace.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn open() -> Result<Route> {
         Ok(Route { socket: Socket::open_route().map_err(cannot_open)? })
     }

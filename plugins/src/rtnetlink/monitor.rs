@@ -23,7 +23,7 @@ impl LinkMonitor {
     /// Subscribes to the links of the current network namespace.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn open() -> Result<LinkMonitor> {
         Listener::open(LINKS, LIMIT).map(LinkMonitor).map_err(failed)
     }
@@ -32,7 +32,7 @@ impl LinkMonitor {
     /// notifications.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn until_operational(&mut self, index: u32) -> Result<bool> {
         let begin = Instant::now();
         while begin.elapsed() < LIMIT {

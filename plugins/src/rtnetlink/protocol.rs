@@ -1,5 +1,5 @@
-//! What the protocols set for a link, without a look-up below `/proc/sys`: there the kernel keeps the entries of all
-//! network namespaces in one chain of a hash table, so each look-up grows with the number of containers.
+//! Per-link settings of IPv4 and IPv6 over netlink, without lookups below `/proc/sys`: the kernel keeps the dentries of
+//! all network namespaces in one hash chain, so that each lookup takes longer with every container.
 
 use super::Route;
 use super::address::family_number;
@@ -12,7 +12,7 @@ const OF_FAMILY: u16 = 26;
 /// `IFLA_INET_CONF` and its `IPV4_DEVCONF_ARP_NOTIFY`.
 const INET_SETTINGS: u16 = 1;
 const ARP_NOTIFY: u16 = 22;
-/// `IFLA_INET6_CONF` and places in it.
+/// `IFLA_INET6_CONF` and indices into it.
 const INET6_SETTINGS: u16 = 2;
 const ACCEPT_RA: usize = 3;
 const DISABLE_IPV6: usize = 26;
@@ -25,7 +25,7 @@ const FORWARDING: u16 = 2;
 /// `NETCONFA_IFINDEX_ALL`.
 const ALL: i32 = -1;
 
-/// What IPv6 is told about a link.
+/// The sysctls of IPv6 for a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Inet6 {
     /// `accept_ra`
@@ -35,7 +35,7 @@ pub struct Inet6 {
 }
 
 impl Inet6 {
-    /// Out of the attributes of a link; `None` where the kernel has no IPv6.
+    /// Reads the attributes of a link; `None` if the kernel has no IPv6.
     pub(super) fn read(attributes: &[u8]) -> Option<Inet6> {
         let settings =
             find(find(find(attributes, OF_FAMILY)?, family_number(Family::V6).into())?, INET6_SETTINGS)?;
@@ -49,7 +49,7 @@ fn fixed(index: u32) -> [u8; 16] {
     [0, 0, 0, 0, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0]
 }
 
-/// Adds the message by which a link announces itself whenever it comes up with an address: `arp_notify`.
+/// Adds the message that turns `arp_notify` on: the link sends a gratuitous ARP whenever it comes up.
 pub(super) fn put_announcing(w: &mut Attributes, index: u32) {
     w.message(Op(NEW_LINK, ACK), &fixed(index), |w| {
         w.nest(OF_FAMILY, |w| w.nest(family_number(Family::V4).into(), put_arp_notify));
@@ -60,7 +60,7 @@ fn put_arp_notify(w: &mut Attributes) {
     w.nest(INET_SETTINGS, |w| w.number(ARP_NOTIFY, 1));
 }
 
-/// Adds that IPv6 makes up no address for a link by itself; refused with `EAFNOSUPPORT` where it has no IPv6.
+/// Turns the generation of a link-local address off; refused with `EAFNOSUPPORT` if the kernel has no IPv6.
 pub(super) fn put_no_generated_address(w: &mut Attributes) {
     w.nest(OF_FAMILY, |w| {
         w.nest(family_number(Family::V6).into(), |w| w.bytes(ADDRESS_GENERATION, &[NO_ADDRESS]));
@@ -68,10 +68,10 @@ pub(super) fn put_no_generated_address(w: &mut Attributes) {
 }
 
 impl Route {
-    /// Whether the namespace forwards packets of a protocol between its links.
+    /// Whether the namespace forwards packets of a family.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn forwards(&mut self, family: Family) -> Result<bool> {
         let head = [family_number(family), 0, 0, 0];
         let answers = self.ask_each(|w| {

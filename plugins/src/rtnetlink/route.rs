@@ -1,4 +1,4 @@
-//! Routes, and the settling of a container's interface in one exchange (rtnetlink(7), linux/rtnetlink.h).
+//! Routes, and the setup of a container's interface in one exchange (rtnetlink(7), linux/rtnetlink.h).
 
 use super::Route;
 use super::address::{Detection, family_number, put_new};
@@ -22,42 +22,43 @@ const BY_BOOT: u8 = 3;
 const UNICAST: u8 = 1;
 const SCOPE_LINK: u8 = 253;
 
-/// A route as the kernel has it.
+/// A route as the kernel reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Installed {
-    /// Where to.
+    /// The destination.
     pub dst: Cidr,
-    /// Over which gateway.
+    /// The next hop.
     pub gw: Option<IpAddr>,
-    /// Out of which link, by number.
+    /// The index of the output interface.
     pub link: u32,
-    /// Which table it is in.
+    /// The routing table.
     pub table: u32,
 }
 
-/// What an interface inside a container is to have.
+/// The settings of an interface inside a container.
 #[derive(Clone, Copy, Debug)]
 pub struct InterfaceSetup<'a> {
-    /// Its number.
+    /// The index.
     pub index: u32,
-    /// Its addresses.
+    /// The addresses.
     pub addresses: &'a [Cidr],
-    /// Whether the kernel asks about its addresses of IPv6.
+    /// Whether the kernel runs duplicate address detection.
     pub detection: Detection,
-    /// The routes over it, each with its gateway filled in.
+    /// The routes, with their gateways filled in.
     pub routes: &'a [result::Route],
 }
 
 impl Route {
-    /// Addresses, up and routes in one exchange.
+    /// Adds the addresses, sets the link up and adds the routes, in one exchange.
     ///
     /// # Errors
-    /// The first thing that the kernel refused, by name.
+    /// The first refusal, with the refused object.
     pub fn set_up_interface(&mut self, setup: &InterfaceSetup<'_>) -> Result<()> {
         let answers = self.ask_each(|w| {
             setup.addresses.iter().for_each(|cidr| put_new(w, setup.index, *cidr, setup.detection));
             put_up(w, setup.index);
-            // From the next time on: the bridge's port is not open yet, or would flood all others.
+            // Takes effect the next time the link comes up: the bridge port is not open yet, and opening it would flood
+            // all others.
             put_announcing(w, setup.index);
             setup.routes.iter().for_each(|route| put_route(w, setup.index, route));
         })?;
@@ -67,20 +68,20 @@ impl Route {
         Ok(())
     }
 
-    /// The routes of a protocol.
+    /// Returns the routes of a family.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn routes(&mut self, family: Family) -> Result<Vec<Installed>> {
         let head = [family_number(family), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         let replies = self.ask("list routes", |w| w.message(Op(GET, DUMP), &head, |_| {}))?;
         Ok(replies.iter().filter_map(|body| read(body)).collect())
     }
 
-    /// The number of the link by which an address is reached; `None` when it can't be.
+    /// Returns the index of the interface through which an address is reached; `None` if it is unreachable.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn link_towards(&mut self, address: IpAddr) -> Result<Option<u32>> {
         let family = Family::of(address);
         let head = [family_number(family), family.bits(), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -92,7 +93,7 @@ impl Route {
 }
 
 impl InterfaceSetup<'_> {
-    /// What the message at a place was to do.
+    /// Returns what the message at this position does, for errors.
     fn name_of(&self, place: usize) -> String {
         if let Some(cidr) = self.addresses.get(place) {
             return format!("add address {cidr}");

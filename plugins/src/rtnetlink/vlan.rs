@@ -1,4 +1,4 @@
-//! VLANs of the ports of a bridge (linux/if_bridge.h, `IFLA_BRIDGE_VLAN_INFO`).
+//! VLANs of bridge ports (linux/if_bridge.h, `IFLA_BRIDGE_VLAN_INFO`).
 
 use super::Route;
 use crate::error::Result;
@@ -11,7 +11,7 @@ const GET: u16 = 18;
 const BRIDGE_FAMILY: u8 = 7;
 const OF_FAMILY: u16 = 26;
 const EXTRA: u16 = 29;
-/// `RTEXT_FILTER_BRVLAN`: a dump tells the VLANs.
+/// `RTEXT_FILTER_BRVLAN`: a dump includes the VLANs.
 const WITH_VLANS: u32 = 2;
 const INFO: u16 = 2;
 const NATIVE: u16 = 2;
@@ -19,12 +19,12 @@ const UNTAGGED: u16 = 4;
 const RANGE_BEGIN: u16 = 8;
 const RANGE_END: u16 = 16;
 
-/// Which VLANs a port belongs to.
+/// The VLANs of a port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PortVlans {
-    /// The one whose frames come and go without a tag.
+    /// The native VLAN, whose frames are untagged.
     pub native: Option<u16>,
-    /// Those whose frames have one.
+    /// The VLANs with tagged frames.
     pub tagged: Vec<RangeInclusive<u16>>,
 }
 
@@ -57,10 +57,10 @@ fn put_all(w: &mut Attributes, vlans: &PortVlans) {
 }
 
 impl Route {
-    /// Makes a port belong to these VLANs, and first takes it out of one: that to which every new port belongs.
+    /// Adds a port to VLANs, after removing it from the VLAN `out_of`, the bridge's default VLAN.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn set_vlans(&mut self, port: u32, vlans: &PortVlans, out_of: Option<u16>) -> Result<()> {
         self.ask(&format!("set the VLANs of interface number {port}"), |w| {
             out_of.iter().for_each(|id| put_removal(w, port, *id));
@@ -69,10 +69,10 @@ impl Route {
         .map(drop)
     }
 
-    /// The VLANs that a port belongs to.
+    /// Returns the VLANs of a port.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub fn vlans(&mut self, port: u32) -> Result<PortVlans> {
         let replies = self.ask("list the VLANs of ports", |w| {
             w.message(Op(GET, DUMP), &fixed(0), |w| w.number(EXTRA, WITH_VLANS));

@@ -1,10 +1,11 @@
-//! Which addresses an attachment holds, without reading every lease: one symbolic link for each attachment.
+//! An index of the leases by attachment, so that `DEL` need not read every lease.
 //!
-//! The links lie beside the leases, in a directory that the Go plugin passes over: `.index/CONTAINER,INTERFACE` points
-//! at nothing, and what it says are addresses. They are a hint and never the truth: what a link says is looked up in
-//! the lease, and whether the links are complete is told by the time stamp of `lock`, which is set to that of the
-//! directory after every change of ours. Whoever else changes the directory changes its time stamp, and so the links
-//! are made anew from the leases.
+//! The index is a directory next to the leases, which the Go plugin ignores. Each attachment has a dangling symbolic
+//! link `.index/CONTAINER,INTERFACE`; its target is the list of addresses. The index is only a hint: every entry is
+//! verified in the lease.
+//!
+//! After every change the modification time of `lock` is set to that of the directory. If the times differ, another
+//! program has changed the leases, and the index is rebuilt.
 
 use crate::address::parse_address;
 use rustix::fs::{
@@ -17,10 +18,10 @@ use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
 const NAME: &str = ".index";
-/// The longest name of a file on any file system that leases lie on.
+/// `NAME_MAX`, the limit of file names.
 const LONGEST: usize = 255;
 
-/// The links of a directory of leases.
+/// The index of a directory of leases.
 #[derive(Debug)]
 pub(super) struct Index {
     directory: OwnedFd,
@@ -28,7 +29,7 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Opens the links that lie beside the leases, making their directory if there is none.
+    /// Opens the index; creates its directory if it does not exist.
     pub(super) fn open(leases: &OwnedFd, lock: &OwnedFd) -> Result<Index> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let directory = match openat(leases, NAME, flags, Mode::empty()) {
@@ -41,7 +42,7 @@ impl Index {
         Ok(Index { directory, complete: changed(leases)? == changed(lock)? })
     }
 
-    /// The addresses that an owner may hold; `None` when the links do not know.
+    /// Returns the addresses of an owner; `None` if the index has no entry.
     pub(super) fn addresses(&self, owner: &str) -> Option<Vec<IpAddr>> {
         let name = name_of(owner).filter(|_| self.complete)?;
         match readlinkat(&self.directory, name.as_str(), Vec::new()) {
@@ -51,7 +52,7 @@ impl Index {
         }
     }
 
-    /// Notes what an owner holds; nothing when it holds nothing any more.
+    /// Stores the addresses of an owner; removes the entry if there are none.
     pub(super) fn put(&mut self, owner: &str, addresses: &[IpAddr]) {
         if self.try_put(owner, addresses).is_err() {
             self.complete = false;
@@ -71,7 +72,7 @@ impl Index {
         }
     }
 
-    /// Makes the links that the leases call for, and removes all others.
+    /// Rebuilds the index from the leases.
     pub(super) fn rebuild(&mut self, leases: &BTreeMap<String, Vec<IpAddr>>) {
         self.complete = true;
         let mut stale = self.names().unwrap_or_default();
@@ -82,7 +83,7 @@ impl Index {
             stale.remove(&name_of(owner).unwrap_or_default());
         }
         for name in stale {
-            // One too many is a link whose addresses are looked up in vain.
+            // A stale entry is harmless: its addresses are verified.
             let _ = unlinkat(&self.directory, name.as_str(), AtFlags::empty());
         }
     }
@@ -95,7 +96,7 @@ impl Index {
         Ok(names)
     }
 
-    /// Says in the time stamp of `lock` that the links are complete. Where that fails they are made anew next time.
+    /// Marks the index as complete by the modification time of `lock`. If this fails, the next call rebuilds the index.
     pub(super) fn seal(&self, leases: &OwnedFd, lock: &OwnedFd) {
         if !self.complete {
             return;
@@ -106,13 +107,13 @@ impl Index {
         });
     }
 
-    /// Somebody changes leases without telling which.
+    /// Marks the index as incomplete, because leases change without an update of the index.
     pub(super) fn distrust(&mut self) {
         self.complete = false;
     }
 }
 
-/// An owner as a lease has it, `CONTAINER\r\nINTERFACE`, as a file's name; neither part has a comma or a slash.
+/// Returns the file name for an owner, `CONTAINER\r\nINTERFACE`. Neither part contains a comma or a slash.
 fn name_of(owner: &str) -> Option<String> {
     let name = owner.replace("\r\n", ",");
     let plain = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);

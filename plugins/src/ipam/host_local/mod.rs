@@ -1,4 +1,4 @@
-//! host-local: addresses out of ranges in the configuration, leases as files, as the Go plugin keeps them.
+//! host-local: leases addresses from configured ranges, and stores the leases as files in the Go plugin's format.
 
 mod index;
 mod pool;
@@ -19,17 +19,17 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use store::Store;
 
-/// What `ipam.type` calls it.
+/// The value of `ipam.type`.
 pub const NAME: &str = "host-local";
 
-/// Where leases are kept unless `ipam.dataDir` says otherwise.
+/// The default of `ipam.dataDir`.
 const DATA: &str = "/var/lib/cni/networks";
 
-/// The plugin; all it needs is in the request.
+/// The plugin. All its data is in the request.
 #[derive(Clone, Copy, Debug)]
 pub struct HostLocal;
 
-/// An address found free for a range set.
+/// A leased address of a range set.
 struct Lease {
     address: IpAddr,
     network: Cidr,
@@ -40,14 +40,14 @@ impl HostLocal {
     /// Leases one address of every range set.
     ///
     /// # Errors
-    /// Code 7 for the configuration; 101 when no address is free or the one asked for is taken.
+    /// Code 7 for the configuration; 101 if no address is free or the requested one is leased.
     pub fn add(&self, request: &Request) -> Result<AddResult> {
         let pool = Pool::read(request)?;
         let store = Store::create(&directory(request)?)?;
         let mut taken = Vec::new();
         let outcome = lease_all(&pool, &store, &owner(&request.attachment), &mut taken);
         if outcome.is_err() {
-            // What this call leased goes back; what the attachment held before stays its own.
+            // Only the leases of this call are released. Those that the attachment held before stay.
             taken.iter().try_for_each(|lease: &Lease| store.forget(lease.address))?;
         }
         outcome?;
@@ -61,10 +61,10 @@ impl HostLocal {
         })
     }
 
-    /// Releases every lease of the attachment, whatever the ranges are now.
+    /// Releases all leases of the attachment, independent of the configured ranges.
     ///
     /// # Errors
-    /// The file system's.
+    /// The file system's error.
     pub fn del(&self, request: &Request) -> Result<()> {
         match Store::open(&directory(request)?)? {
             None => Ok(()),
@@ -72,7 +72,7 @@ impl HostLocal {
         }
     }
 
-    /// Whether the attachment holds a lease.
+    /// Checks that the attachment holds a lease.
     ///
     /// # Errors
     /// Code 100: it holds none.
@@ -93,7 +93,7 @@ impl HostLocal {
         }
     }
 
-    /// Whether every range set has an address left.
+    /// Checks that every range set has a free address.
     ///
     /// # Errors
     /// Code 50: one has none.
@@ -108,10 +108,10 @@ impl HostLocal {
         }
     }
 
-    /// Releases the leases of attachments that are no longer valid.
+    /// Releases the leases of attachments that are not valid any more.
     ///
     /// # Errors
-    /// The list of valid attachments is not one; the file system's.
+    /// The list of valid attachments is invalid; the file system's error.
     pub fn gc(&self, request: &Request) -> Result<()> {
         let valid = verbs::valid_attachments(request)?;
         let Some(store) = Store::open(&directory(request)?)? else { return Ok(()) };
@@ -128,7 +128,7 @@ impl Lease {
     }
 }
 
-/// What a lease file of the attachment holds.
+/// Returns the content of the attachment's lease files.
 fn owner(attachment: &Attachment) -> String {
     format!("{}\r\n{}", attachment.container, attachment.interface)
 }
@@ -146,7 +146,7 @@ fn no_address(set: &RangeSet) -> String {
     format!("no IP addresses available in range set: {set}")
 }
 
-/// Leases an address of each set into `taken`, which holds what must be given back when this fails.
+/// Leases an address of each set. `taken` contains the leases to release if this fails.
 fn lease_all(pool: &Pool, store: &Store, owner: &str, taken: &mut Vec<Lease>) -> Result<()> {
     let mut requested = pool.requested.clone();
     let held = store.held_by(owner)?;
@@ -185,7 +185,7 @@ fn lease_requested(set: &RangeSet, store: &Store, owner: &str, address: IpAddr) 
     Ok(Lease { address, network: range.subnet, gateway: range.gateway })
 }
 
-/// The next address after the last one given out: a lease just released is the last to be used again.
+/// Leases the next address after the last leased one, so that a released address is reused as late as possible.
 fn lease_next(set: &RangeSet, store: &Store, owner: &str, held: &[IpAddr]) -> Result<Lease> {
     if let Some(address) = held.iter().find(|address| set.range_of(**address).is_some()) {
         let id = owner.split("\r\n").next().unwrap_or_default();
@@ -209,5 +209,5 @@ fn lease_next(set: &RangeSet, store: &Store, owner: &str, held: &[IpAddr]) -> Re
     Err(Error::new(Code::Exhausted, no_address(set)))
 }
 
-/// After so many addresses in a row that were taken, the directory is read instead of trying each.
+/// After this many leased addresses in a row, the directory is read instead of trying each address.
 const TRIES: usize = 8;

@@ -1,4 +1,4 @@
-//! What a host-local configuration offers: range sets, requested addresses, routes and name service.
+//! The configuration of host-local: range sets, requested addresses, routes and DNS settings.
 
 use super::range::{Range, RangeSet};
 use super::resolv;
@@ -11,7 +11,7 @@ use crate::result::Route;
 use crate::version::Version;
 use std::net::IpAddr;
 
-/// A configuration of host-local, checked.
+/// A checked configuration of host-local.
 #[derive(Debug)]
 pub(super) struct Pool {
     pub(super) sets: Vec<RangeSet>,
@@ -39,7 +39,7 @@ impl Pool {
     }
 }
 
-/// The runtime's ranges, then the one written in the old style, then the listed ones.
+/// The ranges of the runtime come first, then those of the old style, then `ranges`.
 fn read_sets(root: &Section<'_>, ipam: &Section<'_>) -> Result<Vec<RangeSet>> {
     let mut sets = Vec::new();
     for element in root.section("runtimeConfig")?.list("ipRanges")? {
@@ -81,7 +81,7 @@ fn check_sets(sets: &[RangeSet], version: Version) -> Result<()> {
     Ok(())
 }
 
-/// `CNI_ARGS`, then `args.cni.ips`, then `runtimeConfig.ips`; a prefix length is tolerated.
+/// Reads `CNI_ARGS`, then `args.cni.ips`, then `runtimeConfig.ips`. A prefix length is ignored.
 fn read_requested(request: &Request, root: &Section<'_>) -> Result<Vec<IpAddr>> {
     let mut requested = request.arguments()?.ips;
     for section in [root.section("args")?.section("cni")?, root.section("runtimeConfig")?] {

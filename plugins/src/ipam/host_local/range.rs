@@ -1,4 +1,4 @@
-//! Ranges of addresses, and sets of them: one address is given out of each set.
+//! Ranges of addresses, and range sets. One address of each set is leased.
 
 use crate::address::{self, Cidr, Family, next, number};
 use crate::error::{Error, Result};
@@ -7,7 +7,7 @@ use crate::result::read_address;
 use std::fmt;
 use std::net::IpAddr;
 
-/// Part of a network, ready for use: every default is filled in.
+/// A range of a network with all defaults filled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Range {
     pub(super) subnet: Cidr,
@@ -16,7 +16,7 @@ pub(super) struct Range {
     pub(super) gateway: IpAddr,
 }
 
-/// Ranges of one protocol that don't overlap, and the place of the set among the configuration's sets.
+/// Ranges of one family that do not overlap, and the index of the set in the configuration.
 #[derive(Clone, Debug)]
 pub(super) struct RangeSet {
     pub(super) number: usize,
@@ -73,7 +73,7 @@ fn check_subnet(subnet: Cidr) -> Result<()> {
 }
 
 impl RangeSet {
-    /// Puts ranges together.
+    /// Creates a set of ranges.
     pub(super) fn new(number: usize, ranges: Vec<Range>) -> Result<RangeSet> {
         let Some(head) = ranges.first() else { return Err(Error::config("empty range set")) };
         if ranges.iter().any(|range| range.subnet.family() != head.subnet.family()) {
@@ -91,7 +91,7 @@ impl RangeSet {
         self.ranges.first().map(|range| range.subnet.family())
     }
 
-    /// The range that an address is in.
+    /// Returns the range that contains an address.
     pub(super) fn range_of(&self, address: IpAddr) -> Option<&Range> {
         self.ranges.iter().find(|range| range.contains(address))
     }
@@ -100,7 +100,7 @@ impl RangeSet {
         self.ranges.iter().any(|range| other.ranges.iter().any(|candidate| range.overlaps(candidate)))
     }
 
-    /// Every address but the gateways, once around from the one after `last`.
+    /// Returns all addresses except the gateways, starting after `last` and wrapping around.
     pub(super) fn candidates(&self, last: Option<IpAddr>) -> impl Iterator<Item = (IpAddr, &Range)> {
         let place = last.and_then(|last| self.ranges.iter().position(|range| range.contains(last)));
         let (start, after) = match (place, last) {

@@ -1,4 +1,4 @@
-//! `resolvConf`: name service for the container, taken from a file as the resolver reads it (resolv.conf(5)).
+//! `resolvConf`: DNS settings for the container, read from a file in the format of resolv.conf(5).
 
 use crate::dns::Dns;
 use crate::error::{Error, Result};
@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 pub(super) fn read(path: &str) -> Result<Dns> {
     let text = std::fs::read(path)
         .map_err(|why| Error::io(format!("read {path}"), &why).about("ipam.resolvConf"))?;
-    // Comments are of any encoding.
+    // A comment may have any encoding.
     Ok(parse(&String::from_utf8_lossy(&text)))
 }
 

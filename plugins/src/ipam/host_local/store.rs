@@ -1,9 +1,11 @@
-//! Leases on disk, in the Go plugin's format, so that a node can change over with its leases and back.
+//! Leases on disk in the Go plugin's format, so that a node can switch between both plugins and keep its leases.
 //!
-//! `DIR/NETWORK/IP` holds `CONTAINER\r\nINTERFACE`; `last_reserved_ip.N` the last address given out of set N; `lock` is
-//! locked with flock(2) for every operation. A lease appears whole or not at all: it is written to a file that has no
-//! name and then linked, so a crash leaves no empty file, and a link that exists is how "taken" is learned.
-//! `index` finds an attachment's leases without reading all of them.
+//! `DIR/NETWORK/IP` contains `CONTAINER\r\nINTERFACE`. `last_reserved_ip.N` contains the last leased address of set N.
+//! Every operation locks `lock` with flock(2).
+//!
+//! A lease appears whole or not at all: it is written to an unnamed file (`O_TMPFILE`) and then linked, so that a crash
+//! leaves no empty file. linkat(2) fails with `EEXIST` if the address is leased. `index` finds the leases of an
+//! attachment without reading all of them.
 
 use super::index::Index;
 use super::range::RangeSet;
@@ -18,30 +20,30 @@ use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-/// The directory of a network's leases, locked until this is dropped.
+/// The lease directory of a network, locked until the value is dropped.
 #[derive(Debug)]
 pub(super) struct Store {
     directory: OwnedFd,
     path: PathBuf,
-    /// `None` where there can be none: then every lease is read.
+    /// `None` if it can't be created; then every lease is read.
     index: Option<RefCell<Index>>,
-    /// Closing it unlocks.
+    /// Closing the file releases the lock.
     lock: OwnedFd,
 }
 
-/// A lease file is an id and an interface name; what is longer is none.
+/// A longer file is not a lease.
 const LONGEST: usize = 1024;
-/// What a crashed writer without `O_TMPFILE` may leave; the next writer takes it over.
+/// A crashed writer may leave this file on a file system without `O_TMPFILE`. The next writer replaces it.
 const DRAFT: &str = "lease.draft";
 
 impl Store {
-    /// Opens the directory of a network, making it if there is none.
+    /// Opens the directory of a network; creates it if it does not exist.
     pub(super) fn create(path: &Path) -> Result<Store> {
         std::fs::create_dir_all(path).map_err(|why| Error::io(format!("create {}", path.display()), &why))?;
         Store::open(path)?.ok_or_else(|| Error::kernel(format!("open {}", path.display()), Errno::NOENT))
     }
 
-    /// Opens the directory of a network; `None` when there is none, and so no lease.
+    /// Opens the directory of a network; `None` if it does not exist, and so has no leases.
     pub(super) fn open(path: &Path) -> Result<Option<Store>> {
         let failed = |what: &str, why| Error::kernel(format!("{what} {}", path.display()), why);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -57,7 +59,7 @@ impl Store {
         Ok(Some(Store { directory, path: path.to_owned(), index, lock }))
     }
 
-    /// Leases an address unless it is taken; says whether it did.
+    /// Leases an address. Returns false if it is leased already.
     pub(super) fn reserve(&self, address: IpAddr, owner: &str) -> Result<bool> {
         let name = address.to_string();
         match self.link_lease(&name, owner) {
@@ -70,12 +72,12 @@ impl Store {
         }
     }
 
-    /// The last address given out of a set.
+    /// Returns the last leased address of a set.
     pub(super) fn last(&self, set: &RangeSet) -> Result<Option<IpAddr>> {
         Ok(self.content(&last_name(set.number))?.and_then(|text| parse_address(text.trim())))
     }
 
-    /// Notes the last address given out of a set; the file is replaced whole.
+    /// Stores the last leased address of a set. The file is replaced atomically.
     pub(super) fn note_last(&self, number: usize, address: IpAddr) -> Result<()> {
         let name = last_name(number);
         let draft = format!("{name}.new");
@@ -85,7 +87,7 @@ impl Store {
         noted.map_err(|why| self.failed("write", &name, why))
     }
 
-    /// The addresses that an owner holds, as far as the index knows.
+    /// Returns the addresses of an owner, as far as the index knows them.
     pub(super) fn held_by(&self, owner: &str) -> Result<Vec<IpAddr>> {
         let known = self.index.as_ref().and_then(|index| index.borrow().addresses(owner));
         match known {
@@ -94,7 +96,7 @@ impl Store {
         }
     }
 
-    /// Of these addresses those that an owner does hold.
+    /// Returns those addresses that the owner really holds.
     fn confirm(&self, addresses: Vec<IpAddr>, owner: &str) -> Result<Vec<IpAddr>> {
         let mut held = Vec::new();
         for address in addresses {
@@ -105,14 +107,14 @@ impl Store {
         Ok(held)
     }
 
-    /// Notes for the next time what an owner holds now.
+    /// Stores the current addresses of an owner in the index.
     pub(super) fn note_held(&self, owner: &str, addresses: &[IpAddr]) {
         if let Some(index) = &self.index {
             index.borrow_mut().put(owner, addresses);
         }
     }
 
-    /// Reads every lease, and makes the index of it.
+    /// Reads every lease and rebuilds the index.
     fn read_all(&self) -> Result<BTreeMap<String, Vec<IpAddr>>> {
         let mut leases: BTreeMap<String, Vec<IpAddr>> = BTreeMap::new();
         self.each_lease(|address, owner| {
@@ -125,14 +127,16 @@ impl Store {
         Ok(leases)
     }
 
-    /// Every leased address.
+    /// Returns all leased addresses.
     pub(super) fn leased(&self) -> Result<HashSet<IpAddr>> {
         Ok(self.names()?.iter().filter_map(|name| parse_address(name)).collect())
     }
 
-    /// Gives up every lease of an owner; where it has none, those that name nothing but its container, as very old
-    /// releases wrote them. An owner whom the index does not know may still have leases: of another program, written
-    /// within one tick of the clock after ours.
+    /// Releases all leases of an owner. If it has none, releases the leases that contain only its container ID, the
+    /// format of very old releases.
+    ///
+    /// An owner without an index entry may still have leases: another program may have written them within the same
+    /// clock tick as our last change.
     pub(super) fn release(&self, owner: &str, container: &str) -> Result<()> {
         let mut held = self.held_by(owner)?;
         if held.is_empty() {
@@ -144,7 +148,7 @@ impl Store {
         Ok(())
     }
 
-    /// Whether an owner holds a lease, or its container one of a very old release.
+    /// Whether an owner holds a lease, or its container holds one in the format of very old releases.
     pub(super) fn knows(&self, owner: &str, container: &str) -> Result<bool> {
         if !self.held_by(owner)?.is_empty() {
             return Ok(true);
@@ -153,7 +157,7 @@ impl Store {
         Ok([owner, container].iter().any(|owner| all.contains_key(*owner)))
     }
 
-    /// Gives up every lease that `keep` does not want, whatever it holds, and those that hold nothing.
+    /// Releases all leases that `keep` does not accept, and those without content.
     pub(super) fn keep_only(&self, keep: impl Fn(&str) -> bool) -> Result<()> {
         if let Some(index) = &self.index {
             index.borrow_mut().distrust();
@@ -161,7 +165,7 @@ impl Store {
         self.each_lease(|address, lease| if keep(lease) { Ok(()) } else { self.forget(address) })
     }
 
-    /// Gives up one lease; one that is gone is as good.
+    /// Releases one lease; a missing one is no error.
     pub(super) fn forget(&self, address: IpAddr) -> Result<()> {
         self.unlink(&address.to_string())
     }
@@ -194,7 +198,7 @@ impl Store {
         Ok(names)
     }
 
-    /// What a small file holds; `None` when it is not there.
+    /// Returns the content of a small file; `None` if it does not exist.
     fn content(&self, name: &str) -> Result<Option<String>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = match openat(&self.directory, name, flags, Mode::empty()) {
@@ -206,7 +210,8 @@ impl Store {
         Ok(bytes.get(..length).map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
     }
 
-    /// A lease file without content is what a writer of another kind left when it was killed; under the lock nobody is writing it.
+    /// Whether a lease is empty. Another plugin that was killed leaves such files. No one is writing it, because the
+    /// directory is locked.
     fn is_torn(&self, name: &str) -> bool {
         let stat = statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW);
         stat.is_ok_and(|stat| {
@@ -227,7 +232,7 @@ impl Store {
         }
     }
 
-    /// For file systems without `O_TMPFILE`.
+    /// Creates a lease on a file system without `O_TMPFILE`.
     fn link_draft(&self, name: &str, owner: &str) -> rustix::io::Result<()> {
         self.write_file(DRAFT, owner.as_bytes())?;
         let linked = linkat(&self.directory, DRAFT, &self.directory, name, AtFlags::empty());
@@ -257,7 +262,7 @@ fn last_name(number: usize) -> String {
     format!("last_reserved_ip.{number}")
 }
 
-/// These files are shorter than anything the kernel would split; a short write is a full disk.
+/// The kernel does not split such short writes. A short write means that the disk is full.
 fn write_all(file: &OwnedFd, content: &[u8]) -> rustix::io::Result<()> {
     match write(file, content)? {
         length if length == content.len() => Ok(()),
