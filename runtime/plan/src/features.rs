@@ -1,4 +1,5 @@
-//! The features of this runtime (features.md, features-linux.md). They come from the tables that reading and planning use.
+//! The features of this runtime (features.md, features-linux.md). They come from the tables that reading and
+//! planning use.
 
 use serde_json::{Value, json};
 

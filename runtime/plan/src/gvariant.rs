@@ -1,7 +1,7 @@
 //! The text format of GVariant: `uint64 5`, `'text'`, `['a', 'b']`, `@as []`, `(1, true)`.
 //!
-//! runc reads the values of `org.systemd.property.*` annotations in this format. GLib's documentation defines it ("GVariant Text
-//! Format"). Dictionaries and maybe types are left out: no property of a unit has one.
+//! runc reads the values of `org.systemd.property.*` annotations in this format. GLib's documentation defines
+//! it ("GVariant Text Format"). Dictionaries and maybe types are left out: no property of a unit has one.
 
 use crate::step::Value;
 
@@ -46,7 +46,8 @@ struct Reader<'text> {
 }
 
 impl<'text> Reader<'text> {
-    /// Reads a value. Its type is the one before it in the text, else `expected`, else the default of its form.
+    /// Reads a value. Its type is the one before it in the text, else `expected`, else the default of its
+    /// form.
     fn value(&mut self, expected: Option<&str>) -> Result<Value, String> {
         self.depth += 1;
         if self.depth > DEPTH {
@@ -146,7 +147,8 @@ impl<'text> Reader<'text> {
         self.rest = self.rest.get(1..).unwrap_or_default();
     }
 
-    /// Moves on to the next item. Returns whether the list ends instead. `read` is the number of items up to now.
+    /// Moves on to the next item. Returns whether the list ends instead. `read` is the number of items up to
+    /// now.
     fn ends(&mut self, end: char, read: usize) -> Result<bool, String> {
         self.rest = self.rest.trim_start();
         if let Some(rest) = self.rest.strip_prefix(end) {

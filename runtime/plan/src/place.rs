@@ -4,7 +4,8 @@ use std::fmt;
 
 /// A place in config.json: a pattern in which each `#` stands for an index or for the key of an object.
 ///
-/// Every step has a place, and only an error prints it. So a place allocates nothing and formats nothing until then.
+/// Every step has a place, and only an error prints it. So a place allocates nothing and formats nothing
+/// until then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     pattern: &'static str,
@@ -12,7 +13,8 @@ pub struct Place {
     key: Key,
 }
 
-/// The bytes of a key that a place keeps. Names of network devices have at most 15, those of kernel parameters rarely more than 47.
+/// The bytes of a key that a place keeps. Names of network devices have at most 15, those of kernel
+/// parameters rarely more than 47.
 const KEY: usize = 47;
 
 /// The key of an object, cut after [`KEY`] bytes.

@@ -80,7 +80,8 @@ struct ById {
 /// Loads a device program. The kernel's verifier checks it.
 ///
 /// # Errors
-/// `EPERM` without `CAP_BPF` and `CAP_NET_ADMIN` or `CAP_SYS_ADMIN`, `EINVAL` or `EACCES` for a program that the verifier refuses.
+/// `EPERM` without `CAP_BPF` and `CAP_NET_ADMIN` or `CAP_SYS_ADMIN`, `EINVAL` or `EACCES` for a program that
+/// the verifier refuses.
 pub fn load(instructions: &[Instruction]) -> Result<OwnedFd> {
     let mut attributes = Load {
         kind: TYPE,
@@ -90,14 +91,16 @@ pub fn load(instructions: &[Instruction]) -> Result<OwnedFd> {
         license: c"Apache-2.0".as_ptr() as u64,
         ..Load::default()
     };
-    // SAFETY: Instruction has the layout of bpf_insn, and the count is that of the live slice. The license is a static C string. The
-    // kernel only reads both.
+    // SAFETY: Instruction has the layout of bpf_insn, and the count is that of the live slice. The license is
+    // a static C string. The kernel only reads both.
     let descriptor = unsafe { call(PROG_LOAD, &mut attributes) }?;
-    // SAFETY: the kernel has just made this descriptor for us, close-on-exec, and no other code knows its number.
+    // SAFETY: the kernel has just made this descriptor for us, close-on-exec, and no other code knows its
+    // number.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-/// Attaches a program to a cgroup v2 directory: in place of `replaced` if given, else in addition to other programs.
+/// Attaches a program to a cgroup v2 directory: in place of `replaced` if given, else in addition to other
+/// programs.
 ///
 /// # Errors
 /// `EPERM` without the capabilities, or if a program of an ancestor cgroup allows no others.
@@ -142,7 +145,8 @@ pub fn by_id(id: u32) -> Result<OwnedFd> {
     let mut attributes = ById { id, ..ById::default() };
     // SAFETY: the fields of this command are integers, not pointers.
     let descriptor = unsafe { call(PROG_GET_FD_BY_ID, &mut attributes) }?;
-    // SAFETY: the kernel has just made this descriptor for us, close-on-exec, and no other code knows its number.
+    // SAFETY: the kernel has just made this descriptor for us, close-on-exec, and no other code knows its
+    // number.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
@@ -153,7 +157,8 @@ fn number(descriptor: BorrowedFd<'_>) -> u32 {
 /// Calls bpf(2).
 ///
 /// # Safety
-/// `attributes` is the start of `union bpf_attr` for `command`. Pointers in it are valid for what the command reads and writes there.
+/// `attributes` is the start of `union bpf_attr` for `command`. Pointers in it are valid for what the command
+/// reads and writes there.
 unsafe fn call<T>(command: u32, attributes: &mut T) -> Result<RawFd> {
     // SAFETY: the size is that of the live and exclusive struct. The rest is the caller's contract.
     let returned =

@@ -1,9 +1,10 @@
 //! New processes: clone3(2).
 //!
-//! A process that clone3(2) makes without `CLONE_VM` has a copy of its parent's memory, but of all threads only the one that
-//! called. A lock that another thread held stays locked in the copy, so the child may block for ever where it allocates or prints.
-//! The types of a closure can't rule that out: [`spawn`] is unsafe for that reason. Two safe functions stand above it. [`fork`]
-//! checks that there is no other thread. [`spawn_program`] runs no code of its caller between clone3(2) and execve(2).
+//! A process that clone3(2) makes without `CLONE_VM` has a copy of its parent's memory, but of all threads
+//! only the one that called. A lock that another thread held stays locked in the copy, so the child may block
+//! for ever where it allocates or prints. The types of a closure can't rule that out: [`spawn`] is unsafe for
+//! that reason. Two safe functions stand above it. [`fork`] checks that there is no other thread.
+//! [`spawn_program`] runs no code of its caller between clone3(2) and execve(2).
 
 use crate::exec::{Strings, exec};
 use crate::{answer, descriptors, signals};
@@ -43,7 +44,8 @@ pub struct Program<'a> {
     pub stdin: BorrowedFd<'a>,
 }
 
-/// The flags that the child may differ by: they give it neither its parent's memory nor its parent's descriptor table.
+/// The flags that the child may differ by: they give it neither its parent's memory nor its parent's
+/// descriptor table.
 const ALLOWED: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET
@@ -54,7 +56,8 @@ const ALLOWED: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_PARENT) as u64
     | CLONE_NEWTIME;
 
-/// `CLONE_NEWTIME` shares its bit with the exit signal of clone(2), so libc does not offer it as a flag of clone3(2).
+/// `CLONE_NEWTIME` shares its bit with the exit signal of clone(2), so libc does not offer it as a flag of
+/// clone3(2).
 pub const CLONE_NEWTIME: u64 = 0x80;
 
 /// libc has this one as an `int`, in which it overflows to 0.
@@ -72,15 +75,17 @@ unsafe extern "C" {
 /// Whether this process has one thread. Costs no system call, which a seccomp filter might refuse.
 pub fn is_single_threaded() -> bool {
     let flag: *const libc::c_char = &raw const __libc_single_threaded;
-    // SAFETY: the pointer is to a live char of the C library. The library writes it when it creates a thread: while there is no
-    // other thread, only this one can do that, and with other threads the value has been 0 since the first of them started.
+    // SAFETY: the pointer is to a live char of the C library. The library writes it when it creates a thread:
+    // while there is no other thread, only this one can do that, and with other threads the value has been 0
+    // since the first of them started.
     unsafe { flag.read_volatile() != 0 }
 }
 
-/// Makes a process that runs `child` on a copy of this process's memory. What `child` returns is its exit code.
+/// Makes a process that runs `child` on a copy of this process's memory. What `child` returns is its exit
+/// code.
 ///
-/// `child` may allocate and take locks, as after fork(2) in a program without threads. In the child, a panic ends the process:
-/// it never unwinds into the copy of the caller.
+/// `child` may allocate and take locks, as after fork(2) in a program without threads. In the child, a panic
+/// ends the process: it never unwinds into the copy of the caller.
 ///
 /// # Errors
 /// `EDEADLK` when this process has more than one thread; else as for [`spawn`].
@@ -88,23 +93,25 @@ pub fn fork(how: Clone<'_>, child: impl FnOnce() -> i32) -> Result<Spawned> {
     if !is_single_threaded() {
         return Err(Errno::DEADLK);
     }
-    // SAFETY: this is the only thread, and no other can start before clone3(2): nothing but this thread could start one. So no
-    // lock is held by a thread that the child lacks. Shared memory is the caller's matter in the sense that it takes unsafe code
-    // to have a reference to any, and that code has to allow for processes that fork (std::process::Command does it too).
+    // SAFETY: this is the only thread, and no other can start before clone3(2): nothing but this thread could
+    // start one. So no lock is held by a thread that the child lacks. Shared memory is the caller's matter in
+    // the sense that it takes unsafe code to have a reference to any, and that code has to allow for
+    // processes that fork (std::process::Command does it too).
     unsafe { spawn(how, child) }
 }
 
-/// Starts a program in a process group of its own. SIGKILL ends it when the calling thread ends (prctl(2), `PR_SET_PDEATHSIG`).
+/// Starts a program in a process group of its own. SIGKILL ends it when the calling thread ends (prctl(2),
+/// `PR_SET_PDEATHSIG`).
 ///
-/// The program gets `program.stdin`, standard output and standard error, no other descriptor, the default action for every
-/// signal, and an empty signal mask. Where it can't be started, the process exits as a shell does: 127 when there is no such
-/// file, else 126. This function works in a process with threads.
+/// The program gets `program.stdin`, standard output and standard error, no other descriptor, the default
+/// action for every signal, and an empty signal mask. Where it can't be started, the process exits as a shell
+/// does: 127 when there is no such file, else 126. This function works in a process with threads.
 ///
 /// # Errors
 /// As for [`spawn`].
 pub fn spawn_program(how: Clone<'_>, program: Program<'_>) -> Result<Spawned> {
-    // SAFETY: all that `become_program` calls are system calls, on memory that was prepared before: it allocates nothing and
-    // takes no lock.
+    // SAFETY: `become_program` only calls functions that signal-safety(7) lists, and close_range(2) and prctl(2),
+    // which are raw system calls. All memory that they read was prepared before.
     unsafe { spawn(how, move || become_program(program)) }
 }
 
@@ -127,13 +134,14 @@ fn become_program(program: Program<'_>) -> i32 {
     }
 }
 
-/// Makes a process that runs `child` on a copy of this process's memory. What `child` returns is its exit code.
+/// Makes a process that runs `child` on a copy of this process's memory. What `child` returns is its exit
+/// code.
 ///
 /// # Safety
-/// * This process has one thread, or `child` does only what a signal handler may do (signal-safety(7)). In particular it then
-///   allocates nothing and takes no lock.
-/// * No reference excludes other processes from memory that both processes share (mmap(2), `MAP_SHARED`): the child has a copy
-///   of that reference.
+/// * This process has one thread, or `child` does only what a signal handler may do (signal-safety(7)). In
+///   particular it then allocates nothing and takes no lock.
+/// * No reference excludes other processes from memory that both processes share (mmap(2), `MAP_SHARED`):
+///   the child has a copy of that reference.
 ///
 /// # Errors
 /// The errno of clone3(2); also `EINVAL` for a flag that is neither a namespace nor `CLONE_PARENT`.
@@ -143,9 +151,9 @@ pub unsafe fn spawn(how: Clone<'_>, child: impl FnOnce() -> i32) -> Result<Spawn
     }
     let mut pidfd: libc::c_int = -1;
     let args = clone_args(how, &raw mut pidfd);
-    // SAFETY: args outlives the call and its size is given with it; the pidfd pointer in it is to a live c_int. The flags are
-    // checked above: CLONE_VM and CLONE_THREAD are not among them, so the child has memory and a stack of its own, as
-    // after fork(2), and writes nothing that this process sees.
+    // SAFETY: args outlives the call and its size is given with it; the pidfd pointer in it is to a live
+    // c_int. The flags are checked above: CLONE_VM and CLONE_THREAD are not among them, so the child has
+    // memory and a stack of its own, as after fork(2), and writes nothing that this process sees.
     let returned = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<libc::clone_args>()) };
     let pid = match answer(returned) {
         Err(Errno::NOSYS) if args.flags == libc::CLONE_PIDFD as u64 => clone(&mut pidfd)?,
@@ -176,12 +184,14 @@ fn clone_args(how: Clone<'_>, pidfd: *mut libc::c_int) -> libc::clone_args {
     args
 }
 
-/// clone(2), for seccomp filters that answer clone3(2) with ENOSYS because they can't read its flags. Docker's default does.
+/// clone(2), for seccomp filters that answer clone3(2) with ENOSYS because they can't read its flags.
+/// Docker's default does.
 fn clone(pidfd: &mut libc::c_int) -> Result<libc::c_long> {
     let flags = libc::c_long::from(libc::CLONE_PIDFD | libc::SIGCHLD);
     let pidfd: *mut libc::c_int = pidfd;
-    // SAFETY: without CLONE_VM, and without a stack of its own, the child goes on with a copy of this one's memory, as after
-    // fork(2). CLONE_PIDFD writes one descriptor to the third argument, which points to a live c_int; the others are unused.
+    // SAFETY: without CLONE_VM, and without a stack of its own, the child goes on with a copy of this one's
+    // memory, as after fork(2). CLONE_PIDFD writes one descriptor to the third argument, which points to a
+    // live c_int; the others are unused.
     answer(unsafe { libc::syscall(libc::SYS_clone, flags, 0_usize, pidfd, 0_usize, 0_usize) })
 }
 
@@ -196,7 +206,8 @@ impl Drop for ExitOnUnwind {
     }
 }
 
-/// Ends this process at once (_exit(2)): no destructor runs and no buffer is flushed. They belong to the parent.
+/// Ends this process at once (_exit(2)): no destructor runs and no buffer is flushed. They belong to the
+/// parent.
 pub fn exit(code: i32) -> ! {
     // SAFETY: _exit has no precondition.
     unsafe { libc::_exit(code) }

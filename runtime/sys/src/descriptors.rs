@@ -12,8 +12,9 @@ pub fn is_open(number: u32) -> bool {
 
 /// Closes all descriptors from `first` to `last`, both included. Skips numbers that are not open.
 ///
-/// The caller owns these descriptors. In this workspace a child process calls this, for descriptors that it inherited and that it
-/// does not use any more. It ends with exec or exit, so no owner in its copy of the memory closes them again.
+/// The caller owns these descriptors. In this workspace a child process calls this, for descriptors that it
+/// inherited and that it does not use any more. It ends with exec or exit, so no owner in its copy of the
+/// memory closes them again.
 ///
 /// # Errors
 /// `ENOSYS` before Linux 5.9, `EINVAL` if `first` is above `last`.
@@ -30,6 +31,7 @@ pub fn close_range_on_exec(first: u32, last: u32) -> Result<()> {
 }
 
 fn range(first: u32, last: u32, flags: libc::c_uint) -> Result<()> {
-    // SAFETY: the call takes integers only. The owner of the descriptors is the contract of the callers above.
+    // SAFETY: the call takes integers only. The owner of the descriptors is the contract of the callers
+    // above.
     answer(unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) }).map(drop)
 }

@@ -1,8 +1,9 @@
 //! The system calls that rustix has no safe function for. No other crate of the workspace has unsafe code.
 //!
-//! A function is one system call. It decides nothing: it passes its arguments to the kernel and returns the result, as a value that
-//! owns the file descriptors in it. Errors are the kernel's errno. The exception is [`clone::spawn_program`]: its steps run in a child
-//! of a process that may have threads, so the proof that they are safe there has to see all of them.
+//! A function is one system call. It decides nothing: it passes its arguments to the kernel and returns the
+//! result, as a value that owns the file descriptors in it. Errors are the kernel's errno. The exception is
+//! [`clone::spawn_program`]: its steps run in a child of a process that may have threads, so the proof that
+//! they are safe there has to see all of them.
 
 pub mod alarm;
 pub mod bpf;

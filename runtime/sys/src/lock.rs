@@ -24,8 +24,8 @@ impl LockError {
 
 /// Locks a file exclusively and waits for the holder of the lock, but not longer than `limit`.
 ///
-/// flock(2) has no time limit of its own, so that a timer's signal interrupts it. Waiting in the kernel keeps the order of the
-/// waiting processes, which repeated attempts would not.
+/// flock(2) has no time limit of its own, so that a timer's signal interrupts it. Waiting in the kernel keeps
+/// the order of the waiting processes, which repeated attempts would not.
 ///
 /// # Errors
 /// [`LockError::Timeout`] after `limit`; else the kernel's error.

@@ -28,8 +28,9 @@ pub enum Depth {
 /// Makes the detached mount `tree` an idmapped mount with the mappings of a user namespace.
 ///
 /// # Errors
-/// `EINVAL` if its filesystem does not support idmapped mounts, or if the mount is attached, `EPERM` if it is one already or without `CAP_SYS_ADMIN` in the
-/// filesystem's user namespace, `EBUSY` if files are open for writing.
+/// `EINVAL` if its filesystem does not support idmapped mounts, or if the mount is attached, `EPERM` if it is
+/// one already or without `CAP_SYS_ADMIN` in the filesystem's user namespace, `EBUSY` if files are open for
+/// writing.
 pub fn map_ids(tree: BorrowedFd<'_>, depth: Depth, namespace: BorrowedFd<'_>) -> Result<()> {
     let attr = libc::mount_attr {
         attr_set: libc::MOUNT_ATTR_IDMAP,
@@ -43,7 +44,8 @@ pub fn map_ids(tree: BorrowedFd<'_>, depth: Depth, namespace: BorrowedFd<'_>) ->
 /// Changes the mount at `path` relative to `directory`. An empty path means `directory` itself.
 ///
 /// # Errors
-/// `EINVAL` if `path` is no mount point, `EPERM` if an attribute is locked (mount_namespaces(7)), `ENOSYS` before Linux 5.12.
+/// `EINVAL` if `path` is no mount point, `EPERM` if an attribute is locked (mount_namespaces(7)), `ENOSYS`
+/// before Linux 5.12.
 pub fn mount_setattr(directory: BorrowedFd<'_>, path: &CStr, depth: Depth, change: Change) -> Result<()> {
     let attr = libc::mount_attr {
         attr_set: change.set,
@@ -56,7 +58,8 @@ pub fn mount_setattr(directory: BorrowedFd<'_>, path: &CStr, depth: Depth, chang
 
 fn set(directory: BorrowedFd<'_>, path: &CStr, depth: Depth, attr: libc::mount_attr) -> Result<()> {
     let recursive = if depth == Depth::Recursive { libc::AT_RECURSIVE } else { 0 };
-    // SAFETY: path is a C string, and attr is a live struct whose size is given. The kernel reads both and keeps neither.
+    // SAFETY: path is a C string, and attr is a live struct whose size is given. The kernel reads both and
+    // keeps neither.
     answer(unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,

@@ -14,17 +14,19 @@ pub fn kind(file: BorrowedFd<'_>) -> Result<i32> {
     answer(kind.into()).map(|kind| kind as i32)
 }
 
-/// Joins namespaces of another process, given by its pidfd: all of `kinds`, which are `CLONE_NEW*` flags, or none. Of a pid
-/// namespace, only future children become members.
+/// Joins namespaces of another process, given by its pidfd: all of `kinds`, which are `CLONE_NEW*` flags, or
+/// none. Of a pid namespace, only future children become members.
 ///
 /// # Errors
 /// The errno of setns(2); `ESRCH` if the process has ended.
 pub fn enter(process: BorrowedFd<'_>, kinds: i32) -> Result<()> {
-    // SAFETY: the call takes two integers, and the kernel checks that they are a pidfd and flags of namespaces.
+    // SAFETY: the call takes two integers, and the kernel checks that they are a pidfd and flags of
+    // namespaces.
     answer(unsafe { libc::setns(process.as_raw_fd(), kinds) }.into()).map(drop)
 }
 
-/// Moves this process into new namespaces; `flags` are `CLONE_NEW*`. Of a pid or time namespace, only future children become members.
+/// Moves this process into new namespaces; `flags` are `CLONE_NEW*`. Of a pid or time namespace, only future
+/// children become members.
 ///
 /// # Errors
 /// The errno of unshare(2); also `EINVAL` for any other flag.
@@ -40,6 +42,7 @@ pub fn unshare(flags: i32) -> Result<()> {
     if flags & !NAMESPACES != 0 {
         return Err(rustix::io::Errno::INVAL);
     }
-    // SAFETY: the call takes an integer. Flags that separate the descriptor table or the memory of threads are refused above.
+    // SAFETY: the call takes an integer. Flags that separate the descriptor table or the memory of threads
+    // are refused above.
     answer(unsafe { libc::unshare(flags) }.into()).map(drop)
 }

@@ -31,8 +31,8 @@ impl NetlinkOption {
 /// `ENOPROTOOPT` on kernels that lack the option; the last of the three came with Linux 4.20.
 pub fn enable(socket: impl AsFd, option: NetlinkOption) -> Result<()> {
     let on: libc::c_int = 1;
-    // SAFETY: the descriptor is borrowed for the call. The pointer is to a live integer, and the length is its size. The kernel only
-    // reads it.
+    // SAFETY: the descriptor is borrowed for the call. The pointer is to a live integer, and the length is
+    // its size. The kernel only reads it.
     let returned = unsafe {
         libc::setsockopt(
             socket.as_fd().as_raw_fd(),

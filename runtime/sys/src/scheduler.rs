@@ -38,8 +38,8 @@ struct Attributes {
 /// Sets the scheduling policy of a process.
 ///
 /// # Errors
-/// `EPERM` without `CAP_SYS_NICE`, `EINVAL` for a policy or a value that the kernel refuses, `EBUSY` if there is too little CPU time
-/// left for a deadline, `ESRCH`.
+/// `EPERM` without `CAP_SYS_NICE`, `EINVAL` for a policy or a value that the kernel refuses, `EBUSY` if there
+/// is too little CPU time left for a deadline, `ESRCH`.
 pub fn set(pid: Pid, scheduler: Scheduler) -> Result<()> {
     let Scheduler { policy, flags, nice, priority, runtime, deadline, period } = scheduler;
     let mut attributes = Attributes {
@@ -52,8 +52,8 @@ pub fn set(pid: Pid, scheduler: Scheduler) -> Result<()> {
         utilisation: [0; 2],
     };
     let pid = pid.as_raw_nonzero().get();
-    // SAFETY: the struct is live and exclusive, has the kernel's layout, and has its size in its first field. The kernel reads it. It
-    // only writes the first field, with E2BIG.
+    // SAFETY: the struct is live and exclusive, has the kernel's layout, and has its size in its first field.
+    // The kernel reads it. It only writes the first field, with E2BIG.
     answer(unsafe { libc::syscall(libc::SYS_sched_setattr, pid, &raw mut attributes, 0) }).map(drop)
 }
 

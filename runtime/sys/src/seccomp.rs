@@ -26,8 +26,8 @@ pub fn install(filter: &[Instruction], flags: u64) -> Result<()> {
         len: u16::try_from(filter.len()).map_err(|_| rustix::io::Errno::INVAL)?,
         filter: filter.as_ptr().cast_mut().cast(),
     };
-    // SAFETY: Instruction has the layout of sock_filter, and the length is that of the live slice. The kernel copies the program and
-    // never writes to it.
+    // SAFETY: Instruction has the layout of sock_filter, and the length is that of the live slice. The kernel
+    // copies the program and never writes to it.
     answer(unsafe {
         libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program)
     })

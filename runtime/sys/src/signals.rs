@@ -9,13 +9,15 @@ const LAST: libc::c_int = 64;
 
 /// Sets every signal to its default action and unblocks all, as programs expect at their start.
 ///
-/// exec keeps ignored and blocked signals (signal(7)). The caller may have some, and Rust's start-up code ignores SIGPIPE. SIGKILL,
-/// SIGSTOP and the signals that glibc uses itself are skipped.
+/// exec keeps ignored and blocked signals (signal(7)). The caller may have some, and Rust's start-up code
+/// ignores SIGPIPE. SIGKILL, SIGSTOP and the signals that glibc uses itself are skipped.
 pub fn reset() {
-    // SAFETY: sigaction is a struct of integers and a nullable pointer, for which all zeros is a value: SIG_DFL, no flags.
+    // SAFETY: sigaction is a struct of integers and a nullable pointer, for which all zeros is a value:
+    // SIG_DFL, no flags.
     let default: libc::sigaction = unsafe { std::mem::zeroed() };
     for signal in 1..=LAST {
-        // SAFETY: the new action is a live struct, and the pointer for the old one may be null. SIG_DFL is no handler.
+        // SAFETY: the new action is a live struct, and the pointer for the old one may be null. SIG_DFL is no
+        // handler.
         unsafe { libc::sigaction(signal, &raw const default, std::ptr::null_mut()) };
     }
     mask(libc::SIG_SETMASK, &[]);
@@ -43,7 +45,8 @@ pub fn unblock(signals: &[i32]) -> Mask {
 
 /// Sets the mask that [`unblock`] returned.
 pub fn restore(previous: &Mask) {
-    // SAFETY: the new mask is a live sigset_t, and the pointer for the old one may be null. It can't fail: `how` is valid.
+    // SAFETY: the new mask is a live sigset_t, and the pointer for the old one may be null. It can't fail:
+    // `how` is valid.
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const previous.0, std::ptr::null_mut()) };
 }
 
@@ -76,7 +79,8 @@ pub fn next(receiver: &OwnedFd) -> Result<Option<i32>> {
     use rustix::fd::AsRawFd;
     // SAFETY: signalfd_siginfo is a struct of integers, for which all zeros is a value.
     let mut info: libc::signalfd_siginfo = unsafe { std::mem::zeroed() };
-    // SAFETY: the buffer is a live struct, and its size is given. A signalfd writes whole structs of that layout.
+    // SAFETY: the buffer is a live struct, and its size is given. A signalfd writes whole structs of that
+    // layout.
     let got = unsafe {
         libc::read(receiver.as_raw_fd(), (&raw mut info).cast(), size_of::<libc::signalfd_siginfo>())
     };
@@ -105,7 +109,7 @@ pub fn realtime(number: i32) -> Option<rustix::process::Signal> {
     if !(32..=LAST).contains(&number) {
         return None;
     }
-    // SAFETY: the number is that of a signal. The C library uses 32 and 33 itself, and a process must not install handlers for them.
-    // Sending them is harmless, and rustix only uses a `Signal` for that.
+    // SAFETY: the number is that of a signal. The C library uses 32 and 33 itself, and a process must not
+    // install handlers for them. Sending them is harmless, and rustix only uses a `Signal` for that.
     Some(unsafe { rustix::process::Signal::from_raw_unchecked(number) })
 }

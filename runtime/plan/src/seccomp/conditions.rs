@@ -28,7 +28,8 @@ impl Condition {
             Operator::LessEqual => SeccompCmpOp::Le,
             Operator::Less => SeccompCmpOp::Lt,
             Operator::NotEqual => SeccompCmpOp::Ne,
-            // Here the profile's `value` is the mask, and `valueTwo` the value to compare with (seccomp_rule_add(3)).
+            // Here the profile's `value` is the mask, and `valueTwo` the value to compare with
+            // (seccomp_rule_add(3)).
             Operator::MaskedEqual => SeccompCmpOp::MaskedEq(written.value),
         };
         let value =
@@ -42,7 +43,8 @@ impl Condition {
     }
 }
 
-/// Compiles conditions. The instructions fall through where all hold, and skip the next instruction where one does not.
+/// Compiles conditions. The instructions fall through where all hold, and skip the next instruction where one
+/// does not.
 pub(super) fn compile(conditions: &[Condition], abi: Abi) -> Result<Vec<Instruction>, BackendError> {
     // The kernel extends the arguments of 32-bit ABIs to 64 bits; libseccomp compares their low halves there.
     let length = match abi {
@@ -57,7 +59,8 @@ pub(super) fn compile(conditions: &[Condition], abi: Abi) -> Result<Vec<Instruct
         })
         .collect::<Result<Vec<_>, _>>()?;
     let program: BpfProgram = SeccompRule::new(conditions)?.into();
-    // seccompiler starts a rule with two jumps, into it and past it, for its own layout of rules. Nothing jumps to them here.
+    // seccompiler starts a rule with two jumps, into it and past it, for its own layout of rules. Nothing
+    // jumps to them here.
     let instructions = program.into_iter().skip(2);
     Ok(instructions.map(|i| Instruction { code: i.code, jt: i.jt, jf: i.jf, k: i.k }).collect())
 }

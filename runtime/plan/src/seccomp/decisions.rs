@@ -7,7 +7,8 @@ use super::conditions::Condition;
 use crate::spec::{Action, Mistake, Seccomp, SyscallRule};
 use crate::tables::syscalls::{Abi, Syscall};
 
-/// The result for calls of an architecture that the filter does not cover, as in libseccomp (SCMP_FLTATR_ACT_BADARCH).
+/// The result for calls of an architecture that the filter does not cover, as in libseccomp
+/// (SCMP_FLTATR_ACT_BADARCH).
 pub(super) const KILL_THREAD: u32 = libc::SECCOMP_RET_KILL_THREAD;
 
 /// The result of a kernel that lacks the system call.
@@ -88,7 +89,8 @@ impl Decisions {
         if mistakes.is_empty() { Ok(decisions) } else { Err(mistakes) }
     }
 
-    /// Returns the intervals of one ABI, from its lowest number on; none for an ABI that the filter does not cover.
+    /// Returns the intervals of one ABI, from its lowest number on; none for an ABI that the filter does not
+    /// cover.
     pub(super) fn intervals(&self, abi: Abi) -> Vec<Interval> {
         let Some(table) = self.tables.iter().find(|table| table.abi == abi) else { return Vec::new() };
         let mut intervals = Intervals { abi, list: Vec::with_capacity(128) };
@@ -108,8 +110,8 @@ impl Decisions {
         self.rules.get(usize::try_from(index).ok()?)
     }
 
-    /// Adds the intervals for a range of numbers that no rule names. Numbers above the newest that the profile names get ENOSYS, so
-    /// that programs fall back to older calls; Arm's private numbers do not.
+    /// Adds the intervals for a range of numbers that no rule names. Numbers above the newest that the
+    /// profile names get ENOSYS, so that programs fall back to older calls; Arm's private numbers do not.
     fn unnamed(&self, range: Range<u64>, table: &Table, intervals: &mut Intervals) {
         let newer = table.newest.map_or(END, |newest| u64::from(newest) + 1);
         let private = private(table.abi).max(newer);
@@ -126,7 +128,8 @@ impl Decisions {
     fn add(&mut self, rule: &SyscallRule, index: usize, alternatives: Vec<Vec<Condition>>) {
         let action = action(rule.action, rule.errno_ret);
         let first = self.end();
-        // A rule with the default action decides nothing, as in libseccomp. Its names still show how new the profile is.
+        // A rule with the default action decides nothing, as in libseccomp. Its names still show how new the
+        // profile is.
         if action != self.default {
             self.rules.extend(alternatives.into_iter().map(|conditions| Rule { conditions, action }));
         }
@@ -154,8 +157,8 @@ impl Decisions {
         }
     }
 
-    /// Enters a rule for the call in its older form, through socketcall(2) or ipc(2). The first argument of these is the number of
-    /// the call, so a condition of the rule on the first argument is dropped.
+    /// Enters a rule for the call in its older form, through socketcall(2) or ipc(2). The first argument of
+    /// these is the number of the call, so a condition of the rule on the first argument is dropped.
     fn enter_multiplexed(&mut self, multiplexer: Syscall, first: u64, rule: u32) {
         let index = self.end();
         let Some(Rule { conditions, action }) = self.rule(rule) else { return };
@@ -206,8 +209,8 @@ impl Intervals {
     }
 }
 
-/// Returns the sets of conditions of a rule. It holds if all conditions of one set hold. As in runc there is one set of all conditions, or one set for
-/// each condition if several are on the same argument.
+/// Returns the sets of conditions of a rule. It holds if all conditions of one set hold. As in runc there is
+/// one set of all conditions, or one set for each condition if several are on the same argument.
 fn alternatives(rule: &SyscallRule, index: usize) -> Result<Vec<Vec<Condition>>, Mistake> {
     let mut conditions = Vec::with_capacity(rule.args.len());
     for (position, written) in rule.args.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! The assembler of filters. It writes a program from the last instruction to the first, because classic BPF only jumps forward.
+//! The assembler of filters. It writes a program from the last instruction to the first, because classic BPF
+//! only jumps forward.
 
 use super::Instruction;
 
@@ -106,8 +107,8 @@ impl Assembler {
         }
     }
 
-    /// Returns the number of instructions between a comparison written now and the target; `None` if they are too many, or if
-    /// there is no return of the value yet.
+    /// Returns the number of instructions between a comparison written now and the target; `None` if they are
+    /// too many, or if there is no return of the value yet.
     fn distance(&self, target: Target) -> Option<u8> {
         let Label(label) = match target {
             Target::At(label) => label,

@@ -1,8 +1,9 @@
 //! The compiler of seccomp filters: a profile of config.json becomes a classic BPF program for seccomp(2).
 //!
-//! `decisions` resolves the profile to one decision per system call number of each ABI, and merges equal neighbours into intervals.
-//! `search` finds the interval of a call by binary search. So a call costs about ten instructions whatever the length of the
-//! profile, where a list of comparisons costs hundreds. `conditions` compiles comparisons of arguments, `emit` is the assembler.
+//! `decisions` resolves the profile to one decision per system call number of each ABI, and merges equal
+//! neighbours into intervals. `search` finds the interval of a call by binary search. So a call costs about
+//! ten instructions whatever the length of the profile, where a list of comparisons costs hundreds.
+//! `conditions` compiles comparisons of arguments, `emit` is the assembler.
 
 mod conditions;
 mod decisions;
@@ -42,20 +43,22 @@ pub struct Filter {
 /// Compiles a profile for the architecture that this program was built for.
 ///
 /// The semantics are those of runc and libseccomp:
-/// * The native architecture is always covered. A call of an architecture that the profile does not list kills the thread.
-/// * Of several rules for one call, the first without conditions counts, wherever it stands. If there is none, those with conditions
-///   are tried in their order. Rules with the default action are skipped.
+/// * The native architecture is always covered. A call of an architecture that the profile does not list
+///   kills the thread.
+/// * Of several rules for one call, the first without conditions counts, wherever it stands. If there is
+///   none, those with conditions are tried in their order. Rules with the default action are skipped.
 /// * All conditions of a rule must hold. If several are on the same argument, any one suffices.
 /// * On 32-bit ABIs only the low 32 bits of an argument are compared.
-/// * Calls newer than the newest that the profile names fail with ENOSYS, unless the default action lets calls run. Programs then
-///   fall back to older calls.
-/// * On 32-bit x86, a rule for a socket or System V IPC call also holds for its older form through socketcall(2) or ipc(2).
+/// * Calls newer than the newest that the profile names fail with ENOSYS, unless the default action lets
+///   calls run. Programs then fall back to older calls.
+/// * On 32-bit x86, a rule for a socket or System V IPC call also holds for its older form through
+///   socketcall(2) or ipc(2).
 /// * Without a list of flags, SECCOMP_FILTER_FLAG_SPEC_ALLOW is set. An empty list sets none.
 ///
 /// # Errors
 ///
-/// All mistakes with their places in config.json: an action that is not supported, an argument that no call has, a profile that needs
-/// more instructions than the kernel takes.
+/// All mistakes with their places in config.json: an action that is not supported, an argument that no call
+/// has, a profile that needs more instructions than the kernel takes.
 pub fn compile(profile: &Seccomp) -> Result<Filter, Vec<Mistake>> {
     let native = native().ok_or_else(|| vec![at("", "seccomp is not supported on this architecture")])?;
     compile_for(native, profile)
@@ -131,8 +134,8 @@ fn unsupported_actions(profile: &Seccomp) -> Vec<Mistake> {
         .collect()
 }
 
-/// Returns the ABIs to cover: the native one first, then those that the profile lists. The calls of one without a table kill the
-/// thread.
+/// Returns the ABIs to cover: the native one first, then those that the profile lists. The calls of one
+/// without a table kill the thread.
 fn abis(native: Arch, profile: &Seccomp) -> (Vec<Abi>, Vec<Mistake>) {
     let mut abis: Vec<Abi> = abi(native).into_iter().collect();
     let mut warnings = Vec::new();
@@ -154,7 +157,8 @@ pub fn is_supported(action: Action) -> bool {
     action != Action::Notify
 }
 
-/// Returns the bit of a flag of seccomp(2); `None` for one that the kernel only takes with a listener, which is not supported.
+/// Returns the bit of a flag of seccomp(2); `None` for one that the kernel only takes with a listener, which
+/// is not supported.
 pub const fn flag(flag: SeccompFlag) -> Option<u64> {
     match flag {
         SeccompFlag::Tsync => Some(libc::SECCOMP_FILTER_FLAG_TSYNC),

@@ -1,4 +1,5 @@
-//! The program: it compares the architecture, then finds the interval of the system call number by binary search.
+//! The program: it compares the architecture, then finds the interval of the system call number by binary
+//! search.
 
 use seccompiler::BackendError;
 
@@ -14,7 +15,8 @@ const NUMBER: u32 = 0;
 /// The offset of the architecture.
 const ARCHITECTURE: u32 = 4;
 
-/// The number -1. A tracer sets it to skip a call (ptrace(2)). On x86_64 it is no x32 call although bit 30 is set.
+/// The number -1. A tracer sets it to skip a call (ptrace(2)). On x86_64 it is no x32 call although bit 30 is
+/// set.
 const SKIPPED: u32 = u32::MAX;
 
 /// Writes the program for some ABIs, the native one first.
@@ -40,7 +42,8 @@ pub(super) fn program(decisions: &Decisions, abis: &[Abi]) -> Result<Vec<Instruc
     Ok(assembler.finish())
 }
 
-/// AUDIT_ARCH_* of linux/audit.h: the machine number of ELF, with bit 31 for 64 bits and bit 30 for little endian.
+/// AUDIT_ARCH_* of linux/audit.h: the machine number of ELF, with bit 31 for 64 bits and bit 30 for little
+/// endian.
 const fn audit_value(abi: Abi) -> u32 {
     const WIDE: u32 = 0x8000_0000;
     const LITTLE: u32 = 0x4000_0000;
@@ -54,7 +57,8 @@ const fn audit_value(abi: Abi) -> u32 {
     }
 }
 
-/// Returns the intervals of all ABIs with the same audit value. x32 has that of x86_64, and bit 30 of its numbers set.
+/// Returns the intervals of all ABIs with the same audit value. x32 has that of x86_64, and bit 30 of its
+/// numbers set.
 fn audit_intervals(decisions: &Decisions, abi: Abi) -> Vec<Interval> {
     if !matches!(abi, Abi::X86_64 | Abi::X32) {
         return decisions.intervals(abi);
@@ -114,7 +118,8 @@ impl Search<'_> {
         }
     }
 
-    /// Writes the rules of a chain one after the other, each followed by its action, and the default action at the end.
+    /// Writes the rules of a chain one after the other, each followed by its action, and the default action
+    /// at the end.
     fn chain(&mut self, abi: Abi, rules: &[u32]) -> Result<Target, BackendError> {
         if let Some(known) = self.chains.iter().find(|chain| chain.abi == abi && chain.rules == rules) {
             return Ok(Target::At(known.label));

@@ -9,7 +9,8 @@ use super::process::Process;
 object! {
     /// The configuration of a container (config.md).
     pub struct Spec ignoring("solaris" "windows" "vm" "zos" "freebsd") {
-        /// The version of the specification that the configuration complies with (config.md, Specification version).
+        /// The version of the specification that the configuration complies with (config.md, Specification
+        /// version).
         oci_version: String = "ociVersion",
         /// The process. `create` does without, `start` needs one.
         process: Option<Process> = "process",
@@ -67,7 +68,8 @@ object! {
         create_runtime: Vec<Hook> = "createRuntime",
         /// Run by `create` in the container's namespaces, before pivot_root. The path is one of the host.
         create_container: Vec<Hook> = "createContainer",
-        /// Run by `start` in the container's namespaces, before the process. The path is one of the container.
+        /// Run by `start` in the container's namespaces, before the process. The path is one of the
+        /// container.
         start_container: Vec<Hook> = "startContainer",
         /// Run by `start` in the runtime's namespaces, after the process started.
         poststart: Vec<Hook> = "poststart",

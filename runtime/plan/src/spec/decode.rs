@@ -1,8 +1,9 @@
 //! The reader of JSON documents: one pass, every mistake with its place, and the rules of Go's encoding/json.
 //!
-//! containerd, Docker, Podman and CRI-O write their documents with encoding/json, and their authors tested them with runtimes that
-//! read them with it. So its rules hold here too. Keys match without regard to case. `null` means the same as an absent property.
-//! The last of several equal keys counts. Unknown keys are ignored.
+//! containerd, Docker, Podman and CRI-O write their documents with encoding/json, and their authors tested
+//! them with runtimes that read them with it. So its rules hold here too. Keys match without regard to case.
+//! `null` means the same as an absent property. The last of several equal keys counts. Unknown keys are
+//! ignored.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -33,7 +34,8 @@ impl<T> Parsed<T> {
 }
 
 impl<T: Decode> Parsed<T> {
-    /// Returns the value, or the default of its type for an absent property. Reports an absent property that is required.
+    /// Returns the value, or the default of its type for an absent property. Reports an absent property that
+    /// is required.
     pub(crate) fn or_default(self, at: &Place<'_>, report: &mut Report) -> Option<T> {
         match self {
             Self::Value(value) => Some(value),
@@ -80,7 +82,8 @@ pub(crate) enum Scalar<'a> {
 
 /// A type that is read from JSON.
 ///
-/// A type overrides the methods for the kinds of values that it accepts. The others report a mistake and skip the value.
+/// A type overrides the methods for the kinds of values that it accepts. The others report a mistake and skip
+/// the value.
 pub(crate) trait Decode: Sized {
     /// The kind of value that messages say was expected, with its article: `a string`.
     const EXPECTED: &'static str;
@@ -163,7 +166,8 @@ pub(crate) fn quote(text: &str) -> String {
     if shown.next().is_some() { format!("{short:?}…") } else { format!("{short:?}") }
 }
 
-/// Reads a whole document. A syntax error comes last in the report, without a place; its message has line and column.
+/// Reads a whole document. A syntax error comes last in the report, without a place; its message has line and
+/// column.
 pub(crate) fn document<T: Decode>(bytes: &[u8]) -> (Option<T>, Report) {
     let mut report = Report::default();
     let mut reader = serde_json::Deserializer::from_slice(bytes);
@@ -178,7 +182,8 @@ pub(crate) fn document<T: Decode>(bytes: &[u8]) -> (Option<T>, Report) {
     }
 }
 
-/// Reads one value of type `T`. Unlike `Deserialize`, serde's `DeserializeSeed` takes the place and the report along.
+/// Reads one value of type `T`. Unlike `Deserialize`, serde's `DeserializeSeed` takes the place and the
+/// report along.
 pub(crate) struct Seed<'a, T> {
     at: &'a Place<'a>,
     report: &'a mut Report,

@@ -20,11 +20,11 @@ pub enum Owner {
     },
 }
 
-/// Returns a config.json to start from: a shell in a read-only root filesystem, in new namespaces, with few capabilities. It ends
-/// with a newline.
+/// Returns a config.json to start from: a shell in a read-only root filesystem, in new namespaces, with few
+/// capabilities. It ends with a newline.
 ///
-/// The rootless one has a user namespace that maps the user alone, the network of the host, a bind mount of the host's /sys, and no
-/// limits.
+/// The rootless one has a user namespace that maps the user alone, the network of the host, a bind mount of
+/// the host's /sys, and no limits.
 pub fn default_config(owner: Owner) -> String {
     let (Owner::Rootless { uid, gid }, (Some(mut spec), _)) =
         (owner, decode::document::<Spec>(FOR_ROOT.as_bytes()))
@@ -52,7 +52,8 @@ fn make_rootless(spec: &mut Spec, uid: Uid, gid: Gid) {
     spec.mounts.push(host_sys());
 }
 
-/// The kernel refuses to mount sysfs unless the user namespace owns the network namespace. A bind mount of the host's works.
+/// The kernel refuses to mount sysfs unless the user namespace owns the network namespace. A bind mount of
+/// the host's works.
 fn host_sys() -> Mount {
     Mount {
         destination: "/sys".to_owned(),

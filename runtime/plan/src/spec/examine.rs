@@ -1,7 +1,8 @@
 //! All mistakes of a config.json at once, for `tare check`.
 //!
-//! A property of the wrong form leaves its object without a value, and then the checks of what the values mean together have nothing
-//! to work on. So this module removes such properties from the document, reads the rest again, and checks it.
+//! A property of the wrong form leaves its object without a value, and then the checks of what the values
+//! mean together have nothing to work on. So this module removes such properties from the document, reads the
+//! rest again, and checks it.
 
 use serde_json::Value;
 
@@ -22,7 +23,8 @@ pub struct Examined {
 }
 
 impl Examined {
-    /// Adds mistakes. Skips those at a place in or around which there is a mistake already, as they may follow from that.
+    /// Adds mistakes. Skips those at a place in or around which there is a mistake already, as they may
+    /// follow from that.
     pub fn add(&mut self, mistakes: Vec<Mistake>) {
         let known: Vec<String> = self.mistakes.iter().map(|mistake| mistake.place.clone()).collect();
         let follows_from_another =
@@ -96,12 +98,13 @@ fn steps(place: &str) -> Vec<Step> {
     steps
 }
 
-/// Parses an index or a quoted key, and returns the rest of the place. `inner` starts after the opening bracket.
+/// Parses an index or a quoted key, and returns the rest of the place. `inner` starts after the opening
+/// bracket.
 fn bracketed(inner: &str) -> (Step, &str) {
     let quoted = serde_json::Deserializer::from_str(inner).into_iter::<String>().next();
     if let Some(Ok(key)) = quoted {
-        // Places escape keys as Rust does, which is the same as in JSON for all but a few characters. A key with one of those is
-        // not found, and then the document is not read again.
+        // Places escape keys as Rust does, which is the same as in JSON for all but a few characters. A key
+        // with one of those is not found, and then the document is not read again.
         let end = inner.find("\"]").map_or(inner.len(), |end| end + 2);
         return (Step::Key(key), inner.get(end..).unwrap_or_default());
     }
@@ -109,8 +112,9 @@ fn bracketed(inner: &str) -> (Step, &str) {
     (Step::Index(index.parse().unwrap_or(usize::MAX)), after)
 }
 
-/// Removes the innermost property of a place from the document. If that property is missing, which is the mistake then, removes the
-/// object around it. An item of an array is removed with the whole array, since the places of later items would change.
+/// Removes the innermost property of a place from the document. If that property is missing, which is the
+/// mistake then, removes the object around it. An item of an array is removed with the whole array, since the
+/// places of later items would change.
 ///
 /// Returns whether anything was removed.
 fn remove_place(document: &mut Value, steps: &[Step]) -> bool {

@@ -16,7 +16,8 @@ macro_rules! id {
         pub struct $id(u32);
 
         impl $id {
-            /// The id of root, which is also the default of a process (`User` in the Go package of the specification).
+            /// The id of root, which is also the default of a process (`User` in the Go package of the
+            /// specification).
             pub const ROOT: Self = Self(0);
 
             /// Makes an id; `None` for 4294967295.

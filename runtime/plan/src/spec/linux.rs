@@ -11,7 +11,8 @@ use crate::tables::vocabulary;
 object! {
     /// The Linux-specific configuration (config-linux.md).
     pub struct Linux {
-        /// The namespaces to create or to join. Of a type that is not listed, the container shares the runtime's.
+        /// The namespaces to create or to join. Of a type that is not listed, the container shares the
+        /// runtime's.
         namespaces: Vec<Namespace> = "namespaces",
         /// The uid mappings of a new user namespace.
         uid_mappings: Vec<IdMapping> = "uidMappings",
@@ -167,7 +168,8 @@ vocabulary! {
 object! {
     /// A network device to move into the container (config-linux.md, Network Devices).
     pub struct NetDevice {
-        /// The name in the container, in which the kernel replaces `%d` by a free number. Default: the name on the host.
+        /// The name in the container, in which the kernel replaces `%d` by a free number. Default: the name
+        /// on the host.
         name: Option<String> = "name",
     }
 }
@@ -175,7 +177,8 @@ object! {
 object! {
     /// Intel Resource Director Technology (config-linux.md, IntelRdt).
     pub struct IntelRdt ignoring("enableCMT" "enableMBM") {
-        /// The class of service: a directory of the resctrl filesystem, or `/` for its root. Default: the container ID.
+        /// The class of service: a directory of the resctrl filesystem, or `/` for its root. Default: the
+        /// container ID.
         clos_id: Option<String> = "closID",
         /// Lines for the schemata file, which follow the two below.
         schemata: Vec<String> = "schemata",

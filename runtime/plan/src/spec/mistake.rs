@@ -53,8 +53,8 @@ impl Report {
     }
 }
 
-/// The place that is being read or checked. It is a chain of references up the call stack, so it costs nothing until a message
-/// prints it.
+/// The place that is being read or checked. It is a chain of references up the call stack, so it costs
+/// nothing until a message prints it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place<'a> {
     up: Option<&'a Place<'a>>,

@@ -1,7 +1,8 @@
 //! The documents that callers write, as types: config.json and process.json of runtime-spec 1.3.0 for Linux.
 //!
-//! [`load`] checks the form: JSON types, ranges, words. [`check`] checks what the values mean together. Both report every mistake at
-//! once. [`Checked`] comes from `check` alone, so a plan can't start from an unchecked configuration.
+//! [`load`] checks the form: JSON types, ranges, words. [`check`] checks what the values mean together. Both
+//! report every mistake at once. [`Checked`] comes from `check` alone, so a plan can't start from an
+//! unchecked configuration.
 
 mod check;
 mod config;
@@ -62,13 +63,14 @@ pub struct LoadedProcess {
 ///
 /// # Errors
 ///
-/// All mistakes of form, each with its place: invalid JSON, a missing property, a value of the wrong type or out of range, an
-/// unknown word.
+/// All mistakes of form, each with its place: invalid JSON, a missing property, a value of the wrong type or
+/// out of range, an unknown word.
 pub fn load(bytes: &[u8]) -> Result<Loaded, Vec<Mistake>> {
     read(bytes).map(|(spec, warnings)| Loaded { spec, warnings })
 }
 
-/// Reads a process.json, the document that exec takes: the `process` object of a config.json (config.md, Process).
+/// Reads a process.json, the document that exec takes: the `process` object of a config.json (config.md,
+/// Process).
 ///
 /// # Errors
 ///

@@ -10,7 +10,8 @@ use super::spelling;
 /// The warning about a repeated key.
 pub(crate) const REPEATED: &str = "property is given twice: the last one counts";
 
-/// Looks up a key of an object among the known properties. Returns its position, or `None` for an unknown key.
+/// Looks up a key of an object among the known properties. Returns its position, or `None` for an unknown
+/// key.
 pub(crate) struct KeySeed<'a> {
     pub(crate) known: &'static [&'static str],
     pub(crate) at: &'a Place<'a>,
@@ -83,7 +84,8 @@ macro_rules! object {
                 $(self.$field.is_omitted())&&*
             }
 
-            // Each object has a function of its own: inlined into each other they would take a hundred pages of code.
+            // Each object has a function of its own: inlined into each other they would take a hundred pages
+            // of code.
             #[inline(never)]
             fn object<'de, A: serde::de::MapAccess<'de>>(
                 mut object: A,

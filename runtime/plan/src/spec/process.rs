@@ -55,7 +55,8 @@ object! {
 }
 
 object! {
-    /// The user and the groups of a process, in the container's user namespace (config.md, POSIX-platform User).
+    /// The user and the groups of a process, in the container's user namespace (config.md, POSIX-platform
+    /// User).
     pub struct User ignoring("username") {
         /// User id.
         uid: Uid = "uid",
@@ -85,8 +86,8 @@ object! {
     }
 }
 
-/// An unknown name is a warning and no mistake: newer kernels have newer capabilities, and the specification asks runtimes to log a
-/// warning and start the container (config.md, Linux Process, capabilities).
+/// An unknown name is a warning and no mistake: newer kernels have newer capabilities, and the specification
+/// asks runtimes to log a warning and start the container (config.md, Linux Process, capabilities).
 impl Decode for CapabilitySet {
     const EXPECTED: &'static str = "an array";
 

@@ -7,8 +7,8 @@ use super::mistake::{Place, Report};
 use super::object::object;
 
 object! {
-    /// Limits of the container's cgroup (config-linux.md, Control groups). An absent limit stays as the kernel or a former update
-    /// set it.
+    /// Limits of the container's cgroup (config-linux.md, Control groups). An absent limit stays as the
+    /// kernel or a former update set it.
     pub struct Resources {
         /// The device rules. The last one that matches a device counts.
         devices: Vec<DeviceRule> = "devices",
@@ -91,7 +91,8 @@ object! {
         swappiness: Option<u64> = "swappiness",
         /// Whether processes above the limit wait instead of meeting the OOM killer. cgroup v1 only.
         disable_oom_killer: Option<bool> = "disableOOMKiller",
-        /// Whether a cgroup's use counts for its parent. Ignored: always so on cgroup v2 and on current kernels.
+        /// Whether a cgroup's use counts for its parent. Ignored: always so on cgroup v2 and on current
+        /// kernels.
         use_hierarchy: Option<bool> = "useHierarchy",
         /// Whether to refuse a limit below the current use.
         check_before_update: Option<bool> = "checkBeforeUpdate",
@@ -135,7 +136,8 @@ object! {
     pub struct BlockIo {
         /// The weight, 10 to 1000.
         weight: Option<u16> = "weight",
-        /// The weight of the cgroup's processes against its child cgroups. Of the CFQ scheduler, which the kernel no longer has.
+        /// The weight of the cgroup's processes against its child cgroups. Of the CFQ scheduler, which the
+        /// kernel no longer has.
         leaf_weight: Option<u16> = "leafWeight",
         /// The weights by device.
         weight_device: Vec<WeightDevice> = "weightDevice",
@@ -159,7 +161,8 @@ object! {
         minor: i64 = "minor",
         /// The weight, 10 to 1000.
         weight: Option<u16> = "weight",
-        /// The weight of the cgroup's processes against its child cgroups. Of the CFQ scheduler, which the kernel no longer has.
+        /// The weight of the cgroup's processes against its child cgroups. Of the CFQ scheduler, which the
+        /// kernel no longer has.
         leaf_weight: Option<u16> = "leafWeight",
     }
 }

@@ -15,7 +15,8 @@ object! {
         default_action: Action = "defaultAction",
         /// The error number of the default action. Default: EPERM.
         default_errno_ret: Option<u32> = "defaultErrnoRet",
-        /// The architectures that the rules cover next to the native one. The calls of all others are blocked.
+        /// The architectures that the rules cover next to the native one. The calls of all others are
+        /// blocked.
         architectures: Vec<Arch> = "architectures",
         /// The flags of seccomp(2). An absent list is the runtime's choice, an empty one is no flag.
         flags: Option<Vec<SeccompFlag>> = "flags",
@@ -61,8 +62,8 @@ impl SyscallNames {
         &self.known
     }
 
-    /// The names that the table lacks, each with its position in the list: newer calls, calls of other architectures,
-    /// misspellings.
+    /// The names that the table lacks, each with its position in the list: newer calls, calls of other
+    /// architectures, misspellings.
     pub fn unknown(&self) -> &[(usize, String)] {
         &self.unknown
     }

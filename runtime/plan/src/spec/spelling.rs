@@ -21,7 +21,8 @@ pub(crate) fn unknown(noun: &str, text: &str, known: &[&str]) -> String {
     }
 }
 
-/// The largest edit distance of a misspelling. Short words such as `uid` and `pid` differ by a letter without being related.
+/// The largest edit distance of a misspelling. Short words such as `uid` and `pid` differ by a letter without
+/// being related.
 fn allowed(text: &str) -> usize {
     match text.len() {
         0..=3 => 0,
@@ -30,8 +31,9 @@ fn allowed(text: &str) -> usize {
     }
 }
 
-/// The edit distance of two words, case ignored: insertions, deletions, replacements and swaps of neighbours (Damerau and
-/// Levenshtein, as optimal string alignment). `usize::MAX` for lengths that differ by more than any misspelling.
+/// The edit distance of two words, case ignored: insertions, deletions, replacements and swaps of neighbours
+/// (Damerau and Levenshtein, as optimal string alignment). `usize::MAX` for lengths that differ by more than
+/// any misspelling.
 fn distance(left: &str, right: &str) -> usize {
     let left: Vec<u8> = left.bytes().map(|byte| byte.to_ascii_lowercase()).collect();
     let right: Vec<u8> = right.bytes().map(|byte| byte.to_ascii_lowercase()).collect();

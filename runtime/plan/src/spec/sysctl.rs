@@ -2,9 +2,10 @@
 
 /// The name of a kernel parameter.
 ///
-/// The specification only says "kernel parameters"; callers write what sysctl(8) takes. sysctl.d(5): the separator that comes first
-/// separates. After a slash, dots are part of a name (`net/ipv4/conf/eth0.100/forwarding`). After a dot, slashes stand for the
-/// dots in a name (`net.ipv4.conf.eth0/100.forwarding`). runc 1.1.5 opens `eth0/100` for both of them and fails.
+/// The specification only says "kernel parameters"; callers write what sysctl(8) takes. sysctl.d(5): the
+/// separator that comes first separates. After a slash, dots are part of a name
+/// (`net/ipv4/conf/eth0.100/forwarding`). After a dot, slashes stand for the dots in a name
+/// (`net.ipv4.conf.eth0/100.forwarding`). runc 1.1.5 opens `eth0/100` for both of them and fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SysctlName {
     /// The names of the directories below /proc/sys and of the file, dots included.
@@ -40,8 +41,8 @@ impl SysctlName {
     }
 }
 
-/// Whether a component names a file of procfs: letters, digits and what names of network interfaces may have. `..` would lead
-/// out of /proc/sys.
+/// Whether a component names a file of procfs: letters, digits and what names of network interfaces may have.
+/// `..` would lead out of /proc/sys.
 fn is_file_name(component: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.@:".contains(&byte);
     !matches!(component, "" | "." | "..") && component.bytes().all(is_plain)

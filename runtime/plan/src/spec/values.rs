@@ -1,4 +1,5 @@
-//! How the plain values of a document are read: booleans, strings, numbers, words from a vocabulary, lists and maps.
+//! How the plain values of a document are read: booleans, strings, numbers, words from a vocabulary, lists
+//! and maps.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -67,8 +68,8 @@ impl Integers {
         let integer = match number {
             Number::Unsigned(number) => i128::from(number),
             Number::Signed(number) => i128::from(number),
-            // serde_json reads an integer beyond 64 bits as a float, which is then above 1.8e19. Such a number is out of range;
-            // any other float has a fraction or an exponent.
+            // serde_json reads an integer beyond 64 bits as a float, which is then above 1.8e19. Such a
+            // number is out of range; any other float has a fraction or an exponent.
             Number::Float(float) if float.fract() != 0.0 || float.abs() < 1e18 => {
                 return mismatch("a whole number", Unexpected::Scalar(value), at, report);
             }

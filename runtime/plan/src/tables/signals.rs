@@ -41,7 +41,8 @@ pub const SIGNALS: &[(&str, i32)] = &[
 /// The first and the last real-time signal that glibc leaves to programs. It uses 32 and 33 itself.
 const REALTIME: (i32, i32) = (34, 64);
 
-/// Parses a signal: a number, or a name in any case with or without `SIG`, such as `9`, `KILL`, `sigkill`, `RTMIN+1`.
+/// Parses a signal: a number, or a name in any case with or without `SIG`, such as `9`, `KILL`, `sigkill`,
+/// `RTMIN+1`.
 pub fn parse(text: &str) -> Option<i32> {
     if let Ok(number) = text.parse::<i32>() {
         return (1..=REALTIME.1).contains(&number).then_some(number);

@@ -75,8 +75,8 @@ impl Syscall {
         }
     }
 
-    /// Returns the multiplexer of the call on 32-bit x86, socketcall(2) or ipc(2), and the number of the call as the first argument
-    /// of that. `None` for most calls.
+    /// Returns the multiplexer of the call on 32-bit x86, socketcall(2) or ipc(2), and the number of the call
+    /// as the first argument of that. `None` for most calls.
     pub fn multiplexer(self) -> Option<(Self, u64)> {
         let (multiplexer, number) =
             BY_ROW.get(usize::from(self.0)).copied().filter(|(_, number)| *number != 0)?;
@@ -93,7 +93,8 @@ impl Syscall {
     }
 }
 
-/// The slots of the hash table: a power of two, and four times the number of names, so most lookups take one step.
+/// The slots of the hash table: a power of two, and four times the number of names, so most lookups take one
+/// step.
 const SLOTS: usize = 2048;
 
 /// A hash table with linear probing: row numbers by name. The compiler builds it.

@@ -199,7 +199,8 @@ fn a_clos_id_is_one_directory() {
     );
 }
 
-// set_mempolicy(2): MPOL_DEFAULT and MPOL_LOCAL take no nodes, MPOL_PREFERRED takes some or none, the others need some.
+// set_mempolicy(2): MPOL_DEFAULT and MPOL_LOCAL take no nodes, MPOL_PREFERRED takes some or none, the others
+// need some.
 #[test]
 fn memory_policies_take_nodes_by_their_mode() {
     for mode in ["MPOL_DEFAULT", "MPOL_LOCAL"] {

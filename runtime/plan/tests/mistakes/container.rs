@@ -5,6 +5,7 @@ use tare_plan::spec;
 
 use super::{accepted, base, changed, mistakes, put, refused};
 
+// config.md, Process; the messages about args and cwd are runc's.
 #[test]
 fn process_values_are_checked() {
     refused("/process/args", json!([]), "args must not be empty, because of process.args");
@@ -41,6 +42,8 @@ fn process_values_are_checked() {
     );
 }
 
+// sched(7): a priority belongs to SCHED_FIFO and SCHED_RR, the three times to SCHED_DEADLINE with
+// 1024 <= runtime <= deadline <= period.
 #[test]
 fn scheduler_values_follow_the_rules_of_the_kernel() {
     let deadline = |runtime: u64, deadline: u64, period: u64| json!({ "policy": "SCHED_DEADLINE", "runtime": runtime, "deadline": deadline, "period": period });
@@ -83,6 +86,7 @@ fn scheduler_values_follow_the_rules_of_the_kernel() {
     );
 }
 
+// config.md, Mounts: uidMappings and gidMappings are given together.
 #[test]
 fn mounts_have_a_destination_and_both_mappings() {
     refused(
@@ -102,6 +106,7 @@ fn mounts_have_a_destination_and_both_mappings() {
     assert_eq!(checked.warnings()[0].place, "mounts[0].destination");
 }
 
+// config.md, POSIX-platform Hooks; config-linux.md, Masked Paths and Readonly Paths.
 #[test]
 fn hooks_and_restricted_paths_are_absolute() {
     refused(
@@ -123,6 +128,7 @@ fn hooks_and_restricted_paths_are_absolute() {
     refused("/annotations", json!({ "": "x" }), "a key must not be an empty string, because of annotations");
 }
 
+// config-linux.md, IntelRdt and Memory policy.
 #[test]
 fn intel_rdt_and_memory_policy_are_checked() {
     refused(
@@ -165,6 +171,7 @@ fn intel_rdt_and_memory_policy_are_checked() {
     );
 }
 
+// config-linux.md, Seccomp.
 #[test]
 fn seccomp_rules_are_checked() {
     let filter = |rule: Value| json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule] });
@@ -197,6 +204,7 @@ fn seccomp_rules_are_checked() {
     );
 }
 
+// config-linux.md, Allowed Device list: allow is REQUIRED.
 #[test]
 fn a_device_rule_requires_allow() {
     refused(

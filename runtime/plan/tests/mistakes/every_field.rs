@@ -1,4 +1,5 @@
-//! Mistakes in every property of the specification, one by one and all at once: each is reported with its place.
+//! Mistakes in every property of the specification, one by one and all at once: each is reported with its
+//! place.
 
 use serde_json::{Value, json};
 use tare_plan::spec::examine;
@@ -60,6 +61,7 @@ fn wrong(value: &Value) -> Value {
     }
 }
 
+// One mistake at a time: no property is read without a check of its type.
 #[test]
 fn a_wrong_type_is_reported_at_every_value() {
     let mut unreported = Vec::new();
@@ -88,6 +90,7 @@ fn every_message_says_what_was_expected() {
     }
 }
 
+// A mistake does not hide another one.
 #[test]
 fn mistakes_in_all_values_are_reported_at_once() {
     let mut document = whole();

@@ -5,6 +5,7 @@ use tare_plan::spec;
 
 use super::{accepted, base, changed, mistakes, put, refused};
 
+// Otherwise the other tests would prove nothing.
 #[test]
 fn the_base_has_no_mistake() {
     assert_eq!(mistakes(base().to_string().as_bytes()), [""; 0]);
@@ -19,6 +20,7 @@ fn a_syntax_error_has_line_and_column() {
     assert_eq!(mistakes(b"[]"), ["expected an object, found an array"]);
 }
 
+// serde_json stops at 128 levels.
 #[test]
 fn deep_nesting_is_a_mistake_and_no_stack_overflow() {
     for opening in ["[", "{\"linux\":", "{\"mounts\":["] {
@@ -49,6 +51,7 @@ fn wrong_types_are_reported_all_at_once() {
     assert_eq!(mistakes(document.to_string().as_bytes()), expected);
 }
 
+// Go's encoding/json: keys match "ignoring case", and null leaves a field as it is.
 #[test]
 fn keys_ignore_case_and_null_means_absent() {
     let document = br#"{
@@ -60,6 +63,7 @@ fn keys_ignore_case_and_null_means_absent() {
     assert_eq!(loaded.spec.process.unwrap().user.uid, spec::Uid::new(7).unwrap());
 }
 
+// Go's encoding/json overwrites the earlier value.
 #[test]
 fn the_last_of_repeated_keys_counts_with_a_warning() {
     let document = br#"{"ociVersion": "1.0.0", "hostname": "a", "HOSTNAME": "b",
@@ -72,6 +76,7 @@ fn the_last_of_repeated_keys_counts_with_a_warning() {
     assert_eq!(places, ["hostname", "annotations.k", "root"]);
 }
 
+// config.md, Extensibility: runtimes "MUST ignore unknown properties".
 #[test]
 fn unknown_properties_are_ignored_and_misspellings_give_a_warning() {
     let mut document = base();
@@ -84,6 +89,7 @@ fn unknown_properties_are_ignored_and_misspellings_give_a_warning() {
     assert_eq!(warnings, [expected]);
 }
 
+// config.md, Linux Process: a value without a kernel interface "MUST be logged as a warning".
 #[test]
 fn unknown_capabilities_give_a_warning() {
     let document =
@@ -99,6 +105,7 @@ fn unknown_capabilities_give_a_warning() {
     assert_eq!(bounding.iter().map(|capability| capability.name()).collect::<Vec<_>>(), ["CAP_CHOWN"]);
 }
 
+// The properties that the specification calls REQUIRED.
 #[test]
 fn required_properties_are_reported() {
     let wanted = |what, place| format!("required property is missing: expected {what}, because of {place}");
@@ -131,6 +138,7 @@ fn required_properties_are_reported() {
     );
 }
 
+// 4294967295 is -1 for chown(2) and setresuid(2), so ids end below it.
 #[test]
 fn numbers_out_of_range_are_refused() {
     let range = |noun, value, low, high, place| {
@@ -237,6 +245,7 @@ fn unknown_words_are_refused() {
     );
 }
 
+// config.md, Specification version, and Semantic Versioning 2.0.0.
 #[test]
 fn other_major_versions_are_refused() {
     refused(
@@ -252,6 +261,7 @@ fn other_major_versions_are_refused() {
     accepted("/ociVersion", json!("1.9.7-rc.1+dev"));
 }
 
+// A C string would end there.
 #[test]
 fn strings_with_a_nul_are_refused() {
     refused(
@@ -290,6 +300,7 @@ fn bad_examples_of_the_schema_are_refused() {
     refused("/linux/resources/rdma", json!({ "mlx5_1": { "hcaHandles": "not a uint32" } }), &handles);
 }
 
+// config.md, Platform-specific configuration.
 #[test]
 fn other_platforms_are_ignored() {
     let document =

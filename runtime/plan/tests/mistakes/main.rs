@@ -1,4 +1,5 @@
-//! Every kind of mistake, with its message and its place. Each test changes one property of a configuration without mistakes.
+//! Every kind of mistake, with its message and its place. Each test changes one property of a configuration
+//! without mistakes.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on should stop")]
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{accepted, base, mistakes, put, refused};
 
+// Without a namespace of its own the container would change the host. The messages are runc's.
 #[test]
 fn properties_of_a_namespace_need_it() {
     let without = |pointer: &str, value: Value, words: &str| {
@@ -65,6 +66,7 @@ fn properties_of_a_namespace_need_it() {
     );
 }
 
+// config-linux.md, Namespaces: types are not repeated, paths are absolute.
 #[test]
 fn namespaces_are_listed_once_and_joined_by_absolute_paths() {
     let twice = json!([{ "type": "pid" }, { "type": "pid", "path": "/proc/1/ns/pid" }]);
@@ -89,6 +91,7 @@ fn namespaces_are_listed_once_and_joined_by_absolute_paths() {
     );
 }
 
+// Only net, System V IPC, fs.mqueue and the domain name belong to a namespace (namespaces(7)).
 #[test]
 fn sysctls_outside_every_namespace_are_refused() {
     let separate = |name: &str| {
@@ -128,6 +131,7 @@ fn sysctls_outside_every_namespace_are_refused() {
     assert_eq!(mistakes(document.to_string().as_bytes()).len(), 1);
 }
 
+// user_namespaces(7), "Defining user and group ID mappings".
 #[test]
 fn id_mappings_do_not_overlap() {
     let user = |uids: Value| json!({ "namespaces": [{ "type": "user" }], "uidMappings": uids, "gidMappings": [{ "containerID": 0, "hostID": 0, "size": 1 }] });
@@ -173,6 +177,7 @@ fn id_mappings_do_not_overlap() {
     accepted("/linux", json!({ "namespaces": [{ "type": "user", "path": "/proc/1/ns/user" }] }));
 }
 
+// config-linux.md, Devices and Allowed Device list.
 #[test]
 fn device_numbers_are_in_range() {
     refused(
@@ -204,6 +209,7 @@ fn device_numbers_are_in_range() {
     accepted("/linux/resources/devices", json!([{ "allow": false, "access": "rwm", "major": -1 }]));
 }
 
+// config-linux.md, Network Devices; dev_valid_name in the kernel.
 #[test]
 fn network_device_names_follow_the_rules_of_the_kernel() {
     for name in ["", "a/b", "a b", "..", "a:b", "sixteen-letters-"] {
@@ -222,6 +228,7 @@ fn network_device_names_follow_the_rules_of_the_kernel() {
     accepted("/linux/netDevices", json!({ "eth8": { "name": "eth%d" }, "eth9": { "name": "eth%d" } }));
 }
 
+// config-linux.md, Control groups.
 #[test]
 fn resources_are_checked() {
     refused(

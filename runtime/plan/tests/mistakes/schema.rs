@@ -1,5 +1,6 @@
-//! The documents that the JSON schema of the specification accepts and refuses: one test for each kind of example in its test data.
-//! The runtime writes state and features documents and never reads them; the conformance runner checks those.
+//! The documents that the JSON schema of the specification accepts and refuses: one test for each kind of
+//! example in its test data. The runtime writes state and features documents and never reads them; the
+//! conformance runner checks those.
 
 use serde_json::{Value, json};
 use tare_plan::spec;

@@ -1,5 +1,5 @@
-//! Invariants between the steps of the parent and of init, on generated plans: both synchronize, and every file descriptor is open
-//! where a step uses it.
+//! Invariants between the steps of the parent and of init, on generated plans: both synchronize, and every
+//! file descriptor is open where a step uses it.
 
 use crate::generator::{Dice, config};
 use crate::{Cgroups, host, lines, plan, request, systemd};
@@ -57,8 +57,8 @@ fn every_descriptor_is_open_where_a_step_uses_it() {
     }
 }
 
-/// A simulation of both processes. Init runs as far ahead as it can, so it finds every step that needs an earlier one of the parent
-/// without waiting for it.
+/// A simulation of both processes. Init runs as far ahead as it can, so it finds every step that needs an
+/// earlier one of the parent without waiting for it.
 struct Walk<'plan> {
     plan: &'plan Plan,
     parent: BTreeSet<Slot>,

@@ -57,6 +57,7 @@ pub(crate) fn warnings(changes: &Value, host: &Host) -> Vec<String> {
     lines(&plan.warnings)
 }
 
+// With no_new_privs the kernel refuses most changes of the profile.
 #[test]
 fn the_apparmor_profile_is_set_before_no_new_privs() {
     let changes = json!({ "process": { "apparmorProfile": "tight", "noNewPrivileges": true } });
@@ -79,6 +80,7 @@ fn the_selinux_label_applies_to_the_program_and_its_keyring() {
     );
 }
 
+// The messages are runc's.
 #[test]
 fn labels_need_their_security_module() {
     let changes = json!({
@@ -104,6 +106,7 @@ fn unconfined_and_empty_labels_add_no_step() {
     assert_eq!(steps(&changes, &host(Cgroups::V2, Privilege::Root), "abel"), Vec::<String>::new());
 }
 
+// proc, mqueue and bind mounts refuse the context= option.
 #[test]
 fn mounts_get_the_mount_label_if_their_filesystem_takes_one() {
     let changes = json!({
@@ -126,6 +129,7 @@ fn mounts_get_the_mount_label_if_their_filesystem_takes_one() {
     );
 }
 
+// config-linux.md, IntelRdt: the default of closID is the container ID.
 #[test]
 fn intel_rdt_without_a_clos_id_gets_its_own_group() {
     let changes = json!({ "linux": { "intelRdt": {
@@ -143,6 +147,8 @@ fn intel_rdt_without_a_clos_id_gets_its_own_group() {
     );
 }
 
+// config-linux.md, IntelRdt: with a closID the runtime compares the schemata, and without schemata the group
+// must exist.
 #[test]
 fn a_named_clos_id_is_compared_or_must_exist() {
     let group = |rdt: Value| {
@@ -198,6 +204,7 @@ fn a_sysctl_of_a_vlan_interface_is_written_to_its_file() {
     }
 }
 
+// Mounts need CAP_SYS_ADMIN in the user namespace that owns the mount namespace.
 #[test]
 fn a_user_namespace_needs_a_mount_namespace() {
     let mapping = json!([{ "containerID": 0, "hostID": 1000, "size": 1 }]);
@@ -210,6 +217,7 @@ fn a_user_namespace_needs_a_mount_namespace() {
     );
 }
 
+// sched(7): a thread under SCHED_DEADLINE can't fork without the flag.
 #[test]
 fn sched_deadline_with_start_hooks_needs_reset_on_fork() {
     let changes = |flags: Value| {
@@ -229,6 +237,7 @@ fn sched_deadline_with_start_hooks_needs_reset_on_fork() {
     assert_eq!(steps(&changes(flag), &rich(Cgroups::V2), "set the scheduler to").len(), 1);
 }
 
+// capabilities(7): an ambient capability is permitted and inheritable.
 #[test]
 fn an_ambient_capability_that_can_not_be_raised_gives_a_warning() {
     let sets = json!({ "permitted": ["CAP_CHOWN", "CAP_KILL"], "inheritable": ["CAP_KILL"], "ambient": ["CAP_CHOWN", "CAP_KILL"] });
@@ -237,6 +246,7 @@ fn an_ambient_capability_that_can_not_be_raised_gives_a_warning() {
     assert!(found[0].starts_with("can't raise ambient capability CAP_CHOWN: "), "{found:?}");
 }
 
+// user_namespaces(7): at most 340 ranges.
 #[test]
 fn more_mappings_than_the_kernel_takes_are_refused() {
     let mappings: Vec<Value> = (0..6000)
@@ -254,6 +264,7 @@ fn more_mappings_than_the_kernel_takes_are_refused() {
     );
 }
 
+// mknod(2) of devices fails in a user namespace other than the initial one.
 #[test]
 fn in_a_user_namespace_the_parent_creates_devices() {
     let mapping = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);
@@ -279,6 +290,7 @@ fn in_a_user_namespace_the_parent_creates_devices() {
     );
 }
 
+// mount(2) takes one page of options. fsconfig(2) takes lower directories one by one since Linux 6.7.
 #[test]
 fn long_lower_directories_are_passed_one_by_one() {
     let long = "x".repeat(200);
@@ -302,6 +314,7 @@ fn long_lower_directories_are_passed_one_by_one() {
     );
 }
 
+// user_namespaces(7): one write, shorter than a page.
 #[test]
 fn mappings_that_do_not_fit_into_one_write_are_refused() {
     let mappings: Vec<Value> = (0..340)
@@ -321,6 +334,7 @@ fn mappings_that_do_not_fit_into_one_write_are_refused() {
     );
 }
 
+// The kernel mounts sysfs only for the owner of the network namespace.
 #[test]
 fn sysfs_without_a_network_namespace_is_a_bind_mount() {
     let mapping = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);

@@ -1,4 +1,5 @@
-//! Golden plans: whole plans of some containers, compared with files. `RENEW=1` rewrites the files; read the difference.
+//! Golden plans: whole plans of some containers, compared with files. `RENEW=1` rewrites the files; read the
+//! difference.
 
 use crate::fields::rich;
 use crate::{Cgroups, host, lines, plan, request, systemd};

@@ -1,4 +1,5 @@
-//! linux.resources: the cgroup files that each property becomes, and the warnings where a cgroup version lacks it.
+//! linux.resources: the cgroup files that each property becomes, and the warnings where a cgroup version
+//! lacks it.
 
 use crate::Cgroups;
 use crate::fields::{mistakes, rich, steps, warnings};
@@ -13,6 +14,7 @@ fn limits(resources: Value, cgroups: Cgroups) -> Vec<String> {
         .collect()
 }
 
+// Documentation/admin-guide/cgroup-v1/hugetlb.rst: the rsvd files count reservations.
 #[test]
 fn huge_pages_are_limited_on_use_and_on_reservation() {
     let resources = json!({ "hugepageLimits": [{ "pageSize": "2MB", "limit": 4_194_304 }] });
@@ -27,6 +29,7 @@ fn huge_pages_are_limited_on_use_and_on_reservation() {
     }
 }
 
+// config-linux.md, Memory, checkBeforeUpdate. cgroup v1 refuses such a limit itself.
 #[test]
 fn check_before_update_compares_the_use_first() {
     let resources = json!({ "memory": { "limit": 4096, "swap": 8192, "checkBeforeUpdate": true } });
@@ -48,6 +51,7 @@ fn check_before_update_compares_the_use_first() {
     );
 }
 
+// The file names are those of cgroup-v1/memory.rst.
 #[test]
 fn every_memory_property_has_a_v1_file_or_a_warning() {
     let memory = json!({ "memory": {
@@ -76,6 +80,7 @@ fn every_memory_property_has_a_v1_file_or_a_warning() {
     }
 }
 
+// memory.swap.max is swap minus limit, so it needs both.
 #[test]
 fn a_swap_limit_alone_is_refused_on_v2() {
     let changes = json!({ "linux": { "resources": { "memory": { "swap": 4096 } } } });
@@ -85,6 +90,7 @@ fn a_swap_limit_alone_is_refused_on_v2() {
     );
 }
 
+// The file names are those of cgroup-v2.rst, sched-bwc.rst and sched-rt-group.rst.
 #[test]
 fn every_cpu_property_has_a_file() {
     let cpu = json!({ "cpu": {
@@ -118,6 +124,7 @@ fn every_cpu_property_has_a_file() {
     );
 }
 
+// Docker writes every property of these objects, unset ones as 0.
 #[test]
 fn zeros_of_docker_mean_unset() {
     let zeros = json!({
@@ -131,6 +138,8 @@ fn zeros_of_docker_mean_unset() {
     }
 }
 
+// config-linux.md, PIDs: -1 is no limit, and 0 is one. systemd refuses
+// TasksMax=0, and 1 forbids the same, since init is a process.
 #[test]
 fn a_pids_limit_of_0_is_1_and_of_minus_1_is_max() {
     for (limit, value) in [(0, "1"), (-1, "max"), (7, "7")] {
@@ -139,6 +148,7 @@ fn a_pids_limit_of_0_is_1_and_of_minus_1_is_max() {
     }
 }
 
+// io.weight has the range 1 to 10000 (cgroup-v2.rst), io.bfq.weight 1 to 1000 (bfq-iosched.rst).
 #[test]
 fn weights_have_a_bfq_file_and_a_fallback() {
     let io =
@@ -159,6 +169,7 @@ fn weights_have_a_bfq_file_and_a_fallback() {
     );
 }
 
+// Leaf weights belonged to the CFQ scheduler, which Linux 5.0 removed.
 #[test]
 fn leaf_weights_give_a_warning() {
     let io = json!({ "leafWeight": 500, "weightDevice": [{ "major": 8, "minor": 0, "leafWeight": 300 }] });
@@ -168,6 +179,7 @@ fn leaf_weights_give_a_warning() {
     assert!(found.ends_with("blockIO.weightDevice[0].leafWeight"), "{found}");
 }
 
+// cgroup-v2.rst, io.max: `max` removes a limit; cgroup-v1/blkio-controller.rst: 0 does.
 #[test]
 fn throttles_are_one_line_each_and_0_removes_them() {
     let rate = |rate: u64| json!([{ "major": 8, "minor": 0, "rate": rate }]);
@@ -190,6 +202,7 @@ fn throttles_are_one_line_each_and_0_removes_them() {
     );
 }
 
+// net_cls and net_prio exist on cgroup v1 only.
 #[test]
 fn network_limits_are_v1_files_and_a_v2_warning() {
     let network =
@@ -210,6 +223,7 @@ fn network_limits_are_v1_files_and_a_v2_warning() {
     );
 }
 
+// cgroup-v1/rdma.rst and cgroup-v2.rst have the same format.
 #[test]
 fn rdma_devices_are_limited_by_name() {
     let rdma = json!({ "rdma": { "mlx5_1": { "hcaHandles": 3, "hcaObjects": 10_000 }, "rxe3": { "hcaObjects": 7 } } });
@@ -224,6 +238,7 @@ fn rdma_devices_are_limited_by_name() {
     }
 }
 
+// config-linux.md, Unified. The kernel takes one line per write.
 #[test]
 fn unified_files_are_written_last_and_line_by_line() {
     let resources = json!({
@@ -244,6 +259,7 @@ fn unified_files_are_written_last_and_line_by_line() {
     assert!(found.iter().all(|line| line.starts_with("invalid configuration: ")), "{found:?}");
 }
 
+// config-linux.md, Unified: an error for a controller that is not available.
 #[test]
 fn a_unified_file_needs_its_controller_and_its_form() {
     let found = |key: &str| {
@@ -258,6 +274,7 @@ fn a_unified_file_needs_its_controller_and_its_form() {
     assert!(found("../memory.max").contains("must be a file name (no slashes)"));
 }
 
+// config-linux.md, Allowed Device list and Default Devices: the default devices stay allowed.
 #[test]
 fn device_rules_are_a_program_on_v2_and_lines_on_v1() {
     let resources = json!({ "devices": [
@@ -294,6 +311,7 @@ fn device_rules_are_a_program_on_v2_and_lines_on_v1() {
     );
 }
 
+// config-linux.md, Cgroup ownership.
 #[test]
 fn a_writable_cgroup_mount_is_owned_by_the_user_of_the_container() {
     let mapping = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);

@@ -55,6 +55,7 @@ fn refused(path: &str) -> String {
     lines(&plan(text.as_bytes(), &host, &request(None)).unwrap_err()).join("; ")
 }
 
+// The form is runc's: slice:prefix:name. systemd.slice(5): each `-` in the name of a slice is a level.
 #[test]
 fn a_path_names_slice_prefix_and_name() {
     let host = systemd_host(Cgroups::V2, Privilege::Root);
@@ -86,6 +87,7 @@ fn invalid_paths_and_unit_names_are_refused() {
     assert!(refused(":p:n+1").contains("no name of a unit"));
 }
 
+// systemd.resource-control(5), Delegate=: the container manages the cgroups below its own.
 #[test]
 fn a_scope_is_delegated_and_a_slice_has_no_process() {
     let host = systemd_host(Cgroups::V2, Privilege::Root);
@@ -110,6 +112,7 @@ fn a_scope_is_delegated_and_a_slice_has_no_process() {
     );
 }
 
+// The names are those of systemd's D-Bus interface (org.freedesktop.systemd1(5)).
 #[test]
 fn limits_are_properties_of_the_cgroup_version() {
     let resources = json!({
@@ -140,6 +143,7 @@ fn limits_are_properties_of_the_cgroup_version() {
     }
 }
 
+// runc's annotations org.systemd.property.*: times end in Sec and become USec.
 #[test]
 fn unified_files_and_annotations_override_other_limits() {
     let mut config =
@@ -157,6 +161,8 @@ fn unified_files_and_annotations_override_other_limits() {
     assert_eq!(mistakes.unwrap_err().len(), 2);
 }
 
+// systemd.resource-control(5), DeviceAllow= and DevicePolicy=. A unit has no deny rules, so the rules up to a
+// denial of all devices are void.
 #[test]
 fn devices_are_an_allow_list() {
     let rules = json!({"devices": [
@@ -180,6 +186,7 @@ fn devices_are_an_allow_list() {
     );
 }
 
+// StartTransientUnit moves init into the unit's cgroup; the limits are written before init goes on.
 #[test]
 fn the_unit_starts_with_init_and_init_gets_its_cgroups_last() {
     let steps =

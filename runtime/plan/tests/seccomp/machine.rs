@@ -1,4 +1,5 @@
-//! The kernel's side: system calls as `struct seccomp_data`, and an interpreter of classic BPF (linux/filter.h).
+//! The kernel's side: system calls as `struct seccomp_data`, and an interpreter of classic BPF
+//! (linux/filter.h).
 
 use tare_plan::seccomp::Instruction;
 use tare_plan::tables::syscalls::Abi;

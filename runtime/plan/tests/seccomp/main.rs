@@ -1,7 +1,7 @@
 //! Compiled filters against a model of the profile, for every system call number of every ABI.
 //!
-//! An interpreter of classic BPF runs the filter, and the model in `naive` reads the profile rule by rule. Both have to agree, for
-//! the profiles of engines and for generated ones.
+//! An interpreter of classic BPF runs the filter, and the model in `naive` reads the profile rule by rule.
+//! Both have to agree, for the profiles of engines and for generated ones.
 
 #![allow(
     clippy::unwrap_used,
@@ -85,7 +85,8 @@ fn arg(index: u32, op: Operator, value: u64) -> ArgCondition {
     ArgCondition { index, op, value, value_two: None }
 }
 
-/// Generates a profile with rules that overlap, repeat and contradict each other, with and without conditions.
+/// Generates a profile with rules that overlap, repeat and contradict each other, with and without
+/// conditions.
 fn generated(random: &mut Random, rules: usize) -> Seccomp {
     // Without the multiplexed calls that the model lacks.
     let calls: Vec<Syscall> =
@@ -151,6 +152,7 @@ fn sample(name: &str) -> Seccomp {
     spec::load(&std::fs::read(path).unwrap()).unwrap().spec.linux.seccomp.unwrap()
 }
 
+// Docker, Podman and CRI profiles have rules for all three ABIs of x86.
 #[test]
 fn filters_of_engine_profiles_match_the_model() {
     let mut random = Random(1);
@@ -180,6 +182,7 @@ fn filters_of_generated_profiles_match_the_model() {
     }
 }
 
+// Comparisons in classic BPF jump 255 instructions at most.
 #[test]
 fn long_jumps_reach_their_target() {
     let mut random = Random(0xfa4);
@@ -197,6 +200,7 @@ fn long_jumps_reach_their_target() {
     compare(&profile, &filter, Abi::X86_64, &mut random);
 }
 
+// The bound on instructions is what the binary search is for.
 #[test]
 fn the_filter_of_dockers_profile_is_small_and_fast() {
     let filter = seccomp::compile_for(Arch::X86_64, &sample("docker-18.json")).unwrap();
@@ -207,6 +211,7 @@ fn the_filter_of_dockers_profile_is_small_and_fast() {
     }
 }
 
+// libseccomp, SCMP_FLTATR_ACT_BADARCH: the default is SCMP_ACT_KILL.
 #[test]
 fn calls_of_an_unlisted_architecture_kill_the_thread() {
     let filter =
@@ -223,6 +228,7 @@ fn calls_of_an_unlisted_architecture_kill_the_thread() {
     assert_eq!(filter.warnings[0].place, "linux.seccomp.architectures[0]");
 }
 
+// On 32-bit x86: socketcall 102 with SYS_SOCKET 1, ipc 117 with SHMAT 21.
 #[test]
 fn a_rule_for_a_socket_call_also_holds_through_socketcall() {
     let profile = profile(Action::Allow, &[Arch::X86], vec![rule(&["socket", "shmat"], Action::Errno)]);
@@ -237,6 +243,7 @@ fn a_rule_for_a_socket_call_also_holds_through_socketcall() {
     assert_eq!(answer(117, 21), ERRNO | 1);
 }
 
+// libseccomp drops the conditions of a call when it adds a rule without any.
 #[test]
 fn a_rule_without_conditions_counts_wherever_it_stands() {
     let mut conditional = rule(&["personality"], Action::Allow);
@@ -249,6 +256,7 @@ fn a_rule_without_conditions_counts_wherever_it_stands() {
     }
 }
 
+// config-linux.md, Seccomp: unknown names are ignored, since profiles name calls of newer kernels.
 #[test]
 fn unknown_names_give_a_warning() {
     let filter = seccomp::compile_for(
@@ -264,6 +272,7 @@ fn unknown_names_give_a_warning() {
     );
 }
 
+// linux/seccomp.h: TSYNC 1, LOG 2, SPEC_ALLOW 4.
 #[test]
 fn flags_have_the_bits_of_the_kernel() {
     let flags = |flags: Option<&[SeccompFlag]>| {

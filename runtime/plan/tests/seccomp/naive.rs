@@ -1,4 +1,5 @@
-//! A model of the semantics of profiles: the result for one call, rule by rule, written as libseccomp and runc document them.
+//! A model of the semantics of profiles: the result for one call, rule by rule, written as libseccomp and
+//! runc document them.
 
 use tare_plan::spec::{Action, ArgCondition, Operator, Seccomp, SyscallRule};
 use tare_plan::tables::syscalls::{Abi, Syscall};

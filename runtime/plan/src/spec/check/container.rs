@@ -25,8 +25,8 @@ pub(super) fn check(spec: &Spec, at: &Place<'_>, report: &mut Report) {
     }
 }
 
-/// Accepts every release of major version 1, pre-releases and builds included (config.md, Specification version). By Semantic
-/// Versioning a later 1.x only adds properties, and unknown properties are ignored.
+/// Accepts every release of major version 1, pre-releases and builds included (config.md, Specification
+/// version). By Semantic Versioning a later 1.x only adds properties, and unknown properties are ignored.
 fn version(version: &str, at: &Place<'_>, report: &mut Report) {
     match major(version) {
         Some("1") => {}
@@ -37,7 +37,8 @@ fn version(version: &str, at: &Place<'_>, report: &mut Report) {
     }
 }
 
-/// Returns the major version of a version by Semantic Versioning 2.0.0; `None` if the text is no such version.
+/// Returns the major version of a version by Semantic Versioning 2.0.0; `None` if the text is no such
+/// version.
 fn major(version: &str) -> Option<&str> {
     let (version, build) = version.split_once('+').map_or((version, None), |(v, b)| (v, Some(b)));
     let (core, release) = version.split_once('-').map_or((version, None), |(c, r)| (c, Some(r)));
@@ -66,7 +67,8 @@ fn name_length(name: Option<&str>, at: &Place<'_>, report: &mut Report) {
     }
 }
 
-/// config.md, Mounts and POSIX-platform Mounts. A relative destination only gets a warning, as in runc: callers still write some.
+/// config.md, Mounts and POSIX-platform Mounts. A relative destination only gets a warning, as in runc:
+/// callers still write some.
 fn mount(mount: &Mount, at: &Place<'_>, report: &mut Report) {
     let destination = at.key("destination");
     if mount.destination.is_empty() {

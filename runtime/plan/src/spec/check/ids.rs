@@ -10,7 +10,8 @@ const MOST: usize = 340;
 /// Returns the first id of a range, on one side of the mapping.
 type FirstId = fn(&IdMapping) -> u32;
 
-/// Checks that ranges are not empty, do not run past the last id, and do not overlap, neither in the container nor on the host.
+/// Checks that ranges are not empty, do not run past the last id, and do not overlap, neither in the
+/// container nor on the host.
 pub(super) fn mappings(mappings: &[IdMapping], at: &Place<'_>, report: &mut Report) {
     if mappings.len() > MOST {
         report.wrong(at, format!("{} id mappings are more than the kernel takes, {MOST}", mappings.len()));
@@ -32,7 +33,8 @@ fn range(mapping: &IdMapping, at: &Place<'_>, report: &mut Report) {
     if mapping.size == 0 {
         report.wrong(&at.key("size"), "id mapping has size 0");
     }
-    // 4294967295 is no id. The end of a range is one past its last id, so it may be that number and no higher one.
+    // 4294967295 is no id. The end of a range is one past its last id, so it may be that number and no higher
+    // one.
     for (key, first) in [("containerID", mapping.container_id), ("hostID", mapping.host_id)] {
         if first.checked_add(mapping.size).is_none() {
             let what = format!("id mapping of {} ids from {first} runs past the last id", mapping.size);
@@ -41,7 +43,8 @@ fn range(mapping: &IdMapping, at: &Place<'_>, report: &mut Report) {
     }
 }
 
-/// Returns the indices of two ranges that share an id, the lower index first. `first` returns the first id of a range.
+/// Returns the indices of two ranges that share an id, the lower index first. `first` returns the first id of
+/// a range.
 fn overlap(mappings: &[IdMapping], first: FirstId) -> Option<(usize, usize)> {
     let mut sorted: Vec<(u64, u64, usize)> = mappings
         .iter()

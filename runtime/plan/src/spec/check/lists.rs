@@ -1,6 +1,7 @@
 //! Lists of CPUs and memory nodes, such as `0-3,7` (cpuset(7), "List format").
 
-/// Whether a text is a comma-separated list of numbers and ascending ranges. Spaces around them are allowed. A list may be empty.
+/// Whether a text is a comma-separated list of numbers and ascending ranges. Spaces around them are allowed.
+/// A list may be empty.
 pub(super) fn is_list(text: &str) -> bool {
     text.trim().is_empty() || text.split(',').all(|part| is_range(part.trim()))
 }

@@ -1,5 +1,5 @@
-//! Checks of a document's values against the specification, against the kernel's rules, and against each other. They depend on the
-//! document alone. What depends on the host too is an error of the plan.
+//! Checks of a document's values against the specification, against the kernel's rules, and against each
+//! other. They depend on the document alone. What depends on the host too is an error of the plan.
 
 mod container;
 mod ids;
@@ -64,8 +64,8 @@ impl Deref for CheckedProcess {
 ///
 /// # Errors
 ///
-/// All mistakes, each with its place: what the specification forbids, what every kernel refuses, and properties that contradict
-/// each other.
+/// All mistakes, each with its place: what the specification forbids, what every kernel refuses, and
+/// properties that contradict each other.
 pub fn check(loaded: Loaded) -> Result<Checked, Vec<Mistake>> {
     let Loaded { spec, warnings } = loaded;
     let mut report = Report { mistakes: Vec::new(), warnings };

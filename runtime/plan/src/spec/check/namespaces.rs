@@ -1,5 +1,5 @@
-//! Checks of namespaces, and of the properties that need a namespace of the container's own. The messages are runc's where runc has
-//! the check.
+//! Checks of namespaces, and of the properties that need a namespace of the container's own. The messages are
+//! runc's where runc has the check.
 
 use std::collections::BTreeSet;
 
@@ -39,7 +39,8 @@ fn listed(linux: &Linux, at: &Place<'_>, report: &mut Report) {
     });
 }
 
-/// The hostname and the domain name belong to a UTS namespace. Without one, the container would set the host's.
+/// The hostname and the domain name belong to a UTS namespace. Without one, the container would set the
+/// host's.
 fn names(spec: &Spec, report: &mut Report) {
     if spec.linux.has(NamespaceKind::Uts) {
         return;
@@ -153,15 +154,16 @@ fn net_devices(linux: &Linux, at: &Place<'_>, report: &mut Report) {
     }
 }
 
-/// Whether the kernel takes a name for a network device (`dev_valid_name`): 1 to 15 bytes, no slash, colon or white space, neither
-/// `.` nor `..`.
+/// Whether the kernel takes a name for a network device (`dev_valid_name`): 1 to 15 bytes, no slash, colon or
+/// white space, neither `.` nor `..`.
 fn is_interface(name: &str) -> bool {
     // C's isspace() has the vertical tab, `is_ascii_whitespace` lacks it.
     let is_invalid = |byte: u8| b"/:\x0b".contains(&byte) || byte.is_ascii_whitespace();
     (1..=15).contains(&name.len()) && name != "." && name != ".." && !name.bytes().any(is_invalid)
 }
 
-/// config-linux.md, Devices. The kernel's dev_t has 12 bits for the major and 20 for the minor number (linux/kdev_t.h).
+/// config-linux.md, Devices. The kernel's dev_t has 12 bits for the major and 20 for the minor number
+/// (linux/kdev_t.h).
 fn device(device: &Device, at: &Place<'_>, report: &mut Report) {
     const MAJORS: i64 = 1 << 12;
     const MINORS: i64 = 1 << 20;

@@ -111,7 +111,8 @@ struct DeadlineTimes {
     period: u64,
 }
 
-/// The rules of SCHED_DEADLINE (sched(7)): 1024 <= runtime <= deadline <= period, all below 2^63. A period of 0 means the deadline.
+/// The rules of SCHED_DEADLINE (sched(7)): 1024 <= runtime <= deadline <= period, all below 2^63. A period of
+/// 0 means the deadline.
 fn deadline_order(times: DeadlineTimes, at: &Place<'_>, report: &mut Report) {
     /// The kernel's resolution in nanoseconds (`DL_SCALE`).
     const SHORTEST: u64 = 1024;

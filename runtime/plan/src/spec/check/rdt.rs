@@ -46,7 +46,8 @@ fn one_line(text: &str, at: &Place<'_>, report: &mut Report) {
     }
 }
 
-/// config-linux.md, Memory policy. set_mempolicy(2) defines which modes take nodes and which flags exclude each other.
+/// config-linux.md, Memory policy. set_mempolicy(2) defines which modes take nodes and which flags exclude
+/// each other.
 fn memory_policy(policy: &MemoryPolicy, at: &Place<'_>, report: &mut Report) {
     use MemoryPolicyMode::{Bind, Default, Interleave, Local, PreferredMany, WeightedInterleave};
 

@@ -21,8 +21,9 @@ fn rule(rule: &SyscallRule, at: &Place<'_>, report: &mut Report) {
     each(&rule.args, &at.key("args"), |condition, place| argument(condition, place, report));
 }
 
-/// Only SCMP_ACT_ERRNO and SCMP_ACT_TRACE take a number, in the low 16 bits of the filter's result (seccomp(2)). The kernel has no
-/// error number above 4095 (`MAX_ERRNO`). Callers also write 0 with other actions.
+/// Only SCMP_ACT_ERRNO and SCMP_ACT_TRACE take a number, in the low 16 bits of the filter's result
+/// (seccomp(2)). The kernel has no error number above 4095 (`MAX_ERRNO`). Callers also write 0 with other
+/// actions.
 fn errno(action: Action, errno: Option<u32>, at: &Place<'_>, report: &mut Report) {
     const HIGHEST: u32 = 4095;
 
