@@ -1,14 +1,18 @@
 //! The log, in runc's two formats, on standard error or in a file.
 //!
-//! Podman reads a whole log file as one JSON object, and containerd looks for the last error in it. So warnings are held
-//! back until the verb has succeeded, and a verb that fails writes only its error.
+//! Warnings are held back until the verb has ended. They come before the error of a verb that fails. containerd looks for the
+//! last error of the file. Podman reads a whole JSON log file as one object: there the error is alone, and the warnings go to
+//! standard error.
 
 use crate::arguments::Arguments;
 use serde_json::json;
 use std::fs::File;
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
+use tare_engine::create::Observer;
 use tare_engine::{Error, Result};
+use tare_plan::plan::Plan;
+use tare_plan::spec::Mistake;
 
 /// The log, and the lines that are held back.
 #[derive(Debug)]
@@ -75,8 +79,11 @@ impl Log {
 
     /// Writes an error. With a log file, the plain message also goes to standard error.
     pub(crate) fn fail(mut self, error: &Error) {
-        if self.debug {
+        if self.debug || self.file.is_none() || self.format == Format::Text {
             self.finish();
+        }
+        for (level, message) in std::mem::take(&mut self.held) {
+            stderr(&format!("{level}: {message}\n"));
         }
         let message = error.to_string();
         self.write("error", &message);
@@ -107,4 +114,16 @@ fn stderr(text: &str) {
 fn now() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     tare_engine::time::rfc3339(std::time::Duration::from_secs(since.as_secs()))
+}
+
+impl Observer for Log {
+    fn warn(&mut self, warning: &Mistake) {
+        Self::warn(self, warning);
+    }
+
+    fn plan(&mut self, plan: &Plan) {
+        if self.debug {
+            plan.to_string().lines().for_each(|line| self.debug(line.trim()));
+        }
+    }
 }

@@ -88,14 +88,32 @@ pub enum Error {
 /// A step that failed.
 #[derive(Debug)]
 pub struct FailedStep {
-    /// The step in words: `mount devpts at /dev/pts`.
-    pub act: String,
+    /// The step in words.
+    pub what: What,
     /// What failed in it.
     pub fault: Fault,
     /// What the kernel says about it, where it says something.
     pub text: String,
     /// Where in the configuration it comes from.
     pub because: Place,
+}
+
+/// What failed, in words.
+#[derive(Debug)]
+pub enum What {
+    /// An act: `mount devpts at /dev/pts`. The error says that it cannot be done.
+    Act(String),
+    /// A thing that the configuration names: `root file system /b/rootfs`. The error says what is wrong with it.
+    Thing(String),
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Act(act) => write!(out, "cannot {act}"),
+            Self::Thing(thing) => out.write_str(thing),
+        }
+    }
 }
 
 /// The result of a verb.
@@ -109,7 +127,13 @@ impl Error {
 
     /// An error that has words of its own.
     pub(crate) fn acted(act: impl Into<String>, fault: Fault, text: String, because: Place) -> Self {
-        Self::Step(Box::new(FailedStep { act: act.into(), fault, text, because }))
+        Self::Step(Box::new(FailedStep { what: What::Act(act.into()), fault, text, because }))
+    }
+
+    /// An error about a thing that the configuration names.
+    pub(crate) fn thing(thing: impl Into<String>, fault: Fault, because: Place) -> Self {
+        let what = What::Thing(thing.into());
+        Self::Step(Box::new(FailedStep { what, fault, text: String::new(), because }))
     }
 
     /// Whether a hook failed, or took longer than it may.
@@ -197,9 +221,9 @@ impl fmt::Display for FailedStep {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.fault.call {
             Call::Hook | Call::HookTimeout => self.write_hook(out)?,
-            Call::Bus if !self.text.is_empty() => write!(out, "cannot {}: {}", self.act, self.text)?,
-            _ if self.text.is_empty() => write!(out, "cannot {}: {}", self.act, Reason(&self.fault))?,
-            _ => write!(out, "cannot {}: {} ({})", self.act, self.text, name(self.fault.errno))?,
+            Call::Bus if !self.text.is_empty() => write!(out, "{}: {}", self.what, self.text)?,
+            _ if self.text.is_empty() => write!(out, "{}: {}", self.what, Reason(&self.fault))?,
+            _ => write!(out, "{}: {} ({})", self.what, self.text, name(self.fault.errno))?,
         }
         if self.because.is_named() {
             write!(out, ", because of {}", self.because)?;
@@ -213,7 +237,8 @@ impl FailedStep {
     /// runc's words: the kind of hook and its index.
     fn write_hook(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (index, status) = (self.fault.detail >> 16, self.fault.detail & 0xffff);
-        let kind = self.act.trim_start_matches("run ").split(' ').next().unwrap_or_default();
+        let (What::Act(act) | What::Thing(act)) = &self.what;
+        let kind = act.trim_start_matches("run ").split(' ').next().unwrap_or_default();
         write!(out, "error running {kind} hook #{index}: ")?;
         if !self.text.is_empty() {
             write!(out, "{}: ", self.text)?;
@@ -258,6 +283,10 @@ impl fmt::Display for Reason<'_> {
             Call::MapIds if errno == Errno::INVAL => write_unmappable(out, self.0.detail),
             Call::Slot => out.write_str("the plan uses a descriptor that no step has opened"),
             Call::Freeze if errno == Errno::NODEV => out.write_str("it has no cgroup that could be frozen"),
+            // A source that does not exist is the user's to correct: no system call is named.
+            Call::OpenTree if matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => {
+                out.write_str(&words(errno))
+            }
             Call::Peer if errno == Errno::TIMEDOUT => out.write_str("the other side does not answer"),
             Call::Peer => out.write_str("the other side is gone"),
             call => write!(out, "{}: {} ({})", call.text(), words(errno), name(errno)),
@@ -357,7 +386,7 @@ mod tests {
     #[test]
     fn a_failed_step_says_what_why_and_where() {
         let step = FailedStep {
-            act: "mount devpts at /dev/pts".to_owned(),
+            what: What::Act("mount devpts at /dev/pts".to_owned()),
             fault: Fault::new(Call::FsOption, Errno::INVAL).detail(1),
             text: "devpts: Unknown parameter 'bogus'".to_owned(),
             because: Place::at("mounts[#]", 2),

@@ -24,7 +24,7 @@ pub mod verb;
 
 pub use container::{record, store};
 pub use error::{Error, Result};
-pub use parent::{activation, inherited, self_exe, terminal};
+pub use parent::{activation, inherited, self_exe};
 pub use verb::{
     checkpoint, create, debug, delete, events, exec, kill, list, pause, processes, restore, run, start,
     state, stats, update,

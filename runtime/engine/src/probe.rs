@@ -1,11 +1,12 @@
 //! Facts about the host, gathered for planning.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, words};
 use crate::fault::{Call, During};
-use crate::mounts::inside::is_on;
+use crate::mounts::inside::{self, is_on};
 use rustix::fd::AsFd;
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::process::{getegid, geteuid};
+use std::ffi::CStr;
 use tare_plan::host::Manager;
 use tare_plan::host::{CgroupVersion, Hierarchy, Host, Kernel, Privilege, SecurityModules};
 use tare_plan::tables::capabilities::Capability;
@@ -153,6 +154,12 @@ fn unified() -> Option<Hierarchy> {
 fn is_mounted(path: &str, magic: u64) -> bool {
     let directory = fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
     directory.is_ok_and(|directory| is_on(directory.as_fd(), magic) == Ok(true))
+}
+
+/// What is wrong with a path of the host; nothing when it can be looked up.
+pub fn missing(path: &CStr) -> Option<String> {
+    let errno = inside::open_host(path, OFlags::PATH).err()?.errno;
+    Some(words(errno))
 }
 
 #[cfg(test)]

@@ -378,3 +378,61 @@ fn newer_versions_of_the_specification_are_no_mistake() {
         let _ = host.run(config).ok();
     }
 }
+
+/// `create` and `run` refuse the container with `words`, and `check` reports `line`.
+#[track_caller]
+fn missing_on_the_host(change: impl FnOnce(Config) -> Config, words: &str, line: &str) {
+    let host = Host::new();
+    let mut container = host.container(change(host.config(&["true"])));
+    refused(&host, &mut container, &[words]);
+    if host.runtime().kind() == Kind::Tare {
+        let bundle = container.bundle().to_string_lossy().into_owned();
+        let found = host.runtime().run(&["check", &bundle]).fails();
+        assert!(found.out.contains(line), "{found:?}");
+    }
+}
+
+#[test]
+fn a_bind_source_that_does_not_exist() {
+    let mounts = json!([{ "destination": "/mnt", "type": "bind", "source": "/no/such", "options": ["bind"] }]);
+    missing_on_the_host(
+        |config| config.set("/mounts", mounts),
+        "cannot bind /no/such at /mnt: no such file or directory, because of mounts[0].source",
+        "mistake: mounts[0].source: cannot bind /no/such at /mnt: no such file or directory",
+    );
+}
+
+#[test]
+fn a_root_file_system_that_does_not_exist() {
+    missing_on_the_host(
+        |config| config.set("/root/path", "/b/nope"),
+        "root file system /b/nope: no such file or directory, because of root.path",
+        "mistake: root.path: root file system /b/nope: no such file or directory",
+    );
+}
+
+/// Docker adds its hint about files and directories by these words.
+#[test]
+fn a_file_bound_over_a_directory() {
+    let mounts = json!([{ "destination": "/bin", "type": "bind", "source": "/etc/hostname", "options": ["bind"] }]);
+    refused_config(|config| config.set("/mounts", mounts), &["not a directory"]);
+}
+
+/// An id that is invalid, an id that is taken and a missing bundle are reported before a missing console socket.
+#[test]
+fn ids_and_bundles_come_before_terminals() {
+    let host = Host::new();
+    tests::skip_for!(Crun, "its words are others");
+    let mut container = host.container(host.config(&["true"]).set("/process/terminal", true));
+    let bundle = container.bundle().to_string_lossy().into_owned();
+    let create = |bundle: &str, id: &str| host.runtime().run(&["create", "--bundle", bundle, id]).fails();
+    let _ = create(&bundle, "a/b").says(&["invalid container ID format"]);
+    let _ = create("/no/such/bundle", container.id()).says(&["no such file or directory"]);
+    let taken = host.container(host.config(&["sleep", "60"]));
+    let id = taken.id().to_owned();
+    let mut taken = taken;
+    taken.create();
+    let _ = create(&bundle, &id).says(&["container with given ID already exists"]);
+    let _ = container.verb(&["exec", "--tty", "no-such-container", "true"]);
+    let _ = host.runtime().run(&["exec", "--tty", "--detach", "no-such-container", "true"]).fails().says(&["does not exist"]);
+}

@@ -5,6 +5,7 @@ use crate::output;
 use serde::Serialize;
 use std::path::Path;
 use tare_engine::create::read;
+use tare_engine::probe::missing;
 use tare_engine::{Error, Result};
 use tare_plan::context::{Keyring, Request};
 use tare_plan::create::examine;
@@ -27,7 +28,7 @@ pub(crate) fn check(arguments: &Arguments) -> Result<u8> {
         pidfd_socket: None,
         cgroup_manager: super::create::cgroup_manager(arguments)?,
     };
-    let found = examine(&bytes, &tare_engine::create::host(&request)?, &request);
+    let found = examine(&bytes, &tare_engine::create::host(&request)?, &request, &missing);
     let text = match arguments.value("format") {
         None | Some("text") => lines(&found),
         Some("json") => output::pretty_json(&answer(&found)),

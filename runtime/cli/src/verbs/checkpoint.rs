@@ -6,8 +6,8 @@ use crate::log::Log;
 use crate::state_directory;
 use tare_engine::checkpoint::{Afterwards, Asked, Common, page_server};
 use tare_engine::run::{AfterEnd, adopt_orphans, hold_signals, wait_for_restored};
-use tare_engine::terminal::{Stay, check_terminal};
 use tare_engine::{Error, Result, restore as engine};
+use tare_plan::context::Detach;
 
 /// The default directory of image files.
 const IMAGES: &str = "checkpoint";
@@ -32,8 +32,8 @@ pub(crate) fn checkpoint(arguments: &Arguments, log: &mut Log) -> Result<u8> {
 
 /// Restores a container from image files and, unless detached, waits for its end and returns its exit code.
 pub(crate) fn restore(arguments: &Arguments, log: &mut Log) -> Result<u8> {
-    let stay = if arguments.is_set("detach") { Stay::Detached } else { Stay::Attached };
-    if stay == Stay::Attached {
+    let detach = if arguments.is_set("detach") { Detach::Yes } else { Detach::No };
+    if detach == Detach::No {
         hold_signals();
         if !arguments.is_set("no-subreaper") {
             adopt_orphans()?;
@@ -41,22 +41,20 @@ pub(crate) fn restore(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     }
     let bundle = open_bundle(arguments)?;
     let request = request(arguments, &bundle)?;
-    if let Some(process) = &bundle.config.process {
-        check_terminal(process, stay, request.console_socket)?;
-    }
     let given = |long| arguments.value(long).map(str::to_owned);
     let asked = engine::Asked {
         common: common(arguments)?,
         request,
+        detach,
         tcp_close: arguments.is_set("tcp-close"),
         lsm_profile: given("lsm-profile"),
         lsm_mount_context: given("lsm-mount-context"),
     };
     let restored = engine::restore(&state_directory::open(arguments), &bundle, &asked)?;
     let restored = publish_pid(arguments, restored, log)?;
-    match stay {
-        Stay::Detached => Ok(0),
-        Stay::Attached => {
+    match detach {
+        Detach::Yes => Ok(0),
+        Detach::No => {
             let code = wait_for_restored(restored, AfterEnd::Delete, &mut |warning| log.warn(warning))?;
             Ok(u8::try_from(code).unwrap_or(u8::MAX))
         }

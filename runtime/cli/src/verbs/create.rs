@@ -4,40 +4,26 @@ use crate::arguments::Arguments;
 use crate::log::Log;
 use crate::state_directory;
 use std::path::Path;
-use tare_engine::create::Bundle;
+use tare_engine::create::{Bundle, Creation};
 use tare_engine::parent::Created;
-use tare_engine::terminal::{Stay, check_terminal};
 use tare_engine::{Error, Result, self_exe};
+use tare_plan::context::Detach;
 use tare_plan::context::{CgroupManager, Keyring, Request};
 use tare_plan::step::EnterRoot;
 
 /// Creates a container that waits for `start`.
 pub(crate) fn create(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     self_exe::protect()?;
-    let created = make(arguments, log, Stay::Detached)?;
+    let created = make(arguments, log, Detach::Yes)?;
     publish_pid(arguments, created, log).map(|_created| 0)
 }
 
 /// Creates the container of `create` or `run`.
-pub(crate) fn make(arguments: &Arguments, log: &mut Log, stay: Stay) -> Result<Created> {
+pub(crate) fn make(arguments: &Arguments, log: &mut Log, detach: Detach) -> Result<Created> {
     let bundle = open_bundle(arguments)?;
     let request = request(arguments, &bundle)?;
-    if let Some(process) = &bundle.config.process {
-        check_terminal(process, stay, request.console_socket)?;
-    }
-    tell_plan(&bundle, &request, log)?;
-    tare_engine::create::create(&state_directory::open(arguments), &bundle, &request, &mut |warning| {
-        log.warn(warning)
-    })
-}
-
-/// Logs every step that is about to be taken, for `--debug`.
-fn tell_plan(bundle: &Bundle, request: &Request<'_>, log: &mut Log) -> Result<()> {
-    if log.is_debug() {
-        let plan = tare_engine::create::plan(bundle, &tare_engine::create::host(request)?, request)?;
-        plan.to_string().lines().for_each(|line| log.debug(line.trim()));
-    }
-    Ok(())
+    let creation = Creation { bundle: &bundle, request: &request, detach };
+    tare_engine::create::create(&state_directory::open(arguments), creation, log)
 }
 
 /// Reads the bundle of `--bundle`. Default: the current directory.

@@ -6,8 +6,8 @@ use crate::log::Log;
 use crate::state_directory;
 use tare_engine::exec::{Paused, Request, Wanted, prepare};
 use tare_engine::run::{hold_signals, wait_for};
-use tare_engine::terminal::Stay;
 use tare_engine::{Error, Result, self_exe};
+use tare_plan::context::Detach;
 use tare_plan::exec::Overrides;
 use tare_plan::spec::{Gid, Uid};
 use tare_plan::tables::capabilities::{Capability, CapabilitySet};
@@ -15,8 +15,8 @@ use tare_plan::tables::capabilities::{Capability, CapabilitySet};
 /// Executes a program in a container and, unless detached, waits for its end and returns its exit code.
 pub(crate) fn exec(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     self_exe::protect()?;
-    let stay = if arguments.is_set("detach") { Stay::Detached } else { Stay::Attached };
-    if stay == Stay::Attached {
+    let detach = if arguments.is_set("detach") { Detach::Yes } else { Detach::No };
+    if detach == Detach::No {
         hold_signals();
     }
     let subgroups = arguments.values("cgroup");
@@ -27,7 +27,7 @@ pub(crate) fn exec(arguments: &Arguments, log: &mut Log) -> Result<u8> {
         pidfd_socket: arguments.value("pidfd-socket"),
         preserve_fds: arguments.number("preserve-fds")?.unwrap_or(0),
         paused: if arguments.is_set("ignore-paused") { Paused::Waits } else { Paused::Refused },
-        stay,
+        detach,
     };
     let store = state_directory::open(arguments);
     let prepared = prepare(&store, arguments.id(), request, &mut |warning| log.warn(warning))?;
@@ -39,9 +39,9 @@ pub(crate) fn exec(arguments: &Arguments, log: &mut Log) -> Result<u8> {
         executed.abandon();
         return Err(error);
     }
-    match stay {
-        Stay::Detached => Ok(0),
-        Stay::Attached => wait_for(executed).map(|code| u8::try_from(code).unwrap_or(u8::MAX)),
+    match detach {
+        Detach::Yes => Ok(0),
+        Detach::No => wait_for(executed).map(|code| u8::try_from(code).unwrap_or(u8::MAX)),
     }
 }
 

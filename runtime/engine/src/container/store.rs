@@ -74,6 +74,18 @@ impl Store {
         Ok(entry)
     }
 
+    /// Checks that an id is valid and that no container has it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidId`], [`Error::Exists`].
+    pub fn check_free(&self, id: &str) -> Result<()> {
+        match self.look(id) {
+            Ok(_) => Err(Error::Exists(id.to_owned())),
+            Err(Error::NotFound(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Opens a container's directory and locks it, waiting a while for whoever holds the lock.
     ///
     /// # Errors

@@ -99,8 +99,17 @@ fn set_option(context: BorrowedFd<'_>, option: &MountOption) -> rustix::io::Resu
 fn attach(init: &mut Init<'_>, tree: BorrowedFd<'_>, target: &Target, content: Content) -> Result<(), Fault> {
     let kind = FileType::from_raw_mode(inside::stat(tree)?.st_mode);
     let place = make_target(init.inside()?, target, kind)?;
+    same_kind(kind, place.as_fd())?;
     fill_and_attach(tree, place.as_fd(), content)?;
     cover_root(init, tree, target)
+}
+
+/// Checks that a directory goes over a directory and a file over a file. move_mount(2) answers EINVAL; mount(2) answers
+/// ENOTDIR, which engines know: Docker adds its hint by these words.
+fn same_kind(kind: FileType, place: BorrowedFd<'_>) -> Result<(), Fault> {
+    let over = FileType::from_raw_mode(inside::stat(place)?.st_mode);
+    let same = (kind == FileType::Directory) == (over == FileType::Directory);
+    if same { Ok(()) } else { Err(Fault::new(Call::MoveMount, Errno::NOTDIR)) }
 }
 
 fn fill_and_attach(tree: BorrowedFd<'_>, place: BorrowedFd<'_>, content: Content) -> Result<(), Fault> {

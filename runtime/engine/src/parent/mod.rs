@@ -10,7 +10,6 @@ pub(crate) mod relay;
 pub(crate) mod scheduling;
 pub mod self_exe;
 pub(crate) mod spawn;
-pub mod terminal;
 
 use crate::cgroup;
 use crate::cgroup::resctrl;

@@ -11,45 +11,73 @@ use crate::parent::activation::Activation;
 use crate::parent::{self, Created};
 use crate::probe;
 use std::ffi::CString;
-use tare_plan::context::{CgroupManager, Request};
+use tare_plan::context::{self, CgroupManager, Detach, Request};
 use tare_plan::footprint::{PidNamespace, footprint};
 use tare_plan::host::Host;
 use tare_plan::plan::Plan;
 use tare_plan::spec::{Mistake, Spec};
 use tare_plan::step::Unit;
 
-/// Creates a container from a bundle. It exists, and waits, when this returns; on an error nothing is left of it.
-///
-/// `warn` is told what is odd without being wrong.
+/// What a caller hears while a container is created.
+pub trait Observer {
+    /// Takes a warning about the configuration.
+    fn warn(&mut self, warning: &Mistake);
+    /// Takes the plan, before any of it is carried out.
+    fn plan(&mut self, plan: &Plan);
+}
+
+/// A container to create.
+#[derive(Clone, Copy)]
+pub struct Creation<'a> {
+    /// Its bundle.
+    pub bundle: &'a Bundle,
+    /// The caller's options.
+    pub request: &'a Request<'a>,
+    /// Whether the caller leaves when the container exists.
+    pub detach: Detach,
+}
+
+/// Creates a container. It exists and waits when this returns. On an error nothing is left of it.
 ///
 /// # Errors
-/// Mistakes in the configuration, an id that is taken, or the step that failed.
-pub fn create(
-    store: &Store,
-    bundle: &Bundle,
-    request: &Request<'_>,
-    warn: &mut dyn FnMut(&Mistake),
-) -> Result<Created> {
+/// An id that is invalid or taken, mistakes in the configuration, a terminal without a console socket or the reverse, the
+/// step that failed.
+pub fn create(store: &Store, creation: Creation<'_>, observer: &mut dyn Observer) -> Result<Created> {
+    store.check_free(creation.request.id)?;
+    check_terminal(creation)?;
     let activation = Activation::of_environment();
     if activation.variables.is_empty() {
-        return create_with(&activation, store, (bundle, request), warn);
+        return create_with(&activation, store, creation, observer);
     }
+    let Creation { bundle, request, .. } = creation;
     let mounts = activation.notifies.then(|| Activation::mount(&store.notify_directory(request.id)));
     let bundle = bundle.extended(&activation.variables, mounts.as_slice())?;
     let preserve_fds = request.preserve_fds.saturating_add(activation.sockets);
-    create_with(&activation, store, (&bundle, &Request { preserve_fds, ..request.clone() }), warn)
+    let request = Request { preserve_fds, ..request.clone() };
+    create_with(&activation, store, Creation { bundle: &bundle, request: &request, ..creation }, observer)
+}
+
+/// Checks that there is a console socket exactly where a detached process has a terminal.
+pub(crate) fn check_terminal(creation: Creation<'_>) -> Result<()> {
+    let Creation { bundle, request, detach } = creation;
+    let Some(process) = &bundle.config.process else { return Ok(()) };
+    let checked = context::check_terminal(process, detach, request.console_socket);
+    checked.map_err(|what| Error::Usage(what.to_owned()))
 }
 
 fn create_with(
     activation: &Activation,
     store: &Store,
-    (bundle, request): (&Bundle, &Request<'_>),
-    warn: &mut dyn FnMut(&Mistake),
+    creation: Creation<'_>,
+    observer: &mut dyn Observer,
 ) -> Result<Created> {
+    let Creation { bundle, request, .. } = creation;
     crate::parent::inherited::check(request.preserve_fds)?;
+    bundle.config.warnings().iter().for_each(|warning| observer.warn(warning));
     let host = host(request)?;
     let plan = plan(bundle, &host, request)?;
-    bundle.config.warnings().iter().chain(&plan.warnings).for_each(&mut *warn);
+    plan.warnings.iter().for_each(|warning| observer.warn(warning));
+    observer.plan(&plan);
     let entry = store.reserve(request.id)?;
     if activation.notifies {
         entry.make_notify_directory()?;
@@ -58,11 +86,11 @@ fn create_with(
     make(bundle, &plan, record, entry)
 }
 
-/// The facts of the host as this request may use them: whose cgroups nobody makes has no hierarchies to make any in, and only who
-/// wants units has a systemd.
+/// The facts of the host, for this request. With `--cgroup-manager=disabled` there is no hierarchy to create a cgroup in, and
+/// only `--systemd-cgroup` asks systemd for its facts.
 ///
 /// # Errors
-/// When the kernel does not say what this process may do; when there is no systemd, where it is wanted.
+/// When the privileges of this process cannot be read, and when systemd is asked for and does not answer.
 pub fn host(request: &Request<'_>) -> Result<Host> {
     let mut host = probe::host()?;
     match request.cgroup_manager {

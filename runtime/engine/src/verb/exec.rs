@@ -6,9 +6,9 @@ use crate::container::status::status;
 use crate::container::store::{Entry, Store};
 use crate::error::{Error, Result};
 pub use crate::parent::Paused;
-use crate::parent::terminal::{Stay, check_terminal};
 use crate::parent::{self, Created};
 use crate::probe;
+use tare_plan::context::{Detach, check_terminal};
 use tare_plan::exec::{Overrides, inherit};
 use tare_plan::plan::Plan;
 use tare_plan::spec::{self, Checked, CheckedProcess, LoadedProcess, Mistake, Process};
@@ -38,8 +38,8 @@ pub struct Request<'text> {
     pub preserve_fds: u32,
     /// What becomes of it in a paused container.
     pub paused: Paused,
-    /// Whether the caller stays with the process.
-    pub stay: Stay,
+    /// Whether the caller leaves when the process runs.
+    pub detach: Detach,
 }
 
 /// A container as `exec` finds it, and the process that is to be made in it.
@@ -83,7 +83,8 @@ pub fn prepare(
     refuse(status(&entry, &record), request.paused)?;
     let config = bundle::check(&entry.config()?)?;
     let process = process(&config, request.wanted)?;
-    check_terminal(&process, request.stay, request.console_socket)?;
+    let checked = check_terminal(&process, request.detach, request.console_socket);
+    checked.map_err(|what| Error::Usage(what.to_owned()))?;
     let cgroups = record.cgroups.iter().map(|cgroup| (cgroup.mount.as_str(), cgroup.path.as_str()));
     let asked = tare_plan::exec::Request {
         id,

@@ -20,12 +20,13 @@ use crate::parent::made::Made;
 use crate::parent::private_root::PrivateRoot;
 use crate::slots::Slots;
 use crate::systemd::unit;
-use crate::verb::create;
+use crate::verb::create::{self, Creation};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::Pid;
 use std::ffi::CString;
+use tare_plan::context::Detach;
 use tare_plan::criu::{ExternalMount, ExternalNamespace, Ground};
 use tare_plan::host::{CgroupVersion, Host};
 use tare_plan::restore::{Restore, RestoreStep};
@@ -39,6 +40,8 @@ pub struct Asked<'text> {
     pub common: Common,
     /// Who the container becomes.
     pub request: tare_plan::context::Request<'text>,
+    /// Whether the caller leaves when the container runs.
+    pub detach: Detach,
     /// Connections are closed instead of being brought back.
     pub tcp_close: bool,
     /// A security module's profile instead of the one that was dumped.
@@ -63,6 +66,8 @@ struct Restoring<'a> {
 /// Mistakes in the configuration, an id that is taken, a missing or too old criu, and the error of criu itself. Nothing is
 /// left of the container then.
 pub fn restore(store: &Store, bundle: &Bundle, asked: &Asked<'_>) -> Result<Created> {
+    store.check_free(asked.request.id)?;
+    create::check_terminal(Creation { bundle, request: &asked.request, detach: asked.detach })?;
     let host = create::host(&asked.request)?;
     let plan = tare_plan::restore::restore(&bundle.config, &host, &asked.request).map_err(Error::Config)?;
     let record = create::record(bundle, &host, &asked.request);

@@ -17,9 +17,10 @@ use crate::root;
 use crate::scheduling;
 use crate::spec::{self, Checked, Examined, Mistake, Spec};
 use crate::step::{
-    CallerStep, Commit, Console, HookKind, HookStep, InitSync, OpenStep, ParentSync, ProcessStep, Signal,
-    Status,
+    CallerStep, Commit, Console, HookKind, HookStep, InitStep, InitSync, MountStep, OpenStep, ParentStep,
+    ParentSync, ProcessStep, RootStep, Signal, Source, SourceUse, Status,
 };
+use std::ffi::CStr;
 
 /// Plans a container's creation.
 ///
@@ -29,17 +30,50 @@ pub fn create(checked: &Checked, host: &Host, request: &Request<'_>) -> Result<P
     plan(checked, host, request)
 }
 
-/// Finds everything that is wrong with a configuration, or odd about it: its form, what it means, and what this host or
-/// this runtime can't do of it. Nothing of it hides anything else but what follows from it.
-pub fn examine(bytes: &[u8], host: &Host, request: &Request<'_>) -> Examined {
+/// Finds every mistake in a configuration and every warning about it: its form, its meaning, and what this host or this runtime
+/// cannot do. One mistake hides only those that follow from it.
+///
+/// `look` looks a path of the host up and returns what is wrong with it: whether a source exists is a fact about the host.
+pub fn examine(
+    bytes: &[u8],
+    host: &Host,
+    request: &Request<'_>,
+    look: &dyn Fn(&CStr) -> Option<String>,
+) -> Examined {
     let mut examined = spec::examine(bytes);
     let planned = examined.spec.as_ref().map(|spec| plan(spec, host, request));
     match planned {
-        Some(Ok(plan)) => examined.warnings.extend(plan.warnings),
+        Some(Ok(plan)) => {
+            examined.add(missing_sources(&plan, look));
+            examined.warnings.extend(plan.warnings);
+        }
         Some(Err(mistakes)) => examined.add(mistakes),
         None => {}
     }
     examined
+}
+
+/// The sources of a plan that cannot be found on the host.
+fn missing_sources(plan: &Plan, look: &dyn Fn(&CStr) -> Option<String>) -> Vec<Mistake> {
+    let parents = plan.parent.iter().filter_map(|planned| match &planned.step {
+        ParentStep::Open(OpenStep::Tree { source, .. }) => Some((source, planned.because)),
+        _ => None,
+    });
+    let inits = plan.init.iter().filter_map(|planned| match &planned.step {
+        InitStep::Root(RootStep::CloneTree { source, .. })
+        | InitStep::Mount(MountStep::Bind { source, .. }) => Some((source, planned.because)),
+        _ => None,
+    });
+    let missing = |(source, because): (&Source, Place)| {
+        let what = look(&source.path)?;
+        let path = source.path.to_string_lossy();
+        let text = match &source.usage {
+            SourceUse::RootFs => format!("root file system {path}: {what}"),
+            SourceUse::Bind(_) | SourceUse::Mask => format!("cannot {source}: {what}"),
+        };
+        Some(Mistake::new(because.to_string(), text))
+    };
+    parents.chain(inits).filter_map(missing).collect()
 }
 
 /// What init becomes in a container without a process: it waits like any other, and start finds nothing to execute.
