@@ -394,7 +394,8 @@ fn missing_on_the_host(change: impl FnOnce(Config) -> Config, words: &str, line:
 
 #[test]
 fn a_bind_source_that_does_not_exist() {
-    let mounts = json!([{ "destination": "/mnt", "type": "bind", "source": "/no/such", "options": ["bind"] }]);
+    let mounts =
+        json!([{ "destination": "/mnt", "type": "bind", "source": "/no/such", "options": ["bind"] }]);
     missing_on_the_host(
         |config| config.set("/mounts", mounts),
         "cannot bind /no/such at /mnt: no such file or directory, because of mounts[0].source",
@@ -414,7 +415,8 @@ fn a_root_file_system_that_does_not_exist() {
 /// Docker adds its hint about files and directories by these words.
 #[test]
 fn a_file_bound_over_a_directory() {
-    let mounts = json!([{ "destination": "/bin", "type": "bind", "source": "/etc/hostname", "options": ["bind"] }]);
+    let mounts =
+        json!([{ "destination": "/bin", "type": "bind", "source": "/etc/hostname", "options": ["bind"] }]);
     refused_config(|config| config.set("/mounts", mounts), &["not a directory"]);
 }
 
@@ -423,16 +425,17 @@ fn a_file_bound_over_a_directory() {
 fn ids_and_bundles_come_before_terminals() {
     let host = Host::new();
     tests::skip_for!(Crun, "its words are others");
-    let mut container = host.container(host.config(&["true"]).set("/process/terminal", true));
+    let container = host.container(host.config(&["true"]).set("/process/terminal", true));
     let bundle = container.bundle().to_string_lossy().into_owned();
     let create = |bundle: &str, id: &str| host.runtime().run(&["create", "--bundle", bundle, id]).fails();
     let _ = create(&bundle, "a/b").says(&["invalid container ID format"]);
     let _ = create("/no/such/bundle", container.id()).says(&["no such file or directory"]);
-    let taken = host.container(host.config(&["sleep", "60"]));
-    let id = taken.id().to_owned();
-    let mut taken = taken;
+    let mut taken = host.container(host.config(&["sleep", "60"]));
     taken.create();
-    let _ = create(&bundle, &id).says(&["container with given ID already exists"]);
-    let _ = container.verb(&["exec", "--tty", "no-such-container", "true"]);
-    let _ = host.runtime().run(&["exec", "--tty", "--detach", "no-such-container", "true"]).fails().says(&["does not exist"]);
+    let _ = create(&bundle, taken.id()).says(&["container with given ID already exists"]);
+    let _ = host
+        .runtime()
+        .run(&["exec", "--tty", "--detach", "no-such-container", "true"])
+        .fails()
+        .says(&["does not exist"]);
 }
