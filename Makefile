@@ -4,6 +4,8 @@
 #   make test      all tests
 #   make test-vm   those that need systemd, in a virtual machine
 #   make test-bare the demo and all tests in a bare Debian 12, where set-up installs everything
+#   make test-mutants   a test of the tests: each must fail without the part of config.json that it is about
+#   make mutants   mutation testing by cargo-mutants, on a random sample (a developer's tool, installed into target/)
 #   make bench     the benchmark, against every runtime on PATH (RUNTIMES=... names others)
 #   make lint      formatting and lints
 #   make install   PREFIX=/usr/local DESTDIR=
@@ -24,7 +26,7 @@ COMPLETIONS := bash-completion/completions/tare zsh/site-functions/_tare fish/ve
 shell_of = $(firstword $(subst -, ,$(subst /, ,$(1))))
 PLUGINS := $(patsubst plugins/src/bin/%.rs,%,$(wildcard plugins/src/bin/*.rs))
 
-.PHONY: build release demo test test-vm test-bare bench lint install clean
+.PHONY: build release demo test test-vm test-bare test-mutants mutants bench lint install clean
 .PHONY: setup-build setup-demo setup-test setup-vm setup-bare setup-bench setup-lint
 
 setup-build setup-demo setup-test setup-vm setup-bare setup-bench setup-lint: setup-%:
@@ -53,6 +55,14 @@ test-vm: setup-vm build
 # The last commit, in a root that has git and make only.
 test-bare: setup-bare
 	tests/bare.sh
+
+# Tests that stay green without what they are about fail this.
+test-mutants: setup-test build
+	tests/mutants.sh
+
+# PACKAGE, COUNT and SEED choose the sample.
+mutants: setup-build
+	tests/sample.sh $(or $(PACKAGE),tare-plan) $(or $(COUNT),150) $(or $(SEED),1)
 
 bench: setup-bench release
 	$(OUT)/release/bench

@@ -1,6 +1,12 @@
 //! The lists of behaviours and of skips: every test and check that they name is there, and every row has a proof, a reason or
 //! an issue.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "all of it is test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "all of it is test code"
+)]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -132,6 +138,22 @@ fn every_skip_is_of_a_test_that_is_there_listed_once_and_has_a_reason() {
         assert!(all.contains(name), "tests/skips.txt names what is not there: {name}");
         assert!(!reason.trim().is_empty(), "tests/skips.txt has no reason for {name}");
         assert!(seen.insert(name), "tests/skips.txt names {name} twice");
+    }
+}
+
+/// `tests/mutants.sh` runs them.
+#[test]
+fn every_line_of_the_table_of_mutants_fits_a_test() {
+    let table = include_str!("../mutants.txt");
+    let lines = table.lines().filter_map(|line| line.strip_prefix("    ")).collect::<Vec<_>>();
+    assert!(lines.len() > 50, "{}", lines.len());
+    let all = harness_names();
+    for line in lines {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (name, is_exception) = if words[0] == "green" { (words[1], true) } else { (words[0], false) };
+        let fits = |test: &String| if is_exception { test == name } else { test.starts_with(name) };
+        assert!(all.iter().any(fits), "tests/mutants.txt names no test: {name}");
+        assert!(!is_exception || words.len() > 3, "tests/mutants.txt has no reason for {name}");
     }
 }
 

@@ -58,7 +58,9 @@ fn mutate(file: &Path, part: &str) -> std::io::Result<()> {
 }
 
 fn parse(part: &str) -> (&str, Change) {
-    if let Some((pointer, element)) = part.strip_suffix(']').and_then(|part| part.split_once('[')) {
+    let selector = part.strip_suffix(']').and_then(|part| part.split_once('['));
+    // The array in POINTER=[] is a value.
+    if let Some((pointer, element)) = selector.filter(|(pointer, _)| !pointer.contains('=')) {
         let (key, value) = match element.split_once('=') {
             Some((key, value)) => (Some(key.to_owned()), value),
             None => (None, element),
@@ -138,6 +140,7 @@ mod tests {
     #[test]
     fn an_equals_sign_sets_a_value_that_is_there() {
         assert_eq!(mutated("/hooks=null")["hooks"], Value::Null);
+        assert_eq!(mutated("/mounts=[]")["mounts"], json!([]));
         assert_eq!(mutated("/process/terminal=false"), mutated("/none"));
     }
 

@@ -206,11 +206,13 @@ fn a_memory_limit_too_small_to_start_is_an_error_that_says_so() {
 #[test]
 fn an_absolute_path_is_the_groups_in_every_hierarchy() {
     let host = Host::new();
-    let mut container = host.container(host.config(&["sleep", "60"]));
+    // Not the container's ID, which is the default.
+    let path = format!("/{}-absolute", host.marker());
+    let mut container = host.container(host.config(&["sleep", "60"]).cgroup(&path));
     container.create();
     let text = std::fs::read_to_string(format!("/proc/{}/cgroup", container.pid())).unwrap();
     for line in text.lines().filter(|line| !line.starts_with("0::")) {
-        assert!(line.ends_with(&format!(":/{}", container.id())), "{line}");
+        assert!(line.ends_with(&format!(":{path}")), "{line}");
     }
 }
 

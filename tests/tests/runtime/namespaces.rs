@@ -142,7 +142,10 @@ fn a_container_that_joins_a_pid_namespace_can_be_killed() {
 #[test]
 fn a_new_network_has_a_loopback_only() {
     let host = Host::new();
+    // Without a namespace of its own the container would see these.
+    let _ = host.tool(&["ip", "link", "add", "of-host", "type", "veth", "peer", "name", "of-host-too"]);
     let report = host.report(host.config(&[]), &[]);
+    let _ = host.tool(&["ip", "link", "delete", "of-host"]);
     let names: Vec<&str> =
         report["interfaces"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert!(!names.is_empty() && names.iter().all(|name| *name == "lo"), "{names:?}");
