@@ -9,18 +9,18 @@ use tare_plan::spec::Mistake;
 use tare_plan::step::Status;
 use tare_sys::lock::LockError;
 
-/// Why a verb did not do what it was asked.
+/// Why a verb failed.
 ///
-/// Texts that callers parse are runc's, word by word: containerd, Podman and Docker tell cases apart by them.
+/// Texts that callers parse are word for word runc's: containerd, Podman and Docker match them.
 #[derive(Debug)]
 pub enum Error {
-    /// The configuration is wrong: every mistake that was found.
+    /// Mistakes in the configuration, all that were found.
     Config(Vec<Mistake>),
     /// A step failed.
     Step(Box<FailedStep>),
-    /// The container's program can't be executed.
+    /// The container's program cannot be executed.
     Program {
-        /// Its name as the configuration has it.
+        /// The program's name, as in the configuration.
         name: String,
         /// Why.
         errno: Errno,
@@ -30,21 +30,21 @@ pub enum Error {
         /// The program's name as the configuration has it.
         name: String,
     },
-    /// Something outside a plan failed.
+    /// An act outside of a plan failed.
     Act {
-        /// What was to be done, such as `open the bundle /b`.
+        /// The act, such as `open the bundle /b`.
         what: String,
-        /// Why it was not.
+        /// Why it failed.
         fault: Fault,
     },
     /// Init ended before it was ready.
     InitDied {
-        /// How.
+        /// How it ended.
         how: String,
     },
     /// No container has this id.
     NotFound(String),
-    /// A container has this id, and its record is missing or can't be understood.
+    /// The container exists, but its record is missing or cannot be parsed.
     Damaged(String),
     /// A newer runtime has written the container's record.
     NewerRecord {
@@ -53,17 +53,17 @@ pub enum Error {
         /// The version of the record.
         version: u64,
     },
-    /// The id is taken.
+    /// A container with this ID exists already.
     Exists(String),
-    /// The id is no name.
+    /// The ID is invalid.
     InvalidId(String),
-    /// The container is not in a state in which this can be done.
+    /// The verb does not apply to a container with this status.
     State {
-        /// What was to be done: `start`.
+        /// The verb, such as `start`.
         verb: &'static str,
-        /// The id.
+        /// The container ID.
         id: String,
-        /// The state it is in.
+        /// The status of the container.
         status: Status,
     },
     /// Another process has held the container's lock for too long.
@@ -73,15 +73,15 @@ pub enum Error {
         /// How long this process waited.
         limit: Duration,
     },
-    /// The container's process is gone.
+    /// The container's init has ended.
     NotRunning,
-    /// criu is missing, or can't do what it is asked.
+    /// criu is missing or failed.
     Criu(String),
     /// The container is not paused.
     NotPaused,
-    /// The cgroup that the container is to have was there before, and who enters it stands still.
+    /// The cgroup of a new container exists and is frozen: a process that enters it stops.
     Frozen,
-    /// What is asked for is not built yet, or is no word of the command line.
+    /// An invalid command line.
     Usage(String),
 }
 
@@ -90,20 +90,20 @@ pub enum Error {
 pub struct FailedStep {
     /// The step in words.
     pub what: What,
-    /// What failed in it.
+    /// The fault.
     pub fault: Fault,
-    /// What the kernel says about it, where it says something.
+    /// The kernel's own message, if it has one.
     pub text: String,
-    /// Where in the configuration it comes from.
+    /// The place in the configuration that asks for the step.
     pub because: Place,
 }
 
 /// What failed, in words.
 #[derive(Debug)]
 pub enum What {
-    /// An act: `mount devpts at /dev/pts`. The error says that it cannot be done.
+    /// An act: `mount devpts at /dev/pts`. The error reads "cannot …".
     Act(String),
-    /// A thing that the configuration names: `root file system /b/rootfs`. The error says what is wrong with it.
+    /// A thing that the configuration names: `root file system /b/rootfs`. The error reads "root file system …: reason".
     Thing(String),
 }
 
@@ -120,29 +120,29 @@ impl fmt::Display for What {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// An error of a step, in its own words, of which the kernel says nothing more.
+    /// The error of a step, without a message of the kernel.
     pub(crate) fn step(act: &impl fmt::Display, fault: Fault, because: Place) -> Self {
         Self::acted(act.to_string(), fault, String::new(), because)
     }
 
-    /// An error that has words of its own.
+    /// The error of an act, with a message.
     pub(crate) fn acted(act: impl Into<String>, fault: Fault, text: String, because: Place) -> Self {
         Self::Step(Box::new(FailedStep { what: What::Act(act.into()), fault, text, because }))
     }
 
-    /// An error about a thing that the configuration names.
+    /// The error of a thing that the configuration names.
     pub(crate) fn thing(thing: impl Into<String>, fault: Fault, because: Place) -> Self {
         let what = What::Thing(thing.into());
         Self::Step(Box::new(FailedStep { what, fault, text: String::new(), because }))
     }
 
-    /// Whether a hook failed, or took longer than it may.
+    /// Whether a hook failed or exceeded its timeout.
     pub(crate) fn is_of_a_hook(&self) -> bool {
         let Self::Step(step) = self else { return false };
         matches!(step.fault.call, Call::Hook | Call::HookTimeout)
     }
 
-    /// An error of something outside a plan.
+    /// The error of an act outside of a plan.
     pub(crate) fn act(what: impl Into<String>, fault: Fault) -> Self {
         Self::Act { what: what.into(), fault }
     }
@@ -161,7 +161,7 @@ impl fmt::Display for Error {
             Self::Act { what, fault } => write!(out, "cannot {what}: {}", Reason(fault)),
             Self::InitDied { how } => write!(out, "the container's init ended before it was ready: {how}"),
             Self::NotFound(id) => write!(out, "container does not exist: {id:?}"),
-            // Callers take it for what it is to them: nothing that they could use.
+            // Callers treat a damaged container like one that does not exist.
             Self::Damaged(id) => write!(
                 out,
                 "container does not exist: the record of {id:?} is missing or damaged; delete --force removes what is left"
@@ -194,13 +194,13 @@ fn write_all(out: &mut fmt::Formatter<'_>, mistakes: &[Mistake]) -> fmt::Result 
     Ok(())
 }
 
-/// Docker's client tells 126 from 127 by these words; they are those of Go's look-up of programs.
+/// Docker tells exit code 126 from 127 by these words. They are those of Go's exec.LookPath.
 fn write_program(out: &mut fmt::Formatter<'_>, name: &str, errno: Errno) -> fmt::Result {
     write!(out, "unable to start container process: exec: {name:?}: ")?;
     match errno {
         Errno::NOENT if !name.contains('/') => out.write_str("executable file not found in $PATH"),
         Errno::NOENT => write!(out, "stat {name}: no such file or directory"),
-        // execve(2) refuses a directory so, and callers that look for either words find them.
+        // execve(2) answers EACCES for a directory. Callers match either text.
         Errno::ISDIR => out.write_str("permission denied: it is a directory"),
         errno => out.write_str(&words(errno)),
     }
@@ -234,7 +234,7 @@ impl fmt::Display for FailedStep {
 }
 
 impl FailedStep {
-    /// runc's words: the kind of hook and its index.
+    /// runc's words: the kind of the hook and its index.
     fn write_hook(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (index, status) = (self.fault.detail >> 16, self.fault.detail & 0xffff);
         let (What::Act(act) | What::Thing(act)) = &self.what;
@@ -262,7 +262,7 @@ impl FailedStep {
 
 impl std::error::Error for Error {}
 
-/// Why a call failed, in words.
+/// The reason of a fault, in words.
 struct Reason<'fault>(&'fault Fault);
 
 impl fmt::Display for Reason<'_> {
@@ -283,7 +283,7 @@ impl fmt::Display for Reason<'_> {
             Call::MapIds if errno == Errno::INVAL => write_unmappable(out, self.0.detail),
             Call::Slot => out.write_str("the plan uses a descriptor that no step has opened"),
             Call::Freeze if errno == Errno::NODEV => out.write_str("it has no cgroup that could be frozen"),
-            // A source that does not exist is the user's to correct: no system call is named.
+            // A source that does not exist is the user's mistake, so no system call is named.
             Call::OpenTree if matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => {
                 out.write_str(&words(errno))
             }
@@ -294,7 +294,7 @@ impl fmt::Display for Reason<'_> {
     }
 }
 
-/// Says which file system it is whose ids can't be mapped.
+/// Names the file system that does not support id-mapped mounts.
 fn write_unmappable(out: &mut fmt::Formatter<'_>, kind: u32) -> fmt::Result {
     let known = FILE_SYSTEMS.iter().find(|(number, _)| *number == kind);
     match known {
@@ -304,7 +304,7 @@ fn write_unmappable(out: &mut fmt::Formatter<'_>, kind: u32) -> fmt::Result {
     out.write_str(", or on one that is mounted below (EINVAL)")
 }
 
-/// File systems by their numbers (statfs(2)).
+/// File systems by their magic numbers (statfs(2)).
 const FILE_SYSTEMS: &[(u32, &str)] = &[
     (0x0000_1cd1, "devpts"),
     (0x0000_6969, "nfs"),
@@ -323,7 +323,7 @@ const FILE_SYSTEMS: &[(u32, &str)] = &[
     (0x9123_683e, "btrfs"),
 ];
 
-/// What an errno means, in the lower-case words that callers of runc match.
+/// The message of an errno, in lower case: callers of runc match these words.
 pub(crate) fn words(errno: Errno) -> String {
     let text = std::io::Error::from_raw_os_error(errno.raw_os_error()).to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
@@ -331,7 +331,7 @@ pub(crate) fn words(errno: Errno) -> String {
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// The errno's name in the C headers.
+/// The name of the errno in the C headers.
 fn name(errno: Errno) -> String {
     let known = ERRNOS.iter().find(|(number, _)| *number == errno);
     known.map_or_else(|| format!("errno {}", errno.raw_os_error()), |(_, name)| (*name).to_owned())

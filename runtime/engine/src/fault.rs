@@ -1,10 +1,10 @@
-//! What went wrong in a step, in a form that can be sent from a process that must not allocate.
+//! The failure of a system call or a check, in a form that init can send without allocating.
 
 use rustix::io::Errno;
 
 macro_rules! calls {
     ($($(#[doc = $doc:literal])* $variant:ident = $text:literal,)*) => {
-        /// What was being done when an error came: a system call, or a check of ours.
+        /// What failed: a system call, or a check of the runtime.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
         pub enum Call { $($(#[doc = $doc])* $variant,)* }
@@ -12,7 +12,7 @@ macro_rules! calls {
         impl Call {
             const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The words for it in a message.
+            /// Its name in a message.
             pub fn text(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
@@ -23,25 +23,25 @@ macro_rules! calls {
 calls! {
     /// Opening a file or directory.
     Open = "open",
-    /// Reading.
+    /// read(2).
     Read = "read",
-    /// Writing.
+    /// write(2).
     Write = "write",
-    /// Looking at what a path or descriptor is.
+    /// stat(2).
     Stat = "stat",
     /// mkdir(2).
     MakeDirectory = "mkdir",
     /// rmdir(2).
     RemoveDirectory = "rmdir",
-    /// bpf(2) that loads a program.
+    /// bpf(2), loading a program.
     LoadProgram = "bpf load",
-    /// bpf(2) that attaches a program.
+    /// bpf(2), attaching a program.
     AttachProgram = "bpf attach",
-    /// A limit that is below what is in use.
+    /// The check that a limit is not below the current use.
     InUse = "check of the use",
-    /// A class of service that is there has other shares than the configuration says.
+    /// The check that an existing resctrl group has the configured schemata.
     Schemata = "check of the schemata",
-    /// Asking systemd over its bus.
+    /// A call to systemd over D-Bus.
     Bus = "systemd's bus",
     /// Creating an empty file.
     MakeFile = "create",
@@ -57,9 +57,9 @@ calls! {
     Mount = "mount",
     /// fsopen(2).
     FsOpen = "fsopen",
-    /// fsconfig(2) with an option; the detail is its index in the list that the configuration has.
+    /// fsconfig(2) with an option. The detail is the index of the option in the configuration.
     FsOption = "fsconfig option",
-    /// fsconfig(2) that makes the superblock.
+    /// fsconfig(2) that creates the superblock.
     FsCreate = "fsconfig create",
     /// fsmount(2).
     FsMount = "fsmount",
@@ -69,7 +69,7 @@ calls! {
     MoveMount = "move_mount",
     /// mount_setattr(2).
     MountAttributes = "mount_setattr",
-    /// mount_setattr(2) that maps ids; the detail is the number of the file system's type.
+    /// mount_setattr(2) with an id mapping. The detail is the magic number of the file system.
     MapIds = "mount_setattr of an id mapping",
     /// umount2(2).
     Unmount = "umount",
@@ -79,7 +79,7 @@ calls! {
     ChangeRoot = "chroot",
     /// chdir(2).
     ChangeDirectory = "chdir",
-    /// The working directory is not inside the root.
+    /// The check that the working directory is inside the root.
     OutsideRoot = "check of the working directory",
     /// setns(2).
     SetNamespace = "setns",
@@ -91,7 +91,7 @@ calls! {
     Hostname = "sethostname",
     /// setdomainname(2).
     Domainname = "setdomainname",
-    /// Bringing lo up over netlink.
+    /// Setting the loopback interface up over netlink.
     Loopback = "netlink",
     /// Moving a network device over netlink.
     NetDevice = "netlink",
@@ -107,7 +107,7 @@ calls! {
     SetGroup = "setresgid",
     /// setgroups(2).
     SetGroups = "setgroups",
-    /// capset(2) and its kin.
+    /// capset(2) and the prctl(2) calls for capability sets.
     SetCapabilities = "capset",
     /// prctl(2).
     Prctl = "prctl",
@@ -127,52 +127,52 @@ calls! {
     Duplicate = "dup",
     /// close_range(2).
     Close = "close_range",
-    /// Freezing the processes of a cgroup.
+    /// Freezing a cgroup.
     Freeze = "freezer",
     /// Waiting for a process.
     Wait = "wait",
-    /// A hook's program; the detail is its index and its exit code or signal.
+    /// A hook. The detail has its index in bits 16 to 31, its exit code in 8 to 15, its signal in 0 to 7.
     Hook = "hook",
-    /// A hook ran longer than its timeout; the detail is its index.
+    /// The timeout of a hook. The detail has its index in bits 16 to 31.
     HookTimeout = "hook timeout",
-    /// Looking for the container's program.
+    /// The lookup of the container's program.
     FindProgram = "look-up of the program",
     /// execve(2).
     Execute = "exec",
-    /// A path that is, or lies in, a procfs where none may be.
+    /// The check that a mount target is outside procfs.
     InsideProcfs = "check that the target is outside /proc",
-    /// A cgroup that was there before holds processes.
+    /// The check that an existing cgroup holds no process.
     Occupied = "check of the cgroup",
-    /// Something that is not what the plan expects.
+    /// The check that a file is what the plan expects.
     Unexpected = "check of the kind of file",
-    /// A value read back differs from the one set.
+    /// The read-back of a value.
     Verify = "read-back",
-    /// A step that uses a descriptor no step has opened: a mistake in the plan.
+    /// A slot that no step has filled: a bug in the plan.
     Slot = "descriptor of the plan",
-    /// The other side is gone or silent.
+    /// The peer of a socket has closed it or does not answer.
     Peer = "wait for the other side",
 }
 
 impl Call {
-    /// The call with this number, as sent over a channel.
+    /// The call with this number, as it is sent over the channel.
     pub(crate) fn from_number(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number)).copied()
     }
 }
 
-/// A failure: the call, the kernel's answer, and a number whose meaning the call gives.
+/// A failure: the call, the errno, and a detail whose meaning depends on the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// What was being done.
+    /// What failed.
     pub call: Call,
-    /// What the kernel said.
+    /// The errno.
     pub errno: Errno,
-    /// More, for some calls.
+    /// More about the failure, for some calls.
     pub detail: u32,
 }
 
 impl Fault {
-    /// A fault without detail.
+    /// A fault without a detail.
     pub(crate) fn new(call: Call, errno: Errno) -> Self {
         Self { call, errno, detail: 0 }
     }
@@ -183,9 +183,9 @@ impl Fault {
     }
 }
 
-/// Names the call that an errno came from.
+/// Names the call that an errno comes from.
 pub(crate) trait During<T> {
-    /// Turns the errno into a fault of `call`.
+    /// Turns an errno into a fault of `call`.
     fn during(self, call: Call) -> Result<T, Fault>;
 }
 

@@ -4,7 +4,7 @@ use super::create::write_pid;
 use crate::arguments::Arguments;
 use crate::log::Log;
 use crate::state_directory;
-use tare_engine::exec::{Paused, Request, Wanted, prepare};
+use tare_engine::exec::{Paused, ProcessSource, Request, prepare};
 use tare_engine::run::{hold_signals, wait_for};
 use tare_engine::{Error, Result, self_exe};
 use tare_plan::context::Detach;
@@ -21,7 +21,7 @@ pub(crate) fn exec(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     }
     let subgroups = arguments.values("cgroup");
     let request = Request {
-        wanted: wanted(arguments)?,
+        source: source(arguments)?,
         subgroups: &subgroups,
         console_socket: arguments.value("console-socket"),
         pidfd_socket: arguments.value("pidfd-socket"),
@@ -46,11 +46,11 @@ pub(crate) fn exec(arguments: &Arguments, log: &mut Log) -> Result<u8> {
 }
 
 /// The process: from a document, or the container's own with the options applied.
-fn wanted(arguments: &Arguments) -> Result<Wanted> {
+fn source(arguments: &Arguments) -> Result<ProcessSource> {
     if let Some(path) = arguments.value("process") {
         let read = std::fs::read(path);
         return read
-            .map(Wanted::Document)
+            .map(ProcessSource::Document)
             .map_err(|error| Error::Usage(format!("cannot read the process {path}: {error}")));
     }
     let (user, group) = arguments.value("user").map(user).transpose()?.unwrap_or_default();
@@ -68,7 +68,7 @@ fn wanted(arguments: &Arguments) -> Result<Wanted> {
         selinux_label: given("process-label"),
         capabilities: capabilities(&arguments.values("cap"))?,
     };
-    Ok(Wanted::Options(Box::new(overrides)))
+    Ok(ProcessSource::Options(Box::new(overrides)))
 }
 
 /// Parses `UID` or `UID:GID`. Names are not looked up: that is the engine's work, in its image.

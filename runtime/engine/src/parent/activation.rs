@@ -1,5 +1,6 @@
-//! What systemd hands to a service and hears from it: listening sockets (sd_listen_fds(3)), and the notice that it is ready
-//! (sd_notify(3)).
+//! Socket activation: listening sockets (sd_listen_fds(3)), and the readiness message to systemd (sd_notify(3)).
+//!
+//! May use `container`, `channel` and what lies below them.
 
 use crate::channel::{receive_bytes, retry};
 use crate::container::store::Entry;
@@ -12,24 +13,24 @@ use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketT
 use serde_json::{Value, json};
 use std::os::unix::ffi::OsStrExt;
 
-/// Where the container finds the socket for its notice.
+/// Where the container finds the notify socket.
 const INSIDE: &str = "/run/notify";
-/// The socket's name, in the container and in the container's directory.
+/// The name of the socket, in the container and in the state directory.
 const SOCKET: &str = "notify.sock";
 
-/// What the caller's environment says of systemd's ways.
+/// The activation that the environment of the caller asks for.
 #[derive(Debug, Default)]
 pub struct Activation {
-    /// How many listening sockets are handed on, from descriptor 3 on.
+    /// The number of listening sockets, from file descriptor 3 on.
     pub sockets: u32,
-    /// Variables for the container's process.
+    /// Environment variables for the container's process.
     pub variables: Vec<String>,
-    /// Whether somebody waits for the notice.
+    /// Whether `NOTIFY_SOCKET` is set: a supervisor waits for the container to be ready.
     pub notifies: bool,
 }
 
 impl Activation {
-    /// Reads `LISTEN_FDS`, unless it was meant for another process, and `NOTIFY_SOCKET`.
+    /// Reads `LISTEN_FDS`, unless `LISTEN_PID` names another process, and `NOTIFY_SOCKET`.
     pub fn of_environment() -> Self {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let meant = variable("LISTEN_PID").is_none_or(|pid| pid == std::process::id().to_string());
@@ -37,7 +38,7 @@ impl Activation {
         let sockets = sockets.unwrap_or(0);
         let mut variables = Vec::new();
         if sockets > 0 {
-            // In the container it is process 1 that they are meant for.
+            // In a pid namespace of its own the container's process has pid 1.
             variables.extend([format!("LISTEN_FDS={sockets}"), "LISTEN_PID=1".to_owned()]);
             variables.extend(variable("LISTEN_FDNAMES").map(|names| format!("LISTEN_FDNAMES={names}")));
         }
@@ -48,14 +49,14 @@ impl Activation {
         Self { sockets, variables, notifies }
     }
 
-    /// The mount that shows the container the directory of its socket, `source` on the host.
+    /// The bind mount of the socket's directory in the container. `source` is the directory on the host.
     pub(crate) fn mount(source: &str) -> Value {
         let options = ["bind", "nosuid", "noexec", "nodev", "ro"];
         json!({ "destination": INSIDE, "type": "bind", "source": source, "options": options })
     }
 }
 
-/// The socket on which a container gives notice, and where that goes.
+/// The notify socket of a container, and the address of the supervisor's socket.
 pub(crate) struct Notice {
     socket: OwnedFd,
     host: SocketAddrUnix,
@@ -63,7 +64,7 @@ pub(crate) struct Notice {
 }
 
 impl Notice {
-    /// Listens for the container of `entry`, whose init is `pid`; nothing where nobody waits for its notice.
+    /// Binds the socket for the container of `entry`, whose init is `pid`. Returns `None` without `NOTIFY_SOCKET`.
     pub(crate) fn listen(entry: &Entry, pid: i32) -> Result<Option<Self>> {
         let Some(host) = std::env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()) else {
             return Ok(None);
@@ -81,8 +82,8 @@ impl Notice {
         self.socket.as_fd()
     }
 
-    /// Takes one message. Of all that services tell, only that it is ready is passed on, with who it is: the rest is not the
-    /// container's to say. Tells whether it was that.
+    /// Receives one message. Only `READY=1` is passed on, with the pid of init: the container may not send systemd anything
+    /// else. Returns whether it was that.
     pub(crate) fn pass_on(&self) -> std::result::Result<bool, Fault> {
         let mut bytes = [0; 4096];
         let (got, _) = receive_bytes(self.socket.as_fd(), &mut bytes)?;
@@ -98,7 +99,7 @@ impl Notice {
         Ok(true)
     }
 
-    /// Waits until the container is ready, or has ended.
+    /// Waits until the container is ready or has ended.
     pub(crate) fn wait(&self, init: BorrowedFd<'_>) -> std::result::Result<(), Fault> {
         loop {
             let mut waiting = [
@@ -114,7 +115,7 @@ impl Notice {
     }
 }
 
-/// The address of systemd's socket: a path, or, after `@`, a name.
+/// The address of systemd's socket: a path, or an abstract name after `@`.
 fn address(text: &[u8]) -> std::result::Result<SocketAddrUnix, Fault> {
     match text.strip_prefix(b"@") {
         Some(name) => SocketAddrUnix::new_abstract_name(name),
@@ -123,14 +124,14 @@ fn address(text: &[u8]) -> std::result::Result<SocketAddrUnix, Fault> {
     .during(Call::Socket)
 }
 
-/// A socket to which every user may write: the service may be any.
+/// Binds a socket that every user may write to, since the service may run as any user.
 fn bind(path: &str) -> std::result::Result<OwnedFd, Fault> {
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
         .during(Call::Socket)?;
-    // An earlier start that was interrupted has left its own.
+    // Removes the socket of an earlier start that was interrupted.
     let _ = fs::unlink(path);
     let address = SocketAddrUnix::new(path).during(Call::Socket)?;
-    // The mask decides who may write to it: no path is followed a second time, which the container could have exchanged.
+    // The umask decides the mode. A chmod(2) by path could follow a link that the container made.
     let mask = rustix::process::umask(Mode::empty());
     let bound = rustix::net::bind(&socket, &address).during(Call::Socket);
     rustix::process::umask(mask);

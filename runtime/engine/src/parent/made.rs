@@ -1,4 +1,4 @@
-//! What is made of a container outside of its own processes: taken back unless it is kept.
+//! What a container has on the host besides its processes: removed again unless it is kept.
 
 use crate::cgroup::resctrl;
 use crate::cgroup::{self, Cgroup};
@@ -10,23 +10,24 @@ use rustix::fd::OwnedFd;
 use rustix::process::Pid;
 use tare_plan::step::{MakeResctrlGroup, StartUnit, Unit};
 
-/// All that was made so far.
+/// The cgroups, resctrl groups and unit made so far.
 #[derive(Default)]
 pub(crate) struct Made {
     cgroups: Vec<Cgroup>,
-    /// Groups of resctrl, in the order in which they can be removed.
+    /// The resctrl groups, in the order in which they can be removed.
     groups: Vec<String>,
-    /// The unit that systemd has made.
+    /// The unit that systemd has started.
     unit: Option<Unit>,
 }
 
 impl Made {
-    /// What making the container of a record begins with: its cgroups may be there from the first step on.
+    /// Starts with the cgroups of a record: they may exist from the first step on.
     pub(crate) fn of(record: &Record) -> Self {
         Self { cgroups: record.own_cgroups(), groups: Vec::new(), unit: None }
     }
 
-    /// Lets systemd make a unit around `init`. One that is there is somebody else's, with all that is in it.
+    /// Asks systemd to start a unit around `init`. A unit that exists already belongs to another container, with all its
+    /// processes.
     pub(crate) fn start_unit(&mut self, step: &StartUnit, init: Pid) -> Result<(), Refusal> {
         self.unit = Some(step.unit.clone());
         unit::start(step, init).inspect_err(|refusal| {
@@ -37,23 +38,23 @@ impl Made {
         })
     }
 
-    /// Makes a group of resctrl where it is missing, and opens it.
+    /// Makes a resctrl group if it does not exist, and opens it.
     pub(crate) fn make_group(&mut self, step: &MakeResctrlGroup) -> Result<OwnedFd, Fault> {
         let group = resctrl::make(step)?;
         if group.made {
             let path = format!("{}/{}", step.mount.to_string_lossy(), step.path.to_string_lossy());
-            // The one made last lies in the one before, and goes first.
+            // A monitoring group lies in the group made before it, so it is removed first.
             self.groups.insert(0, path);
         }
         Ok(group.directory)
     }
 
-    /// Takes all of it back, with every process that is in it.
+    /// Removes all of it and kills every process in it.
     pub(crate) fn remove(&mut self) -> Result<(), Fault> {
         let removed = cgroup::destroy(&std::mem::take(&mut self.cgroups));
         if let Some(unit) = self.unit.take() {
-            // With its last process it is over anyway; what is left then is that it is remembered.
-            let _over = unit::stop(&unit);
+            // The unit ends with its last process. Stopping it makes systemd forget a failed one.
+            let _stopped = unit::stop(&unit);
         }
         std::mem::take(&mut self.groups).iter().try_for_each(|group| resctrl::remove(group)).and(removed)
     }
@@ -68,7 +69,7 @@ impl Made {
 
 impl Drop for Made {
     fn drop(&mut self) {
-        // The way out that nothing takes on purpose; the error that led here is the one to tell.
+        // This path is only taken after an error, and that error is the one to report.
         let _ = self.remove();
     }
 }

@@ -1,4 +1,6 @@
-//! The parent's column: runs each step of the plan in the process that creates the container.
+//! The parent: carries out its column of the plan, in the process that creates the container.
+//!
+//! May use `init` (to spawn it), `container`, and everything below; never a verb.
 
 pub mod activation;
 pub(crate) mod failure;
@@ -44,39 +46,39 @@ use tare_plan::step::{
 };
 use tare_sys::clone::Spawned;
 
-/// How long init may be silent, in milliseconds, where no hook makes it wait.
+/// How long the parent waits for a message of init, in milliseconds, when init runs no hook.
 const SILENCE_MS: u64 = 60_000;
 
-/// Whether a process may be made in a container that is paused.
+/// Whether `exec` works in a paused container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paused {
-    /// It may not.
+    /// It is refused.
     Refused,
-    /// It may, and then waits until the container is resumed (`--ignore-paused`).
+    /// It waits until the container is resumed (`--ignore-paused`).
     Waits,
 }
 
-/// A container that has been created and waits to be started.
+/// A created container that waits for `start`.
 #[derive(Debug)]
 pub struct Created {
-    /// Its directory, locked.
+    /// Its state directory, locked.
     pub entry: Entry,
     /// Its record.
     pub record: Record,
     /// Its init, a child of this process.
     pub init: Spawned,
-    /// Its terminal's master, where nobody else has got it.
+    /// The terminal's master, unless the console socket got it.
     pub terminal: Option<OwnedFd>,
 }
 
 impl Created {
-    /// Kills the process and waits for its end, where nothing but the process was made.
+    /// Kills the process and reaps it. For a process of `exec`, which has nothing else to undo.
     pub fn abandon(self) {
         drop(Child::of(self.init));
     }
 }
 
-/// The parent, as far as it has come. What it holds is undone, from the top down, when it goes.
+/// The parent and what it has made so far. Dropping it undoes that, from the first field to the last.
 struct Parent<'plan> {
     plan: &'plan Plan,
     init: Option<Child>,
@@ -84,31 +86,31 @@ struct Parent<'plan> {
     entry: Entry,
     record: Record,
     slots: Slots,
-    /// What init is spawned with, until it is.
+    /// What init is spawned with; `None` after that.
     resources: Option<InitResources>,
     channel: OwnedFd,
     terminal: Option<OwnedFd>,
-    /// The host's mounts as they are copied for a user namespace.
+    /// The mount namespace in which copies of the host's mounts keep their flags locked.
     locked_mounts: Option<LockedMountNs>,
-    /// How long init may be silent, in milliseconds.
+    /// How long to wait for a message of init, in milliseconds; `None` without limit.
     limit_ms: Option<u64>,
 }
 
-/// Carries out `plan`: makes the container that `record` describes, in the directory `entry`. On any error all that was
-/// made is undone before this returns.
+/// Carries out `plan`: creates the container of `record` in the state directory `entry`. On an error everything is undone
+/// before this returns.
 ///
 /// # Errors
-/// The step that failed, of either column, with its place in the configuration.
+/// The failed step of either column, with its place in the configuration.
 pub fn carry_out(plan: &Plan, record: Record, entry: Entry) -> Result<Created> {
     let made = Made::of(&record);
     Parent::new(plan, record, entry, made)?.walk()?.keep()
 }
 
-/// Carries out `plan`, which makes one more process of the container in `entry`, and waits until it executes its program.
-/// On any error the process is gone before this returns; the container is as it was.
+/// Carries out the plan of `exec`, and waits until the new process executes its program. On an error the process is gone
+/// before this returns, and the container is unchanged.
 ///
 /// # Errors
-/// The step that failed, of either column, with its place in the configuration.
+/// The failed step of either column, with its place in the configuration.
 pub(crate) fn execute(plan: &Plan, record: Record, entry: Entry, paused: Paused) -> Result<Created> {
     let mut parent = Parent::new(plan, record, entry, Made::default())?;
     if paused == Paused::Waits {
@@ -171,7 +173,7 @@ impl<'plan> Parent<'plan> {
             ParentStep::Hook(step) => self.hook(step),
             ParentStep::Caller(step) => self.pass_to_caller(step),
         };
-        // Where init has failed meanwhile, that is the cause.
+        // When init has failed meanwhile, its failure is the cause of this one.
         done.map_err(|fault| self.init_failure().unwrap_or_else(|| failure::of_parent(planned, fault)))
     }
 
@@ -218,7 +220,7 @@ impl<'plan> Parent<'plan> {
         }
     }
 
-    /// Why init has ended, if it has.
+    /// The error of init, if it has failed or died.
     fn init_failure(&self) -> Option<Error> {
         self.init.as_ref()?;
         match channel::receive(self.channel.as_fd(), Some(0)) {
@@ -260,7 +262,7 @@ impl<'plan> Parent<'plan> {
     }
 
     fn spawn(&mut self, step: &tare_plan::step::Spawn) -> std::result::Result<(), Fault> {
-        // Init is born without a way to who still sees the host.
+        // init must not inherit a channel to a process that still sees the host's mounts.
         drop(self.locked_mounts.take());
         let resources = self.resources.take().ok_or(Fault::new(Call::Slot, Errno::EXIST))?;
         let args = SpawnArgs { column: &self.plan.init, resources, slots: &mut self.slots };
@@ -268,7 +270,7 @@ impl<'plan> Parent<'plan> {
         Ok(())
     }
 
-    /// Lets systemd make the unit around init. What it has made from here on is to be undone.
+    /// Asks systemd to start the unit around init. From here on the unit must be stopped when a later step fails.
     fn start_unit(&mut self, step: &StartUnit, because: Place) -> Result<()> {
         let init = self.pid().map_err(|fault| Error::step(&"start a unit", fault, because))?;
         self.made.start_unit(step, init).map_err(|refusal| {
@@ -286,7 +288,7 @@ impl<'plan> Parent<'plan> {
         self.init.as_ref().and_then(Child::pid).ok_or(Fault::new(Call::Slot, Errno::SRCH))
     }
 
-    /// Moves a network device to the namespace that init was born in, or that it joins.
+    /// Moves a network device into the namespace that init was born in or joins.
     fn move_device(&self, step: &MoveNetDevice) -> std::result::Result<(), Fault> {
         if let Some(slot) = step.namespace {
             return netdev::move_to(self.slots.get(slot)?, step);
@@ -297,7 +299,7 @@ impl<'plan> Parent<'plan> {
         netdev::move_to(namespace.as_fd(), step)
     }
 
-    /// Waits until init has come to `signal`, or has failed, or has died.
+    /// Waits until init has sent `signal`, has failed, or has died.
     fn wait_for(&mut self, signal: Signal) -> Result<()> {
         match channel::receive(self.channel.as_fd(), self.limit_ms) {
             Ok((Message::Reached(reached), fd)) if reached == signal => {
@@ -305,7 +307,9 @@ impl<'plan> Parent<'plan> {
                 Ok(())
             }
             Ok((Message::Failed(failure), _)) => Err(self.failed_in_init(&failure)),
-            Ok((Message::Reached(_), _)) => Err(Error::InitDied { how: "it spoke out of turn".to_owned() }),
+            Ok((Message::Reached(_), _)) => {
+                Err(Error::InitDied { how: "it sent an unexpected message".to_owned() })
+            }
             Err(fault) if fault.errno == Errno::TIMEDOUT => {
                 Err(Error::act("wait for the container's init", fault))
             }
@@ -314,10 +318,14 @@ impl<'plan> Parent<'plan> {
     }
 
     fn how_init_ended(&self) -> String {
-        let Some(init) = &self.init else { return "it was never made".to_owned() };
+        let Some(init) = &self.init else { return "it was never spawned".to_owned() };
         let ending = init.ending();
-        let starved = ending == Ending::Signal(9) && cgroup::was_oom_killed(&self.record.cgroups);
-        let why = if starved { ", for want of memory: linux.resources.memory.limit is too low" } else { "" };
+        let oom_killed = ending == Ending::Signal(9) && cgroup::was_oom_killed(&self.record.cgroups);
+        let why = if oom_killed {
+            ", killed by the OOM killer: linux.resources.memory.limit is too low"
+        } else {
+            ""
+        };
         format!("{ending}{why}")
     }
 
@@ -334,13 +342,13 @@ impl<'plan> Parent<'plan> {
     }
 
     fn write_state(&mut self, slot: Slot, status: Status) -> std::result::Result<(), Fault> {
-        self.know_init()?;
+        self.record_init()?;
         let text = self.record.state(status);
         rustix::io::write(self.slots.get(slot)?, text.as_bytes()).during(Call::Write).map(drop)
     }
 
-    /// Notes who init is.
-    fn know_init(&mut self) -> std::result::Result<(), Fault> {
+    /// Records the pid and the start time of init.
+    fn record_init(&mut self) -> std::result::Result<(), Fault> {
         if self.record.init.is_none() {
             self.record.init = Some(ProcessId::of(self.pid()?)?);
         }
@@ -360,31 +368,32 @@ impl<'plan> Parent<'plan> {
         channel::send_descriptor(connection.as_fd(), b"pidfd", process)
     }
 
-    /// Records the container as created. From here on it exists, whatever becomes of this process.
+    /// Records the container as created. From here on it exists, even if this process is killed.
     fn commit(&mut self) -> Result<()> {
-        self.know_init().map_err(|fault| Error::act("find out when the container's init started", fault))?;
+        self.record_init()
+            .map_err(|fault| Error::act("find out when the container's init started", fault))?;
         self.record.created = process::now();
         self.entry.commit(&self.record)
     }
 
-    /// Undoes all that was made, because of `error`. What can't be removed stays recorded, so that `delete --force` finds it.
+    /// Undoes everything, because of `error`. What cannot be removed stays recorded, so that `delete --force` finds it.
     fn undo(mut self, error: Error) -> Error {
         drop(self.init.take());
         if self.made.remove().is_err() {
             self.entry.keep();
         }
         if error.is_of_a_hook() {
-            // A container that a hook has ended is deleted with all that belongs to it (runtime.md, "Lifecycle", steps 3 to
-            // 5 and 13). What goes wrong with these hooks as well is less than what led here.
-            let _less = run_hooks(&self.entry, &self.record, HookKind::Poststop);
+            // When a hook fails, the container is destroyed and its poststop hooks run (runtime.md, "Lifecycle", steps 3 to
+            // 5 and 13). An error of those hooks is not reported: `error` is the cause.
+            let _unreported = run_hooks(&self.entry, &self.record, HookKind::Poststop);
         }
         error
     }
 
-    /// Keeps all that was made.
+    /// Keeps everything.
     fn keep(mut self) -> Result<Created> {
-        let nobody = || Error::InitDied { how: "the plan never made it".to_owned() };
-        let init = self.init.take().and_then(Child::keep).ok_or_else(nobody)?;
+        let missing = || Error::InitDied { how: "the plan never spawned it".to_owned() };
+        let init = self.init.take().and_then(Child::keep).ok_or_else(missing)?;
         self.made.keep();
         self.entry.keep();
         Ok(Created { entry: self.entry, record: self.record, init, terminal: self.terminal })
@@ -396,7 +405,7 @@ fn limit_ms(plan: &Plan) -> Option<u64> {
     (!plan.runs_hooks_in_init()).then_some(SILENCE_MS)
 }
 
-/// Sets the score by which the kernel chooses whom to kill when memory is short (proc_pid_oom_score_adj(5)).
+/// Sets `oom_score_adj` of a process: what the OOM killer adds to its score (proc_pid_oom_score_adj(5)).
 fn oom_score(pid: Pid, adjustment: i32) -> std::result::Result<(), Fault> {
     let path = format!("/proc/{}/oom_score_adj", pid.as_raw_nonzero());
     let written = std::fs::write(path, adjustment.to_string());

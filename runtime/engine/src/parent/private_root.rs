@@ -1,5 +1,5 @@
-//! A root file system in a mount namespace of this process's own, as criu wants it: nobody else sees it, and it is gone with
-//! this process, however that ends.
+//! The root file system of a container that criu restores, mounted in a mount namespace of this process. No other process
+//! sees the mount, and it ends with this process.
 
 use crate::channel::KernelText;
 use crate::error::{Error, Result};
@@ -15,19 +15,19 @@ use std::ffi::CString;
 use tare_plan::restore::RestoredRoot;
 use tare_plan::step::Planned;
 
-/// A root that has been mounted.
+/// The mounted root file system.
 pub(crate) struct PrivateRoot {
-    /// Where it is.
+    /// Its path.
     pub(crate) path: String,
     directory: OwnedFd,
     home: OriginalMountNs,
 }
 
-/// The mount namespace that this process came from, and goes back to when this value goes.
+/// The mount namespace that this process started in. Dropping this value returns to it.
 struct OriginalMountNs(OwnedFd);
 
 impl OriginalMountNs {
-    /// Leaves it for one that nobody else sees.
+    /// Moves this process into a new mount namespace.
     fn leave() -> Result<Self> {
         let act = |fault| Error::act("change the mount namespace", fault);
         let home = own_namespace()?;
@@ -41,13 +41,13 @@ impl OriginalMountNs {
 
 impl Drop for OriginalMountNs {
     fn drop(&mut self) {
-        // What is undone from here on has to be where everybody sees it. An error is for whoever asked to go back.
+        // The clean-up that follows needs the host's mount namespace. `leave` reports an error of the return.
         let _ = go(self.0.as_fd());
     }
 }
 
 impl PrivateRoot {
-    /// Mounts the root of a plan: a directory at its own place, layers at the directory `spare`.
+    /// Mounts the root file system: a directory at its own path, an overlay at the directory `spare`.
     pub(crate) fn mount(root: &Planned<RestoredRoot>, spare: &str) -> Result<Self> {
         let act = |fault| Error::act("mount the root file system", fault);
         let home = OriginalMountNs::leave()?;
@@ -61,12 +61,12 @@ impl PrivateRoot {
         Ok(Self { path: path.to_string_lossy().into_owned(), directory: tree, home })
     }
 
-    /// Its own directory.
+    /// The root directory.
     pub(crate) fn directory(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
     }
 
-    /// Does something in the namespace that this process came from.
+    /// Runs `act` in the mount namespace that this process started in.
     pub(crate) fn outside(&self, act: impl FnOnce() -> Result<()>) -> Result<()> {
         let here = own_namespace()?;
         go(self.home.0.as_fd())?;
@@ -75,7 +75,7 @@ impl PrivateRoot {
         done
     }
 
-    /// Goes back for good.
+    /// Returns to that mount namespace for good.
     pub(crate) fn leave(self) -> Result<()> {
         go(self.home.0.as_fd())
     }

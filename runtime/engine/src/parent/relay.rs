@@ -1,4 +1,4 @@
-//! The relay between the caller's terminal and the container's, for `run` in the foreground.
+//! The relay between the caller's terminal and the container's terminal, for a foreground `run` or `exec`.
 
 use crate::fault::{Call, During, Fault};
 use rustix::event::{PollFd, PollFlags};
@@ -8,19 +8,19 @@ use rustix::io::Errno;
 use rustix::stdio::{stdin, stdout};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
 
-/// Bytes held for a side that is slower than the other.
+/// The size of a buffer, in bytes. When it is full, the reader waits for the writer.
 const ROOM: usize = 64 * 1024;
 
-/// Both directions between the standard streams and the master of the container's terminal.
+/// Both directions: standard input to the master of the container's terminal, and the master to standard output.
 pub(crate) struct Relay {
     master: OwnedFd,
-    /// The caller's terminal as it was, to be restored.
+    /// The settings of the caller's terminal, restored at the end.
     saved: Option<Termios>,
     typed: Direction,
     printed: Direction,
 }
 
-/// Bytes on their way, and whether more can come.
+/// The buffer of one direction, and whether its source is still open.
 #[derive(Default)]
 struct Direction {
     bytes: Vec<u8>,
@@ -32,19 +32,19 @@ impl Direction {
         !self.ended && self.bytes.len() < ROOM
     }
 
-    /// Reads what is there.
+    /// Reads what is available.
     fn fill(&mut self, from: BorrowedFd<'_>) {
         let mut buffer = [0; 4096];
         match rustix::io::read(from, &mut buffer) {
             Ok(0) => self.ended = true,
             Ok(got) => self.bytes.extend_from_slice(buffer.get(..got).unwrap_or_default()),
             Err(Errno::AGAIN | Errno::INTR) => {}
-            // EIO: nobody has the container's end open any more.
+            // EIO: no process has the other end of the terminal open.
             Err(_) => self.ended = true,
         }
     }
 
-    /// Writes what can be written. A reader that is gone loses what was meant for it.
+    /// Writes what the target accepts. When the reader has closed it, the bytes are dropped.
     fn flush(&mut self, to: BorrowedFd<'_>) {
         match rustix::io::write(to, &self.bytes) {
             Ok(written) => drop(self.bytes.drain(..written)),
@@ -55,7 +55,7 @@ impl Direction {
 }
 
 impl Relay {
-    /// Takes the caller's terminal, if it is one, into raw mode, until this value goes.
+    /// Puts the caller's terminal, if there is one, into raw mode until this value is dropped.
     pub(crate) fn new(master: OwnedFd) -> Result<Self, Fault> {
         let flags = fcntl_getfl(&master).during(Call::Terminal)?;
         fcntl_setfl(&master, flags | OFlags::NONBLOCK).during(Call::Terminal)?;
@@ -72,7 +72,7 @@ impl Relay {
         Ok(relay)
     }
 
-    /// What is waited for: in this order the caller's input, the container's output, room for either.
+    /// The events to poll for: the caller's input, the container's output, room in either target.
     pub(crate) fn waits(&self) -> Vec<PollFd<'_>> {
         let mut master = PollFlags::empty();
         master.set(PollFlags::IN, self.printed.wants_more());
@@ -91,7 +91,7 @@ impl Relay {
         waits
     }
 
-    /// Moves what can be moved.
+    /// Moves bytes in both directions.
     pub(crate) fn transfer(&mut self, ready: &[bool]) {
         if !ready.contains(&true) {
             return;
@@ -124,7 +124,7 @@ impl Relay {
         }
     }
 
-    /// Gives the container's terminal the size of the caller's. Without one there is no size to give.
+    /// Copies the size of the caller's terminal to the container's. Without a terminal there is no size to copy.
     pub(crate) fn resize(&self) {
         if let Ok(size) = tcgetwinsize(stdin()) {
             let _gone = tcsetwinsize(&self.master, size);

@@ -1,8 +1,8 @@
-//! The runtime's own program file, kept out of the container's reach (CVE-2019-5736).
+//! Protects the runtime's own program file from the container (CVE-2019-5736).
 //!
-//! A container that gets hold of `/proc/PID/exe` of a process that enters it could, as root, write to the runtime on the
-//! host. So the processes that enter run from a copy that nobody can write: a detached, read-only copy of the mount that the
-//! program lies on, or, where that is not allowed, a sealed copy in memory. Neither is ever seen on the host.
+//! A root process in a container can open `/proc/PID/exe` of a process that enters the container, and write to the
+//! runtime's file on the host. So a process that enters runs from a file that is not writable: a detached read-only copy of
+//! the mount of the program, or, where the kernel refuses that, a sealed memfd. Neither is visible on the host.
 
 use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
@@ -18,11 +18,11 @@ use tare_sys::mount_attr::{Change, Depth, mount_setattr};
 
 const SELF: &std::ffi::CStr = c"/proc/self/exe";
 
-/// Makes sure that this process runs from a file that nobody can write; if it does not, starts it anew from one that is so.
-/// Then this function does not return, and the program begins again with the same arguments.
+/// Returns if this process runs from a file that is not writable. Otherwise executes the program again from such a file,
+/// with the same arguments, and does not return.
 ///
 /// # Errors
-/// When no such copy can be made.
+/// When no such file can be made.
 pub fn protect() -> Result<()> {
     let what = "protect the runtime's own program";
     let own = fs::openat(CWD, SELF, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).during(Call::Open);
@@ -37,7 +37,7 @@ pub fn protect() -> Result<()> {
     Err(Error::act(what, Fault::new(Call::Execute, errno)))
 }
 
-/// On a read-only mount, or sealed.
+/// Whether a file is on a read-only mount, or sealed.
 fn is_protected(own: &OwnedFd) -> bool {
     let readonly = fs::fstatvfs(own).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY));
     readonly || fs::fcntl_get_seals(own).is_ok_and(|seals| seals.contains(SealFlags::WRITE))

@@ -1,4 +1,4 @@
-//! Init's args: in its namespaces and its cgroup at once, or by way of a process that enters others first.
+//! Spawns init, in its namespaces and its v2 cgroup from birth, or through a joiner that enters existing namespaces first.
 
 use crate::channel::{self, MESSAGE};
 use crate::child::{self, Child};
@@ -22,7 +22,7 @@ pub(crate) struct SpawnArgs<'plan> {
     pub(crate) slots: &'plan mut Slots,
 }
 
-/// Makes init. What it is born with is gone here when this returns: its end of the channel is its own alone.
+/// Spawns init. The parent's copies of `args` are closed when this returns, so that only init holds its end of the channel.
 pub(crate) fn init(step: &Spawn, args: SpawnArgs<'_>) -> Result<Child, Fault> {
     let cgroup = step.cgroup.map(|slot| args.slots.copy_of(slot)).transpose()?;
     let how = Clone { flags: step.namespaces, cgroup: cgroup.as_ref().map(AsFd::as_fd) };
@@ -34,7 +34,8 @@ pub(crate) fn init(step: &Spawn, args: SpawnArgs<'_>) -> Result<Child, Fault> {
     Ok(Child::of(spawned))
 }
 
-/// Makes a process that enters namespaces and then makes init as a child of this one, its sister.
+/// Spawns the joiner, a short-lived process that enters namespaces and spawns init as a child of this process
+/// (CLONE_PARENT).
 fn by_way_of_joiner(step: &Spawn, how: Clone<'_>, args: SpawnArgs<'_>) -> Result<Spawned, Fault> {
     let (here, there) = channel::pair()?;
     let joiner = fork(Clone::default(), move || join(step, how, args, there.as_fd())).during(Call::Clone)?;
@@ -44,7 +45,7 @@ fn by_way_of_joiner(step: &Spawn, how: Clone<'_>, args: SpawnArgs<'_>) -> Result
     told
 }
 
-/// In the joiner: enters, makes init, and says who it is.
+/// In the joiner: enters the namespaces, spawns init and sends its pid.
 fn join(step: &Spawn, how: Clone<'_>, args: SpawnArgs<'_>, parent: BorrowedFd<'_>) -> i32 {
     match spawn_init(step, how, args) {
         Ok(init) => {
@@ -62,7 +63,7 @@ fn join(step: &Spawn, how: Clone<'_>, args: SpawnArgs<'_>, parent: BorrowedFd<'_
 fn spawn_init(step: &Spawn, how: Clone<'_>, args: SpawnArgs<'_>) -> Result<Spawned, Fault> {
     child::die_with_parent()?;
     if let Some((slot, kinds)) = step.enter {
-        // Whoever is in these namespaces sees the process from its first moment on.
+        // Processes in these namespaces see this one from its first moment on, so it hides first.
         child::hide()?;
         namespace::enter(args.slots.get(slot)?, kinds)?;
     }
@@ -79,8 +80,8 @@ fn spawn_init(step: &Spawn, how: Clone<'_>, args: SpawnArgs<'_>) -> Result<Spawn
     fork(how, move || init::run(args.column, args.resources, args.slots)).during(Call::Clone)
 }
 
-/// Hears from the joiner. Its sister has copies of the joiner's descriptors, so that a joiner that was killed is known by its
-/// own end and not by the channel's.
+/// Receives the pid of init from the joiner. Init holds a copy of the joiner's end of the channel, so the channel does not
+/// end when the joiner is killed: its pidfd is polled too.
 fn receive_spawned(joiner: BorrowedFd<'_>, process: BorrowedFd<'_>) -> Result<Spawned, Fault> {
     let mut waiting =
         [PollFd::from_borrowed_fd(joiner, PollFlags::IN), PollFd::from_borrowed_fd(process, PollFlags::IN)];

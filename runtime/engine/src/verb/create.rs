@@ -101,16 +101,16 @@ pub fn host(request: &Request<'_>) -> Result<Host> {
     Ok(host)
 }
 
-/// Makes the container that `record` describes, by a plan of its bundle. The record is written before anything is made.
+/// Creates the container of `record`, by the plan of its bundle. The record is written before anything is made.
 ///
 /// # Errors
-/// A cgroup that was there before and is frozen; the step that failed. Nothing is left then.
+/// An existing cgroup that is frozen; the failed step. Nothing is left then.
 pub fn make(bundle: &Bundle, plan: &Plan, record: Record, entry: Entry) -> Result<Created> {
     begin(bundle, &record, &entry)?;
     parent::carry_out(plan, record, entry)
 }
 
-/// Writes down what there will be to undo. In a cgroup that is frozen nothing could be made.
+/// Writes the record. In a frozen cgroup no process would run, so that is refused first.
 pub(crate) fn begin(bundle: &Bundle, record: &Record, entry: &Entry) -> Result<()> {
     if freezer::is_frozen(&record.found) {
         return Err(Error::Frozen);
@@ -119,10 +119,10 @@ pub(crate) fn begin(bundle: &Bundle, record: &Record, entry: &Entry) -> Result<(
     entry.keep_config(&bundle.bytes)
 }
 
-/// Plans a container's creation without doing anything.
+/// Plans the creation of a container and changes nothing.
 ///
 /// # Errors
-/// Everything that can't be done of the configuration.
+/// Everything in the configuration that cannot be done.
 pub fn plan(bundle: &Bundle, host: &Host, request: &Request<'_>) -> Result<Plan> {
     tare_plan::create::create(&bundle.config, host, request).map_err(Error::Config)
 }

@@ -1,4 +1,4 @@
-//! The verb `exec`: one more process in a container that exists.
+//! The verb `exec`: one more process in an existing container.
 
 use crate::container::bundle;
 use crate::container::record::Record;
@@ -14,35 +14,35 @@ use tare_plan::plan::Plan;
 use tare_plan::spec::{self, Checked, CheckedProcess, LoadedProcess, Mistake, Process};
 use tare_plan::step::Status;
 
-/// What the process is.
+/// Where the description of the process comes from.
 #[derive(Debug)]
-pub enum Wanted {
-    /// That of a process.json, unread (`--process`).
+pub enum ProcessSource {
+    /// A process.json document, unparsed (`--process`).
     Document(Vec<u8>),
-    /// The container's own, changed by options.
+    /// The container's own process, changed by options.
     Options(Box<Overrides>),
 }
 
-/// What is asked of `exec`.
+/// The options of `exec`.
 #[derive(Debug)]
 pub struct Request<'text> {
     /// The process.
-    pub wanted: Wanted,
+    pub source: ProcessSource,
     /// Directories below the container's cgroups (`--cgroup`).
     pub subgroups: &'text [String],
-    /// The socket that gets the terminal's master.
+    /// The console socket, which gets the terminal's master.
     pub console_socket: Option<&'text str>,
-    /// The socket that gets a descriptor of the process.
+    /// The socket that gets a pidfd of the process.
     pub pidfd_socket: Option<&'text str>,
-    /// How many descriptors from 3 on the process keeps.
+    /// How many file descriptors from 3 on the process keeps.
     pub preserve_fds: u32,
-    /// What becomes of it in a paused container.
+    /// Whether it works in a paused container.
     pub paused: Paused,
     /// Whether the caller leaves when the process runs.
     pub detach: Detach,
 }
 
-/// A container as `exec` finds it, and the process that is to be made in it.
+/// A container that was found, and the plan of the new process.
 pub struct Prepared {
     entry: Entry,
     record: Record,
@@ -51,26 +51,26 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// The steps that will be taken.
+    /// The plan.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// Makes the process. It executes its program when this returns.
+    /// Carries the plan out. The process executes its program when this returns.
     ///
     /// # Errors
-    /// The step that failed; nothing is left of the process then.
+    /// The failed step. Nothing is left of the process then.
     pub fn execute(self) -> Result<Created> {
         parent::execute(&self.plan, self.record, self.entry, self.paused)
     }
 }
 
-/// Plans a process in a container that runs or waits to be started.
+/// Plans a process in a running or created container.
 ///
-/// `warn` is told what is odd without being wrong.
+/// `warn` takes the warnings about the process.
 ///
 /// # Errors
-/// When there is no such container, when it has ended or is paused, and every mistake in the process.
+/// No such container; a container that has stopped or is paused; every mistake in the process.
 pub fn prepare(
     store: &Store,
     id: &str,
@@ -82,7 +82,7 @@ pub fn prepare(
     let record = entry.record()?;
     refuse(status(&entry, &record), request.paused)?;
     let config = bundle::check(&entry.config()?)?;
-    let process = process(&config, request.wanted)?;
+    let process = process(&config, request.source)?;
     let checked = check_terminal(&process, request.detach, request.console_socket);
     checked.map_err(|what| Error::Usage(what.to_owned()))?;
     let cgroups = record.cgroups.iter().map(|cgroup| (cgroup.mount.as_str(), cgroup.path.as_str()));
@@ -101,7 +101,7 @@ pub fn prepare(
     Ok(Prepared { entry, record, plan, paused: request.paused })
 }
 
-/// The words are runc's, which callers know.
+/// The words are runc's: callers match them.
 fn refuse(status: Status, paused: Paused) -> Result<()> {
     match (status, paused) {
         (Status::Stopped | Status::Creating, _) => {
@@ -114,14 +114,14 @@ fn refuse(status: Status, paused: Paused) -> Result<()> {
     }
 }
 
-fn process(config: &Checked, wanted: Wanted) -> Result<CheckedProcess> {
+fn process(config: &Checked, source: ProcessSource) -> Result<CheckedProcess> {
     let own = config.process.as_ref().ok_or_else(|| {
         Error::Config(vec![Mistake::new("process", "the container's configuration has none")])
     })?;
-    let loaded = match wanted {
-        Wanted::Document(bytes) => spec::load_process(&bytes)
+    let loaded = match source {
+        ProcessSource::Document(bytes) => spec::load_process(&bytes)
             .map(|LoadedProcess { process, warnings }| (inherit(process, own), warnings)),
-        Wanted::Options(overrides) => Ok((overrides.apply(own), Vec::new())),
+        ProcessSource::Options(overrides) => Ok((overrides.apply(own), Vec::new())),
     };
     let check = |(process, warnings): (Process, _)| spec::check_process(LoadedProcess { process, warnings });
     loaded.and_then(check).map_err(Error::Config)

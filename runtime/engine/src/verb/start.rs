@@ -19,11 +19,10 @@ use tare_plan::context::{CgroupManager, Request};
 use tare_plan::plan::Plan;
 use tare_plan::step::{EnterRoot, HookKind, Status};
 
-/// Starts the program of a created container. It runs when this returns.
+/// Starts the program of a created container. The program runs when this returns.
 ///
 /// # Errors
-/// When there is no such container, when it is not waiting to be started, when its program can't be executed, or when a
-/// hook fails.
+/// No such container; a container that does not wait for `start`; a program that cannot be executed; a failed hook.
 pub fn start(store: &Store, id: &str) -> Result<()> {
     let entry = store.open(id)?;
     let record = entry.record()?;
@@ -33,7 +32,7 @@ pub fn start(store: &Store, id: &str) -> Result<()> {
     }
 }
 
-/// Starts it, and waits until it has given notice of being ready, where the caller asks for that (`NOTIFY_SOCKET`).
+/// Starts the container. With `NOTIFY_SOCKET`, waits until it is ready.
 pub(crate) fn release_and_await_notice(entry: &Entry, record: &Record) -> Result<()> {
     let init = record.init.as_ref();
     let Some(notice) = Notice::listen(entry, init.map_or(0, |init| init.pid))? else {
@@ -49,7 +48,7 @@ pub(crate) fn release_and_await_notice(entry: &Entry, record: &Record) -> Result
     }
 }
 
-/// Tells init to go on, and hears whether it came to execute the program.
+/// Lets init go on, and waits until it executes the program or fails.
 pub(crate) fn release(entry: &Entry, record: &Record) -> Result<()> {
     let reply = ask(entry).map_err(|fault| entry.error("start", fault))?;
     if let Some(failure) =
@@ -68,7 +67,7 @@ pub(crate) fn release(entry: &Entry, record: &Record) -> Result<()> {
     }
 }
 
-/// Sends init the descriptor on which it answers.
+/// Sends init a socket on which it reports a failure. execve(2) closes it, so its end without a message means success.
 fn ask(entry: &Entry) -> std::result::Result<OwnedFd, Fault> {
     let socket = connect_datagram(&entry.socket_path())?;
     let (here, there) = channel::pair()?;
@@ -76,7 +75,7 @@ fn ask(entry: &Entry) -> std::result::Result<OwnedFd, Fault> {
     Ok(here)
 }
 
-/// The error of a step that init carries out after `start`. The plan that it was in is made again from what was kept.
+/// The error of a step that init carries out after `start`. The plan is made again from the kept configuration.
 fn failed(entry: &Entry, record: &Record, failure: &Failure) -> Error {
     let error = planned_again(entry, record).ok().and_then(|plan| {
         let planned = tare_plan::start::steps(&plan).get(failure.step)?;
