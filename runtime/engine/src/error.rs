@@ -1,5 +1,6 @@
 //! Errors: what, with what, why, and where in the configuration.
 
+use crate::errno::{name, words};
 use crate::fault::{Call, Fault};
 use rustix::io::Errno;
 use std::fmt;
@@ -321,62 +322,6 @@ const FILE_SYSTEMS: &[(u32, &str)] = &[
     (0x6e73_6673, "nsfs"),
     (0x794c_7630, "overlay"),
     (0x9123_683e, "btrfs"),
-];
-
-/// The message of an errno, in lower case: callers of runc match these words.
-pub(crate) fn words(errno: Errno) -> String {
-    let text = std::io::Error::from_raw_os_error(errno.raw_os_error()).to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
-}
-
-/// The name of the errno in the C headers.
-fn name(errno: Errno) -> String {
-    let known = ERRNOS.iter().find(|(number, _)| *number == errno);
-    known.map_or_else(|| format!("errno {}", errno.raw_os_error()), |(_, name)| (*name).to_owned())
-}
-
-const ERRNOS: &[(Errno, &str)] = &[
-    (Errno::ACCESS, "EACCES"),
-    (Errno::AGAIN, "EAGAIN"),
-    (Errno::BADF, "EBADF"),
-    (Errno::BUSY, "EBUSY"),
-    (Errno::CANCELED, "ECANCELED"),
-    (Errno::CHILD, "ECHILD"),
-    (Errno::CONNREFUSED, "ECONNREFUSED"),
-    (Errno::CONNRESET, "ECONNRESET"),
-    (Errno::DQUOT, "EDQUOT"),
-    (Errno::EXIST, "EEXIST"),
-    (Errno::FAULT, "EFAULT"),
-    (Errno::INTR, "EINTR"),
-    (Errno::INVAL, "EINVAL"),
-    (Errno::IO, "EIO"),
-    (Errno::ISDIR, "EISDIR"),
-    (Errno::LOOP, "ELOOP"),
-    (Errno::MFILE, "EMFILE"),
-    (Errno::NAMETOOLONG, "ENAMETOOLONG"),
-    (Errno::NFILE, "ENFILE"),
-    (Errno::NODEV, "ENODEV"),
-    (Errno::NOENT, "ENOENT"),
-    (Errno::NOEXEC, "ENOEXEC"),
-    (Errno::NOMEM, "ENOMEM"),
-    (Errno::NOSPC, "ENOSPC"),
-    (Errno::NOSYS, "ENOSYS"),
-    (Errno::NOTDIR, "ENOTDIR"),
-    (Errno::NOTEMPTY, "ENOTEMPTY"),
-    (Errno::NOTSUP, "ENOTSUP"),
-    (Errno::NXIO, "ENXIO"),
-    (Errno::OVERFLOW, "EOVERFLOW"),
-    (Errno::PERM, "EPERM"),
-    (Errno::PIPE, "EPIPE"),
-    (Errno::PROTO, "EPROTO"),
-    (Errno::RANGE, "ERANGE"),
-    (Errno::ROFS, "EROFS"),
-    (Errno::SRCH, "ESRCH"),
-    (Errno::TIMEDOUT, "ETIMEDOUT"),
-    (Errno::TXTBSY, "ETXTBSY"),
-    (Errno::XDEV, "EXDEV"),
 ];
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod channel;
 mod child;
 pub mod container;
 mod criu;
+mod errno;
 pub mod error;
 pub mod fault;
 mod hook;

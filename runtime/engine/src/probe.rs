@@ -1,6 +1,7 @@
 //! Facts about the host, gathered for planning.
 
-use crate::error::{Error, Result, words};
+use crate::errno::words;
+use crate::error::{Error, Result};
 use crate::fault::{Call, During};
 use crate::mounts::inside::{self, is_on};
 use rustix::fd::AsFd;

@@ -10,7 +10,7 @@
 //!
 //! Relative paths count from the bundle. The overlay is mounted in the container's own mount namespace, and goes with it.
 
-use crate::context::{Context, is_root};
+use crate::context::{Context, is_root, root_path};
 use crate::draft::Draft;
 use crate::mounts::layers::{APPENDS_LAYERS, OPTION_MAX, joined, split};
 use crate::place::Place;
@@ -42,8 +42,8 @@ pub(crate) fn prepare(draft: &mut Draft, context: &Context<'_>) -> RootSource {
     check_annotations(draft, context, &lower);
     match (lower.as_slice(), upper) {
         ([], _) => {
-            let path = context.spec.root.as_ref().map_or("rootfs", |root| root.path.as_str());
-            RootSource::Tree(tree(draft, context, path, Place::of("root.path")))
+            let path = root_path(context.spec, context.request.bundle);
+            RootSource::Tree(tree(draft, context, &path, Place::of("root.path")))
         }
         // One layer with nothing above is no overlay for the kernel: it is that directory, read-only.
         ([only], None) => {

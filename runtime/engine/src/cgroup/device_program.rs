@@ -34,7 +34,7 @@ pub(crate) fn attach(cgroup: BorrowedFd<'_>, step: &DeviceProgram) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::words;
+    use crate::errno::words;
     use rustix::fd::OwnedFd;
     use rustix::process::{WaitId, WaitIdOptions, waitid};
     use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 //! May use `init` (to spawn it), `container`, and everything below; never a verb.
 
 pub mod activation;
+mod created;
 pub(crate) mod failure;
 pub mod inherited;
 pub(crate) mod made;
@@ -12,6 +13,8 @@ pub(crate) mod relay;
 pub(crate) mod scheduling;
 pub mod self_exe;
 pub(crate) mod spawn;
+
+pub use created::{Created, Paused};
 
 use crate::cgroup;
 use crate::cgroup::resctrl;
@@ -44,39 +47,9 @@ use tare_plan::step::{
     CallerStep, ChildStep, Commit, HookKind, HookStep, Locks, MoveNetDevice, OpenStep, ParentStep,
     ParentSync, Planned, ResctrlStep, Signal, Slot, Source, StartUnit, Status,
 };
-use tare_sys::clone::Spawned;
 
 /// How long the parent waits for a message of init, in milliseconds, when init runs no hook.
 const SILENCE_MS: u64 = 60_000;
-
-/// Whether `exec` works in a paused container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Paused {
-    /// It is refused.
-    Refused,
-    /// It waits until the container is resumed (`--ignore-paused`).
-    Waits,
-}
-
-/// A created container that waits for `start`.
-#[derive(Debug)]
-pub struct Created {
-    /// Its state directory, locked.
-    pub entry: Entry,
-    /// Its record.
-    pub record: Record,
-    /// Its init, a child of this process.
-    pub init: Spawned,
-    /// The terminal's master, unless the console socket got it.
-    pub terminal: Option<OwnedFd>,
-}
-
-impl Created {
-    /// Kills the process and reaps it. For a process of `exec`, which has nothing else to undo.
-    pub fn abandon(self) {
-        drop(Child::of(self.init));
-    }
-}
 
 /// The parent and what it has made so far. Dropping it undoes that, from the first field to the last.
 struct Parent<'plan> {
@@ -193,7 +166,7 @@ impl<'plan> Parent<'plan> {
         match step {
             ChildStep::Spawn(spawn) => self.spawn(spawn),
             ChildStep::MapIds(maps) => id_mappings::write(self.pid()?, maps),
-            ChildStep::OomScore(adjustment) => oom_score(self.pid()?, *adjustment),
+            ChildStep::OomScore(adjustment) => scheduling::set_oom_score(self.pid()?, *adjustment),
             ChildStep::Rlimit(limit) => {
                 tare_sys::rlimit::set(Some(self.pid()?), limit.resource.resource(), limit.soft, limit.hard)
                     .during(Call::Rlimit)
@@ -403,11 +376,4 @@ impl<'plan> Parent<'plan> {
 /// createContainer hooks run in init and may take as long as their own timeouts allow.
 fn limit_ms(plan: &Plan) -> Option<u64> {
     (!plan.runs_hooks_in_init()).then_some(SILENCE_MS)
-}
-
-/// Sets `oom_score_adj` of a process: what the OOM killer adds to its score (proc_pid_oom_score_adj(5)).
-fn oom_score(pid: Pid, adjustment: i32) -> std::result::Result<(), Fault> {
-    let path = format!("/proc/{}/oom_score_adj", pid.as_raw_nonzero());
-    let written = std::fs::write(path, adjustment.to_string());
-    written.map_err(|error| Fault::new(Call::Write, Errno::from_io_error(&error).unwrap_or(Errno::IO)))
 }

@@ -58,7 +58,7 @@ impl Refusal {
         match self {
             Self::Lost(fault) => (fault, String::new()),
             Self::Nobody(tried, errno) => {
-                let why = crate::error::words(errno);
+                let why = crate::errno::words(errno);
                 (Fault::new(Call::Bus, errno), format!("no systemd can be reached at {tried}: {why}"))
             }
             Self::Refused(name, text) => {
