@@ -80,6 +80,7 @@ install: release
 	$(foreach file,$(COMPLETIONS),$(OUT)/release/tare completion $(call shell_of,$(file)) > $(DESTDIR)$(PREFIX)/share/$(file) &&) true
 	$(OUT)/release/tare-bundle man > $(DESTDIR)$(PREFIX)/share/man/man1/tare-bundle.1
 	$(OUT)/release/conformance --man > $(DESTDIR)$(PREFIX)/share/man/man1/conformance.1
+	install -m 644 $(PLUGINS:%=plugins/man/tare-cni-%.8) $(DESTDIR)$(PREFIX)/share/man/man8
 	$(OUT)/release/tare man > $(DESTDIR)$(PREFIX)/share/man/man8/tare.8
 	for verb in $$($(OUT)/release/tare man | sed -n 's/^.BR tare\\-\(.*\) (8),*$$/\1/p'); do \
 	    $(OUT)/release/tare man $$verb > $(DESTDIR)$(PREFIX)/share/man/man8/tare-$$verb.8 || exit; done

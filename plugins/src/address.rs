@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_have_a_first_and_a_last_address() {
+    fn a_network_has_a_first_and_a_last_address() {
         assert_eq!(cidr("10.1.2.3/16").network(), cidr("10.1.0.0/16"));
         assert_eq!(cidr("10.1.2.3/16").last().to_string(), "10.1.255.255");
         assert_eq!(cidr("fd00::5/64").last().to_string(), "fd00::ffff:ffff:ffff:ffff");
@@ -189,18 +189,18 @@ mod tests {
     }
 
     #[test]
-    fn an_address_of_the_other_family_is_never_inside() {
+    fn a_network_contains_no_address_of_the_other_family() {
         assert!(cidr("0.0.0.0/0").contains("9.9.9.9".parse().unwrap()));
         assert!(!cidr("0.0.0.0/0").contains("::".parse().unwrap()));
     }
 
     #[test]
-    fn ipv4_in_ipv6_clothes_is_ipv4() {
+    fn an_ipv4_mapped_address_becomes_ipv4() {
         assert_eq!(parse_address("::ffff:10.0.0.1"), parse_address("10.0.0.1"));
     }
 
     #[test]
-    fn what_is_no_cidr_is_refused() {
+    fn invalid_cidr_notation_is_refused() {
         for text in
             ["", "10.0.0.1", "10.0.0.1/33", "10.0.0.1/", "10.0.0.1/+8", "x/8", "fd00::/129", "1.2.3/8"]
         {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_wrap_within_their_family() {
+    fn next_and_previous_wrap_within_the_family() {
         assert_eq!(next("255.255.255.255".parse().unwrap()).to_string(), "0.0.0.0");
         assert_eq!(previous("10.0.1.0".parse().unwrap()).to_string(), "10.0.0.255");
     }

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_could_leave_a_directory_are_refused() {
+    fn names_that_could_escape_a_directory_are_refused() {
         for bad in ["../../evil", "a/b", ".", "..", ".hidden", "", "a\nb", "-x", "a b"] {
             assert_eq!(check_container(bad).unwrap_err().code, 4, "{bad:?}");
             assert_eq!(check_network(bad).unwrap_err().code, 7, "{bad:?}");
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn interface_names_are_those_the_kernel_takes() {
+    fn interface_names_follow_the_kernels_rules() {
         for good in ["eth0", "a.b", "fifteen-chars-x"] {
             check_interface(good).unwrap();
         }
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_the_hosts_end_is_stable_and_fits_the_kernel() {
+    fn the_name_of_the_host_end_is_stable_and_fits_the_kernel() {
         let name = attachment("c1").host_interface(0);
         assert_eq!(name, attachment("c1").host_interface(0));
         assert_ne!(name, attachment("c2").host_interface(0));
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_is_readable_or_at_least_short_and_tells_the_network() {
+    fn an_alias_is_readable_or_short_and_identifies_the_network() {
         assert_eq!(attachment("c1").alias(), "net/c1/eth0");
         for (network, container) in [("net".to_owned(), "c".repeat(300)), ("n".repeat(300), "c1".to_owned())]
         {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_id_still_has_a_table_name() {
+    fn a_long_container_id_has_a_table_name() {
         assert_eq!(attachment("c1").table_name(), "at/net/c1/eth0");
         let long = attachment(&"x".repeat(300)).table_name();
         assert!(long.starts_with("at/net/") && long.ends_with("/-") && long.len() == 41);

@@ -121,7 +121,7 @@ impl From<tare_netlink::Error> for Error {
         use tare_netlink::Error::{Enlarge, Receive, Send, Timeout};
         match error {
             Send(why) => Error::kernel("send to the kernel over netlink", why),
-            Enlarge(why) => Error::kernel("make room for the answers of the kernel", why),
+            Enlarge(why) => Error::kernel("enlarge the receive buffer of a netlink socket", why),
             Receive(why) => Error::kernel("receive from the kernel over netlink", why),
             Timeout => {
                 let seconds = RECEIVE_TIMEOUT.as_secs();
@@ -162,14 +162,14 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_that_does_not_answer_says_try_again() {
+    fn a_silent_kernel_is_an_error_to_try_again() {
         let error = Error::from(tare_netlink::Error::Timeout);
         assert_eq!(error.code, 11);
         assert_eq!(error.msg, "the kernel has not answered over netlink for 60 seconds");
     }
 
     #[test]
-    fn a_busy_kernel_says_try_again() {
+    fn a_busy_kernel_is_an_error_to_try_again() {
         assert_eq!(Error::kernel("lock it", Errno::AGAIN).code, 11);
         assert_eq!(Error::kernel("read it", Errno::NOENT).code, 5);
     }

@@ -243,7 +243,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn keys_are_found_in_any_case_and_exact_ones_first() {
+    fn keys_match_in_any_case_and_exact_matches_come_first() {
         let value = json!({"hostport": 1, "HostPort": 2, "hostPort": 3, "IPAM": {"Subnet": "x"}});
         let root = Section::root(&value).unwrap();
         assert_eq!(root.number("hostPort").unwrap(), Some(3));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_printed_as_go_does() {
+    fn json_is_printed_like_go_does() {
         let value = json!({"a": [2, {}], "b": "x\"y", "c": []});
         assert_eq!(
             pretty(&value).unwrap(),

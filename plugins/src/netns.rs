@@ -46,7 +46,7 @@ impl Netns {
     /// The error of fstat(2).
     pub fn is(&self, other: &Netns) -> Result<bool> {
         let id = |netns: &Netns| -> Result<_> {
-            let stat = fstat(&netns.0).map_err(|why| Error::kernel("look at a network namespace", why))?;
+            let stat = fstat(&netns.0).map_err(|why| Error::kernel("stat a network namespace", why))?;
             Ok((stat.st_dev, stat.st_ino))
         };
         Ok(id(self)? == id(other)?)
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_path_is_said_as_callers_know_it() {
+    fn a_missing_namespace_has_the_go_plugins_text() {
         assert_eq!(
             Netns::open("/no/such").unwrap_err().msg,
             "failed to open netns \"/no/such\": failed to Statfs \"/no/such\": no such file or directory"
@@ -94,13 +94,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_namespace_is_refused() {
+    fn a_file_that_is_not_a_namespace_is_refused() {
         let error = Netns::open("/etc/passwd").unwrap_err();
         assert!(error.msg.contains("unknown FS magic on \"/etc/passwd\""), "{error}");
     }
 
     #[test]
-    fn a_namespace_is_itself() {
+    fn a_namespace_equals_itself() {
         assert!(Netns::own().unwrap().is(&Netns::open("/proc/self/ns/net").unwrap()).unwrap());
     }
 }

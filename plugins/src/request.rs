@@ -313,27 +313,27 @@ mod tests {
     }
 
     #[test]
-    fn a_verb_newer_than_the_configuration_is_code_1() {
+    fn a_verb_newer_than_the_version_is_code_1() {
         let error = request("CHECK", r#"{"name":"n","cniVersion":"0.3.1"}"#).unwrap_err();
         assert_eq!((error.code, error.msg.as_str()), (1, "config version does not allow CHECK"));
         assert_eq!(request("GC", r#"{"name":"n","cniVersion":"1.0.0"}"#).unwrap_err().code, 1);
     }
 
     #[test]
-    fn keys_of_the_configuration_are_matched_in_any_case() {
+    fn configuration_keys_match_in_any_case() {
         let request = request("ADD", r#"{"Name":"n","CNIVERSION":"1.0.0"}"#).unwrap();
         assert_eq!((request.attachment.network.as_str(), request.version), ("n", Version::V100));
     }
 
     #[test]
-    fn arguments_meant_for_another_plugin_are_accepted() {
+    fn arguments_of_other_plugins_are_accepted() {
         let arguments = Arguments::read("MAC=02:00:00:00:00:01;IP=10.0.0.9/24,fd00::9").unwrap();
         assert_eq!(arguments.mac, "02:00:00:00:00:01");
         assert_eq!(arguments.ips.len(), 2);
     }
 
     #[test]
-    fn unknown_arguments_need_ignore_unknown_wherever_it_stands() {
+    fn unknown_arguments_need_ignore_unknown_at_any_position() {
         assert_eq!(Arguments::read("K8S=x").unwrap_err().msg, "ARGS: unknown args [\"K8S=x\"]");
         assert!(Arguments::read("K8S=x;IgnoreUnknown=1").is_ok());
         assert!(Arguments::read("IgnoreUnknown=TRUE;K8S=x").is_ok());

@@ -89,7 +89,7 @@ mod tests {
 
     /// A process that may mount uses a private procfs, others use the shared one.
     #[test]
-    fn sysctls_are_looked_up_in_a_file_system_of_our_own() {
+    fn sysctls_are_looked_up_in_a_private_procfs() {
         let shared = std::fs::File::open("/proc").unwrap();
         let tree = Sysctls::open().unwrap();
         let is_shared = fstat(&tree.0).unwrap().st_dev == fstat(&shared).unwrap().st_dev;
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_the_kernel_lacks_is_skipped_or_refused() {
+    fn a_missing_sysctl_is_skipped_or_refused() {
         let tree = Sysctls::open().unwrap();
         let missing = |if_missing| Sysctl::new("net/none", "1", if_missing);
         assert_eq!(tree.set(&missing(IfMissing::Skip)), Ok(()));

@@ -166,7 +166,7 @@ fn list_addresses(declaration: &Declaration, host: &mut Host) -> Result<Vec<Ip>>
 /// The order is that of `ADD`: rules before links. The kernel frees removed rules asynchronously, while the plugin
 /// waits for the removal of the link. In reverse order the plugin would wait twice.
 fn del<P: Plugin>(request: &Request, host: &mut Host) -> Result<()> {
-    let declaration = declare_what_may_be_there::<P>(request)?;
+    let declaration = declare_possible_resources::<P>(request)?;
     let resources = declaration.resources.iter();
     let mut errors: Vec<Error> = resources.filter_map(|declared| declared.resource.del(host).err()).collect();
     if errors.is_empty() {
@@ -177,7 +177,7 @@ fn del<P: Plugin>(request: &Request, host: &mut Host) -> Result<()> {
 
 /// Declares the resources that may exist. `DEL` and `GC` need only the attachment: an unreadable configuration or
 /// previous result must not leave resources behind.
-fn declare_what_may_be_there<P: Plugin>(request: &Request) -> Result<Declaration> {
+fn declare_possible_resources<P: Plugin>(request: &Request) -> Result<Declaration> {
     let config = P::read(request).unwrap_or_else(|_| P::unreadable());
     let so_far = request.previous().ok().flatten().unwrap_or_default();
     P::declare(&config, request, so_far)
@@ -219,7 +219,7 @@ fn check_interface(previous: &AddResult, found: &Interface) -> Result<()> {
 
 fn gc<P: Plugin>(request: &Request, host: &mut Host) -> Result<()> {
     let valid = valid_attachments(request)?;
-    let declaration = declare_what_may_be_there::<P>(request)?;
+    let declaration = declare_possible_resources::<P>(request)?;
     let network = &request.attachment.network;
     let resources = declaration.resources.iter();
     let mut errors: Vec<Error> =

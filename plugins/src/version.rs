@@ -69,12 +69,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_version_is_the_first() {
+    fn a_missing_version_is_0_1_0() {
         assert_eq!(Version::of_config("").unwrap(), Version::V010);
     }
 
     #[test]
-    fn an_unknown_version_names_what_there_is() {
+    fn an_unknown_version_names_the_supported_ones() {
         let error = Version::of_config("9.9.9").unwrap_err();
         assert_eq!((error.code, error.msg.as_str()), (1, "incompatible CNI versions"));
         assert_eq!(

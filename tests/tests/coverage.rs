@@ -48,10 +48,11 @@ fn tests_of(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The directories of all crates.
-const CRATES: [&str; 10] = [
+const CRATES: [&str; 11] = [
     "runtime/plan",
     "runtime/engine",
     "runtime/sys",
+    "runtime/netlink",
     "runtime/cli",
     "plugins",
     "bundles",

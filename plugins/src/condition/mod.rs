@@ -18,7 +18,7 @@ use word::words;
 /// A list of alternatives. A packet matches if it matches all expressions of one alternative.
 pub type Alternatives = Vec<Vec<Expression>>;
 
-/// The limit of alternatives, each of which becomes a rule.
+/// The limit of alternatives. Each alternative becomes a rule.
 const MOST: usize = 64;
 /// The kernel's limit is 128 expressions for each rule; some are needed for other parts of the rule.
 const LONGEST: usize = 120;
@@ -46,7 +46,7 @@ pub fn read(texts: &[&str], family: Family, place: &str) -> Result<Alternatives>
     let mut reader = Reader { words: words(texts), at: 0, place, transport: None };
     let refused = |what: String| Err(Error::config(what).about(place));
     if reader.words.is_empty() {
-        return refused("the conditions ask for nothing".to_owned());
+        return refused("the conditions are empty".to_owned());
     }
     let mut alternatives = vec![Vec::new()];
     while reader.peek().is_some() {
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
         }
         match self.value(key)? {
             Value::Exactly(bits) => Ok(Some(bits)),
-            _ => Err(self.wrong("no bits")),
+            _ => Err(self.wrong("not a bit mask")),
         }
     }
 
@@ -170,9 +170,9 @@ impl<'a> Reader<'a> {
         match key.needs {
             Needs::Nothing | Needs::Ports => Ok(Vec::new()),
             Needs::Family(needed) if needed == family => Ok(Vec::new()),
-            Needs::Family(_) => Err(self.wrong("these packets are of the other protocol")),
+            Needs::Family(_) => Err(self.wrong("key of the other address family")),
             Needs::Transport(protocol) if self.transport.is_some_and(|other| other != protocol) => {
-                Err(self.wrong("these packets are of another protocol"))
+                Err(self.wrong("key of another transport protocol"))
             }
             Needs::Transport(protocol) => {
                 self.transport = Some(protocol);
@@ -203,7 +203,7 @@ impl<'a> Reader<'a> {
         match op.unwrap_or(CmpOp::Equal) {
             CmpOp::Equal => Ok(values.iter().map(|value| expressions(value, CmpOp::Equal)).collect()),
             CmpOp::NotEqual => Ok(vec![none_of(&values, key, load)]),
-            _ => Err(self.wrong("a set is not greater or smaller")),
+            _ => Err(self.wrong("a set can't be compared by size")),
         }
     }
 
@@ -211,7 +211,7 @@ impl<'a> Reader<'a> {
     fn test(&mut self, key: &Key, op: Option<CmpOp>, mask: Option<&[u8]>) -> Result<Vec<Expression>> {
         let is_equality = matches!(op, None | Some(CmpOp::Equal | CmpOp::NotEqual));
         if matches!(key.kind, Kind::Bits(_) | Kind::Interface) && !is_equality {
-            return Err(self.wrong("it is not greater or smaller"));
+            return Err(self.wrong("it can't be compared by size"));
         }
         if let Kind::Bits(_) = key.kind {
             let bits = self.bits(key)?;
@@ -224,7 +224,7 @@ impl<'a> Reader<'a> {
         let value = self.value(key)?;
         match value {
             Value::Network(..) | Value::Range(..) if !is_equality => {
-                Err(self.wrong("a range is not greater or smaller"))
+                Err(self.wrong("a range can't be compared by size"))
             }
             _ => Ok(value.expressions(key, op.unwrap_or(CmpOp::Equal))),
         }
@@ -234,7 +234,7 @@ impl<'a> Reader<'a> {
         let word = self.take().unwrap_or_default();
         Value::read(word, key).ok_or_else(|| match key.kind {
             Kind::Interface => self.wrong("interface does not exist"),
-            _ => self.wrong(&format!("no value of {}", key.words)),
+            _ => self.wrong(&format!("invalid value of {}", key.words)),
         })
     }
 
@@ -243,7 +243,7 @@ impl<'a> Reader<'a> {
         let enclosed = self.takes(&["("]);
         let mut all = vec![0; usize::try_from(key.length).unwrap_or(0)];
         loop {
-            let Value::Exactly(bits) = self.value(key)? else { return Err(self.wrong("no bits")) };
+            let Value::Exactly(bits) = self.value(key)? else { return Err(self.wrong("not a bit mask")) };
             all.iter_mut().zip(bits).for_each(|(all, bits)| *all |= bits);
             if !self.takes(&[",", "|"]) {
                 break;
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_is_an_alternative_for_each_element_unless_it_is_denied() {
+    fn a_set_becomes_one_alternative_for_each_element_unless_negated() {
         let count = |text: &str| read(&[text], Family::V4, "c").unwrap().len();
         assert_eq!(count("tcp sport { 1, 2, 3 } ip saddr { 10.0.0.0/8, 192.0.2.1 }"), 6);
         assert_eq!(count("tcp sport != { 1, 2, 3 }"), 1);
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn each_element_of_a_denied_set_is_compared_with_what_was_loaded_and_not_with_what_another_left() {
+    fn each_element_of_a_negated_set_is_compared_with_a_freshly_loaded_value() {
         let one = |text: &str| found_loaded(&read(&[text], Family::V4, "c").unwrap()[0]);
         let networks = one("ip saddr != { 10.0.0.0/8, 192.168.0.0/16, 192.0.2.1 }");
         assert_eq!(
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_those_of_nftables() {
+    fn numbers_are_parsed_like_nftables_does() {
         let port =
             |text: &str| read(&[&format!("tcp sport {text}")], Family::V4, "c").unwrap()[0].last().cloned();
         for (text, bytes) in
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_is_asked_for_by_name_or_number() {
+    fn an_interface_matches_by_name_or_index() {
         let last = |text: &str| read(&[text], Family::V4, "c").unwrap()[0].last().cloned();
         let number = |number: u32| Some(Expression::Compare(CmpOp::Equal, number.to_ne_bytes().to_vec()));
         assert_eq!((last("iif lo"), last("meta oif \"lo\"")), (number(1), number(1)));
@@ -347,28 +347,28 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_not_known_is_refused_with_its_place() {
+    fn an_unknown_word_is_refused_with_its_place() {
         for (text, msg) in [
             ("ip sadr 10.0.0.1", "unknown word at \"sadr\""),
             ("foo bar", "unknown word at \"foo\""),
-            ("ip saddr fd00::1", "no value of ip saddr at \"fd00::1\""),
-            ("ip6 saddr fd00::1", "these packets are of the other protocol at \"saddr\""),
+            ("ip saddr fd00::1", "invalid value of ip saddr at \"fd00::1\""),
+            ("ip6 saddr fd00::1", "key of the other address family at \"saddr\""),
             ("tcp sport { 1, 2", "a set is not closed at \"2\""),
-            ("tcp sport 70000", "no value of tcp sport at \"70000\""),
-            ("tcp sport", "no value of tcp sport at \"sport\""),
-            ("ct state odd", "no value of ct state at \"odd\""),
-            ("ip saddr > 10.0.0.0/8", "a range is not greater or smaller at \"10.0.0.0/8\""),
-            ("tcp sport 1 udp dport 2", "these packets are of another protocol at \"dport\""),
-            ("ct state > new", "it is not greater or smaller at \">\""),
-            ("tcp sport +5", "no value of tcp sport at \"+5\""),
-            ("tcp sport 0x+5", "no value of tcp sport at \"0x+5\""),
-            ("tcp sport 09", "no value of tcp sport at \"09\""),
-            ("tcp sport 9-1", "no value of tcp sport at \"9-1\""),
-            ("tcp sport { }", "no value of tcp sport at \"}\""),
-            ("tcp flags & syn|ack == syn", "no value of tcp flags at \"|\""),
-            ("iifname \"eth0", "no value of meta iifname at \"\"eth0\""),
-            ("iifname eth\\*", "no value of meta iifname at \"eth\\*\""),
-            ("iifname a-name-too-long0", "no value of meta iifname at \"a-name-too-long0\""),
+            ("tcp sport 70000", "invalid value of tcp sport at \"70000\""),
+            ("tcp sport", "invalid value of tcp sport at \"sport\""),
+            ("ct state odd", "invalid value of ct state at \"odd\""),
+            ("ip saddr > 10.0.0.0/8", "a range can't be compared by size at \"10.0.0.0/8\""),
+            ("tcp sport 1 udp dport 2", "key of another transport protocol at \"dport\""),
+            ("ct state > new", "it can't be compared by size at \">\""),
+            ("tcp sport +5", "invalid value of tcp sport at \"+5\""),
+            ("tcp sport 0x+5", "invalid value of tcp sport at \"0x+5\""),
+            ("tcp sport 09", "invalid value of tcp sport at \"09\""),
+            ("tcp sport 9-1", "invalid value of tcp sport at \"9-1\""),
+            ("tcp sport { }", "invalid value of tcp sport at \"}\""),
+            ("tcp flags & syn|ack == syn", "invalid value of tcp flags at \"|\""),
+            ("iifname \"eth0", "invalid value of meta iifname at \"\"eth0\""),
+            ("iifname eth\\*", "invalid value of meta iifname at \"eth\\*\""),
+            ("iifname a-name-too-long0", "invalid value of meta iifname at \"a-name-too-long0\""),
             ("iif 2147483648", "interface does not exist at \"2147483648\""),
         ] {
             assert_eq!(
@@ -382,10 +382,10 @@ mod tests {
     }
 
     #[test]
-    fn what_asks_for_nothing_or_for_too_much_is_refused_by_its_key() {
+    fn empty_and_oversized_conditions_are_refused_by_their_key() {
         let ports = |count: u32| (1..=count).map(|port| format!("{port}, ")).collect::<String>();
         for (text, msg) in [
-            (" ".to_owned(), "the conditions ask for nothing"),
+            (" ".to_owned(), "the conditions are empty"),
             (format!("tcp sport {{ {} }}", ports(65)), "the sets make more than 64 rules"),
             (
                 format!("tcp sport != {{ {} }}", ports(200)),

@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_need_no_blanks_between_them_and_marks() {
+    fn words_and_punctuation_need_no_spaces() {
         let text = "ip saddr!={10.0.0.1,10.0.0.2-10.0.0.9}";
         let found: Vec<&str> = words(&[text]).into_iter().map(|(word, _)| word).collect();
         assert_eq!(found, ["ip", "saddr", "!=", "{", "10.0.0.1", ",", "10.0.0.2-10.0.0.9", "}"]);

@@ -86,11 +86,11 @@ impl Program {
 
     fn refusal(&self, printed: &[u8], status: &str) -> Error {
         let value = serde_json::from_slice::<Value>(printed).unwrap_or(Value::Null);
-        let told = Section::root(&value).and_then(|root| {
+        let printed_error = Section::root(&value).and_then(|root| {
             let code = root.number("code")?.and_then(|code| u32::try_from(code).ok()).unwrap_or(999);
             Ok(Error { code, msg: root.text("msg")?.to_owned(), details: root.text("details")?.to_owned() })
         });
-        told.unwrap_or_else(|_| {
+        printed_error.unwrap_or_else(|_| {
             let text = String::from_utf8_lossy(printed);
             Error::new(
                 crate::error::Code::Io,
@@ -130,27 +130,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_that_is_a_path_runs_nothing() {
+    fn a_type_with_a_path_runs_nothing() {
         for name in ["../../bin/true", "/bin/true", "..", "."] {
             assert!(find(name, "/bin").unwrap_err().msg.starts_with("invalid plugin name"), "{name}");
         }
     }
 
     #[test]
-    fn a_type_that_is_nowhere_names_where_it_was_sought() {
+    fn a_missing_type_names_the_searched_directories() {
         let error = find("no-such-plugin", "/a:/b").unwrap_err();
         assert_eq!(error.msg, "failed to find plugin \"no-such-plugin\" in path [/a /b]");
     }
 
     #[test]
-    fn other_programs_are_not_taken_for_ours() {
+    fn other_programs_are_not_identified_as_ours() {
         assert!(!is_ours(Path::new("/bin/sh")));
         assert!(!is_ours(Path::new("/no/such/file")));
         assert!(!is_ours(Path::new("/dev/zero")));
     }
 
     #[test]
-    fn arguments_for_us_do_not_break_a_delegate() {
+    fn arguments_for_this_plugin_do_not_break_a_delegate() {
         assert_eq!(tolerant("MAC=x"), "IgnoreUnknown=1;MAC=x");
         assert_eq!(tolerant("A=b;IgnoreUnknown=0"), "A=b;IgnoreUnknown=0");
         assert_eq!(tolerant(""), "");

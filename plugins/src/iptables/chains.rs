@@ -128,7 +128,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn scripts_make_all_of_it_in_one_go_and_undo_lines_take_the_own_part_out() {
+    fn a_script_creates_everything_and_undo_lines_remove_the_own_part() {
         let made = "*nat\n:DNAT - [0:0]\n:MASQ - [0:0]\n:OWN - [0:0]\n-A PREROUTING -m addrtype --dst-type LOCAL \
                     -j DNAT\n-A MASQ -j MASQUERADE\n-A OWN -j ACCEPT\n-I DNAT -m addrtype --dst-type LOCAL -j OWN\nCOMMIT\n";
         let jumps = [chains().shared_jumps[0].line()];

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_way_is_found_among_what_is_saved() {
+    fn a_jump_is_found_in_saved_lines() {
         let saved = [
             "-A PREROUTING -m addrtype --dst-type LOCAL -j DNAT".to_owned(),
             "-A OUTPUT -j DNATX".to_owned(),

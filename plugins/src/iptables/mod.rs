@@ -55,7 +55,7 @@ pub fn comment(words: &str, attachment: &Attachment) -> Match {
     Match::Comment(text.chars().take(LONGEST_COMMENT).collect())
 }
 
-/// Quotes a word of a line for `iptables-restore`.
+/// Quotes an argument for a line of `iptables-restore`.
 pub fn quote(word: &str) -> String {
     format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
 }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_interfaces_of_one_container_have_two_chains() {
+    fn each_interface_of_a_container_has_its_own_chain() {
         let attachment = |interface: &str| Attachment {
             network: "net".into(),
             container: "c1".into(),

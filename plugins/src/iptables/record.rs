@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_way_back_survives_being_noted() {
+    fn undo_lines_survive_recording() {
         let long = "x".repeat(300);
         let chains = |family| Chains {
             family,

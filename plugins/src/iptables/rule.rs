@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_reads_as_iptables_writes_it() {
+    fn a_rule_prints_in_iptables_syntax() {
         let network = crate::address::parse("10.1.0.0/24").unwrap();
         let rule = Rule::new(
             vec![

@@ -272,7 +272,7 @@ fn is_race(errno: Errno) -> bool {
 }
 
 fn too_busy() -> Error {
-    Error::new(Code::TryAgain, "the tables of nftables change faster than they can be read")
+    Error::new(Code::TryAgain, "the tables of nftables change faster than this plugin can read them")
 }
 
 /// Two facts may have the same element: two ports of the host can lead to one port of the container.

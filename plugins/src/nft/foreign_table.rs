@@ -111,7 +111,7 @@ impl<'a> ForeignTable<'a> {
                 Err(refusal) => return Err(Error::refused(&what, &refusal)),
             }
         }
-        Err(Error::new(Code::TryAgain, format!("cannot {what}: rules of somebody else's lead to it")))
+        Err(Error::new(Code::TryAgain, format!("cannot {what}: rules of another program jump to it")))
     }
 
     /// Removes the chain and the jumps with these handles; without handles, all jumps.

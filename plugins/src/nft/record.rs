@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn facts_survive_being_packed_into_records() {
+    fn facts_survive_packing_into_records() {
         let facts: Vec<String> = (0..100).map(|n| format!("tcp 0.0.0.0:{n} 10.88.0.5/16:{n} snat")).collect();
         let records = pack(&facts);
         assert!(records.len() < 20 && records.iter().all(|record| record.len() <= LONGEST_COMMENT));

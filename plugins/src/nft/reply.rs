@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_read_is_not_taken_for_gone() {
+    fn an_unreadable_object_does_not_count_as_missing() {
         let refused = |errno| Answer { sequence: 1, outcome: Err(Refusal { errno, text: String::new() }) };
         assert_eq!(found(refused(Errno::NOENT)), Ok(None));
         assert_eq!(found(refused(Errno::PERM)).unwrap_err().code, 5);

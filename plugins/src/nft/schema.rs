@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_of_a_networks_set_is_one_that_nft_reads() {
+    fn nft_can_read_the_name_of_a_networks_set() {
         assert_eq!(network_set(crate::address::parse("10.88.3.4/16").unwrap()), "in/10.88.0.0/16");
         assert_eq!(network_set(crate::address::parse("fd00::5/64").unwrap()), "in/fd00__/64");
     }

@@ -46,7 +46,7 @@ impl Plugin for HostDevice {
         let name = request.attachment.interface.clone();
         let reported =
             outcome.interfaces.iter().find(|listed| listed.name == name && !listed.sandbox.is_empty());
-        let lent = MovedDevice {
+        let moved = MovedDevice {
             device: config.device.clone(),
             interface: name.clone(),
             reported: reported.map(|listed| listed.mac.clone()),
@@ -65,7 +65,7 @@ impl Plugin for HostDevice {
             detection: DuplicateDetection::AsSet,
             up: true,
         };
-        Ok(Declaration::resulting_in(outcome).with(lent).with(interface).listing(Side::Container, name))
+        Ok(Declaration::resulting_in(outcome).with(moved).with(interface).listing(Side::Container, name))
     }
 }
 
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kernel_path_stays_below_the_devices() {
+    fn a_kernel_path_stays_below_sys_devices() {
         assert!(read_kernel_path("/sys/devices/pci0000:00/0000:00:03.0").is_ok());
         for bad in
             ["", "devices/x", "/sys/devices", "/sys/devices/", "/sys/devicesx/y", "/sys/devices/../../etc"]
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_id_is_no_path() {
+    fn a_device_id_contains_no_path() {
         for bad in ["..", ".", "../devices", "no/such"] {
             assert_eq!(device_directory(PCI, bad), None, "{bad}");
         }

@@ -252,7 +252,7 @@ fn read_nftables(words: &[String], family: Family, key: &str) -> Result<Option<A
     (!words.is_empty()).then(|| condition::read(&words, family, key)).transpose()
 }
 
-/// Reads conditions in iptables syntax. Each word stays one word of a line for `iptables-restore`.
+/// Reads conditions in iptables syntax. Each element of the list stays one argument for `iptables-restore`.
 fn read_conditions(root: &Section<'_>, key: &str) -> Result<Vec<String>> {
     let words = root.texts(key)?;
     match words.iter().find(|word| word.is_empty() || word.contains(char::is_control)) {

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_of_one_vlan_or_a_trunk_of_several() {
+    fn a_port_has_one_vlan_or_a_trunk() {
         assert_eq!(read_all(&json!({"vlan": 0})).unwrap(), None);
         let access = read_all(&json!({"vlan": 100})).unwrap().unwrap();
         assert_eq!(
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_has_the_texts_that_callers_know() {
+    fn invalid_vlans_are_refused_with_the_go_plugins_texts() {
         for (config, msg) in [
             (json!({"vlan": 4095}), "invalid VLAN ID 4095 (must be between 0 and 4094)"),
             (json!({"vlan": -1}), "invalid VLAN ID -1 (must be between 0 and 4094)"),

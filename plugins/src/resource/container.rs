@@ -122,7 +122,7 @@ impl ContainerInterface {
             match present.iter().find(|assigned| assigned.is_taken()) {
                 Some(taken) => Err(Error::new(
                     Code::TryAgain,
-                    format!("address {} is in use by somebody else", taken.cidr),
+                    format!("address {} is in use by another host", taken.cidr),
                 )),
                 None => Ok(!present.iter().any(|assigned| assigned.is_tentative())),
             }

@@ -82,7 +82,7 @@ mod tests {
     use crate::address::parse;
 
     #[test]
-    fn a_bridge_has_one_ipv4_address_and_one_of_each_ipv6_network() {
+    fn a_bridge_has_one_ipv4_address_and_one_for_each_ipv6_network() {
         let conflicts = |a, b| conflicts(parse(a).unwrap(), parse(b).unwrap());
         assert!(conflicts("10.0.0.1/24", "10.0.1.1/24"));
         assert!(conflicts("fd00::1/64", "fd00::2/64"));

@@ -36,7 +36,7 @@ pub struct MovedDevice {
 
 impl Resource for MovedDevice {
     fn add(&self, host: &mut Host) -> Result<Undo> {
-        let device = self.device.as_ref().ok_or_else(|| not_found("none is given"))?;
+        let device = self.device.as_ref().ok_or_else(|| not_found("none is configured"))?;
         let link = device.find(host)?.ok_or_else(|| not_found(&device.to_string()))?;
         if host.look_up(Side::Container, &self.interface)?.is_some() {
             let msg = format!("interface \"{}\" already exists in the container", self.interface);
@@ -63,7 +63,7 @@ impl Resource for MovedDevice {
         match inside {
             None => self.rename_stray(host),
             Some(link) if link.alias.is_empty() => self.excuse_unnamed(host),
-            Some(link) => bring_back(host, &link),
+            Some(link) => move_back(host, &link),
         }
     }
 
@@ -93,7 +93,7 @@ impl MovedDevice {
         match host.look_up(Side::Container, &link.name)? {
             Some(mut moved) if moved.mac == link.mac => {
                 moved.alias.clone_from(&link.name);
-                bring_back(host, &moved)
+                move_back(host, &moved)
             }
             _ => Ok(()),
         }
@@ -159,11 +159,11 @@ impl Device {
 impl std::fmt::Display for Device {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Device::Name(name) => write!(f, "no interface is called {name}"),
+            Device::Name(name) => write!(f, "no interface has the name {name}"),
             Device::Mac(mac) => {
                 write!(f, "no interface has the hardware address {}", crate::rtnetlink::spell_mac(mac))
             }
-            Device::Sysfs(directory) => write!(f, "no interface is described in {}", directory.display()),
+            Device::Sysfs(directory) => write!(f, "{} contains no interface", directory.display()),
         }
     }
 }
@@ -178,15 +178,15 @@ fn unnamed(interface: &str) -> String {
 
 /// Moves the interface back under its former name, down and without an alias. The name is looked up first, because the
 /// kernel would move the interface before it refuses the name.
-fn bring_back(host: &mut Host, link: &Link) -> Result<()> {
+fn move_back(host: &mut Host, link: &Link) -> Result<()> {
     let Link { index, alias, name, .. } = link;
     if host.look_up(Side::Host, alias)?.is_some() {
-        let msg = format!("cannot bring {name} back as {alias}: the host has another interface of that name");
+        let msg = format!("cannot move {name} back as {alias}: the host has another interface of that name");
         return Err(Error::new(Code::Exists, msg));
     }
     let to = Move { index: *index, namespace: host.home_descriptor(), name: alias, alias: "" };
     let moved = host.route(Side::Container)?.move_link(&to)?;
-    moved.map_err(|refusal| Error::refused(format!("bring {name} back as {alias}"), &refusal))
+    moved.map_err(|refusal| Error::refused(format!("move {name} back as {alias}"), &refusal))
 }
 
 /// Returns the names in `net` of a device's directory, or of the virtio device in it.

@@ -73,7 +73,7 @@ pub enum Access {
     Conditional,
 }
 
-/// The last word of a fact with conditions.
+/// Ends a fact with conditions.
 pub(super) const CONDITIONAL: &str = "when";
 
 impl fmt::Display for PortMapping {
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_publication_reads_as_it_is_written() {
+    fn a_port_mapping_survives_printing_and_parsing() {
         for text in [
             "tcp * 8080 to 10.88.0.5/16 80 snat",
             "udp 127.0.0.1 53 to 10.88.0.5/16 5353 plain",
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn protocols_are_known_in_any_case() {
+    fn protocol_names_match_in_any_case() {
         assert_eq!(Transport::read("TCP"), Some(Transport::Tcp));
         assert_eq!(Transport::read(""), Some(Transport::Tcp));
         assert_eq!(Transport::read("icmp"), None);

@@ -69,7 +69,7 @@ impl Resource for PortMappings {
         let socket = host.netfilter()?;
         for chain in [PREROUTING, OUTPUT] {
             if !ForeignTable::new(socket, Table::name()).leads(chain, PUBLISHED)? {
-                return Err(differs(format!("chain {chain} does not lead to the published ports")));
+                return Err(differs(format!("chain {chain} does not jump to the published ports")));
             }
         }
         self.access_rules().check(socket, Table::name())

@@ -126,7 +126,7 @@ impl Veth {
                 }
             }
         }
-        Err(Error::new(Code::TryAgain, "no name is left for the host's end of the veth pair"))
+        Err(Error::new(Code::TryAgain, "no free name for the host end of the veth pair"))
     }
 
     fn try_create(&self, host: &mut Host, name: &str) -> Result<std::result::Result<(), Refusal>> {

@@ -200,14 +200,14 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_shape_survives_a_round_trip() {
+    fn the_newest_shape_survives_printing_and_parsing() {
         let outcome = read(&full(), Version::V110).unwrap();
         let printed = outcome.print(Version::V110).unwrap();
         assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), full());
     }
 
     #[test]
-    fn before_1_0_addresses_say_their_version_and_interfaces_no_mtu() {
+    fn before_1_0_addresses_have_a_version_and_interfaces_no_mtu() {
         let outcome = read(&full(), Version::V110).unwrap();
         let printed: Value = serde_json::from_str(&outcome.print(Version::V040).unwrap()).unwrap();
         assert_eq!(printed["ips"][0]["version"], "4");
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_dns_is_printed_before_1_0_and_left_out_after() {
+    fn an_empty_dns_is_printed_only_before_1_0() {
         let outcome = AddResult::default();
         assert_eq!(outcome.print(Version::V100).unwrap(), "{\n    \"cniVersion\": \"1.0.0\"\n}");
         assert_eq!(

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_what_the_kernel_takes() {
+    fn vlan_attributes_have_the_kernels_format() {
         let mut writer = tare_netlink::Writer::new(0);
         let vlans = PortVlans { native: Some(5), tagged: vec![7..=7, 100..=199] };
         writer.message(Op(SET, ACK), &fixed(3), |w| w.nest(OF_FAMILY, |w| put_all(w, &vlans)));

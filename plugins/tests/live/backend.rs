@@ -1,4 +1,4 @@
-//! Which packet filter is taken where nobody asks for one: iptables where the host has it, as the Go plugins choose.
+//! The default backend: iptables if the host has it, like the Go plugins.
 
 use crate::stage::{Call, Namespace, Stage, can_run, with, with_result};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ fn portmap(attached: &Value) -> Value {
     )
 }
 
-/// The programs of iptables are hidden from the call.
+/// Hides the programs of iptables from the call.
 fn without_iptables(call: &Call<'_>) -> Value {
     let script = "mount -t tmpfs none /usr/sbin && exec \"$@\"";
     let words = ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", script, "sh"].map(str::to_owned);
@@ -28,7 +28,7 @@ fn without_iptables(call: &Call<'_>) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
 }
 
-/// The tables that hold what attachments have.
+/// Returns the tables with entries of attachments.
 fn tables(stage: &Stage) -> Vec<String> {
     let text = stage.host.command("nft", "list tables");
     text.lines().filter_map(|line| line.split("tare_").nth(1)).map(str::to_owned).collect()
@@ -39,7 +39,7 @@ fn can_compare() -> bool {
 }
 
 #[test]
-fn iptables_is_taken_where_the_host_has_it_even_without_a_path() {
+fn iptables_is_the_default_if_the_host_has_it_even_without_a_path() {
     if !can_compare() {
         return;
     }
@@ -64,7 +64,7 @@ fn iptables_is_taken_where_the_host_has_it_even_without_a_path() {
 }
 
 #[test]
-fn nftables_is_taken_where_the_host_has_no_iptables() {
+fn nftables_is_the_default_without_iptables() {
     if !can_run() {
         return;
     }
@@ -82,7 +82,7 @@ fn nftables_is_taken_where_the_host_has_no_iptables() {
     let output = stage.call("ADD", &asked).container("c2").netns(&other).wrapped(&words);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("the iptables backend needs iptables-restore, which is not installed"), "{text}");
-    // DEL looks in both, whatever the host has by now.
+    // DEL looks in both, independent of the host's current default.
     for config in [&ports, &bridge] {
         stage.call("DEL", config).netns(&container).succeed();
     }
@@ -90,7 +90,7 @@ fn nftables_is_taken_where_the_host_has_no_iptables() {
 }
 
 #[test]
-fn what_was_made_by_one_backend_goes_by_a_del_that_asks_for_the_other() {
+fn del_with_one_backend_removes_the_rules_of_the_other() {
     if !can_compare() {
         return;
     }

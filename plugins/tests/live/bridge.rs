@@ -1,9 +1,9 @@
-//! `bridge` with `host-local`: containers that reach each other, the host and the world; and nothing left afterwards.
+//! `bridge` with `host-local`: containers reach each other, the host and other networks; nothing is left afterwards.
 
 use crate::stage::{Namespace, Stage, address_of, can_run, ours, with, with_result};
 use serde_json::{Value, json};
 
-/// What the README recommends, on a network of both protocols.
+/// The configuration that the README recommends, on a dual-stack network.
 fn config(stage: &Stage) -> Value {
     stage.config(
         r#"{"cniVersion": "1.0.0", "name": "net", "type": "bridge", "bridge": "br0",
@@ -32,7 +32,7 @@ fn containers_reach_each_other_and_the_host() {
 }
 
 #[test]
-fn what_leaves_the_network_has_the_address_of_the_host() {
+fn packets_leaving_the_network_are_masqueraded() {
     if !can_run() {
         return;
     }
@@ -53,7 +53,7 @@ fn what_leaves_the_network_has_the_address_of_the_host() {
 }
 
 #[test]
-fn the_result_is_that_of_the_go_plugin() {
+fn the_result_equals_the_go_plugins() {
     if !can_run() {
         return;
     }
@@ -74,7 +74,7 @@ fn the_result_is_that_of_the_go_plugin() {
 }
 
 #[test]
-fn results_have_the_shape_of_the_configurations_version() {
+fn results_have_the_shape_of_the_version() {
     if !can_run() {
         return;
     }
@@ -89,7 +89,7 @@ fn results_have_the_shape_of_the_configurations_version() {
 }
 
 #[test]
-fn del_leaves_the_host_as_it_was_but_for_the_bridge() {
+fn del_restores_the_host_except_the_bridge() {
     if !can_run() {
         return;
     }
@@ -109,7 +109,7 @@ fn del_leaves_the_host_as_it_was_but_for_the_bridge() {
 }
 
 #[test]
-fn del_needs_neither_namespace_nor_result_and_may_come_twice() {
+fn del_needs_neither_namespace_nor_result_and_may_be_repeated() {
     if !can_run() {
         return;
     }
@@ -120,7 +120,7 @@ fn del_needs_neither_namespace_nor_result_and_may_come_twice() {
     stage.del(&config, "c0", &container);
     let before = stage.host.state();
     stage.add(&config, "c1", &container);
-    // The namespace lives, but the caller does not say so.
+    // The namespace exists, but the caller does not pass it.
     stage.call("DEL", &config).netns_path("").succeed();
     assert_eq!(stage.host.state(), before);
     assert!(!container.ip("-o link").contains("eth0"));
@@ -132,7 +132,7 @@ fn del_needs_neither_namespace_nor_result_and_may_come_twice() {
     drop(gone);
     stage.call("DEL", &config).container("c2").netns_path(&path).succeed();
     stage.call("DEL", &config).container("c2").netns_path("/no/such/namespace").succeed();
-    // The kernel takes a namespace's interfaces away in its own time.
+    // The kernel removes the interfaces of a namespace asynchronously.
     for _ in 0..100 {
         if stage.host.state() == before {
             break;
@@ -144,13 +144,13 @@ fn del_needs_neither_namespace_nor_result_and_may_come_twice() {
 }
 
 #[test]
-fn an_add_that_fails_leaves_nothing() {
+fn a_failing_add_leaves_nothing() {
     if !can_run() {
         return;
     }
     let (stage, container) = (Stage::new(), Namespace::new());
     let before = (stage.host.state(), container.state());
-    // The address is leased, the bridge made and the rules are in when the last step finds its name taken.
+    // The address is leased, the bridge exists and the rules are in place when the last step finds its name taken.
     container.ip("link add eth0 type veth peer name other");
     let occupied = container.state();
     let (code, msg) = stage.call("ADD", &config(&stage)).netns(&container).fail();
@@ -161,7 +161,7 @@ fn an_add_that_fails_leaves_nothing() {
     assert_eq!(stage.leases("net"), Vec::<String>::new());
     container.ip("link del eth0");
 
-    // No address is left.
+    // No address is free.
     let mut small = config(&stage);
     small["ipam"]["ranges"] =
         json!([[{"subnet": "10.1.0.0/24", "rangeStart": "10.1.0.9", "rangeEnd": "10.1.0.9"}]]);
@@ -175,7 +175,7 @@ fn an_add_that_fails_leaves_nothing() {
 }
 
 #[test]
-fn a_route_that_the_kernel_refuses_undoes_everything_with_the_kernels_reason() {
+fn a_refused_route_undoes_everything_and_has_the_kernels_reason() {
     if !can_run() {
         return;
     }
@@ -191,7 +191,7 @@ fn a_route_that_the_kernel_refuses_undoes_everything_with_the_kernels_reason() {
 }
 
 #[test]
-fn a_second_add_is_refused_and_the_first_attachment_still_works() {
+fn a_second_add_is_refused_and_the_first_attachment_works() {
     if !can_run() {
         return;
     }
@@ -210,7 +210,7 @@ fn a_second_add_is_refused_and_the_first_attachment_still_works() {
 }
 
 #[test]
-fn check_says_what_differs() {
+fn check_reports_the_difference() {
     if !can_run() {
         return;
     }
@@ -247,13 +247,13 @@ fn check_says_what_differs() {
     assert!(code == 100 && msg.ends_with(" is not masqueraded"), "{code} {msg}");
     let (code, msg) = stage.call("CHECK", &config).netns(&container).fail();
     assert_eq!((code, msg.as_str()), (7, "Required prevResult missing"));
-    // And what was taken away by others is no obstacle to DEL.
+    // DEL succeeds for resources that another program has removed.
     stage.del(&config, "c1", &container);
     assert!(!stage.host.state().contains("tare_"));
 }
 
 #[test]
-fn rules_that_somebody_added_to_a_table_of_ours_do_not_let_it_go_before_its_last_attachment() {
+fn added_rules_do_not_remove_a_table_before_its_last_attachment() {
     if !can_run() {
         return;
     }
@@ -271,13 +271,13 @@ fn rules_that_somebody_added_to_a_table_of_ours_do_not_let_it_go_before_its_last
 }
 
 #[test]
-fn the_hardware_address_and_the_address_can_be_asked_for() {
+fn hardware_address_and_ip_can_be_requested() {
     if !can_run() {
         return;
     }
     let (stage, container) = (Stage::new(), Namespace::new());
     let config = config(&stage);
-    // Without IgnoreUnknown the Go plugins fail here: host-local does not know MAC.
+    // The Go plugins fail here without IgnoreUnknown: host-local does not know MAC.
     let result =
         stage.call("ADD", &config).args("MAC=02:11:22:33:44:55;IP=10.1.0.77").netns(&container).succeed();
     assert_eq!(result["interfaces"][2]["mac"], "02:11:22:33:44:55");
@@ -304,7 +304,7 @@ fn the_hardware_address_and_the_address_can_be_asked_for() {
 }
 
 #[test]
-fn the_bridge_and_its_ports_are_set_as_asked() {
+fn the_bridge_and_its_ports_follow_the_configuration() {
     if !can_run() {
         return;
     }
@@ -319,7 +319,7 @@ fn the_bridge_and_its_ports_are_set_as_asked() {
     );
     assert!(stage.host.ip("link show br0").contains("mtu 1400"));
     assert!(container.ip("link show eth0").contains("mtu 1400"));
-    // CVE-2020-10749: a container's router advertisements are not for the host.
+    // CVE-2020-10749: the host must ignore router advertisements of containers.
     for interface in ["br0", host_end] {
         assert_eq!(stage.host.sysctl(&format!("net/ipv6/conf/{interface}/accept_ra")), "0");
     }
@@ -339,7 +339,7 @@ fn the_bridge_and_its_ports_are_set_as_asked() {
 }
 
 #[test]
-fn a_bridge_with_another_address_is_refused_or_readdressed() {
+fn another_bridge_address_is_refused_or_replaced() {
     if !can_run() {
         return;
     }
@@ -357,7 +357,7 @@ fn a_bridge_with_another_address_is_refused_or_readdressed() {
 }
 
 #[test]
-fn a_name_that_is_no_bridge_is_refused() {
+fn a_link_that_is_not_a_bridge_is_refused() {
     if !can_run() {
         return;
     }
@@ -370,7 +370,7 @@ fn a_name_that_is_no_bridge_is_refused() {
 }
 
 #[test]
-fn frames_with_another_sender_than_the_containers_are_dropped() {
+fn frames_with_a_spoofed_sender_are_dropped() {
     if !can_run() {
         return;
     }
@@ -399,13 +399,13 @@ fn frames_with_another_sender_than_the_containers_are_dropped() {
         code == 100 && msg.starts_with("the sender's hardware address is not checked: veth"),
         "{code} {msg}"
     );
-    // The Go plugin leaves the rules when the namespace is gone.
+    // The Go plugin leaves the rules if the namespace is gone.
     stage.call("DEL", &config).netns_path("").succeed();
     assert_eq!(stage.host.state(), before);
 }
 
 #[test]
-fn senders_are_forgotten_by_garbage_collection() {
+fn gc_removes_mac_spoof_checks() {
     if !can_run() {
         return;
     }
@@ -418,8 +418,8 @@ fn senders_are_forgotten_by_garbage_collection() {
 }
 
 #[test]
-fn an_address_that_is_used_again_is_reached_at_once() {
-    // With the Go plugins neighbours send to the hardware address of the container before, for some ten seconds.
+fn a_reused_address_is_reached_at_once() {
+    // With the Go plugins, neighbours use the hardware address of the former container for about ten seconds.
     if !can_run() {
         return;
     }
@@ -472,7 +472,7 @@ fn isolated_ports_reach_the_host_but_not_each_other() {
 }
 
 #[test]
-fn garbage_collection_removes_what_nobody_deleted() {
+fn gc_removes_attachments_without_a_del() {
     if !can_run() {
         return;
     }
@@ -493,7 +493,7 @@ fn garbage_collection_removes_what_nobody_deleted() {
 }
 
 #[test]
-fn status_says_when_no_address_is_left() {
+fn status_reports_exhaustion() {
     if !can_run() {
         return;
     }
@@ -507,7 +507,7 @@ fn status_says_when_no_address_is_left() {
 }
 
 #[test]
-fn an_ipam_type_that_is_a_path_runs_nothing() {
+fn an_ipam_type_with_a_path_runs_nothing() {
     if !can_run() {
         return;
     }
@@ -521,7 +521,7 @@ fn an_ipam_type_that_is_a_path_runs_nothing() {
 }
 
 #[test]
-fn fifty_at_once_on_a_bridge_that_is_not_there_yet_all_work() {
+fn fifty_concurrent_adds_on_a_new_bridge_succeed() {
     if !can_run() {
         return;
     }
@@ -553,7 +553,7 @@ fn fifty_at_once_on_a_bridge_that_is_not_there_yet_all_work() {
 }
 
 #[test]
-fn a_bridge_without_ipam_does_not_take_the_addresses_of_plugins_before_it() {
+fn a_bridge_without_ipam_ignores_addresses_of_previous_plugins() {
     if !can_run() {
         return;
     }

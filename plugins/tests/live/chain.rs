@@ -1,4 +1,4 @@
-//! Plugins of ours and of others that call each other, and what engines write into their configurations.
+//! Our plugins together with other plugins, and the configurations that engines write.
 
 use crate::stage::{Namespace, Stage, address_of, can_run, ours, skip, theirs, with, with_result};
 use serde_json::{Value, json};
@@ -21,12 +21,12 @@ fn has_theirs() -> bool {
 }
 
 #[test]
-fn our_host_local_is_called_without_running_it() {
+fn our_host_local_runs_without_an_exec() {
     if !can_run() {
         return;
     }
     let (stage, netns) = (Stage::new(), Namespace::new());
-    // A file that carries our mark, and would fail if it were run.
+    // A file that contains our build ID, and would fail if it were run.
     let directory = stage.directory.join("bin");
     std::fs::create_dir_all(&directory).unwrap();
     let mut head = std::fs::read(ours().join("host-local")).unwrap();
@@ -41,7 +41,7 @@ fn our_host_local_is_called_without_running_it() {
 }
 
 #[test]
-fn our_bridge_runs_the_host_local_of_others() {
+fn our_bridge_runs_the_go_host_local() {
     if !can_run() || !has_theirs() {
         return;
     }
@@ -65,7 +65,7 @@ fn our_bridge_runs_the_host_local_of_others() {
 }
 
 #[test]
-fn the_bridge_of_others_runs_our_host_local() {
+fn the_go_bridge_runs_our_host_local() {
     if !can_run() || !has_theirs() {
         return;
     }
@@ -74,14 +74,14 @@ fn the_bridge_of_others_runs_our_host_local() {
     let call = |command| stage.call(command, &config).netns(&netns).plugins(&theirs());
     let result = call("ADD").succeed();
     assert_eq!(address_of(&result), "10.1.0.2");
-    // An attachment that the Go bridge made is one that ours removes.
+    // Our plugin removes an attachment of the Go bridge.
     stage.call("DEL", &config).netns(&netns).succeed();
     assert!(!netns.ip("-o link").contains("eth0"));
     assert_eq!(stage.leases("net"), Vec::<String>::new());
 }
 
 #[test]
-fn a_delegate_that_fails_or_answers_nonsense_is_reported_and_told_to_undo() {
+fn a_failing_or_invalid_delegate_is_reported_and_gets_del() {
     if !can_run() {
         return;
     }
@@ -112,7 +112,7 @@ fn a_delegate_that_fails_or_answers_nonsense_is_reported_and_told_to_undo() {
     }
 }
 
-/// What an engine needs to know to run a chain.
+/// The parameters of a chain of plugins.
 struct Chain<'a> {
     stage: &'a Stage,
     netns: &'a Namespace,
@@ -120,7 +120,7 @@ struct Chain<'a> {
 }
 
 impl Chain<'_> {
-    /// Runs plugins as an engine does: each gets the result of the one before it.
+    /// Runs plugins like an engine: each gets the result of the previous one.
     fn run(&self, command: &str, plugins: &[Value]) -> Value {
         let Chain { stage, netns, path } = self;
         let mut result = Value::Null;
@@ -138,12 +138,13 @@ impl Chain<'_> {
 }
 
 #[test]
-fn the_list_that_podman_writes_works_with_the_plugins_that_are_not_ours_yet() {
+fn podmans_conflist_works_together_with_go_plugins() {
     if !can_run() || !has_theirs() {
         return;
     }
     let (stage, netns) = (Stage::new(), Namespace::new());
-    // 87-podman.conflist of Podman 4.3, with its directory moved: bridge and portmap are ours, firewall and tuning theirs.
+    // 87-podman.conflist of Podman 4.3 with another directory: bridge and portmap are ours, firewall and tuning are the
+    // Go plugins.
     let common = json!({"cniVersion": "0.4.0", "name": "podman"});
     let data = stage.directory.to_str().unwrap();
     let plugins: Vec<Value> = [
@@ -178,7 +179,7 @@ fn the_list_that_podman_writes_works_with_the_plugins_that_are_not_ours_yet() {
 }
 
 #[test]
-fn plugins_that_are_links_to_ours_are_ours() {
+fn symbolic_links_to_our_plugins_work() {
     if !can_run() {
         return;
     }
@@ -196,7 +197,7 @@ fn plugins_that_are_links_to_ours_are_ours() {
 }
 
 #[test]
-fn the_example_of_the_documentation_is_a_plugin() {
+fn the_documented_example_is_a_plugin() {
     if !can_run() {
         return;
     }

@@ -1,12 +1,12 @@
-//! Plugins that are killed, or whose system calls fail, at any point: `DEL` finds everything, and a failing `ADD`
-//! leaves nothing even without one.
+//! Plugins that are killed, or whose system calls fail, at any point. `DEL` cleans up after a kill, and a failing `ADD`
+//! leaves nothing even without `DEL`.
 
 use crate::iptables::hosts;
 use crate::stage::{Call, Namespace, Stage, can_run, skip, with_result};
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Every call by which a plugin changes something, or opens what it is about to change.
+/// The system calls that change something, or open something to change.
 const CALLS: &str =
     "sendto,linkat,unlinkat,renameat,write,pwrite64,openat,mkdir,flock,setns,socket,setsockopt,clone3,vfork";
 
@@ -18,7 +18,7 @@ fn can_inject() -> bool {
     can_run() && has
 }
 
-/// A call of the system, and the how manieth of its kind.
+/// A system call and its number among the calls of the same name.
 type Point = (String, usize);
 
 fn strace(what: &str, (name, number): &Point) -> Vec<String> {
@@ -26,7 +26,7 @@ fn strace(what: &str, (name, number): &Point) -> Vec<String> {
     ["strace", "-qq", "-o", "/dev/null", "-e", &inject].map(str::to_owned).to_vec()
 }
 
-/// Every call that a plugin makes when nothing happens to it, in order.
+/// Returns the system calls of an undisturbed plugin in order.
 fn points(stage: &Stage, call: &Call<'_>) -> Vec<Point> {
     let log = stage.directory.join("calls");
     let trace = format!("trace={CALLS}");
@@ -51,7 +51,7 @@ fn config(stage: &Stage) -> Value {
     )
 }
 
-/// What was there before: the namespaces' links, addresses, routes and rules, and no lease.
+/// The state before: links, addresses, routes and rules of the namespaces, and no lease.
 struct Clean<'a> {
     stage: &'a Stage,
     container: &'a Namespace,
@@ -69,7 +69,7 @@ impl<'a> Clean<'a> {
     }
 }
 
-/// Kills the call at each of its system calls; `after` follows each kill.
+/// Kills the call at each of its system calls; runs `after` after each kill.
 fn kill_everywhere(stage: &Stage, call: &Call<'_>, mut after: impl FnMut(&str)) {
     let points = points(stage, call);
     after("after it got through");
@@ -82,7 +82,7 @@ fn kill_everywhere(stage: &Stage, call: &Call<'_>, mut after: impl FnMut(&str)) 
 }
 
 #[test]
-fn an_add_of_bridge_killed_anywhere_leaves_nothing_after_del() {
+fn del_cleans_up_after_a_killed_add_of_bridge() {
     if !can_inject() {
         return;
     }
@@ -101,7 +101,7 @@ fn an_add_of_bridge_killed_anywhere_leaves_nothing_after_del() {
 }
 
 #[test]
-fn a_del_of_bridge_killed_anywhere_is_finished_by_the_next() {
+fn a_killed_del_of_bridge_is_finished_by_the_next() {
     if !can_inject() {
         return;
     }
@@ -119,7 +119,7 @@ fn a_del_of_bridge_killed_anywhere_is_finished_by_the_next() {
 }
 
 #[test]
-fn portmap_killed_anywhere_leaves_nothing_after_del() {
+fn del_cleans_up_after_a_killed_portmap() {
     if !can_inject() {
         return;
     }
@@ -130,7 +130,7 @@ fn portmap_killed_anywhere_leaves_nothing_after_del() {
     let bare = json!({"cniVersion": "1.0.0", "name": "net", "type": "portmap", "backend": "nftables",
         "runtimeConfig": {"portMappings": mappings}});
     let before = stage.host.state();
-    // With conditions there are a chain and rules besides the elements.
+    // With conditions there are a chain and rules in addition to the elements.
     for conditions in [json!([]), json!(["ip saddr { 192.0.2.0/24, 198.51.100.7 }"])] {
         let mut config = with_result(&bare, &attached);
         config["conditionsV4"] = conditions;
@@ -149,7 +149,7 @@ fn portmap_killed_anywhere_leaves_nothing_after_del() {
 }
 
 #[test]
-fn an_add_in_which_any_call_fails_undoes_itself() {
+fn an_add_with_any_failing_call_undoes_itself() {
     if !can_inject() {
         return;
     }
@@ -166,12 +166,12 @@ fn an_add_in_which_any_call_fails_undoes_itself() {
             let output = call.wrapped(&strace(&format!("error={errno}"), &point));
             let when = format!("{errno} at {point:?}: {}", String::from_utf8_lossy(&output.stdout));
             if output.status.success() {
-                // Some calls may fail without harm; but the result must be whole.
+                // Some failures are harmless, but the result must be complete.
                 let result: Value = serde_json::from_slice(&output.stdout).unwrap();
                 stage.call("CHECK", &with_result(&config, &result)).netns(&container).succeed();
                 stage.del(&config, "c1", &container);
             } else if output.stdout.is_empty() {
-                // The call that answers is one of them; then there is nothing to read, but the exit code says it.
+                // If writing the answer fails, only the exit code reports it.
                 stage.del(&config, "c1", &container);
             } else {
                 let error: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -183,7 +183,7 @@ fn an_add_in_which_any_call_fails_undoes_itself() {
 }
 
 #[test]
-fn host_device_killed_anywhere_has_the_device_back_after_del() {
+fn del_moves_the_device_back_after_a_killed_add() {
     if !can_inject() {
         return;
     }
@@ -195,7 +195,7 @@ fn host_device_killed_anywhere_has_the_device_back_after_del() {
     );
     let clean = Clean::of(&stage, &container);
     kill_everywhere(&stage, &stage.call("ADD", &config).netns(&container), |when| {
-        // Nobody but a caller who knows the namespace can bring the device back; the lease goes without one.
+        // Only a caller that passes the namespace can have the device moved back. The lease is released without it.
         stage.call("DEL", &config).netns_path("").succeed();
         assert_eq!(stage.leases("net"), Vec::<String>::new(), "{when}");
         stage.call("DEL", &config).netns(&container).succeed();
@@ -210,7 +210,7 @@ fn host_device_killed_anywhere_has_the_device_back_after_del() {
 }
 
 #[test]
-fn the_iptables_backend_killed_anywhere_leaves_nothing_after_del() {
+fn del_cleans_up_after_a_killed_iptables_backend() {
     if !can_inject() {
         return;
     }
@@ -226,7 +226,7 @@ fn the_iptables_backend_killed_anywhere_leaves_nothing_after_del() {
                 it.call("ADD", first).container("c1").succeed();
             }
             let before = it.state();
-            // What the caller no longer knows must not matter.
+            // Values that the caller no longer passes must not matter.
             let mut forgotten = config.clone();
             forgotten.as_object_mut().unwrap().remove("prevResult");
             forgotten.as_object_mut().unwrap().remove("runtimeConfig");
@@ -249,7 +249,7 @@ fn the_iptables_backend_killed_anywhere_leaves_nothing_after_del() {
 }
 
 #[test]
-fn what_a_killed_add_has_left_goes_by_garbage_collection_once_the_container_is_gone() {
+fn gc_cleans_up_after_a_killed_add() {
     if !can_inject() {
         return;
     }
@@ -273,7 +273,7 @@ fn what_a_killed_add_has_left_goes_by_garbage_collection_once_the_container_is_g
                 gc.as_object_mut().unwrap().remove("prevResult");
                 stage.call("GC", &gc).succeed();
             }
-            // The kernel takes a namespace's interfaces away in its own time.
+            // The kernel removes the interfaces of a namespace asynchronously.
             let begun = std::time::Instant::now();
             while stage.host.state() != before && begun.elapsed() < std::time::Duration::from_secs(3) {
                 std::thread::sleep(std::time::Duration::from_millis(10));

@@ -1,9 +1,9 @@
-//! `host-device`: an interface of the host goes to a container and comes back as it was.
+//! `host-device`: an interface of the host moves into a container and back.
 
 use crate::stage::{Namespace, Stage, address_of, can_run, theirs, with, with_result};
 use serde_json::{Value, json};
 
-/// A host with an interface `nic0` that leads to the machine outside, which is 198.51.100.1 there and serves port 80.
+/// A host with an interface `nic0` to the machine outside, which has the address 198.51.100.1 and serves port 80.
 fn stage() -> Stage {
     let stage = Stage::new();
     stage.host.ip(&format!(
@@ -24,7 +24,7 @@ fn config(stage: &Stage) -> Value {
     )
 }
 
-/// The configuration with another way to name the device.
+/// Returns the configuration with another key for the device.
 fn by(config: &Value, key: &str, value: Value) -> Value {
     let mut config = with(config, key, value);
     config.as_object_mut().unwrap().remove("device");
@@ -37,7 +37,7 @@ fn returned(stage: &Stage) -> bool {
 }
 
 #[test]
-fn a_device_goes_to_the_container_and_comes_back_under_its_old_name() {
+fn a_device_moves_to_the_container_and_back_to_its_name() {
     if !can_run() {
         return;
     }
@@ -68,7 +68,7 @@ fn a_device_goes_to_the_container_and_comes_back_under_its_old_name() {
 }
 
 #[test]
-fn a_device_is_found_by_an_alternative_name_too() {
+fn a_device_is_found_by_an_alternative_name() {
     if !can_run() {
         return;
     }
@@ -83,13 +83,13 @@ fn a_device_is_found_by_an_alternative_name_too() {
 }
 
 #[test]
-fn a_device_is_found_by_its_hardware_address_its_kernel_path_and_its_pci_address() {
+fn a_device_is_found_by_hardware_address_kernel_path_and_pci_address() {
     if !can_run() {
         return;
     }
     let (stage, container) = (stage(), Namespace::new());
     let config = config(&stage);
-    // What is below /sys belongs to the namespace that it was mounted in; PCI devices are made up.
+    // A sysfs mount shows the namespace in which it was mounted; the PCI devices are files of the test.
     let script = "mount -t sysfs sys /sys && mount -t tmpfs bus /sys/bus && mkdir -p \
                   /sys/bus/pci/devices/0000:01:00.0/virtio9/net/nic0 /sys/bus/pci/devices/0000:02:00.0 \
                   /sys/bus/pci/devices/0000:03:00.0/net/nic0 /sys/bus/auxiliary/devices/mlx5_core.sf.2/net/nic0 \
@@ -120,15 +120,15 @@ fn a_device_is_found_by_its_hardware_address_its_kernel_path_and_its_pci_address
 }
 
 #[test]
-fn what_cannot_be_is_refused_by_name_and_nothing_is_leased() {
+fn invalid_devices_are_refused_and_nothing_is_leased() {
     if !can_run() {
         return;
     }
     let (stage, container) = (stage(), Namespace::new());
     let config = config(&stage);
     for (key, value, code, msg) in [
-        ("device", json!("nope"), 7, "failed to find host device: no interface is called nope"),
-        ("device", json!("nic0\0x"), 7, "failed to find host device: no interface is called nic0\0x"),
+        ("device", json!("nope"), 7, "failed to find host device: no interface has the name nope"),
+        ("device", json!("nic0\0x"), 7, "failed to find host device: no interface has the name nic0\0x"),
         ("device", json!(""), 7, "specify either \"device\", \"hwaddr\", \"kernelpath\" or \"pciBusID\""),
         ("hwaddr", json!("garbage"), 7, "failed to parse MAC address \"garbage\""),
         (
@@ -158,7 +158,7 @@ fn what_cannot_be_is_refused_by_name_and_nothing_is_leased() {
     container.ip("link add eth0 type veth peer name other");
     let (code, msg) = stage.call("ADD", &config).netns(&container).fail();
     assert_eq!((code, msg.as_str()), (102, "interface \"eth0\" already exists in the container"));
-    // And it is left alone when it is not the device's.
+    // It is not touched if it is not the device's.
     stage.call("DEL", &config).netns(&container).succeed();
     assert!(container.ip("-o link").contains("eth0"));
     assert_eq!(stage.leases("net"), Vec::<String>::new());
@@ -166,7 +166,7 @@ fn what_cannot_be_is_refused_by_name_and_nothing_is_leased() {
 }
 
 #[test]
-fn an_add_that_fails_brings_the_device_back_up() {
+fn a_failing_add_moves_the_device_back_and_sets_it_up() {
     if !can_run() {
         return;
     }
@@ -182,8 +182,8 @@ fn an_add_that_fails_brings_the_device_back_up() {
 }
 
 #[test]
-fn a_lease_goes_back_without_a_namespace_and_with_one_that_is_gone() {
-    // The Go plugin keeps the lease for ever in the first case, and fails for ever in the second.
+fn a_lease_is_released_without_a_namespace() {
+    // The Go plugin keeps the lease in the first case, and fails forever in the second.
     if !can_run() {
         return;
     }
@@ -205,13 +205,13 @@ fn a_lease_goes_back_without_a_namespace_and_with_one_that_is_gone() {
 }
 
 #[test]
-fn a_device_that_the_kernel_put_back_has_its_old_name_after_del() {
+fn del_renames_a_device_that_the_kernel_moved_back() {
     if !can_run() {
         return;
     }
     let stage = stage();
     let named = config(&stage);
-    // Hardware returns from a namespace that is gone under the name that it had there, or a number.
+    // The kernel moves hardware out of a deleted namespace under the name it had there, or under a numbered name.
     for stray in ["eth0", "dev7"] {
         stage.host.ip("link set nic0 down");
         stage.host.ip(&format!("link set nic0 name {stray} alias nic0"));
@@ -220,7 +220,7 @@ fn a_device_that_the_kernel_put_back_has_its_old_name_after_del() {
     }
     let by_mac = by(&named, "hwaddr", json!("02:00:00:00:00:07"));
     stage.host.ip("link set nic0 name eth0 alias nic0");
-    // An alias may be somebody's own: without the result of ADD it is left as it is.
+    // Another program may have set the alias: without the result of ADD it is not changed.
     stage.call("DEL", &by_mac).netns_path("").succeed();
     assert!(!returned(&stage));
     let result = json!({"cniVersion": "1.0.0", "interfaces": [{"name": "eth0", "mac": "02:00:00:00:00:07", "sandbox": "/gone"}]});
@@ -229,7 +229,7 @@ fn a_device_that_the_kernel_put_back_has_its_old_name_after_del() {
 }
 
 #[test]
-fn a_name_that_was_taken_meanwhile_keeps_the_device_where_it_is() {
+fn a_name_taken_meanwhile_leaves_the_device_in_the_container() {
     if !can_run() {
         return;
     }
@@ -240,7 +240,7 @@ fn a_name_that_was_taken_meanwhile_keeps_the_device_where_it_is() {
     let (code, msg) = stage.call("DEL", &config).netns(&container).fail();
     assert_eq!(
         (code, msg.as_str()),
-        (102, "cannot bring eth0 back as nic0: the host has another interface of that name")
+        (102, "cannot move eth0 back as nic0: the host has another interface of that name")
     );
     assert!(container.ip("link show eth0").contains("alias nic0"));
     assert_eq!(stage.leases("net").len(), 1, "the address is still in use");
@@ -250,7 +250,7 @@ fn a_name_that_was_taken_meanwhile_keeps_the_device_where_it_is() {
 }
 
 #[test]
-fn check_says_what_differs() {
+fn check_reports_the_difference() {
     if !can_run() {
         return;
     }
@@ -273,7 +273,7 @@ fn check_says_what_differs() {
 }
 
 #[test]
-fn without_ipam_the_device_is_moved_and_up_and_either_plugin_brings_it_back() {
+fn without_ipam_the_device_is_moved_up_and_either_plugin_moves_it_back() {
     if !can_run() {
         return;
     }
@@ -302,7 +302,7 @@ fn address_of_none(result: &Value) -> Option<String> {
 }
 
 #[test]
-fn status_and_garbage_collection_are_those_of_its_ipam() {
+fn status_and_gc_are_delegated_to_ipam() {
     if !can_run() {
         return;
     }

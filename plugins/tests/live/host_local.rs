@@ -1,4 +1,4 @@
-//! `host-local`: leases that are given once, kept in the Go plugin's format, and never lost to a crash.
+//! `host-local`: leases that are unique, stored in the Go plugin's format, and survive crashes.
 
 use crate::stage::{Namespace, Stage, address_of, can_run, ours, skip, theirs, with, with_result};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ fn config(stage: &Stage) -> Value {
     )
 }
 
-/// Both host-locals, of which each must honour the other's leases; only ours where there is no other.
+/// Both host-local plugins, which must respect each other's leases; only ours if the Go plugin is not installed.
 fn both() -> Vec<std::path::PathBuf> {
     let both = vec![ours(), theirs()];
     if !theirs().join("host-local").exists() {
@@ -22,7 +22,7 @@ fn both() -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn a_lease_is_a_file_as_the_go_plugin_writes_it() {
+fn a_lease_is_a_file_in_the_go_plugins_format() {
     if !can_run() {
         return;
     }
@@ -52,7 +52,7 @@ fn a_lease_is_a_file_as_the_go_plugin_writes_it() {
 }
 
 #[test]
-fn each_host_local_releases_what_the_other_leased() {
+fn each_host_local_releases_the_leases_of_the_other() {
     if !can_run() {
         return;
     }
@@ -80,7 +80,7 @@ fn each_host_local_releases_what_the_other_leased() {
 }
 
 #[test]
-fn two_hundred_at_once_get_two_hundred_addresses() {
+fn two_hundred_concurrent_adds_get_distinct_addresses() {
     if !can_run() {
         return;
     }
@@ -100,7 +100,7 @@ fn two_hundred_at_once_get_two_hundred_addresses() {
 }
 
 #[test]
-fn a_released_address_is_the_last_to_be_given_again() {
+fn a_released_address_is_the_last_to_be_reused() {
     if !can_run() {
         return;
     }
@@ -118,7 +118,7 @@ fn a_released_address_is_the_last_to_be_given_again() {
 }
 
 #[test]
-fn a_lease_torn_by_a_crash_of_another_writer_is_used_again() {
+fn an_empty_lease_of_a_crashed_writer_is_reused() {
     if !can_run() {
         return;
     }
@@ -132,7 +132,7 @@ fn a_lease_torn_by_a_crash_of_another_writer_is_used_again() {
 }
 
 #[test]
-fn del_releases_whatever_the_ranges_are_now() {
+fn del_releases_leases_outside_of_the_current_ranges() {
     if !can_run() {
         return;
     }
@@ -149,7 +149,7 @@ fn del_releases_whatever_the_ranges_are_now() {
 }
 
 #[test]
-fn leases_of_very_old_releases_are_released_too() {
+fn leases_in_the_oldest_format_are_released() {
     if !can_run() {
         return;
     }
@@ -162,7 +162,7 @@ fn leases_of_very_old_releases_are_released_too() {
 }
 
 #[test]
-fn when_a_later_set_is_exhausted_the_earlier_lease_goes_back() {
+fn an_exhausted_set_releases_the_leases_of_earlier_sets() {
     if !can_run() {
         return;
     }
@@ -178,7 +178,7 @@ fn when_a_later_set_is_exhausted_the_earlier_lease_goes_back() {
 }
 
 #[test]
-fn requested_addresses_are_given_or_refused_by_name() {
+fn requested_addresses_are_leased_or_refused_by_name() {
     if !can_run() {
         return;
     }
@@ -201,7 +201,7 @@ fn requested_addresses_are_given_or_refused_by_name() {
 }
 
 #[test]
-fn name_service_comes_from_the_file_that_is_named() {
+fn dns_settings_come_from_the_configured_file() {
     if !can_run() {
         return;
     }
@@ -215,7 +215,7 @@ fn name_service_comes_from_the_file_that_is_named() {
 }
 
 #[test]
-fn configurations_that_cannot_be_are_refused_in_the_words_callers_know() {
+fn invalid_configurations_are_refused_with_the_go_plugins_texts() {
     if !can_run() {
         return;
     }
@@ -246,7 +246,7 @@ fn configurations_that_cannot_be_are_refused_in_the_words_callers_know() {
 }
 
 #[test]
-fn garbage_collection_releases_what_is_not_valid() {
+fn gc_releases_leases_that_are_not_valid() {
     if !can_run() {
         return;
     }
@@ -261,7 +261,7 @@ fn garbage_collection_releases_what_is_not_valid() {
 }
 
 #[test]
-fn what_it_takes_does_not_grow_with_the_leases() {
+fn costs_do_not_grow_with_the_leases() {
     if !can_run() {
         return;
     }
@@ -278,7 +278,7 @@ fn what_it_takes_does_not_grow_with_the_leases() {
         );
         std::fs::read_to_string(log).unwrap().lines().count()
     };
-    // The first makes the index, the second finds it.
+    // The first call creates the index, the second one finds it.
     stage.add(&config, "first", &netns);
     let few = (calls("ADD"), calls("DEL"));
     for number in 0..300 {
@@ -294,7 +294,7 @@ fn what_it_takes_does_not_grow_with_the_leases() {
 }
 
 #[test]
-fn an_index_that_lies_is_not_believed() {
+fn a_wrong_index_is_not_trusted() {
     if !can_run() {
         return;
     }

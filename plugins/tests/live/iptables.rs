@@ -1,4 +1,4 @@
-//! The iptables backend, with iptables-nft and with legacy iptables: the same access, and nothing left.
+//! The iptables backend with iptables-nft and with legacy iptables.
 
 use crate::stage::{Call, Namespace, Stage, ask_datagram, can_run, skip, theirs, with, with_result};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-/// A host whose `iptables` is of one kind, with one container on a masquerading bridge.
+/// A host with one kind of iptables, and a container on a masquerading bridge.
 pub(crate) struct Filtered {
     pub(crate) stage: Stage,
     pub(crate) container: Namespace,
@@ -16,7 +16,7 @@ pub(crate) struct Filtered {
     pub(crate) attached: Value,
 }
 
-/// One host of each kind that this machine has programs for.
+/// Returns a host for each installed kind of iptables.
 pub(crate) fn hosts() -> Vec<Filtered> {
     if !can_run() {
         return Vec::new();
@@ -60,7 +60,7 @@ impl Filtered {
         it
     }
 
-    /// A call by the host's kind of iptables.
+    /// A call with the host's kind of iptables.
     pub(crate) fn call<'a>(&'a self, command: &'a str, config: &'a Value) -> Call<'a> {
         self.stage.call(command, config).system(&self.programs).netns(&self.container)
     }
@@ -77,12 +77,12 @@ impl Filtered {
         text.lines().filter(|line| !line.starts_with('#')).map(without_count).collect()
     }
 
-    /// The host, with the tables that `nft` does not show.
+    /// The state of the host with the tables that `nft` does not show.
     pub(crate) fn state(&self) -> (String, Vec<String>) {
         (self.stage.host.state(), self.tables("-t nat"))
     }
 
-    /// Puts a script in the place of a program.
+    /// Replaces a program by a script.
     fn replace(&self, name: &str, script: &str) {
         let program = self.programs.join(name);
         std::fs::remove_file(&program).unwrap();
@@ -109,7 +109,7 @@ fn tcp(host: u16) -> Value {
 }
 
 #[test]
-fn what_leaves_the_network_has_the_address_of_the_host_until_del() {
+fn packets_leaving_the_network_are_masqueraded_until_del() {
     for it in hosts() {
         it.stage.outside.serve("[::]:80");
         assert_eq!(it.container.ask("192.0.2.2:80"), "192.0.2.1".parse().ok(), "{}", it.kind);
@@ -126,7 +126,7 @@ fn what_leaves_the_network_has_the_address_of_the_host_until_del() {
         }
         let checked = with_result(&it.bridge, &it.attached);
         it.call("CHECK", &checked).container("c1").succeed();
-        // Neither the namespace nor the result is known, and yet all goes; the Go plugin leaves it.
+        // Without namespace and result everything is removed; the Go plugin leaves it.
         it.call("DEL", &it.bridge).container("c1").netns_path("").succeed();
         assert_eq!(it.rules(), Vec::<String>::new(), "{}", it.kind);
         assert!(!it.stage.host.state().contains("tare_"));
@@ -161,7 +161,7 @@ fn a_port_is_reached_from_other_hosts_the_host_and_the_container_itself() {
 }
 
 #[test]
-fn the_rules_are_those_of_the_go_plugin() {
+fn the_rules_equal_the_go_plugins() {
     for it in hosts() {
         let mappings: Vec<Value> = (9000..9016)
             .map(tcp)
@@ -202,7 +202,7 @@ fn the_rules_are_those_of_the_go_plugin() {
 }
 
 #[test]
-fn datagrams_are_led_to_the_container_and_a_known_flow_follows_a_change() {
+fn udp_is_redirected_and_known_flows_follow_a_change() {
     for it in hosts() {
         it.stage.host.serve_datagrams("0.0.0.0:5353");
         let flow = it.stage.outside.datagram_socket("192.0.2.1:5353");
@@ -219,7 +219,7 @@ fn datagrams_are_led_to_the_container_and_a_known_flow_follows_a_change() {
 }
 
 #[test]
-fn two_interfaces_of_a_container_on_one_network_are_told_apart() {
+fn two_interfaces_of_a_container_on_one_network_are_independent() {
     for it in hosts() {
         it.call("ADD", &it.ports(json!([tcp(8080)]))).container("c1").succeed();
         let mut second = it.ports(json!([tcp(8081)]));
@@ -233,7 +233,7 @@ fn two_interfaces_of_a_container_on_one_network_are_told_apart() {
 }
 
 #[test]
-fn a_port_that_is_published_already_is_refused_with_the_name_of_its_owner() {
+fn a_published_port_is_refused_with_its_owner() {
     for it in hosts() {
         it.call("ADD", &it.ports(json!([tcp(8080)]))).container("c1").succeed();
         let neighbour = Namespace::new();
@@ -243,7 +243,7 @@ fn a_port_that_is_published_already_is_refused_with_the_name_of_its_owner() {
         let refused = it.call("ADD", &second).container("c2").netns(&neighbour).fail();
         assert_eq!(refused, (102, "host port 8080/tcp is published already, for net/c1/eth0".to_owned()));
         assert_eq!(it.state(), before);
-        // Who may come by it is told apart by conditions, if there are any.
+        // Only conditions distinguish the packets of the two attachments.
         let only = with(&second, "conditionsV4", json!(["-s", "198.51.100.0/24"]));
         let only = with(&only, "conditionsV6", json!(["-s", "2001:db8:5::/48"]));
         it.call("ADD", &only).container("c2").netns(&neighbour).succeed();
@@ -252,7 +252,7 @@ fn a_port_that_is_published_already_is_refused_with_the_name_of_its_owner() {
 }
 
 #[test]
-fn marks_conditions_and_rewriting_are_as_asked() {
+fn marks_conditions_and_snat_follow_the_configuration() {
     for it in hosts() {
         let config = it.ports(json!([tcp(8080)]));
         let add = |keys: Value| {
@@ -304,7 +304,7 @@ fn marks_conditions_and_rewriting_are_as_asked() {
 }
 
 #[test]
-fn rules_that_somebody_flushed_are_missed_by_check_and_no_obstacle() {
+fn check_reports_flushed_rules_and_del_works_without_them() {
     for it in hosts() {
         let config = it.ports(json!([tcp(8080)]));
         it.call("ADD", &config).container("c1").succeed();
@@ -314,7 +314,7 @@ fn rules_that_somebody_flushed_are_missed_by_check_and_no_obstacle() {
         let (code, msg) = it.call("CHECK", &config).container("c1").fail();
         assert!(code == 100 && msg.starts_with("a rule of chain CNI-DN-"), "{code} {msg}");
         it.call("DEL", &config).container("c1").succeed();
-        // Shared chains without the rules that lead to them are found as they are.
+        // Shared chains without the jumps to them are reused.
         it.call("ADD", &config).container("c1").succeed();
         assert!(it.outside_asks(8080) && it.stage.host.ask("127.0.0.1:8080").is_some());
         it.call("DEL", &config).container("c1").succeed();
@@ -324,7 +324,7 @@ fn rules_that_somebody_flushed_are_missed_by_check_and_no_obstacle() {
 }
 
 #[test]
-fn garbage_collection_removes_rules_of_attachments_that_are_gone() {
+fn gc_removes_rules_of_attachments_that_are_gone() {
     for it in hosts() {
         let newest = |config: &Value| with(config, "cniVersion", json!("1.1.0"));
         let mut config = newest(&it.ports(json!([tcp(8080)])));
@@ -344,13 +344,13 @@ fn garbage_collection_removes_rules_of_attachments_that_are_gone() {
 }
 
 #[test]
-fn each_verb_runs_one_iptables_restore_for_each_protocol_at_most_and_nothing_else() {
+fn each_verb_runs_at_most_one_iptables_restore_per_family() {
     if !Path::new("/usr/bin/strace").exists() {
         return skip("strace is not installed, by which programs are counted");
     }
     for it in hosts() {
         let config = it.ports(json!([tcp(8080)]));
-        // The first one of a host also looks what is there.
+        // The first call on a host also lists the existing rules.
         it.call("ADD", &config).container("c1").succeed();
         it.call("DEL", &config).container("c1").succeed();
         let log = it.stage.directory.join("programs.log");
@@ -385,9 +385,9 @@ fn each_verb_runs_one_iptables_restore_for_each_protocol_at_most_and_nothing_els
     }
 }
 
-/// The same attachment, once made with the programs of iptables and once without.
+/// The same attachment, created with the programs of iptables and without them.
 #[test]
-fn without_the_programs_the_tables_are_the_same_to_the_byte() {
+fn rules_over_netlink_equal_those_of_the_programs() {
     let Some(it) = hosts().into_iter().find(|it| it.kind == "nft") else { return };
     let mut mappings: Vec<Value> = (9000..9017).map(tcp).collect();
     mappings.extend([
@@ -403,7 +403,7 @@ fn without_the_programs_the_tables_are_the_same_to_the_byte() {
     for family in ["ip", "ip6"] {
         it.stage.host.command("nft", &format!("delete table {family} nat"));
     }
-    // A script in its place can't be told from legacy iptables, and so is run.
+    // A script can't be distinguished from legacy iptables, and so is run.
     for name in ["iptables-restore", "ip6tables-restore"] {
         it.replace(name, &format!("exec /usr/sbin/xtables-nft-multi {name} \"$@\""));
     }
@@ -416,7 +416,7 @@ fn without_the_programs_the_tables_are_the_same_to_the_byte() {
 }
 
 #[test]
-fn thousands_of_ports_come_and_go() {
+fn thousands_of_ports_are_published_and_removed() {
     for it in hosts() {
         let before = it.state();
         let mappings: Vec<Value> = (10_000..13_000).map(tcp).collect();
@@ -432,7 +432,7 @@ fn thousands_of_ports_come_and_go() {
 }
 
 #[test]
-fn each_finds_what_the_go_plugins_or_ours_have_made() {
+fn each_plugin_removes_the_rules_of_the_other() {
     let go = theirs();
     if !go.join("portmap").exists() {
         return skip("the Go plugins are not installed");
@@ -459,7 +459,7 @@ fn each_finds_what_the_go_plugins_or_ours_have_made() {
 }
 
 #[test]
-fn what_one_iptables_has_made_goes_though_the_host_has_another_since() {
+fn rules_of_the_former_iptables_are_removed() {
     for it in hosts() {
         let config = it.ports(json!([tcp(8080)]));
         it.call("ADD", &config).container("c1").succeed();
@@ -476,7 +476,7 @@ fn what_one_iptables_has_made_goes_though_the_host_has_another_since() {
 }
 
 #[test]
-fn a_backend_that_is_not_installed_is_named() {
+fn a_missing_backend_is_named() {
     for it in hosts() {
         it.replace("iptables-restore", "echo no such table >&2; exit 3");
         let config = it.ports(json!([tcp(8080)]));

@@ -1,5 +1,5 @@
-//! Live tests of the plugins: each builds namespaces of its own for hosts and containers, runs the programs as a
-//! runtime does, sends packets, and compares what the kernel holds before and after. They need root, `ip` and `nft`.
+//! Live tests of the plugins. Each test creates network namespaces for hosts and containers, runs the plugins like a
+//! runtime, sends packets, and compares the state of the kernel before and after. They need root, `ip` and `nft`.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! The port of a container on its bridge: opened once, when everything else is there, and asking for nothing itself.
+//! The bridge port of a container: opened once, as the last step, and without an address of its own.
 
 use crate::stage::{Namespace, Stage, can_run};
 use serde_json::Value;
@@ -17,11 +17,11 @@ fn host_end(result: &Value) -> &str {
     result["interfaces"][1]["name"].as_str().unwrap()
 }
 
-/// The states of a port that the host is told of while something is done, without repetitions.
+/// Returns the states of a port that the host's notifications report during `act`, without repetitions.
 fn states_during(host: &Namespace, act: impl FnOnce() -> String) -> Vec<String> {
     let mut monitor =
         host.run(|| Command::new("bridge").args(["monitor", "link"]).stdout(Stdio::piped()).spawn().unwrap());
-    // There is no sign that it listens but that it hears something.
+    // Only a received notification shows that the listener works.
     let heard = Duration::from_millis(300);
     std::thread::sleep(heard);
     let port = act();
@@ -39,7 +39,7 @@ fn states_during(host: &Namespace, act: impl FnOnce() -> String) -> Vec<String> 
 
 /// Each time, the kernel walks through all ports of the bridge.
 #[test]
-fn a_port_is_opened_once() {
+fn a_bridge_port_is_opened_once() {
     if !can_run() {
         return;
     }
@@ -50,9 +50,9 @@ fn a_port_is_opened_once() {
     assert_eq!(states, ["disabled", "forwarding"]);
 }
 
-/// The Go plugins wait until the host's end is up, not until the bridge forwards: which here takes it 30 s.
+/// The Go plugins wait until the host end is up, not until the bridge forwards, which takes 30 s here.
 #[test]
-fn a_bridge_that_first_looks_for_loops_does_not_hold_a_container_up() {
+fn a_bridge_with_spanning_tree_does_not_delay_a_container() {
     if !can_run() {
         return;
     }
@@ -66,9 +66,9 @@ fn a_bridge_that_first_looks_for_loops_does_not_hold_a_container_up() {
     assert!(port.contains("state listening") && port.contains("state UP"), "{port}");
 }
 
-/// Nobody could use it, and the kernel walks through its routes whenever another port comes or goes.
+/// The address would be of no use, and the kernel walks through its routes whenever another port comes or goes.
 #[test]
-fn a_port_has_no_address_of_its_own() {
+fn a_bridge_port_has_no_link_local_address() {
     if !can_run() {
         return;
     }

@@ -1,9 +1,9 @@
-//! `portmap`: ports of the host that lead to a container, from wherever they are asked.
+//! `portmap`: published ports, reached from other hosts, from the host and from containers.
 
 use crate::stage::{Namespace, Stage, ask_datagram, can_run, with, with_result};
 use serde_json::{Value, json};
 
-/// A host with one container on a bridge, and the result of that.
+/// A host with a container on a bridge, and the result of its `ADD`.
 struct Published {
     stage: Stage,
     container: Namespace,
@@ -80,7 +80,7 @@ fn a_port_is_reached_from_other_hosts_the_host_and_the_container_itself() {
 }
 
 #[test]
-fn a_port_at_one_address_is_not_at_the_others() {
+fn a_port_of_one_address_is_not_published_at_others() {
     if !can_run() {
         return;
     }
@@ -104,7 +104,7 @@ fn a_port_at_one_address_is_not_at_the_others() {
 }
 
 #[test]
-fn datagrams_are_led_to_the_container_and_a_known_flow_follows_a_change() {
+fn udp_is_redirected_and_known_flows_follow_a_change() {
     if !can_run() {
         return;
     }
@@ -129,8 +129,8 @@ fn datagrams_are_led_to_the_container_and_a_known_flow_follows_a_change() {
 }
 
 #[test]
-fn what_only_passes_through_is_left_alone() {
-    // CVE-2025-67499: a published port is one of the host, not one of every machine behind it.
+fn forwarded_packets_are_not_redirected() {
+    // CVE-2025-67499: a port is published on the host, not on the machines behind it.
     if !can_run() {
         return;
     }
@@ -145,7 +145,7 @@ fn what_only_passes_through_is_left_alone() {
 }
 
 #[test]
-fn without_snat_the_source_is_never_rewritten() {
+fn without_snat_the_source_is_kept() {
     if !can_run() {
         return;
     }
@@ -162,7 +162,7 @@ fn without_snat_the_source_is_never_rewritten() {
 }
 
 #[test]
-fn del_removes_the_ports_of_this_attachment_and_no_others() {
+fn del_removes_only_the_ports_of_its_attachment() {
     if !can_run() {
         return;
     }
@@ -170,7 +170,7 @@ fn del_removes_the_ports_of_this_attachment_and_no_others() {
     let Published { stage, container, .. } = &it;
     let first = it.config(json!([tcp(8080)]));
     it.add(&first);
-    // The same container on another network, and by another interface of the same network.
+    // The same container on another network, and with another interface on the same network.
     let mut elsewhere = it.config(json!([tcp(8081)]));
     elsewhere["name"] = json!("other");
     it.add(&elsewhere);
@@ -178,7 +178,7 @@ fn del_removes_the_ports_of_this_attachment_and_no_others() {
     second["prevResult"]["interfaces"][2]["name"] = json!("eth1");
     stage.call("ADD", &second).container("c1").interface("eth1").netns(container).succeed();
     assert!([8080, 8081, 8082].iter().all(|port| stage.outside.ask(&format!("192.0.2.1:{port}")).is_some()));
-    // Nothing but the attachment is known to the caller: no mappings, no result, no namespace.
+    // The caller passes only the attachment: no mappings, no result, no namespace.
     let bare = json!({"cniVersion": "1.0.0", "name": "net", "type": "portmap"});
     for _ in 0..2 {
         stage.call("DEL", &bare).container("c1").netns_path("").succeed();
@@ -188,7 +188,7 @@ fn del_removes_the_ports_of_this_attachment_and_no_others() {
 }
 
 #[test]
-fn a_port_that_is_published_already_is_refused_with_the_name_of_its_owner() {
+fn a_published_port_is_refused_with_its_owner() {
     if !can_run() {
         return;
     }
@@ -205,12 +205,12 @@ fn a_port_that_is_published_already_is_refused_with_the_name_of_its_owner() {
 }
 
 #[test]
-fn mappings_are_matched_in_any_case_and_checked() {
+fn port_mapping_keys_match_in_any_case_and_are_checked() {
     if !can_run() {
         return;
     }
     let it = Published::new();
-    // As containerd sends them.
+    // The form in which containerd passes them.
     let camel = json!([{"HostPort": 8080, "ContainerPort": 80, "Protocol": "TCP", "HostIP": ""}]);
     it.add(&it.config(camel));
     assert!(it.stage.outside.ask("192.0.2.1:8080").is_some());
@@ -290,7 +290,7 @@ fn keys_that_contradict_each_other_are_refused() {
 }
 
 #[test]
-fn it_is_only_called_after_another_plugin_and_does_nothing_without_mappings() {
+fn portmap_needs_a_previous_result_and_does_nothing_without_mappings() {
     if !can_run() {
         return;
     }
@@ -304,7 +304,7 @@ fn it_is_only_called_after_another_plugin_and_does_nothing_without_mappings() {
 }
 
 #[test]
-fn a_hundred_ports_come_and_go() {
+fn a_hundred_ports_are_published_and_removed() {
     if !can_run() {
         return;
     }
@@ -319,7 +319,7 @@ fn a_hundred_ports_come_and_go() {
     let check = || it.stage.call("CHECK", &config).netns(&it.container);
     check().succeed();
     it.stage.host.command("nft", "flush chain inet tare_portmap output");
-    assert_eq!(check().fail(), (100, "chain output does not lead to the published ports".to_owned()));
+    assert_eq!(check().fail(), (100, "chain output does not jump to the published ports".to_owned()));
     it.stage.host.command("nft", "flush chain inet tare_portmap postrouting");
     assert_eq!(check().fail().0, 100);
     it.stage.call("DEL", &config).netns_path("").succeed();
@@ -327,13 +327,13 @@ fn a_hundred_ports_come_and_go() {
 }
 
 #[test]
-fn garbage_collection_removes_ports_of_attachments_that_are_gone() {
+fn gc_removes_ports_of_attachments_that_are_gone() {
     if !can_run() {
         return;
     }
     let it = Published::new();
     let before = it.stage.host.state();
-    // A name that is too long for the kernel's tables is hashed there, and found all the same.
+    // A name that is too long for the kernel's tables is hashed there.
     for network in ["net", &"n".repeat(120)] {
         let config = with(&it.config(json!([tcp(8080)])), "cniVersion", json!("1.1.0"));
         let mut config = with(&config, "name", json!(network));
@@ -351,13 +351,13 @@ fn garbage_collection_removes_ports_of_attachments_that_are_gone() {
 }
 
 #[test]
-fn the_hosts_loopback_stays_its_own() {
+fn the_hosts_loopback_stays_closed() {
     if !can_run() {
         return;
     }
     let it = Published::new();
     it.stage.host.serve("127.0.0.1:90");
-    // A container that takes 127.0.0.1 for an address of its gateway.
+    // A container that has 127.0.0.1 as an address of its gateway.
     it.container.ip("route flush table local 127.0.0.0/8");
     it.container.ip("route add 127.0.0.1 via 10.1.0.1");
     it.container.run(|| std::fs::write("/proc/sys/net/ipv4/conf/all/route_localnet", "1").unwrap());
@@ -366,13 +366,13 @@ fn the_hosts_loopback_stays_its_own() {
     assert_eq!(it.stage.host.sysctl("net/ipv4/conf/br0/route_localnet"), "1");
     assert!(it.stage.host.ask("127.0.0.1:8080").is_some());
     assert_eq!(it.container.ask("127.0.0.1:90"), None);
-    // The attempt is one that would succeed.
+    // Proves that the attempt would succeed without the rule.
     it.stage.host.command("nft", "flush chain inet tare_portmap loopback");
     assert_eq!(it.container.ask("127.0.0.1:90"), "10.1.0.2".parse().ok());
 }
 
 #[test]
-fn conditions_of_nftables_let_in_who_they_name() {
+fn nftables_conditions_accept_only_matching_packets() {
     if !can_run() {
         return;
     }
@@ -382,7 +382,7 @@ fn conditions_of_nftables_let_in_who_they_name() {
     neighbour.serve("[::]:80");
     stage.outside.ip("addr add 192.0.2.3/24 dev in");
     let before = stage.host.state();
-    // The same port, for one by one address and for the other by the rest; of each the conditions stay its own.
+    // The same port, for one attachment from one address and for the other from the rest. The conditions stay separate.
     let config = it.config(json!([tcp(8080)]));
     let keys =
         |config: &Value, v4: Value, v6: Value| with(&with(config, "conditionsV4", v4), "conditionsV6", v6);
@@ -420,7 +420,7 @@ fn conditions_of_nftables_let_in_who_they_name() {
     assert_eq!(stage.host.state(), before);
 }
 
-/// What is asked, and what `nft` prints of the rule that the kernel got.
+/// Conditions, and what `nft` prints of their rules.
 const CONDITIONS: [(&str, &str); 56] = [
     ("ip saddr 10.0.0.0/8", "ip saddr 10.0.0.0/8"),
     ("ip daddr != 192.0.2.1-192.0.2.9", "ip daddr != 192.0.2.1-192.0.2.9"),
@@ -487,7 +487,7 @@ const CONDITIONS: [(&str, &str); 56] = [
 ];
 
 #[test]
-fn conditions_of_nftables_are_those_that_nft_prints() {
+fn nft_prints_the_conditions_that_were_configured() {
     if !can_run() {
         return;
     }

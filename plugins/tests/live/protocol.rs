@@ -1,4 +1,4 @@
-//! What every plugin does alike: the environment, versions, and errors as callers know them.
+//! The common behavior of all plugins: environment, versions, errors.
 
 use crate::stage::{Namespace, Stage, can_run, ours};
 use serde_json::{Value, json};
@@ -16,10 +16,10 @@ fn bare(plugin: &str, command: &str) -> Output {
 }
 
 #[test]
-fn version_is_answered_without_reading_anything() {
+fn version_needs_no_input() {
     for plugin in PLUGINS {
         let mut call = Command::new(ours().join(plugin));
-        // A pipe that nobody writes to and nobody closes: reading it would never end.
+        // A pipe that is never written or closed: reading it would never end.
         let child =
             call.env_clear().env("CNI_COMMAND", "VERSION").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = child.spawn().unwrap();
@@ -33,7 +33,7 @@ fn version_is_answered_without_reading_anything() {
 }
 
 #[test]
-fn a_plugin_called_by_hand_says_what_it_is() {
+fn a_plugin_without_a_command_prints_its_name_and_versions() {
     for plugin in PLUGINS {
         let output = bare(plugin, "");
         assert!(output.status.success() && output.stdout.is_empty());
@@ -48,7 +48,7 @@ fn a_plugin_called_by_hand_says_what_it_is() {
 }
 
 #[test]
-fn errors_are_printed_as_the_go_plugins_print_them() {
+fn errors_are_printed_like_the_go_plugins_do() {
     let output = bare("bridge", "ADD");
     let missing = "required env variables [CNI_CONTAINERID,CNI_NETNS,CNI_IFNAME,CNI_PATH] missing";
     let expected = format!("{{\n    \"code\": 4,\n    \"msg\": \"{missing}\"\n}}");
@@ -58,7 +58,7 @@ fn errors_are_printed_as_the_go_plugins_print_them() {
 }
 
 #[test]
-fn bad_names_are_refused_before_anything_is_touched() {
+fn invalid_names_are_refused_before_anything_changes() {
     if !can_run() {
         return;
     }
@@ -87,7 +87,7 @@ fn bad_names_are_refused_before_anything_is_touched() {
 }
 
 #[test]
-fn a_plugin_does_not_work_in_its_own_namespace() {
+fn a_plugin_refuses_its_own_namespace() {
     if !can_run() {
         return;
     }
@@ -105,7 +105,7 @@ fn a_plugin_does_not_work_in_its_own_namespace() {
 }
 
 #[test]
-fn a_version_that_is_none_of_ours_is_code_1() {
+fn an_unsupported_version_is_code_1() {
     if !can_run() {
         return;
     }
@@ -119,7 +119,7 @@ fn a_version_that_is_none_of_ours_is_code_1() {
 }
 
 #[test]
-fn loopback_goes_up_is_checked_and_goes_down() {
+fn loopback_is_set_up_checked_and_set_down() {
     if !can_run() {
         return;
     }

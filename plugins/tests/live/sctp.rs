@@ -1,4 +1,4 @@
-//! SCTP by traffic: packets of that protocol are made by hand, since few kernels have sockets of it.
+//! SCTP with traffic: the test builds the packets itself, because few kernels have SCTP sockets.
 
 use crate::stage::{Namespace, Stage, can_run, skip, with_result};
 use rustix::net::{
@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-/// A socket for whole packets of SCTP.
+/// Opens a raw socket for SCTP packets.
 fn raw(netns: &Namespace) -> OwnedFd {
     let protocol: Protocol = ipproto::SCTP;
     let socket = netns.run(|| socket(AddressFamily::INET, SocketType::RAW, Some(protocol)).unwrap());
@@ -18,14 +18,14 @@ fn raw(netns: &Namespace) -> OwnedFd {
     socket
 }
 
-/// The checksum of RFC 4960, appendix B, in the order in which a packet has it.
+/// Returns the checksum of RFC 4960, appendix B, in packet byte order.
 fn checksum(packet: &[u8]) -> [u8; 4] {
     let step = |crc: u32, _| if crc & 1 == 1 { (crc >> 1) ^ 0x82f6_3b78 } else { crc >> 1 };
     let crc = packet.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step));
     (!crc).to_le_bytes()
 }
 
-/// A packet that opens an association (RFC 4960, section 3.3.2).
+/// Returns an INIT packet (RFC 4960, section 3.3.2).
 fn init(from: u16, to: u16) -> Vec<u8> {
     let chunk = [1, 0, 0, 20, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1];
     let mut packet = [from.to_be_bytes(), to.to_be_bytes()].concat();
@@ -36,11 +36,11 @@ fn init(from: u16, to: u16) -> Vec<u8> {
     packet
 }
 
-/// The ports of the next packet that arrives, and whether its checksum is right.
+/// Returns the ports of the next packet, and whether its checksum is right.
 fn arrived(socket: &OwnedFd) -> Option<(u16, u16, bool)> {
     let mut buffer = [0; 256];
     let (length, _) = recv(socket, &mut buffer, RecvFlags::empty()).ok()?;
-    // After the header of IPv4.
+    // After the IPv4 header.
     let mut packet = buffer[20..length].to_vec();
     let sum: [u8; 4] = packet[8..12].try_into().unwrap();
     packet[8..12].fill(0);
@@ -49,7 +49,7 @@ fn arrived(socket: &OwnedFd) -> Option<(u16, u16, bool)> {
 }
 
 #[test]
-fn sctp_is_led_to_the_container_by_either_backend() {
+fn sctp_is_redirected_by_both_backends() {
     if !can_run() {
         return;
     }

@@ -1,4 +1,4 @@
-//! What tests stand on: namespaces without names that go with the test, and plugins run in them as a runtime runs them.
+//! The fixtures of the tests: unnamed namespaces that end with the test, and calls of plugins like those of a runtime.
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::Value;
@@ -11,12 +11,12 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// The directory of the programs under test.
+/// The directory of the tested programs.
 pub(crate) fn ours() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_bridge")).parent().unwrap().to_owned()
 }
 
-/// The Go plugins of the distribution, as an oracle.
+/// The Go plugins of the distribution, as a reference.
 pub(crate) fn theirs() -> PathBuf {
     PathBuf::from("/usr/lib/cni")
 }
@@ -40,7 +40,7 @@ pub(crate) fn can_run() -> bool {
 pub(crate) struct Namespace(File);
 
 impl Namespace {
-    /// A new one, with its loopback up if `loopback` is asked for by `with_loopback`.
+    /// Creates a namespace.
     pub(crate) fn new() -> Namespace {
         let create = || {
             nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
@@ -49,19 +49,19 @@ impl Namespace {
         Namespace(std::thread::spawn(create).join().unwrap())
     }
 
-    /// A new one with its loopback up.
+    /// Creates a namespace with its loopback interface up.
     pub(crate) fn with_loopback() -> Namespace {
         let namespace = Namespace::new();
         namespace.ip("link set lo up");
         namespace
     }
 
-    /// A path that names it, as buildah passes one.
+    /// A path to the namespace, in the form that buildah passes.
     pub(crate) fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd())
     }
 
-    /// Runs something inside it.
+    /// Runs something in the namespace.
     pub(crate) fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
         std::thread::scope(|scope| {
             let enter = || {
@@ -72,19 +72,19 @@ impl Namespace {
         })
     }
 
-    /// Runs `ip` with these words inside it and returns what it prints.
+    /// Runs `ip` in the namespace and returns its output.
     pub(crate) fn ip(&self, words: &str) -> String {
         self.command("ip", words)
     }
 
-    /// Runs a command inside it, which must succeed.
+    /// Runs a command in the namespace, which must succeed.
     pub(crate) fn command(&self, program: &str, words: &str) -> String {
         let output = self.run(|| Command::new(program).args(words.split_whitespace()).output().unwrap());
         assert!(output.status.success(), "{program} {words}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Everything that a plugin could leave behind in it.
+    /// Returns all state that a plugin could leave in the namespace.
     pub(crate) fn state(&self) -> String {
         let stable = |text: String| text.lines().map(without_counters).collect::<Vec<_>>().join("\n");
         [
@@ -96,13 +96,13 @@ impl Namespace {
         .join("\n--\n")
     }
 
-    /// What a sysctl says inside it.
+    /// Returns the value of a sysctl in the namespace.
     pub(crate) fn sysctl(&self, path: &str) -> String {
         let path = format!("/proc/sys/{path}");
         self.run(move || std::fs::read_to_string(path).unwrap().trim().to_owned())
     }
 
-    /// A server that answers each connection with the address that it came from; it ends with the test.
+    /// Starts a server that answers each connection with its peer's address; it ends with the test.
     pub(crate) fn serve(&self, address: &str) {
         let listener = self.run(|| TcpListener::bind(address).unwrap());
         std::thread::spawn(move || {
@@ -112,7 +112,7 @@ impl Namespace {
         });
     }
 
-    /// The same over UDP, one datagram for one.
+    /// Like `serve`, over UDP.
     pub(crate) fn serve_datagrams(&self, address: &str) {
         let socket = self.run(|| UdpSocket::bind(address).unwrap());
         std::thread::spawn(move || {
@@ -123,7 +123,7 @@ impl Namespace {
         });
     }
 
-    /// Connects to a server of `serve`; what it answers, or `None` if nobody does.
+    /// Connects to a server of `serve` and returns its answer; `None` if there is no answer.
     pub(crate) fn ask(&self, address: &str) -> Option<IpAddr> {
         let address: SocketAddr = address.parse().unwrap();
         self.run(move || {
@@ -135,7 +135,7 @@ impl Namespace {
         })
     }
 
-    /// The same from one of the namespace's addresses.
+    /// Like `ask`, from one of the namespace's addresses.
     pub(crate) fn ask_from(&self, source: &str, to: &str) -> Option<IpAddr> {
         let (source, to): (IpAddr, SocketAddr) = (source.parse().unwrap(), to.parse().unwrap());
         self.run(move || {
@@ -144,7 +144,7 @@ impl Namespace {
                     .unwrap();
             rustix::net::bind(&socket, &SocketAddr::new(source, 0)).unwrap();
             let mut stream = TcpStream::from(socket);
-            // Half of what `ask` waits, for the connection and for the answer.
+            // Half of the time limit of `ask`, for the connection and for the answer.
             rustix::net::sockopt::set_socket_timeout(
                 &stream,
                 rustix::net::sockopt::Timeout::Send,
@@ -159,7 +159,7 @@ impl Namespace {
         })
     }
 
-    /// A socket for datagrams to a server of `serve_datagrams`.
+    /// Opens a UDP socket to a server of `serve_datagrams`.
     pub(crate) fn datagram_socket(&self, address: &str) -> UdpSocket {
         let to: SocketAddr = address.parse().unwrap();
         let from = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
@@ -170,7 +170,7 @@ impl Namespace {
     }
 }
 
-/// One datagram and its answer.
+/// Sends a datagram and returns the answer.
 pub(crate) fn ask_datagram(socket: &UdpSocket) -> Option<IpAddr> {
     let mut buffer = [0; 64];
     socket.send(b"?").ok()?;
@@ -178,24 +178,24 @@ pub(crate) fn ask_datagram(socket: &UdpSocket) -> Option<IpAddr> {
     std::str::from_utf8(&buffer[..length]).ok()?.parse().ok()
 }
 
-/// Without what changes by itself: states that follow the other end.
+/// Removes values that change on their own, such as states that follow the other end.
 fn without_counters(line: &str) -> String {
     line.split(" qdisc ").next().unwrap().replace("NO-CARRIER,", "").replace(",LOWER_UP", "")
 }
 
-/// A host with a machine outside of it, and a directory of its own for what plugins keep.
+/// A host, a machine outside of it, and a directory for the data of plugins.
 pub(crate) struct Stage {
-    /// The host that plugins run on.
+    /// The host on which plugins run.
     pub(crate) host: Namespace,
-    /// Another machine, 192.0.2.2 to the host's 192.0.2.1.
+    /// Another machine: 192.0.2.2, next to the host's 192.0.2.1.
     pub(crate) outside: Namespace,
-    /// Removed with the stage.
+    /// Removed together with the stage.
     pub(crate) directory: PathBuf,
     _timed: test_report::Timed,
 }
 
 impl Stage {
-    /// Sets it up.
+    /// Sets the stage up.
     pub(crate) fn new() -> Stage {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -212,12 +212,12 @@ impl Stage {
         Stage { host, outside, directory, _timed: test_report::Timed::start() }
     }
 
-    /// A configuration with its data directory filled in; `$dir` stands for it.
+    /// Returns a configuration; `$dir` stands for the data directory.
     pub(crate) fn config(&self, text: &str) -> Value {
         serde_json::from_str(&text.replace("$dir", self.directory.to_str().unwrap())).unwrap()
     }
 
-    /// A call to be run on the host.
+    /// Creates a call on the host.
     pub(crate) fn call<'a>(&'a self, command: &'a str, config: &'a Value) -> Call<'a> {
         Call {
             stage: self,
@@ -233,17 +233,17 @@ impl Stage {
         }
     }
 
-    /// `ADD` for a container, which must succeed.
+    /// Runs `ADD` for a container, which must succeed.
     pub(crate) fn add(&self, config: &Value, container: &str, netns: &Namespace) -> Value {
         self.call("ADD", config).container(container).netns(netns).succeed()
     }
 
-    /// `DEL` for a container, which must succeed.
+    /// Runs `DEL` for a container, which must succeed.
     pub(crate) fn del(&self, config: &Value, container: &str, netns: &Namespace) {
         self.call("DEL", config).container(container).netns(netns).succeed();
     }
 
-    /// The names of the lease files of a network.
+    /// Returns the names of the lease files of a network.
     pub(crate) fn leases(&self, network: &str) -> Vec<String> {
         let entries = std::fs::read_dir(self.directory.join(network)).into_iter().flatten();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -261,7 +261,7 @@ impl Drop for Stage {
 
 const SYSTEM: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// One call of a plugin.
+/// A call of a plugin.
 #[derive(Clone)]
 pub(crate) struct Call<'a> {
     stage: &'a Stage,
@@ -277,7 +277,7 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Sets the container's id.
+    /// Sets the container ID.
     pub(crate) fn container(mut self, container: &str) -> Self {
         self.container = container.into();
         self
@@ -312,25 +312,25 @@ impl Call<'_> {
         self
     }
 
-    /// Puts a directory before those in which plugins look for programs of the system.
+    /// Puts a directory in front of the system's search path.
     pub(crate) fn system(mut self, directory: &Path) -> Self {
         self.system = format!("{}:{SYSTEM}", directory.display());
         self
     }
 
-    /// Lets plugins look for programs of the system by themselves.
+    /// Removes the search path from the environment.
     pub(crate) fn without_path(mut self) -> Self {
         self.system = String::new();
         self
     }
 
-    /// Takes the program from another directory.
+    /// Runs the program of another directory.
     pub(crate) fn plugins(mut self, directory: &Path) -> Self {
         self.plugins = directory.into();
         self
     }
 
-    /// Puts a program before the plugin, such as one that kills it.
+    /// Runs the plugin under another program, such as one that kills it.
     pub(crate) fn wrapped(&self, words: &[String]) -> Output {
         self.spawn_with(words)
     }
@@ -361,13 +361,13 @@ impl Call<'_> {
                 .stderr(Stdio::piped())
                 .spawn()
                 .unwrap();
-            // A plugin that refuses its environment exits without reading.
+            // A plugin that refuses its environment exits without reading its input.
             let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
             child.wait_with_output().unwrap()
         })
     }
 
-    /// Runs it; it must succeed, and print one JSON document or nothing.
+    /// Runs the plugin, which must succeed and print one JSON document or nothing.
     pub(crate) fn succeed(&self) -> Value {
         let output = self.output();
         let text = String::from_utf8(output.stdout).unwrap();
@@ -376,7 +376,7 @@ impl Call<'_> {
         if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
     }
 
-    /// Runs it; it must fail with one JSON document, of which the code and the message are returned.
+    /// Runs the plugin, which must fail with one JSON document. Returns its code and message.
     pub(crate) fn fail(&self) -> (u64, String) {
         let output = self.output();
         let text = String::from_utf8(output.stdout).unwrap();
@@ -386,19 +386,19 @@ impl Call<'_> {
     }
 }
 
-/// The configuration with the result that the next plugin, or `CHECK` and `DEL`, are given.
+/// Returns the configuration with the result for the next plugin, or for `CHECK` and `DEL`.
 pub(crate) fn with_result(config: &Value, result: &Value) -> Value {
     with(config, "prevResult", result.clone())
 }
 
-/// The configuration with one more key.
+/// Returns the configuration with one more key.
 pub(crate) fn with(config: &Value, key: &str, value: Value) -> Value {
     let mut config = config.clone();
     config[key] = value;
     config
 }
 
-/// The first address of a result, without its prefix length.
+/// Returns the first address of a result, without its prefix length.
 pub(crate) fn address_of(result: &Value) -> String {
     result["ips"][0]["address"].as_str().unwrap().split('/').next().unwrap().to_owned()
 }

@@ -1,4 +1,4 @@
-//! What the specification and the Go library fix of every verb, seen on the plugins of a host.
+//! What the specification and the Go library require of every verb.
 
 use crate::stage::{Namespace, Stage, can_run, ours, with, with_result};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ fn bridge(stage: &Stage) -> Value {
 fn input_that_cannot_be_read_is_code_5() {
     let mut call = Command::new(ours().join("loopback"));
     call.env_clear().env("CNI_COMMAND", "STATUS").env("CNI_PATH", "/");
-    // A directory opens, but has no bytes.
+    // A directory can be opened, but not read.
     let output = call.stdin(File::open("/").unwrap()).output().unwrap();
     let error: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((output.status.code(), error["code"].as_u64()), (Some(1), Some(5)));
@@ -24,7 +24,7 @@ fn input_that_cannot_be_read_is_code_5() {
 }
 
 #[test]
-fn the_plugins_own_namespace_is_taken_when_the_caller_says_so() {
+fn netns_override_allows_the_plugins_own_namespace() {
     if !can_run() {
         return;
     }
@@ -41,7 +41,7 @@ fn the_plugins_own_namespace_is_taken_when_the_caller_says_so() {
 }
 
 #[test]
-fn a_version_that_cannot_tell_of_a_link_without_addresses_leaves_none() {
+fn a_version_that_cannot_express_a_link_without_addresses_leaves_none() {
     if !can_run() {
         return;
     }
@@ -56,7 +56,7 @@ fn a_version_that_cannot_tell_of_a_link_without_addresses_leaves_none() {
 }
 
 #[test]
-fn the_list_for_garbage_collection_has_an_older_name_too() {
+fn the_list_for_gc_is_read_under_its_former_name() {
     if !can_run() {
         return;
     }
@@ -76,7 +76,7 @@ fn the_list_for_garbage_collection_has_an_older_name_too() {
 }
 
 #[test]
-fn names_that_are_longer_than_an_alias_are_attached_collected_and_deleted() {
+fn names_longer_than_an_alias_are_attached_collected_and_deleted() {
     if !can_run() {
         return;
     }
@@ -140,7 +140,7 @@ fn errors_of_a_configuration_name_the_key() {
 }
 
 #[test]
-fn a_bridge_that_the_kernel_refuses_is_told_in_the_words_callers_know() {
+fn a_bridge_that_the_kernel_refuses_has_the_go_plugins_text() {
     if !can_run() {
         return;
     }
@@ -154,7 +154,7 @@ fn a_bridge_that_the_kernel_refuses_is_told_in_the_words_callers_know() {
 }
 
 #[test]
-fn garbage_collection_goes_on_after_what_it_cannot_do_and_tells() {
+fn gc_continues_after_an_error_and_reports_it() {
     if !can_run() {
         return;
     }
@@ -169,7 +169,7 @@ fn garbage_collection_goes_on_after_what_it_cannot_do_and_tells() {
 }
 
 #[test]
-fn an_attachment_that_the_result_puts_elsewhere_is_told_by_check() {
+fn check_reports_an_attachment_in_another_place() {
     if !can_run() {
         return;
     }
@@ -201,7 +201,7 @@ fn an_attachment_that_the_result_puts_elsewhere_is_told_by_check() {
 }
 
 #[test]
-fn loopback_passes_on_what_others_made_and_refuses_a_foreign_address() {
+fn loopback_returns_the_previous_result_and_refuses_another_address() {
     if !can_run() {
         return;
     }
@@ -221,7 +221,7 @@ fn loopback_passes_on_what_others_made_and_refuses_a_foreign_address() {
 }
 
 #[test]
-fn ranges_of_the_runtime_come_first_and_each_set_gives_an_address() {
+fn runtime_ranges_come_first_and_each_set_leases_an_address() {
     if !can_run() {
         return;
     }
@@ -254,7 +254,7 @@ fn ranges_of_the_runtime_come_first_and_each_set_gives_an_address() {
 }
 
 #[test]
-fn ipv6_is_turned_on_for_an_attachment_that_has_addresses_of_it() {
+fn ipv6_is_turned_on_for_an_attachment_with_ipv6_addresses() {
     if !can_run() {
         return;
     }
@@ -276,7 +276,7 @@ fn ipv6_is_turned_on_for_an_attachment_that_has_addresses_of_it() {
 }
 
 #[test]
-fn duplicate_detection_is_waited_for_and_its_failure_told() {
+fn add_waits_for_duplicate_detection_and_reports_its_failure() {
     if !can_run() {
         return;
     }
@@ -287,15 +287,15 @@ fn duplicate_detection_is_waited_for_and_its_failure_told() {
     assert_eq!(one.sysctl("net/ipv6/conf/eth0/accept_dad"), "1");
     assert_eq!(one.sysctl("net/ipv6/conf/eth0/enhanced_dad"), "1");
     assert!(!one.ip("-6 -o addr show eth0 tentative").contains("fd00:1::2"));
-    // Somebody has the address already whom nobody leased it to.
+    // The address is in use already, without a lease.
     one.ip("addr add fd00:1::3/64 dev eth0 nodad");
     let (code, msg) = stage.call("ADD", &config).container("c2").netns(&two).fail();
-    assert_eq!((code, msg.as_str()), (11, "address fd00:1::3/64 is in use by somebody else"));
+    assert_eq!((code, msg.as_str()), (11, "address fd00:1::3/64 is in use by another host"));
     assert_eq!(stage.leases("net"), ["10.1.0.2", "fd00:1::2"]);
 }
 
 #[test]
-fn routes_have_the_priority_table_and_scope_that_they_name() {
+fn routes_have_their_priority_table_and_scope() {
     if !can_run() {
         return;
     }
@@ -314,7 +314,7 @@ fn routes_have_the_priority_table_and_scope_that_they_name() {
 }
 
 #[test]
-fn the_default_route_is_that_of_ipam_where_it_gives_one_on_a_bridge_called_cni0() {
+fn the_default_route_of_ipam_takes_precedence() {
     if !can_run() {
         return;
     }
@@ -338,7 +338,7 @@ fn the_default_route_is_that_of_ipam_where_it_gives_one_on_a_bridge_called_cni0(
 }
 
 #[test]
-fn an_address_of_ipv6_can_be_used_the_moment_add_is_over() {
+fn an_ipv6_address_is_usable_right_after_add() {
     if !can_run() {
         return;
     }

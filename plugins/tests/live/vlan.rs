@@ -1,4 +1,4 @@
-//! VLANs of `bridge`, in this kernel if it has them and otherwise in a user-mode Linux, which the script boots as well.
+//! VLANs of `bridge`, on this kernel if it supports them, else in user-mode Linux, which boots the script.
 
 use crate::stage::{Namespace, Stage, can_run, ours, skip, with};
 use serde_json::{Value, json};
@@ -12,14 +12,14 @@ fn config(stage: &Stage) -> Value {
     )
 }
 
-/// Whether bridges of this kernel tell VLANs apart.
+/// Whether bridges of this kernel filter VLANs.
 fn kernel_has_vlans() -> bool {
     let add = ["link", "add", "b", "type", "bridge", "vlan_filtering", "1"];
     Namespace::new().run(|| Command::new("ip").args(add).output().unwrap().status.success())
 }
 
 #[test]
-fn containers_reach_those_of_their_vlan_and_no_others() {
+fn containers_reach_only_their_vlan() {
     if !can_run() {
         return;
     }
@@ -47,7 +47,7 @@ fn containers_reach_those_of_their_vlan_and_no_others() {
 }
 
 #[test]
-fn a_kernel_without_vlans_on_bridges_is_named_and_nothing_is_left() {
+fn a_kernel_without_bridge_vlans_is_an_error_and_nothing_is_left() {
     if !can_run() {
         return;
     }
@@ -68,7 +68,7 @@ fn a_kernel_without_vlans_on_bridges_is_named_and_nothing_is_left() {
 }
 
 #[test]
-fn vlans_that_cannot_be_are_refused_before_anything_is_made() {
+fn invalid_vlans_are_refused_before_anything_is_created() {
     if !can_run() {
         return;
     }

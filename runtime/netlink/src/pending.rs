@@ -99,8 +99,8 @@ fn refusal(message: &Message<'_>) -> Option<Refusal> {
     Some(Refusal { errno, text })
 }
 
-/// Returns the attributes of an extended acknowledgement. They follow the error number and the request, of which the kernel
-/// repeats either the header or all.
+/// Returns the attributes of an extended acknowledgement. They follow the error number and the repeated request; the kernel
+/// repeats only its header if the answer is capped.
 fn extended<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
     let repeated = match message.flags & CAPPED {
         0 => usize::try_from(read_u32(message.body, 4)?).ok()?.next_multiple_of(4),

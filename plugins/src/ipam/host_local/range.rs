@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_search_goes_once_around_from_the_last_address_over_all_ranges() {
+    fn the_search_starts_after_the_last_address_and_wraps_over_all_ranges() {
         let set = set(&[
             json!({"subnet": "10.0.0.0/24", "rangeStart": "10.0.0.10", "rangeEnd": "10.0.0.12"}),
             json!({"subnet": "10.0.1.0/30", "gateway": "10.0.1.2"}),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_that_cannot_be_are_refused_in_the_words_callers_know() {
+    fn invalid_ranges_are_refused_with_the_go_plugins_texts() {
         let cases = [
             (json!({"subnet": "10.0.0.0/31"}), "Network 10.0.0.0/31 too small to allocate from"),
             (
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_is_of_one_family_and_does_not_overlap_itself() {
+    fn a_range_set_has_one_family_and_no_overlaps() {
         let ranges =
             |values: &[Value]| RangeSet::new(0, values.iter().map(|v| range(v.clone()).unwrap()).collect());
         assert_eq!(ranges(&[]).unwrap_err().msg, "empty range set");

@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_four_keywords_are_read_and_comments_are_not() {
+    fn the_four_keywords_are_read_and_comments_are_skipped() {
         let dns = parse(
             "# no\n;no\nnameserver 1.1.1.1\nnameserver ::1 x\ndomain a.b\nsearch c d\noptions ndots:2 e\n\nsortlist z\n",
         );
