@@ -252,3 +252,134 @@ pub(super) fn action(action: Action, errno: Option<u32>) -> u32 {
         Action::Trap => libc::SECCOMP_RET_TRAP,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{ArgCondition, Operator};
+
+    const ALLOW: u32 = 0x7fff_0000;
+    const EPERM: u32 = 0x0005_0001;
+
+    fn rule(names: &[&str], action: Action) -> SyscallRule {
+        SyscallRule { names: names.iter().copied().collect(), action, errno_ret: None, args: Vec::new() }
+    }
+
+    /// The starts and the decisions of the intervals of one ABI.
+    fn intervals(default_action: Action, syscalls: Vec<SyscallRule>, abi: Abi) -> Vec<(u32, Decision)> {
+        let profile = Seccomp {
+            default_action,
+            default_errno_ret: None,
+            architectures: Vec::new(),
+            flags: None,
+            listener_path: None,
+            listener_metadata: None,
+            syscalls,
+        };
+        let decisions = Decisions::new(&profile, &[abi]).unwrap();
+        decisions.intervals(abi).into_iter().map(|interval| (interval.start, interval.decision)).collect()
+    }
+
+    // linux/seccomp.h.
+    #[test]
+    fn actions_have_the_results_of_the_kernel() {
+        for (name, errno, result) in [
+            (Action::KillProcess, None, 0x8000_0000),
+            (Action::KillThread, None, 0),
+            (Action::Kill, Some(5), 0),
+            (Action::Trap, None, 0x0003_0000),
+            (Action::Errno, None, EPERM),
+            (Action::Errno, Some(38), 0x0005_0026),
+            (Action::Errno, Some(0x1_0001), EPERM),
+            (Action::Notify, None, 0x7fc0_0000),
+            (Action::Trace, Some(7), 0x7ff0_0007),
+            (Action::Log, None, 0x7ffc_0000),
+            (Action::Allow, Some(5), ALLOW),
+        ] {
+            assert_eq!(action(name, errno), result, "{name} {errno:?}");
+        }
+    }
+
+    // On x86_64: read 0, write 1, close 3.
+    #[test]
+    fn neighbours_with_the_same_decision_are_one_interval() {
+        let rules = vec![rule(&["read", "write", "close"], Action::Allow)];
+        assert_eq!(
+            intervals(Action::Errno, rules, Abi::X86_64),
+            [
+                (0, Decision::Return(ALLOW)),
+                (2, Decision::Return(EPERM)),
+                (3, Decision::Return(ALLOW)),
+                (4, Decision::Return(ENOSYS)),
+            ]
+        );
+    }
+
+    #[test]
+    fn newer_calls_fail_with_enosys_unless_the_default_lets_calls_run() {
+        for (default, newer) in [
+            (Action::Errno, ENOSYS),
+            (Action::Trap, ENOSYS),
+            (Action::KillProcess, ENOSYS),
+            (Action::Allow, ALLOW),
+            (Action::Log, 0x7ffc_0000),
+            (Action::Trace, 0x7ff0_0001),
+        ] {
+            let rules = vec![rule(&["read"], Action::KillThread)];
+            let last = intervals(default, rules, Abi::X86_64).pop();
+            assert_eq!(last, Some((1, Decision::Return(newer))), "{default}");
+        }
+    }
+
+    #[test]
+    fn a_rule_with_the_default_action_only_shows_how_new_the_profile_is() {
+        let rules = vec![rule(&["close"], Action::Errno)];
+        assert_eq!(
+            intervals(Action::Errno, rules, Abi::X86_64),
+            [(0, Decision::Return(EPERM)), (4, Decision::Return(ENOSYS))]
+        );
+        assert_eq!(intervals(Action::Errno, Vec::new(), Abi::X86_64), [(0, Decision::Return(EPERM))]);
+    }
+
+    // arch/arm: read 3, __ARM_NR_BASE 0xf0000, set_tls 0xf0005.
+    #[test]
+    fn private_numbers_of_arm_do_not_count_as_newer() {
+        let rules = vec![rule(&["read", "set_tls"], Action::Allow)];
+        assert_eq!(
+            intervals(Action::Errno, rules, Abi::Arm),
+            [
+                (0, Decision::Return(EPERM)),
+                (3, Decision::Return(ALLOW)),
+                (4, Decision::Return(ENOSYS)),
+                (0xf_0000, Decision::Return(EPERM)),
+                (0xf_0005, Decision::Return(ALLOW)),
+                (0xf_0006, Decision::Return(EPERM)),
+            ]
+        );
+    }
+
+    #[test]
+    fn numbers_of_x32_start_at_bit_30() {
+        let rules = vec![rule(&["read"], Action::Allow)];
+        let intervals = intervals(Action::Errno, rules, Abi::X32);
+        assert_eq!(intervals[0], (0x4000_0000, Decision::Return(ALLOW)));
+    }
+
+    fn on_argument(index: u32, value: u64) -> ArgCondition {
+        ArgCondition { index, value, value_two: None, op: Operator::Equal }
+    }
+
+    #[test]
+    fn conditional_rules_are_a_chain_in_their_order() {
+        let mut first = rule(&["read"], Action::Allow);
+        first.args = vec![on_argument(0, 1), on_argument(1, 2)];
+        let mut second = rule(&["read"], Action::Trap);
+        second.args = vec![on_argument(2, 1), on_argument(2, 2)];
+        // The conditions of the first rule are one set, those of the second, on one argument, are two.
+        let chain = (0, Decision::Chain(vec![0, 1, 2]));
+        assert_eq!(intervals(Action::Errno, vec![first.clone(), second], Abi::X86_64)[0], chain);
+        let always = rule(&["read"], Action::Log);
+        let decided = (0, Decision::Return(0x7ffc_0000));
+        assert_eq!(intervals(Action::Errno, vec![first, always], Abi::X86_64)[0], decided);
+    }
+}
