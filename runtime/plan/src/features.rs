@@ -64,7 +64,7 @@ fn memory_policy() -> Value {
     })
 }
 
-/// Returns the supported words of a vocabulary.
+/// Returns the supported words.
 fn words<T: Vocabulary>(is_supported: impl Fn(T) -> bool) -> Vec<&'static str> {
     T::WORDS.iter().copied().filter(|word| is_supported(*word)).map(Vocabulary::word).collect()
 }
