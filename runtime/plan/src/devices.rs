@@ -1,11 +1,13 @@
-//! Devices and links that every container has, and those it asks for (config-linux.md, "Devices").
+//! The devices and links in `/dev`: those that every container has, and those of `linux.devices` (config-linux.md, "Devices").
+//!
+//! A topic: the verbs use it.
 
 use crate::context::{Context, is_root};
 use crate::draft::{Draft, clean};
 use crate::host::Kernel;
-use crate::mappings::outside;
-use crate::mounts;
+use crate::mappings::host_id;
 use crate::mounts::options;
+use crate::mounts::source::{BindMount, bind};
 use crate::place::Place;
 use crate::spec::{self, DeviceKind, NamespaceKind};
 use crate::step::{
@@ -13,7 +15,8 @@ use crate::step::{
     Recursive, Source, SourceUse, Target,
 };
 
-/// The devices that every container has (config-linux.md, "Default Devices"); the console comes with a terminal.
+/// The devices that every container has (config-linux.md, "Default Devices"). `/dev/console` is mounted with a terminal,
+/// and `/dev/ptmx` is a link to the container's devpts.
 const DEFAULT: &[(&str, u32, u32)] = &[
     ("dev/null", 1, 3),
     ("dev/zero", 1, 5),
@@ -23,7 +26,7 @@ const DEFAULT: &[(&str, u32, u32)] = &[
     ("dev/tty", 5, 0),
 ];
 
-/// Links that programs expect beside them (runtime-linux.md, "Dev symbolic links").
+/// The links that programs expect next to them (runtime-linux.md, "Dev symbolic links").
 const LINKS: &[(&str, &str)] = &[
     ("dev/fd", "/proc/self/fd"),
     ("dev/stdin", "/proc/self/fd/0"),
@@ -32,15 +35,15 @@ const LINKS: &[(&str, &str)] = &[
     ("dev/ptmx", "pts/ptmx"),
 ];
 
-/// Read and write for all.
+/// The mode of a device without `fileMode`: read and write for all.
 const DEFAULT_MODE: u32 = 0o666;
 
-/// Plans the nodes and links. A `/dev` that is bound from elsewhere is left as it is.
+/// Plans the device nodes and links. If `/dev` is a bind mount, the caller has filled it, and it stays unchanged.
 pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
-    if is_dev_bound(context) {
+    if is_dev_bind_mount(context) {
         return;
     }
-    let asked: Vec<(usize, String, &spec::Device)> = context
+    let configured: Vec<(usize, String, &spec::Device)> = context
         .spec
         .linux
         .devices
@@ -49,21 +52,17 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
         .map(|(index, device)| (index, clean(&device.path), device))
         .collect();
     for (path, major, minor) in DEFAULT {
-        if !asked.iter().any(|(_, other, _)| other == path) {
+        if !configured.iter().any(|(_, other, _)| other == path) {
             let path = draft.inside(path, Place::DEFAULT);
             let mode = libc::S_IFCHR | DEFAULT_MODE;
-            node(
-                draft,
-                context,
-                Device { path, mode, major: *major, minor: *minor, owner: None },
-                Place::DEFAULT,
-            );
+            let device = Device { path, mode, major: *major, minor: *minor, owner: None };
+            make_node(draft, context, device, Place::DEFAULT);
         }
     }
-    for (index, path, device) in asked {
-        // The terminals' multiplexer is the one of the container's own devpts, whatever the list says.
+    for (index, path, device) in configured {
+        // Even if the list has it: the ptmx of the host would open terminals of the host's devpts.
         if path != "dev/ptmx" {
-            asked_node(draft, context, device, index);
+            configured_node(draft, context, device, index);
         }
     }
     for (path, target) in LINKS.iter().chain(context.host.kcore.then_some(&("dev/core", "/proc/kcore"))) {
@@ -72,18 +71,12 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
     }
 }
 
-fn is_dev_bound(context: &Context<'_>) -> bool {
-    context.spec.mounts.iter().any(|mount| {
-        let bound = mount.kind.as_deref() == Some("bind")
-            || mount
-                .options
-                .iter()
-                .any(|option| matches!(options::effect_of(option), Some(options::Effect::Bind(_))));
-        bound && clean(&mount.destination) == "dev"
-    })
+fn is_dev_bind_mount(context: &Context<'_>) -> bool {
+    context.spec.mounts.iter().any(|mount| options::is_bind(mount) && clean(&mount.destination) == "dev")
 }
 
-fn asked_node(draft: &mut Draft, context: &Context<'_>, device: &spec::Device, index: usize) {
+/// Plans a device of `linux.devices`.
+fn configured_node(draft: &mut Draft, context: &Context<'_>, device: &spec::Device, index: usize) {
     let place = Place::at("linux.devices[#]", index);
     let kind = match device.kind {
         DeviceKind::Block => libc::S_IFBLK,
@@ -100,19 +93,19 @@ fn asked_node(draft: &mut Draft, context: &Context<'_>, device: &spec::Device, i
         minor: number(device.minor),
         owner: (owner != Owner { uid: 0, gid: 0 }).then_some(owner),
     };
-    if makes_for_it(context) && device.kind != DeviceKind::Fifo {
-        made_by_parent(draft, context, step, place);
+    if parent_makes_nodes(context) && device.kind != DeviceKind::Fifo {
+        make_node_in_parent(draft, context, step, place);
     } else {
-        node(draft, context, step, place);
+        make_node(draft, context, step, place);
     }
 }
 
-/// A node is made where that is allowed. In a user namespace, its own or the runtime's, init may make none: the host's own is bound instead, after a look
-/// at its numbers.
-fn node(draft: &mut Draft, context: &Context<'_>, device: Device, place: Place) {
+/// Plans a device node that init makes. In a user namespace, the container's or the runtime's, mknod(2) fails for devices: there
+/// init bind-mounts the host's node of that path, and checks its numbers.
+fn make_node(draft: &mut Draft, context: &Context<'_>, device: Device, place: Place) {
     let fifo = device.mode & libc::S_IFMT == libc::S_IFIFO;
-    let refused = context.has_user_namespace() || context.host.in_user_namespace;
-    if !refused || fifo {
+    let denied = context.has_user_namespace() || context.host.in_user_namespace;
+    if !denied || fifo {
         return draft.init(FileStep::MakeDevice(device), place);
     }
     let path = draft.text(&format!("/{}", device.path.to_string_lossy()), place);
@@ -120,40 +113,42 @@ fn node(draft: &mut Draft, context: &Context<'_>, device: Device, place: Place) 
         path,
         recursive: Recursive::No,
         locks: Locks::None,
-        attributes: HARMLESS,
+        attributes: NODE_ATTRIBUTES,
         propagation: vec![libc::MS_PRIVATE],
         expect: Expect::Device { major: device.major, minor: device.minor },
         id_map: None,
         usage: SourceUse::Bind(device.path.clone()),
     };
     let target = Target { path: device.path, guard: Guard::OutsideProcfs };
-    mounts::source::bind(draft, context, (source, place), (target, Content::Own, place));
+    bind(draft, context, BindMount { source, source_place: place, target, content: Content::Own, place });
 }
 
-/// What the mount of a device gets: a node is neither executed nor anybody's program.
-const HARMLESS: Attributes =
+/// The attributes of a mounted device node. A device needs neither execution nor set-user-ID.
+const NODE_ATTRIBUTES: Attributes =
     Attributes { set: libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC, clear: 0, set_all: 0, clear_all: 0 };
 
-/// Whether the parent may make nodes for a container that may not, whose users' numbers on the host are known.
-fn makes_for_it(context: &Context<'_>) -> bool {
+/// Whether the parent makes the device nodes, since init may not. It has to know the host IDs of the container's users, so not
+/// for a user namespace that the container joins.
+fn parent_makes_nodes(context: &Context<'_>) -> bool {
     context.is_new(NamespaceKind::User) && is_root(context.host) && !context.host.in_user_namespace
 }
 
-/// From here on the kernel copies what lies in a mount that is attached nowhere (open_tree(2)).
-const COPIES_DETACHED: Kernel = Kernel { major: 6, minor: 15 };
+/// Since this release open_tree(2) can clone a part of a detached mount.
+const CLONES_DETACHED: Kernel = Kernel { major: 6, minor: 15 };
 
-/// A node that the parent makes, with the mode and the owner that are asked for, whether the host has such a one or not.
-fn made_by_parent(draft: &mut Draft, context: &Context<'_>, device: Device, place: Place) {
+/// Plans a device node that the parent makes on a file system of its own, and that init mounts. It has the mode and the owner of
+/// the configuration, and the host need not have a node of that path.
+fn make_node_in_parent(draft: &mut Draft, context: &Context<'_>, device: Device, place: Place) {
     let linux = &context.spec.linux;
     let owner = device.owner.unwrap_or(Owner { uid: 0, gid: 0 });
-    let ids = outside(&linux.uid_mappings, owner.uid).zip(outside(&linux.gid_mappings, owner.gid));
+    let ids = host_id(&linux.uid_mappings, owner.uid).zip(host_id(&linux.gid_mappings, owner.gid));
     let Some((uid, gid)) = ids else {
-        return draft.refuse(place, "the owner of the device has no number in the user namespace");
+        return draft.refuse(place, "the owner of the device has no mapping in the user namespace");
     };
     let (slot, path) = (draft.slot(), device.path.clone());
     let device = Device { owner: Some(Owner { uid, gid }), ..device };
-    let fs = if context.host.kernel >= COPIES_DETACHED { NodeFs::Detached } else { NodeFs::InNamespace };
-    draft.before(OpenStep::DeviceNode { slot, device, attributes: HARMLESS, fs }, place);
+    let fs = if context.host.kernel >= CLONES_DETACHED { NodeFs::Detached } else { NodeFs::InNamespace };
+    draft.before(OpenStep::DeviceNode { slot, device, attributes: NODE_ATTRIBUTES, fs }, place);
     let target = Target { path, guard: Guard::OutsideProcfs };
     draft.init(MountStep::Attach { tree: slot, target, content: Content::Own }, place);
 }

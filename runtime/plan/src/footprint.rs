@@ -1,4 +1,7 @@
-//! What a container will have on the host. It is recorded before anything is made, so that a killed `create` can be undone.
+//! The footprint of a container: everything that `create` makes on the host. It is recorded before the first step, so that `delete`
+//! can undo a `create` that was killed.
+//!
+//! May use the topics. `verb` and the engine use it.
 
 use crate::cgroup;
 use crate::context::{Request, root_path};
@@ -7,24 +10,24 @@ use crate::resctrl::own_groups;
 use crate::spec::{NamespaceKind, Spec};
 use crate::step::Unit;
 
-/// What a container will have on the host.
+/// Everything that `create` makes on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Footprint {
     /// The absolute path of the root file system.
     pub rootfs: String,
-    /// Its directory in each cgroup hierarchy, relative to the mount; `None` for a container without cgroups.
+    /// The directory in each cgroup hierarchy, relative to the mount; `None` for a container without cgroups.
     pub cgroup: Option<String>,
-    /// The unit that systemd starts for it.
+    /// The unit that systemd starts.
     pub unit: Option<Unit>,
-    /// Its own resctrl groups, as absolute paths.
+    /// The resctrl groups that end with the container, as absolute paths.
     pub resctrl_groups: Vec<String>,
-    /// Whose pid namespace it runs in.
+    /// Whether the container has its own pid namespace.
     pub pid_namespace: PidNamespace,
-    /// Whether poststart or poststop hooks follow.
+    /// Whether there are poststart or poststop hooks.
     pub has_late_hooks: bool,
 }
 
-/// The pid namespace of a container. In one of its own, every process ends with init.
+/// The pid namespace of a container. In its own, the kernel kills every process when init exits (pid_namespaces(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PidNamespace {
     /// A new one.
@@ -33,7 +36,7 @@ pub enum PidNamespace {
     Shared,
 }
 
-/// Finds what a container will have on the host.
+/// Finds everything that `create` makes on the host.
 pub fn footprint(spec: &Spec, host: &Host, request: &Request<'_>) -> Footprint {
     Footprint {
         rootfs: root_path(spec, request.bundle),

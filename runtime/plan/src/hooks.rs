@@ -1,4 +1,6 @@
 //! Hooks: when each kind runs, and the state that it reads (config.md, "POSIX-platform Hooks").
+//!
+//! A topic: the verbs and `process` use it.
 
 use crate::draft::Draft;
 use crate::place::Place;
@@ -7,35 +9,38 @@ use crate::step::{
     Hook, HookEnvironment, HookKind, HookStep, Hooks, InitSync, OpenStep, ParentSync, Signal, Slot, Status,
 };
 
-/// The state files of the hooks, and whether any wait for each other.
+/// The hooks that run during `create`.
 pub(crate) struct HookStages {
-    creating: Option<Slot>,
+    /// Their state file, if there is any hook.
+    state: Option<Slot>,
     prestart: Vec<Hook>,
     create_runtime: Vec<Hook>,
     create_container: Vec<Hook>,
 }
 
 impl HookStages {
+    /// Reads the hooks of a configuration, and plans their state file.
     pub(crate) fn of(draft: &mut Draft, spec: &Spec) -> Self {
         let mut read = |hooks: &[spec::Hook], kind| of_kind(draft, hooks, kind);
         let prestart = read(&spec.hooks.prestart, HookKind::Prestart);
         let create_runtime = read(&spec.hooks.create_runtime, HookKind::CreateRuntime);
         let create_container = read(&spec.hooks.create_container, HookKind::CreateContainer);
         let any = !(prestart.is_empty() && create_runtime.is_empty() && create_container.is_empty());
-        let creating = any.then(|| make_state(draft));
-        Self { creating, prestart, create_runtime, create_container }
+        let state = any.then(|| make_state(draft));
+        Self { state, prestart, create_runtime, create_container }
     }
 }
 
-/// Prestart and createRuntime run beside init, createContainer in it, in this order (config.md, "POSIX-platform Hooks").
+/// Plans the hooks of `create`, in the order that the specification fixes. The prestart and createRuntime hooks run in the
+/// runtime's namespaces, so the parent runs them while init waits. The createContainer hooks run in init.
 pub(crate) fn run_create_hooks(draft: &mut Draft, stages: HookStages) {
-    let Some(state) = stages.creating else { return };
+    let Some(state) = stages.state else { return };
     draft.init(InitSync::Send(Signal::Mounted), Place::of("hooks"));
     draft.init(InitSync::Await(Signal::HooksDone), Place::of("hooks"));
     draft.after(HookStep::WriteState { slot: state, status: Status::Creating }, Place::of("hooks"));
     draft.after(ParentSync::Await(Signal::Mounted), Place::of("hooks"));
-    let beside = [(HookKind::Prestart, stages.prestart), (HookKind::CreateRuntime, stages.create_runtime)];
-    for (kind, hooks) in beside.into_iter().filter(|(_, hooks)| !hooks.is_empty()) {
+    let by_parent = [(HookKind::Prestart, stages.prestart), (HookKind::CreateRuntime, stages.create_runtime)];
+    for (kind, hooks) in by_parent.into_iter().filter(|(_, hooks)| !hooks.is_empty()) {
         draft.after(HookStep::Run(Hooks { kind, hooks, state }), kind.place());
     }
     draft.after(ParentSync::Send(Signal::HooksDone), Place::of("hooks"));
@@ -45,14 +50,15 @@ pub(crate) fn run_create_hooks(draft: &mut Draft, stages: HookStages) {
     }
 }
 
-/// Makes a file in memory for the state that hooks read.
+/// Plans the memory file (memfd_create(2)) that holds the container's state for hooks.
 pub(crate) fn make_state(draft: &mut Draft) -> Slot {
     let slot = draft.slot();
     draft.before(OpenStep::StateFile { slot }, Place::of("hooks"));
     slot
 }
 
-/// Hooks of one kind. Those that run in the container take its environment when they have none of their own.
+/// Returns hooks of one kind. A startContainer hook without `env` gets the environment of the container's process, any other hook
+/// the runtime's, as with runc.
 pub(crate) fn of_kind(draft: &mut Draft, hooks: &[spec::Hook], kind: HookKind) -> Vec<Hook> {
     let mut prepared = Vec::new();
     for hook in hooks {
@@ -71,10 +77,10 @@ pub(crate) fn of_kind(draft: &mut Draft, hooks: &[spec::Hook], kind: HookKind) -
     prepared
 }
 
-/// The hooks that run when create is long over: poststart and poststop.
+/// Returns the hooks of `start` and `delete`: poststart and poststop.
 ///
 /// # Errors
-/// A text that can't be a C string, with its place.
+/// A text with a NUL byte, with its place.
 pub fn late_hooks(checked: &Checked, kind: HookKind) -> Result<Vec<Hook>, Vec<Mistake>> {
     let mut draft = Draft::default();
     let hooks = match kind {
@@ -86,10 +92,10 @@ pub fn late_hooks(checked: &Checked, kind: HookKind) -> Result<Vec<Hook>, Vec<Mi
     if draft.mistakes.is_empty() { Ok(hooks) } else { Err(draft.mistakes) }
 }
 
-/// The hooks that run in the runtime's namespaces while a container is made: those of each kind, in order.
+/// Returns the hooks that the parent runs during `create`, in their order: prestart and createRuntime.
 ///
 /// # Errors
-/// A text that can't be a C string, with its place.
+/// A text with a NUL byte, with its place.
 pub fn early_hooks(checked: &Checked) -> Result<Vec<(HookKind, Vec<Hook>)>, Vec<Mistake>> {
     let mut draft = Draft::default();
     let all = [

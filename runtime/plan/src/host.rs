@@ -1,45 +1,47 @@
-//! What planning has to know about the host: facts, gathered once, so that no step branches on the kernel.
+//! Facts about the host, gathered once before planning, so that no step depends on what the kernel supports.
+//!
+//! May use nothing of this crate.
 
-/// Facts about the host and about who runs the runtime.
+/// Facts about the host and about the user that runs the runtime.
 #[derive(Clone, Debug, Default)]
 pub struct Host {
-    /// The cgroup hierarchies that are mounted, in the order of their mounts.
+    /// The mounted cgroup hierarchies, in the order of their mounts.
     pub hierarchies: Vec<Hierarchy>,
-    /// What the runtime may do.
+    /// Whether the runtime is root or rootless.
     pub privilege: Privilege,
-    /// Whether the runtime is in a user namespace of its own: there the kernel refuses device nodes and device programs.
+    /// Whether the runtime runs in a user namespace of its own. There the kernel refuses device nodes and device programs.
     pub in_user_namespace: bool,
-    /// Whether that namespace denies setgroups(2), as one does which maps a single user (user_namespaces(7)).
+    /// Whether that namespace denies setgroups(2), as one that maps a single user does (user_namespaces(7)).
     pub denies_groups: bool,
-    /// Whether the host lets root of that namespace make no cgroups: those at the top are not its own, as they are where somebody has
-    /// handed it a part of the hierarchies to be the whole of.
+    /// Whether root of that namespace may not create cgroups: the root cgroups are the host's. They are its own only where an
+    /// outer container runtime has delegated cgroups to it.
     pub denies_cgroups: bool,
-    /// The capabilities that the runtime can hand on, one bit for each.
+    /// The capabilities that the runtime can grant, one bit per capability.
     pub capabilities: u64,
-    /// The release of the kernel.
+    /// The kernel release.
     pub kernel: Kernel,
-    /// Whether `/proc/kcore` is there, to which `/dev/core` points.
+    /// Whether `/proc/kcore` exists, the target of the link `/dev/core`.
     pub kcore: bool,
-    /// Where resctrl is mounted, by which shares of caches are allocated.
+    /// The mount point of resctrl, the file system that allocates cache and memory bandwidth.
     pub resctrl: Option<String>,
     /// The security modules that label processes.
     pub security: SecurityModules,
-    /// The systemd that makes the cgroups, where it is asked to.
+    /// The systemd instance that creates the cgroups, with the systemd cgroup manager.
     pub systemd: Option<Systemd>,
 }
 
-/// A systemd that makes units for containers.
+/// A systemd instance that starts units for containers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Systemd {
-    /// Which one it is.
+    /// Which instance it is.
     pub manager: Manager,
     /// Its version.
     pub version: u32,
-    /// The cgroup below which its units are, with a slash before it; empty for the topmost one.
+    /// The cgroup that holds its units, with a leading slash; empty for the root cgroup.
     pub cgroup: String,
 }
 
-/// The security modules that are in force.
+/// The active security modules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SecurityModules {
     /// AppArmor.
@@ -48,22 +50,22 @@ pub struct SecurityModules {
     pub selinux: bool,
 }
 
-/// What the runtime may do.
+/// Whether the runtime is root or rootless.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Privilege {
-    /// Everything root may.
+    /// Root.
     #[default]
     Root,
-    /// What an ordinary user may: it needs a user namespace for all else.
+    /// A rootless user, who needs a user namespace for what root may do.
     User {
-        /// Its user id.
+        /// The user ID.
         uid: u32,
-        /// Its group id.
+        /// The group ID.
         gid: u32,
     },
 }
 
-/// The first two numbers of a kernel's release.
+/// The first two numbers of a kernel release.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Kernel {
     /// The version.
@@ -75,40 +77,40 @@ pub struct Kernel {
 /// A cgroup hierarchy (cgroups(7)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hierarchy {
-    /// Where it is mounted.
+    /// The mount point.
     pub mount: String,
-    /// Which interface it has.
+    /// The interface version.
     pub version: CgroupVersion,
-    /// Its controllers; a named v1 hierarchy without controllers has `name=…`.
+    /// The controllers. A named v1 hierarchy without controllers has `name=…`.
     pub controllers: Vec<String>,
 }
 
-/// The interface of a cgroup hierarchy.
+/// The interface version of a cgroup hierarchy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CgroupVersion {
     /// One of several hierarchies.
     V1,
-    /// The unified one.
+    /// The unified hierarchy.
     V2,
 }
 
 impl Host {
-    /// The hierarchy that has `controller`.
+    /// Returns the hierarchy of a controller.
     pub fn hierarchy_of(&self, controller: &str) -> Option<&Hierarchy> {
         self.hierarchies.iter().find(|hierarchy| hierarchy.controllers.iter().any(|name| name == controller))
     }
 
-    /// Whether the unified hierarchy is the only one.
+    /// Whether the host has the unified hierarchy only, and no v1 hierarchy.
     pub fn is_unified(&self) -> bool {
         self.hierarchies.iter().all(|hierarchy| hierarchy.version == CgroupVersion::V2)
     }
 }
 
-/// A systemd that makes units.
+/// Which systemd instance starts the units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manager {
-    /// The machine's, process 1.
+    /// The system instance, process 1.
     System,
-    /// That of an ordinary user.
+    /// The instance of a rootless user (`systemd --user`).
     User,
 }

@@ -1,5 +1,7 @@
-//! Labels of security modules: of the program, of its keyring, of its mounts (config.md, "Linux Process"; config-linux.md,
+//! Labels of security modules, for the program, its keyring and its mounts (config.md, "Linux Process"; config-linux.md,
 //! "Mount Label").
+//!
+//! A topic: the verbs, `namespaces` and `mounts` use it.
 
 use crate::context::Context;
 use crate::draft::Draft;
@@ -7,20 +9,20 @@ use crate::place::Place;
 use crate::spec::Process;
 use crate::step::{Label, LabelTarget, MountOption, ProcessStep};
 
-/// runc's words, which callers know.
+/// runc's wording: callers parse it.
 const NO_SELINUX: &str = "selinux label is specified in config, but selinux is disabled or not supported";
 const NO_APPARMOR: &str = "apparmor: config provided but apparmor not supported";
 
-/// Types of file systems that take no context: the kernel labels what is in them itself.
+/// The file system types without the option `context`: the kernel labels their files itself.
 const LABELLED_BY_KERNEL: &[&str] = &["proc", "sysfs", "mqueue", "cgroup", "cgroup2"];
 
-/// The profile by which AppArmor confines nothing, as if there were no AppArmor.
+/// The AppArmor profile that confines nothing. Without AppArmor it is not an error.
 const UNCONFINED: &str = "unconfined";
 
-/// Plans the labels that the program gets by its execution. Written before no-new-privileges is set, from when on AppArmor
-/// accepts no profile that allows more.
+/// Plans the labels that the program gets at exec. Init writes them before it sets no_new_privs: with that set, AppArmor refuses
+/// a profile that allows more than the current one.
 pub(crate) fn program(draft: &mut Draft, context: &Context<'_>, process: &Process) {
-    if let Some(profile) = given(process.apparmor_profile.as_deref()) {
+    if let Some(profile) = nonempty(process.apparmor_profile.as_deref()) {
         let place = Place::of("process.apparmorProfile");
         if context.host.security.apparmor {
             let value = draft.text(&format!("exec {profile}"), place);
@@ -32,15 +34,15 @@ pub(crate) fn program(draft: &mut Draft, context: &Context<'_>, process: &Proces
     selinux(draft, context, process, LabelTarget::SelinuxProgram);
 }
 
-/// Plans the label of the keyring, which is the program's. The kernel forgets it when the program is executed.
-pub(crate) fn keys(draft: &mut Draft, context: &Context<'_>, process: &Process) {
+/// Plans the label of new keyrings: the program's label. The kernel resets it at exec (proc_pid_attr(5), `keycreate`).
+pub(crate) fn keyring(draft: &mut Draft, context: &Context<'_>, process: &Process) {
     if context.host.security.selinux {
         selinux(draft, context, process, LabelTarget::SelinuxKeys);
     }
 }
 
 fn selinux(draft: &mut Draft, context: &Context<'_>, process: &Process, target: LabelTarget) {
-    let Some(label) = given(process.selinux_label.as_deref()) else { return };
+    let Some(label) = nonempty(process.selinux_label.as_deref()) else { return };
     let place = Place::of("process.selinuxLabel");
     if !context.host.security.selinux {
         return draft.refuse(place, NO_SELINUX);
@@ -49,20 +51,22 @@ fn selinux(draft: &mut Draft, context: &Context<'_>, process: &Process, target: 
     draft.init(ProcessStep::Label(Label { target, value }), place);
 }
 
-/// Refuses a label of mounts that no module would take.
+/// Refuses `linux.mountLabel` without SELinux.
 pub(crate) fn check_mounts(draft: &mut Draft, context: &Context<'_>) {
-    if given(context.spec.linux.mount_label.as_deref()).is_some() && !context.host.security.selinux {
+    if nonempty(context.spec.linux.mount_label.as_deref()).is_some() && !context.host.security.selinux {
         draft.refuse(Place::of("linux.mountLabel"), NO_SELINUX);
     }
 }
 
-/// The option by which a new file system of this type gets the label of mounts; nothing where it has one of its own.
-pub(crate) fn of_mount(
+/// Returns the option `context` for a new file system of this type. Options of the mount that set a label themselves
+/// (`context`, `fscontext`, `defcontext`, `rootcontext`) replace it.
+pub(crate) fn mount_context(
     draft: &mut Draft,
     context: &Context<'_>,
-    (kind, options): (&str, &[MountOption]),
+    kind: &str,
+    options: &[MountOption],
 ) -> Option<MountOption> {
-    let label = given(context.spec.linux.mount_label.as_deref())?;
+    let label = nonempty(context.spec.linux.mount_label.as_deref())?;
     let own = options.iter().any(|option| option.key.as_bytes().ends_with(b"context"));
     if own || LABELLED_BY_KERNEL.contains(&kind) {
         return None;
@@ -71,7 +75,7 @@ pub(crate) fn of_mount(
     Some(MountOption { key: c"context".to_owned(), value: Some(value), index: options.len() })
 }
 
-/// Go writes the empty string for none.
-fn given(label: Option<&str>) -> Option<&str> {
+/// Go callers write an empty string for no label.
+fn nonempty(label: Option<&str>) -> Option<&str> {
     label.filter(|label| !label.is_empty())
 }

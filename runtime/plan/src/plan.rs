@@ -1,44 +1,46 @@
-//! A whole plan: two columns of steps, and what must hold between them.
+//! A plan: two columns of steps, and the check that they cannot deadlock.
+//!
+//! May use `step` and `spec`. All above uses it, and the crates that carry plans out.
 
 use crate::spec::Mistake;
 use crate::step::{HookKind, InitStep, InitSync, ParentStep, ParentSync, Planned, Signal};
 use std::ffi::CString;
 
-/// Everything that making a container takes, in order.
+/// Everything that it takes to create a container, in order.
 #[derive(Debug)]
 pub struct Plan {
-    /// What the process that runs `create` does.
+    /// The steps of the parent, the process that runs `create`.
     pub parent: Vec<Planned<ParentStep>>,
-    /// What the container's init does.
+    /// The steps of the container's init.
     pub init: Vec<Planned<InitStep>>,
-    /// How many descriptors the steps share.
+    /// How many file descriptors the steps share.
     pub slots: usize,
-    /// What init becomes in the end.
+    /// The program that init executes at the end.
     pub program: Program,
-    /// What is odd about the configuration on this host, without being wrong.
+    /// Warnings: parts of the configuration that have no effect on this host.
     pub warnings: Vec<Mistake>,
 }
 
 /// The container's program.
 #[derive(Debug)]
 pub struct Program {
-    /// Its arguments, the name first.
+    /// The arguments, the name first.
     pub arguments: Vec<CString>,
-    /// Its environment.
+    /// The environment.
     pub environment: Vec<CString>,
-    /// Where it may be, in the order in which that is tried.
+    /// The paths at which it may be, in the order of the lookup.
     pub candidates: Vec<CString>,
 }
 
-/// A wait that would never end, or a message that nobody awaits.
+/// A signal that one process awaits and the other never sends, or one that it sends and the other never awaits.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Deadlock {
-    /// The signal at which the columns part.
+    /// The first signal at which the columns differ.
     pub signal: Signal,
 }
 
 impl Plan {
-    /// Whether init runs createContainer hooks while the parent waits for it.
+    /// Whether init runs createContainer hooks. The parent waits meanwhile.
     pub fn runs_hooks_in_init(&self) -> bool {
         let create = |planned: &Planned<InitStep>| match &planned.step {
             InitStep::Hooks(hooks) => hooks.kind == HookKind::CreateContainer,
@@ -47,10 +49,10 @@ impl Plan {
         self.init.iter().any(create)
     }
 
-    /// Walks both columns as the two processes would, and finds whether they come to their ends.
+    /// Checks that both processes reach the ends of their columns: the signals of one must match those of the other, in order.
     ///
     /// # Errors
-    /// The first signal that one side awaits and the other never sends, or sends and the other never awaits.
+    /// The first signal at which they differ.
     pub fn rendezvous(&self) -> Result<(), Deadlock> {
         let mut parent = self.parent.iter().filter_map(|planned| match planned.step {
             ParentStep::Sync(ParentSync::Send(signal)) => Some((Side::Sends, signal)),
@@ -74,6 +76,7 @@ impl Plan {
     }
 }
 
+/// What a process does with a signal.
 #[derive(PartialEq, Eq)]
 enum Side {
     Sends,

@@ -1,4 +1,6 @@
-//! The container's process: who it is, what it may do, what it runs (config.md, "Process").
+//! The container's process: its identity, its privileges, its program (config.md, "Process").
+//!
+//! A topic: the verbs use it.
 
 use crate::context::{Context, is_root};
 use crate::draft::Draft;
@@ -14,42 +16,53 @@ use crate::step::{
 use crate::tables::capabilities::{Capability, CapabilitySet};
 use std::ffi::CString;
 
-/// The mask of a process for which none is given, as runc has it.
+/// The umask of a process without `user.umask`: runc's default.
 const DEFAULT_UMASK: u32 = 0o022;
 
-/// What is left for init to do once it is started.
-pub(crate) struct Started {
-    /// The socket on which it waits.
-    pub(crate) listener: Slot,
-    /// The state that its hooks read.
+/// What init does after `start`.
+pub(crate) struct AfterStart {
+    /// The socket on which init waits for `start`.
+    pub(crate) start_socket: Slot,
+    /// The state file of the startContainer hooks.
     pub(crate) state: Option<Slot>,
     hooks: Vec<Hook>,
-    sealed: Sealed,
+    before_exec: BeforeExec,
 }
 
-/// What is left to do right before the program: the filter, since what comes before may not be under it.
-pub(crate) struct Sealed {
+/// What a process does right before it executes its program. The seccomp filter comes last, since it would also judge the system
+/// calls of the runtime.
+pub(crate) struct BeforeExec {
     filter: Option<Filter>,
-    /// Capabilities that are set only then, since the filter needs more.
+    /// The capability sets, if the process needs more capabilities to install the filter.
     capabilities: Option<Capabilities>,
 }
 
-/// Plans a container's first process up to the point at which it waits to be started.
-pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>, process: &Process) -> Started {
-    let listener = draft.slot();
-    let hooks = hooks::of_kind(draft, &context.spec.hooks.start_container, HookKind::StartContainer);
-    let state = (!hooks.is_empty()).then(|| make_state(draft));
-    let keep = [Some(listener), state].into_iter().flatten().collect();
-    Started { listener, state, hooks, sealed: prepare(draft, context, process, keep) }
+/// Whether the capability sets are taken before or after the seccomp filter is installed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CapabilityOrder {
+    /// As soon as the process has its user.
+    BeforeFilter,
+    /// Right after the filter: seccomp(2) needs CAP_SYS_ADMIN without no_new_privs.
+    AfterFilter,
 }
 
-/// Plans who a process is and where it works, up to the filter; descriptors in `keep` are used later.
+/// Plans a container's first process up to its wait for `start`. Returns what it does after that.
+pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>, process: &Process) -> AfterStart {
+    let start_socket = draft.slot();
+    let hooks = hooks::of_kind(draft, &context.spec.hooks.start_container, HookKind::StartContainer);
+    let state = (!hooks.is_empty()).then(|| make_state(draft));
+    let keep = [Some(start_socket), state].into_iter().flatten().collect();
+    AfterStart { start_socket, state, hooks, before_exec: prepare(draft, context, process, keep) }
+}
+
+/// Plans the identity, the privileges and the working directory of a process. The file descriptors in `keep` stay open, since
+/// later steps use them.
 pub(crate) fn prepare(
     draft: &mut Draft,
     context: &Context<'_>,
     process: &Process,
     keep: Vec<Slot>,
-) -> Sealed {
+) -> BeforeExec {
     let filter = filter(draft, context);
     draft.init(ProcessStep::CloseFds { preserve: context.request.preserve_fds, keep }, Place::DEFAULT);
     if !has_home(process) {
@@ -57,24 +70,35 @@ pub(crate) fn prepare(
     }
     let mask = process.user.umask.unwrap_or(DEFAULT_UMASK);
     draft.init(ProcessStep::Umask { mask }, Place::of("process.user.umask"));
-    // Without no-new-privileges a filter takes CAP_SYS_ADMIN, which goes as soon as the filter is there.
-    let deferred = filter.is_some() && !process.no_new_privileges;
-    let capabilities = identify(draft, context, process, deferred);
-    look_around(draft, process, capabilities.filter(|_| !deferred));
-    Sealed { filter, capabilities: capabilities.filter(|_| deferred) }
+    let order = if filter.is_some() && !process.no_new_privileges {
+        CapabilityOrder::AfterFilter
+    } else {
+        CapabilityOrder::BeforeFilter
+    };
+    let sets = identity(draft, context, process, order);
+    let (set_now, set_later) = match order {
+        CapabilityOrder::BeforeFilter => (Some(sets), None),
+        CapabilityOrder::AfterFilter => (None, Some(sets)),
+    };
+    check_before_exec(draft, process, set_now);
+    BeforeExec { filter, capabilities: set_later }
 }
 
-/// Plans the ids and the capabilities, but for the sets that have to wait. Returns the sets.
-fn identify(
+/// Plans the user, the groups and the capabilities. Returns the capability sets.
+///
+/// The bounding set comes first, since dropping from it needs CAP_SETPCAP (capabilities(7)), which a new user may lack. The other
+/// sets come after the user, since a change of the user changes them.
+fn identity(
     draft: &mut Draft,
     context: &Context<'_>,
     process: &Process,
-    deferred: bool,
-) -> Option<Capabilities> {
+    order: CapabilityOrder,
+) -> Capabilities {
     let place = Place::of("process.capabilities");
     let (bounding, sets) = capabilities(draft, context, process);
     if sets.inheritable & !bounding != 0 {
-        // Once a capability is out of the bounding set it can't become inheritable any more.
+        // A capability that has left the bounding set cannot be added to the inheritable set (capabilities(7)), so the inheritable
+        // set is taken first. capset(2) ignores the bits of `everything` that the process does not have.
         let everything = Capabilities {
             effective: u64::MAX,
             permitted: u64::MAX,
@@ -84,29 +108,32 @@ fn identify(
         draft.init(IdentityStep::Capabilities(everything), place);
     }
     draft.init(IdentityStep::BoundCapabilities(bounding), Place::of("process.capabilities.bounding"));
-    limits_by_init(draft, context, process);
-    let groups = groups(context, process);
+    rlimits_by_init(draft, context, process);
+    let groups = supplementary_groups(context, process);
     let identity = Identity { uid: process.user.uid.get(), gid: process.user.gid.get(), groups };
     draft.init(IdentityStep::User(identity), Place::of("process.user"));
-    if !deferred {
+    if order == CapabilityOrder::BeforeFilter {
         draft.init(IdentityStep::Capabilities(sets), place);
     }
     if process.no_new_privileges {
         draft.init(IdentityStep::NoNewPrivileges, Place::of("process.noNewPrivileges"));
     }
-    Some(sets)
+    sets
 }
 
-/// The supplementary groups, exactly; a user who maps but itself may not set any (user_namespaces(7)).
-fn groups(context: &Context<'_>, process: &Process) -> Option<Vec<u32>> {
+/// The supplementary groups: exactly those of the configuration. `None` keeps the current ones. A user namespace whose gid_map was
+/// written without privilege denies setgroups(2) (user_namespaces(7)).
+fn supplementary_groups(context: &Context<'_>, process: &Process) -> Option<Vec<u32>> {
     let linux = &context.spec.linux;
-    let alone = !is_root(context.host) && matches!(linux.gid_mappings.as_slice(), [one] if one.size == 1);
-    let denied = alone || context.host.denies_groups;
+    let own_gid_only =
+        !is_root(context.host) && matches!(linux.gid_mappings.as_slice(), [one] if one.size == 1);
+    let denied = own_gid_only || context.host.denies_groups;
     (!denied).then(|| process.user.additional_gids.iter().map(|gid| gid.get()).collect())
 }
 
-/// What the host can grant of the configured sets. What it can't is warned of (config.md, "Linux Process"); what the
-/// kernel would refuse of the ambient set is left out of it as runc does.
+/// Returns the bounding set and the other sets, as far as the runtime can grant them. The rest causes a warning and no error
+/// (config.md, "Linux Process"). The ambient set loses what the kernel would refuse: a capability must be permitted and
+/// inheritable to become ambient (capabilities(7)). runc leaves it out too.
 fn capabilities(draft: &mut Draft, context: &Context<'_>, process: &Process) -> (u64, Capabilities) {
     let place = Place::of("process.capabilities");
     let Some(asked) = &process.capabilities else { return (0, Capabilities::default()) };
@@ -124,17 +151,19 @@ fn capabilities(draft: &mut Draft, context: &Context<'_>, process: &Process) -> 
         if (ambient & !raisable) & 1 << capability.number() != 0 {
             let place = Place::of("process.capabilities.ambient");
             let name = capability.name();
-            // The first words are runc's.
-            let what =
-                format!("can't raise ambient capability {name}: it is not both permitted and inheritable");
-            draft.warn(place, what);
+            // runc's wording up to the colon.
+            draft.warn(
+                place,
+                format!("can't raise ambient capability {name}: it is not both permitted and inheritable"),
+            );
         }
     }
     (bounding, Capabilities { effective: effective & permitted, permitted, inheritable, ambient: raisable })
 }
 
-/// Plans the last looks: at the directory, the program, and at what was set.
-fn look_around(draft: &mut Draft, process: &Process, capabilities: Option<Capabilities>) {
+/// Plans the last checks of `create`, so that it reports what `start` would fail at: the working directory, the program, and
+/// whether the kernel has taken the identity.
+fn check_before_exec(draft: &mut Draft, process: &Process, capabilities: Option<Capabilities>) {
     let path = draft.text(&process.cwd, Place::of("process.cwd"));
     draft.init(ProcessStep::WorkingDirectory { path }, Place::of("process.cwd"));
     if !process.args.is_empty() {
@@ -153,6 +182,7 @@ fn look_around(draft: &mut Draft, process: &Process, capabilities: Option<Capabi
     draft.init(IdentityStep::Verify(verify), Place::of("process"));
 }
 
+/// Compiles the seccomp profile.
 fn filter(draft: &mut Draft, context: &Context<'_>) -> Option<Filter> {
     let profile = context.spec.linux.seccomp.as_ref()?;
     match seccomp::compile(profile) {
@@ -164,34 +194,34 @@ fn filter(draft: &mut Draft, context: &Context<'_>) -> Option<Filter> {
     }
 }
 
-/// Plans what init does when it is started.
-pub(crate) fn start(draft: &mut Draft, started: Started) {
-    seal(draft, started.sealed);
-    if let Some(state) = started.state {
+/// Plans what init does after `start`.
+pub(crate) fn start(draft: &mut Draft, after_start: AfterStart) {
+    before_exec(draft, after_start.before_exec);
+    if let Some(state) = after_start.state {
         let kind = HookKind::StartContainer;
-        draft.init(Hooks { kind, hooks: started.hooks, state }, kind.place());
+        draft.init(Hooks { kind, hooks: after_start.hooks, state }, kind.place());
     }
     draft.init(ProgramStep::Execute, Place::of("process.args"));
 }
 
-/// Plans the filter and what had to wait for it.
-pub(crate) fn seal(draft: &mut Draft, sealed: Sealed) {
-    if let Some(filter) = sealed.filter {
+/// Plans the seccomp filter, and after it the capability sets if they had to wait for it.
+pub(crate) fn before_exec(draft: &mut Draft, left: BeforeExec) {
+    if let Some(filter) = left.filter {
         draft.init(filter, Place::of("linux.seccomp"));
     }
-    if let Some(sets) = sealed.capabilities {
+    if let Some(sets) = left.capabilities {
         draft.init(IdentityStep::Capabilities(sets), Place::of("process.capabilities"));
     }
 }
 
-/// Plans the standard streams: a null device of the host's would be a file that the container's root does not recursive.
-pub(crate) fn streams(draft: &mut Draft, context: &Context<'_>) {
+/// Plans the standard streams: a stream that is the host's `/dev/null` would be a file outside the container's root file system.
+pub(crate) fn standard_streams(draft: &mut Draft, context: &Context<'_>) {
     if context.namespace(NamespaceKind::Mount).is_some() {
         draft.init(FileStep::ReopenDevNull, Place::DEFAULT);
     }
 }
 
-/// Plans the terminal.
+/// Plans the terminal (config.md, "Process": terminal and consoleSize).
 pub(crate) fn terminal(draft: &mut Draft, process: &Process, console: Console) {
     if !process.terminal {
         return;
@@ -203,44 +233,45 @@ pub(crate) fn terminal(draft: &mut Draft, process: &Process, console: Console) {
     draft.init(FileStep::OpenTerminal { size, owner, console }, Place::of("process.terminal"));
 }
 
-/// Plans limits that the parent sets: in a user namespace init has no right to raise any, where the parent has.
-pub(crate) fn limits_by_parent(draft: &mut Draft, context: &Context<'_>, process: &Process) {
-    if are_by_parent(context) {
-        for (limit, place) in limits(process) {
+/// Plans the rlimits that the parent sets. Raising a hard limit needs CAP_SYS_RESOURCE in the initial user namespace
+/// (setrlimit(2)), which init has lost in a new one.
+pub(crate) fn rlimits_by_parent(draft: &mut Draft, context: &Context<'_>, process: &Process) {
+    if parent_sets_rlimits(context) {
+        for (limit, place) in rlimits(process) {
             draft.after(ChildStep::Rlimit(limit), place);
         }
     }
 }
 
-/// Plans limits that init sets itself, before it becomes a user whose limits not even root may change without CAP_SYS_RESOURCE.
-fn limits_by_init(draft: &mut Draft, context: &Context<'_>, process: &Process) {
-    if !are_by_parent(context) {
-        for (limit, place) in limits(process) {
+/// Plans the rlimits that init sets, before it gives up CAP_SYS_RESOURCE with its user and its capabilities.
+fn rlimits_by_init(draft: &mut Draft, context: &Context<'_>, process: &Process) {
+    if !parent_sets_rlimits(context) {
+        for (limit, place) in rlimits(process) {
             draft.init(IdentityStep::Rlimit(limit), place);
         }
     }
 }
 
-fn are_by_parent(context: &Context<'_>) -> bool {
+fn parent_sets_rlimits(context: &Context<'_>) -> bool {
     let able = context.host.capabilities & 1 << Capability::SysResource.number() != 0;
     context.has_user_namespace() && able && is_root(context.host)
 }
 
-fn limits(process: &Process) -> impl Iterator<Item = (Rlimit, Place)> {
+fn rlimits(process: &Process) -> impl Iterator<Item = (Rlimit, Place)> {
     process.rlimits.iter().enumerate().map(|(index, limit)| {
         let step = Rlimit { resource: limit.kind, soft: limit.soft, hard: limit.hard };
         (step, Place::at("process.rlimits[#]", index))
     })
 }
 
-/// Plans the score for the kernel's out-of-memory killer.
+/// Plans the score for the OOM killer. The parent sets it, since lowering it needs CAP_SYS_RESOURCE (proc_pid_oom_score_adj(5)).
 pub(crate) fn oom_score(draft: &mut Draft, process: &Process) {
     if let Some(adjustment) = process.oom_score_adj {
         draft.after(ChildStep::OomScore(adjustment), Place::of("process.oomScoreAdj"));
     }
 }
 
-/// The program, its arguments and its environment.
+/// Returns the program, its arguments and its environment.
 pub(crate) fn program(draft: &mut Draft, process: &Process) -> Program {
     let mut texts = |list: &[String], pattern| -> Vec<CString> {
         list.iter().enumerate().map(|(index, text)| draft.text(text, Place::at(pattern, index))).collect()
@@ -251,7 +282,8 @@ pub(crate) fn program(draft: &mut Draft, process: &Process) -> Program {
     Program { arguments, environment, candidates }
 }
 
-/// Where the program may be: its path, if it is one, or its name in every directory of PATH.
+/// The paths at which the program may be, in the order of the lookup: a name with a slash is a path, any other name is looked up
+/// in each directory of the container's PATH, as execvp(3) does.
 fn candidates(process: &Process) -> Vec<String> {
     let Some(name) = process.args.first() else { return Vec::new() };
     if name.contains('/') {
@@ -262,7 +294,7 @@ fn candidates(process: &Process) -> Vec<String> {
     directories.map(|directory| format!("{directory}/{name}")).collect()
 }
 
-/// The environment with every variable once, as its last mention has it. An empty HOME is none.
+/// The environment with each variable once: the last value counts, as with runc. An empty HOME counts as unset.
 fn environment(process: &Process) -> Vec<String> {
     let name = |variable: &str| variable.split('=').next().unwrap_or_default().to_owned();
     let mut kept: Vec<&String> = Vec::new();

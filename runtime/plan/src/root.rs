@@ -1,14 +1,14 @@
-//! The root file system: where it comes from, what is hidden in it, how it is entered (config.md, "Root").
+//! The root file system: its source, its masked and read-only paths, and how init enters it (config.md, "Root").
 //!
-//! A bundle may name layers instead of a directory, by annotations that any other runtime ignores:
+//! A topic: the verbs use it. A bundle may name overlay layers instead of a directory, by annotations that other runtimes ignore:
 //!
 //! | annotation | value |
 //! |---|---|
-//! | `org.tare.overlay.lower` | directories, the topmost first, separated by colons; `\:` stands for a colon |
-//! | `org.tare.overlay.upper` | the writable layer; without it the root is read-only |
-//! | `org.tare.overlay.work` | an empty directory on the file system of the upper one |
+//! | `org.tare.overlay.lower` | the lower directories, the topmost first, colon-separated; `\:` is a colon in a name |
+//! | `org.tare.overlay.upper` | the upper directory; without it the root file system is read-only |
+//! | `org.tare.overlay.work` | the work directory: empty, and on the file system of the upper directory |
 //!
-//! Relative paths count from the bundle. The overlay is mounted in the container's own mount namespace, and goes with it.
+//! Relative paths start at the bundle. Init mounts the overlay in the container's mount namespace, so it ends with the container.
 
 use crate::context::{Context, is_root, root_path};
 use crate::draft::Draft;
@@ -25,16 +25,16 @@ const LOWER: &str = "org.tare.overlay.lower";
 const UPPER: &str = "org.tare.overlay.upper";
 const WORK: &str = "org.tare.overlay.work";
 
-/// Where the root file system comes from.
+/// The source of the root file system.
 pub(crate) enum RootSource {
-    /// A copy of a directory's mounts.
+    /// A detached clone of a directory and the mounts below it.
     Tree(Slot),
     /// An overlay.
     Layers(Overlay),
 }
 
-/// Plans what the parent does for the root: it copies the directory before it touches anything else, so that a bundle
-/// without one is refused first.
+/// Plans the parent's part: it clones the directory before it changes anything on the host, so that a bundle without a root
+/// file system fails first.
 pub(crate) fn prepare(draft: &mut Draft, context: &Context<'_>) -> RootSource {
     let annotations = &context.spec.annotations;
     let lower = annotations.get(LOWER).map(|value| split(value)).unwrap_or_default();
@@ -45,7 +45,7 @@ pub(crate) fn prepare(draft: &mut Draft, context: &Context<'_>) -> RootSource {
             let path = root_path(context.spec, context.request.bundle);
             RootSource::Tree(tree(draft, context, &path, Place::of("root.path")))
         }
-        // One layer with nothing above is no overlay for the kernel: it is that directory, read-only.
+        // The kernel refuses an overlay of one lower directory without an upper one. It would be that directory, read-only.
         ([only], None) => {
             RootSource::Tree(tree(draft, context, only, Place::of("annotations.org.tare.overlay.lower")))
         }
@@ -57,19 +57,18 @@ fn check_annotations(draft: &mut Draft, context: &Context<'_>, lower: &[String])
     let annotations = &context.spec.annotations;
     let (upper, work) = (annotations.contains_key(UPPER), annotations.contains_key(WORK));
     if upper != work {
-        draft.refuse(Place::of("annotations"), format!("{UPPER} and {WORK} need each other"));
+        draft.refuse(Place::of("annotations"), format!("{UPPER} and {WORK} must be set together"));
     }
     if lower.is_empty() && (upper || annotations.contains_key(LOWER)) {
-        draft.refuse(Place::of("annotations"), format!("an overlay needs at least one layer in {LOWER}"));
+        draft.refuse(Place::of("annotations"), format!("an overlay needs at least one directory in {LOWER}"));
     }
 }
 
 fn tree(draft: &mut Draft, context: &Context<'_>, path: &str, place: Place) -> Slot {
-    let slot = draft.slot();
-    // Whatever the propagation of the root will be: what is pivoted to may not be shared (pivot_root(2)).
-    let propagation = context.copies_propagation().unwrap_or(libc::MS_SLAVE | libc::MS_REC);
+    // Even if rootfsPropagation is shared: the new root of pivot_root(2) must not be. `enter` sets that propagation later.
+    let propagation = context.clone_propagation().unwrap_or(libc::MS_SLAVE | libc::MS_REC);
     let source = Source {
-        path: draft.text(&context.of_bundle(path), place),
+        path: draft.text(&context.bundle_path(path), place),
         recursive: Recursive::Yes,
         locks: crate::mounts::source::locks(context, Attributes::default()),
         attributes: Attributes::default(),
@@ -78,8 +77,7 @@ fn tree(draft: &mut Draft, context: &Context<'_>, path: &str, place: Place) -> S
         id_map: None,
         usage: SourceUse::RootFs,
     };
-    copy(draft, context, (slot, source), place);
-    slot
+    clone_tree(draft, context, source, place)
 }
 
 fn overlay(
@@ -89,30 +87,34 @@ fn overlay(
     upper: Option<(&String, &String)>,
 ) -> Overlay {
     let place = Place::of("annotations.org.tare.overlay.lower");
-    let layers: Vec<String> = lower.iter().map(|layer| context.of_bundle(layer)).collect();
+    let layers: Vec<String> = lower.iter().map(|layer| context.bundle_path(layer)).collect();
     let given = if context.host.kernel >= APPENDS_LAYERS && layers.len() > 1 {
         layers
     } else {
         vec![joined(&layers)]
     };
     if let Some(long) = given.iter().find(|text| text.len() > OPTION_MAX) {
-        draft.refuse(place, format!("{long:?} is longer than the {OPTION_MAX} bytes that this kernel takes"));
+        draft.refuse(
+            place,
+            format!("{long:?} is longer than the {OPTION_MAX} bytes that this kernel accepts"),
+        );
     }
     let lower = given.iter().map(|layer| draft.text(layer, place)).collect();
     let upper = upper.map(|(upper, work)| OverlayUpper {
-        upper: draft.text(&context.of_bundle(upper), Place::of("annotations.org.tare.overlay.upper")),
-        work: draft.text(&context.of_bundle(work), Place::of("annotations.org.tare.overlay.work")),
+        upper: draft.text(&context.bundle_path(upper), Place::of("annotations.org.tare.overlay.upper")),
+        work: draft.text(&context.bundle_path(work), Place::of("annotations.org.tare.overlay.work")),
     });
-    // In a user namespace the overlay may not use trusted attributes of files.
+    // In a user namespace overlayfs may not write `trusted.overlay.*` attributes, so it has to use `user.overlay.*`
+    // (Documentation/filesystems/overlayfs.rst of the kernel, "User xattr").
     let options =
         if context.has_user_namespace() { vec![(c"userxattr".to_owned(), None)] } else { Vec::new() };
     Overlay { lower, upper, options }
 }
 
-/// Plans how the root comes into the container's mount namespace.
+/// Plans how init mounts the root file system in the container's mount namespace.
 pub(crate) fn mount(draft: &mut Draft, context: &Context<'_>, source: RootSource) {
     if context.shares_host_mount_ns() && context.has_user_namespace() {
-        // Nobody in it may come back to a mount namespace of the host's.
+        // setns(2) into the host's mount namespace needs CAP_SYS_ADMIN over it, so init could not return there.
         let what = "a container with a user namespace needs a mount namespace as well";
         return draft.refuse(Place::of("linux.namespaces"), what);
     }
@@ -129,18 +131,19 @@ pub(crate) fn mount(draft: &mut Draft, context: &Context<'_>, source: RootSource
     }
 }
 
-/// Where the root is mounted until it is entered: over the old root, so that no path of the host has to be found again; or, when
-/// hooks look for it there, at its own path.
+/// The mount point of the root file system until init enters it. Mounted over the old root it needs no path lookup on the host.
+/// Hooks find it by its path on the host, so with hooks it is mounted there.
 fn mount_point(draft: &mut Draft, context: &Context<'_>) -> CString {
     let place = Place::of("root.path");
     match &context.spec.root {
-        Some(root) if context.has_create_hooks() => draft.text(&context.of_bundle(&root.path), place),
+        Some(root) if context.has_create_hooks() => draft.text(&context.bundle_path(&root.path), place),
         _ => c"/".to_owned(),
     }
 }
 
-/// Plans what of the root is hidden or made read-only.
-pub(crate) fn hide(draft: &mut Draft, context: &Context<'_>) {
+/// Plans the read-only and masked paths (config-linux.md, "Masked Paths" and "Readonly Paths"), and the directory of `process.cwd`,
+/// which can't be made when the root file system is read-only.
+pub(crate) fn restrict_paths(draft: &mut Draft, context: &Context<'_>) {
     let linux = &context.spec.linux;
     let cwd = context.spec.process.as_ref().map_or("", |process| process.cwd.as_str());
     let path = draft.inside(cwd, Place::of("process.cwd"));
@@ -163,18 +166,21 @@ pub(crate) fn hide(draft: &mut Draft, context: &Context<'_>) {
     }
 }
 
-/// Copies are the parent's to make, before it touches anything else; an ordinary user may make them in its namespace alone.
-fn copy(draft: &mut Draft, context: &Context<'_>, (slot, source): (Slot, Source), place: Place) {
+/// Plans a detached clone of a host mount. The parent makes it first of all. A rootless parent has no right to (open_tree(2) needs
+/// CAP_SYS_ADMIN), so init makes it in the new user namespace.
+fn clone_tree(draft: &mut Draft, context: &Context<'_>, source: Source, place: Place) -> Slot {
+    let slot = draft.slot();
     if is_root(context.host) {
         draft.before(OpenStep::Tree { slot, source }, place);
     } else {
         draft.init(RootStep::CloneTree { slot, source }, place);
     }
+    slot
 }
 
-/// The host's own null device; the container's may be anything.
+/// Plans a clone of the host's null device, to mask files with. The container's `/dev/null` comes from the image or the
+/// configuration and could be any file.
 fn null_device(draft: &mut Draft, context: &Context<'_>) -> Slot {
-    let slot = draft.slot();
     let source = Source {
         path: c"/dev/null".to_owned(),
         recursive: Recursive::No,
@@ -185,11 +191,10 @@ fn null_device(draft: &mut Draft, context: &Context<'_>) -> Slot {
         id_map: None,
         usage: SourceUse::Mask,
     };
-    copy(draft, context, (slot, source), Place::of("linux.maskedPaths"));
-    slot
+    clone_tree(draft, context, source, Place::of("linux.maskedPaths"))
 }
 
-/// Plans how the root is entered, and what it is like from then on.
+/// Plans how init enters the root file system, and the mount attributes and the propagation that it has from then on.
 pub(crate) fn enter(draft: &mut Draft, context: &Context<'_>) {
     if context.shares_host_mount_ns() {
         let (slot, place) = (draft.slot(), Place::of("linux.namespaces"));
@@ -201,8 +206,8 @@ pub(crate) fn enter(draft: &mut Draft, context: &Context<'_>) {
     }
     let readonly = context.spec.root.as_ref().is_some_and(|root| root.readonly);
     let layered = context.spec.annotations.contains_key(LOWER);
-    let sealed = layered && !context.spec.annotations.contains_key(UPPER);
-    let set = if readonly || sealed { libc::MOUNT_ATTR_RDONLY } else { 0 };
+    let lower_only = layered && !context.spec.annotations.contains_key(UPPER);
+    let set = if readonly || lower_only { libc::MOUNT_ATTR_RDONLY } else { 0 };
     let propagation = propagation_of(context);
     if set != 0 || propagation != 0 {
         let attributes = Attributes { set, ..Attributes::default() };
@@ -211,7 +216,7 @@ pub(crate) fn enter(draft: &mut Draft, context: &Context<'_>) {
     }
 }
 
-/// The propagation that the root has inside.
+/// The propagation of the root mount in the container, as `MS_*` flags (`linux.rootfsPropagation`).
 fn propagation_of(context: &Context<'_>) -> u64 {
     match context.spec.linux.rootfs_propagation {
         None => 0,

@@ -108,7 +108,7 @@ pub(crate) fn dumped_mounts(
     root: Option<BorrowedFd<'_>>,
     mounted: &str,
 ) -> Vec<ExternalMount> {
-    let places = externals.mounts.iter().map(|mount| &mount.place);
+    let places = externals.mounts.iter().map(|mount| &mount.destination);
     let places = places.map(|place| ExternalMount {
         key: root.and_then(|root| real(root, place)).unwrap_or_else(|| place.clone()),
         value: place.clone(),
@@ -138,7 +138,8 @@ pub(crate) fn restored_mounts(externals: &Externals) -> Vec<ExternalMount> {
     let masked = (!externals.masked_paths.is_empty())
         .then(|| ExternalMount { key: NULL.to_owned(), value: NULL.to_owned() });
     let mounts = externals.mounts.iter();
-    let mounts = mounts.map(|mount| ExternalMount { key: mount.place.clone(), value: mount.source.clone() });
+    let mounts =
+        mounts.map(|mount| ExternalMount { key: mount.destination.clone(), value: mount.source.clone() });
     mounts.chain(masked).collect()
 }
 

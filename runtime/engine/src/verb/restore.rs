@@ -27,7 +27,7 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 use std::ffi::CString;
 use tare_plan::context::Detach;
-use tare_plan::criu::{ExternalMount, ExternalNamespace, Ground};
+use tare_plan::criu::{ExternalMount, ExternalNamespace, ParentMount};
 use tare_plan::host::{CgroupVersion, Host};
 use tare_plan::restore::{Restore, RestoreStep};
 use tare_plan::step::{Hook, HookKind, Slot, Status};
@@ -256,15 +256,15 @@ fn open_namespaces(namespaces: &[ExternalNamespace]) -> Result<Vec<(&'static str
 
 /// Makes the mount points of the mounts that criu does not make itself: the root file system may lack them.
 fn make_places(mounts: &[ExternalMount], root: BorrowedFd<'_>) -> Result<()> {
-    for ExternalMount { place, source, ground } in mounts {
-        let made = match ground {
-            Ground::RootFs => make_place(root, place, source),
-            Ground::Bind { source: shown, rest } => {
+    for ExternalMount { destination: place, source, parent } in mounts {
+        let made = match parent {
+            ParentMount::RootFs => make_place(root, place, source),
+            ParentMount::Bind { source: shown, mount_point } => {
                 let shown = CString::new(shown.as_str()).unwrap_or_default();
                 let shown = open_host(&shown, OFlags::PATH | OFlags::DIRECTORY);
-                shown.and_then(|directory| make_place(directory.as_fd(), rest, source))
+                shown.and_then(|directory| make_place(directory.as_fd(), mount_point, source))
             }
-            Ground::Restored => Ok(()),
+            ParentMount::Restored => Ok(()),
         };
         made.map_err(|fault| Error::act(format!("make the mount point {place}"), fault))?;
     }

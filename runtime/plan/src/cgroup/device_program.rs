@@ -1,13 +1,14 @@
-//! The program that decides about devices on v2, from the rules (config-linux.md, "Allowed Device list").
+//! Compiles the device rules to the eBPF program that v2 needs (config-linux.md, "Allowed Device list").
 //!
-//! The kernel calls it with the type and numbers of a device and with what is wanted of it: to make a node, to read, to write.
-//! For each of those three the last rule that speaks of it decides; without any it is denied. So the rules are gone through from
-//! the last to the first: one that allows takes what it speaks of off what is left, one that denies any of it ends it.
+//! The kernel runs the program for each access to a device, with the type and the numbers of the device and the access: mknod, read,
+//! write, or several of them. For each kind of access the last matching rule decides; without a rule it is denied. So the program
+//! checks the rules from the last to the first. A rule that allows removes its kinds of access from those left to decide, and the
+//! program allows when none is left. A rule that denies any of those left denies the whole access.
 
 use crate::spec::{DeviceRule, Verdict};
 use crate::step::ProgramInstruction;
 
-/// Operations of eBPF (Documentation/bpf/standardization/instruction-set.rst of the kernel).
+/// Opcodes of eBPF (Documentation/bpf/standardization/instruction-set.rst of the kernel).
 const LOAD_WORD: u8 = 0x61;
 const AND: u8 = 0x57;
 const SHIFT_RIGHT: u8 = 0x77;
@@ -15,110 +16,131 @@ const SET: u8 = 0xb7;
 const SKIP: u8 = 0x05;
 const SKIP_IF_EQUAL: u8 = 0x15;
 const SKIP_IF_ANY_BIT: u8 = 0x45;
-/// Of the lower halves, so that numbers of 32 bits compare as they are.
+/// Compares the lower halves of 64-bit registers: an immediate of 32 bits would be sign-extended.
 const SKIP_UNLESS_EQUAL: u8 = 0x56;
 const EXIT: u8 = 0x95;
 
-/// Registers: the answer, where the question is, and what is loaded from it.
-const ANSWER: u8 = 0;
-const QUESTION: u8 = 1;
+/// Registers. The kernel fixes the first two: the return value, and the pointer to `struct bpf_cgroup_dev_ctx`. The others hold the
+/// fields of that struct.
+const RESULT: u8 = 0;
+const CONTEXT: u8 = 1;
 const KIND: u8 = 2;
-const WANTED: u8 = 3;
+const ACCESS: u8 = 3;
 const MAJOR: u8 = 4;
 const MINOR: u8 = 5;
+/// For operations without a register.
+const UNUSED: u8 = 0;
 
-/// `BPF_DEVCG_DEV_*` and `BPF_DEVCG_ACC_*`.
+/// `BPF_DEVCG_DEV_*` and `BPF_DEVCG_ACC_*` (linux/bpf.h).
 const BLOCK: i32 = 1;
 const CHARACTER: i32 = 2;
-const MAKE: i32 = 1;
+const MKNOD: i32 = 1;
 const READ: i32 = 2;
 const WRITE: i32 = 4;
-const EVERYTHING: i32 = MAKE | READ | WRITE;
+const ALL_ACCESS: i32 = MKNOD | READ | WRITE;
 
-/// A rule, understood.
+/// A parsed rule. `None` matches every device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Rule {
-    allow: bool,
+    verdict: Verdict,
     kind: Option<i32>,
     major: Option<u32>,
     minor: Option<u32>,
     access: i32,
 }
 
-/// Compiles the rules of a configuration, and after them those lines that are always allowed.
+/// Compiles the rules of a configuration, followed by the lines that every container is allowed.
 pub(super) fn compile(rules: &[DeviceRule], always: &[&str]) -> Vec<ProgramInstruction> {
     let given = rules.iter().map(of_config);
     let all: Vec<Rule> = given.chain(always.iter().map(|line| of_line(line))).collect();
     let mut program = vec![
-        instruction(LOAD_WORD, (KIND, QUESTION), 0, 0),
-        operation(AND, KIND, 0xffff),
-        instruction(LOAD_WORD, (WANTED, QUESTION), 0, 0),
-        operation(SHIFT_RIGHT, WANTED, 16),
-        instruction(LOAD_WORD, (MAJOR, QUESTION), 4, 0),
-        instruction(LOAD_WORD, (MINOR, QUESTION), 8, 0),
-        // Nothing is wanted: there is nothing to deny.
-        instruction(SKIP_IF_EQUAL, (WANTED, 0), 1, 0),
-        instruction(SKIP, (0, 0), 2, 0),
+        // access_type is (access << 16) | type.
+        load(KIND, 0),
+        alu(AND, KIND, 0xffff),
+        load(ACCESS, 0),
+        alu(SHIFT_RIGHT, ACCESS, 16),
+        load(MAJOR, 4),
+        load(MINOR, 8),
+        // No access leaves nothing to deny.
+        skip_if(SKIP_IF_EQUAL, ACCESS, 0, 1),
+        skip(2),
     ];
-    answer(&mut program, 1);
+    program.extend(return_verdict(Verdict::Allow));
     for rule in all.iter().rev() {
         rule.write(&mut program);
         if rule.decides_all() {
-            // What came after it could not be reached, which the kernel refuses.
+            // The verifier refuses a program with unreachable instructions.
             return program;
         }
     }
-    answer(&mut program, 0);
+    program.extend(return_verdict(Verdict::Deny));
     program
 }
 
 impl Rule {
-    /// Whether nothing is left to decide after it.
+    /// Whether it decides every access to every device.
     fn decides_all(&self) -> bool {
-        *self == Self { allow: self.allow, kind: None, major: None, minor: None, access: EVERYTHING }
+        let Self { kind, major, minor, access, verdict: _ } = self;
+        kind.is_none() && major.is_none() && minor.is_none() && *access == ALL_ACCESS
     }
 
+    /// Appends the rule to the program: the checks whether it matches, each of which skips the rest, and the decision.
     fn write(&self, program: &mut Vec<ProgramInstruction>) {
-        let mut decision = Vec::new();
-        match (self.allow, self.access) {
-            (_, EVERYTHING) => {}
-            (true, access) => {
-                decision.push(operation(AND, WANTED, EVERYTHING & !access));
-                decision.push(instruction(SKIP_IF_EQUAL, (WANTED, 0), 1, 0));
-                decision.push(instruction(SKIP, (0, 0), 2, 0));
+        let mut rule = Vec::new();
+        match (self.verdict, self.access) {
+            (_, ALL_ACCESS) => {}
+            (Verdict::Allow, access) => {
+                rule.push(alu(AND, ACCESS, ALL_ACCESS & !access));
+                rule.push(skip_if(SKIP_IF_EQUAL, ACCESS, 0, 1));
+                rule.push(skip(2));
             }
-            (false, access) => {
-                decision.push(instruction(SKIP_IF_ANY_BIT, (WANTED, 0), 1, access));
-                decision.push(instruction(SKIP, (0, 0), 2, 0));
+            (Verdict::Deny, access) => {
+                rule.push(skip_if(SKIP_IF_ANY_BIT, ACCESS, access, 1));
+                rule.push(skip(2));
             }
         }
-        answer(&mut decision, i32::from(self.allow));
+        rule.extend(return_verdict(self.verdict));
         let numbers = [(MINOR, self.minor), (MAJOR, self.major)];
         let numbers = numbers.map(|(register, number)| (register, number.map(u32::cast_signed)));
-        for (register, wanted) in numbers.into_iter().chain([(KIND, self.kind)]) {
-            if let Some(wanted) = wanted {
-                let past = i16::try_from(decision.len()).unwrap_or(i16::MAX);
-                decision.insert(0, instruction(SKIP_UNLESS_EQUAL, (register, 0), past, wanted));
+        for (register, expected) in numbers.into_iter().chain([(KIND, self.kind)]) {
+            if let Some(expected) = expected {
+                let rest = i16::try_from(rule.len()).unwrap_or(i16::MAX);
+                rule.insert(0, skip_if(SKIP_UNLESS_EQUAL, register, expected, rest));
             }
         }
-        program.append(&mut decision);
+        program.append(&mut rule);
     }
 }
 
-fn answer(program: &mut Vec<ProgramInstruction>, value: i32) {
-    program.push(operation(SET, ANSWER, value));
-    program.push(instruction(EXIT, (0, 0), 0, 0));
+/// Two instructions that return a verdict: 1 allows, 0 denies.
+fn return_verdict(verdict: Verdict) -> [ProgramInstruction; 2] {
+    let value = i32::from(verdict == Verdict::Allow);
+    let exit = ProgramInstruction { code: EXIT, to: UNUSED, from: UNUSED, offset: 0, immediate: 0 };
+    [alu(SET, RESULT, value), exit]
 }
 
-fn operation(code: u8, to: u8, immediate: i32) -> ProgramInstruction {
-    instruction(code, (to, 0), 0, immediate)
+/// Loads the 32-bit field of the context at an offset.
+fn load(to: u8, offset: i16) -> ProgramInstruction {
+    ProgramInstruction { code: LOAD_WORD, to, from: CONTEXT, offset, immediate: 0 }
 }
 
-fn instruction(code: u8, (to, from): (u8, u8), offset: i16, immediate: i32) -> ProgramInstruction {
-    ProgramInstruction { code, to, from, offset, immediate }
+/// Applies an arithmetic operation to a register and an immediate.
+fn alu(code: u8, to: u8, immediate: i32) -> ProgramInstruction {
+    ProgramInstruction { code, to, from: UNUSED, offset: 0, immediate }
 }
 
-/// A rule about every type is one about every device, whatever else it says, as on v1.
+/// Skips instructions.
+fn skip(offset: i16) -> ProgramInstruction {
+    ProgramInstruction { code: SKIP, to: UNUSED, from: UNUSED, offset, immediate: 0 }
+}
+
+/// Skips instructions if a comparison of a register with an immediate holds.
+fn skip_if(code: u8, register: u8, immediate: i32, offset: i16) -> ProgramInstruction {
+    ProgramInstruction { code, to: register, from: UNUSED, offset, immediate }
+}
+
+/// Parses a rule of the configuration. A rule for type `a` matches every device and every access, whatever its other fields are,
+/// as on v1.
 fn of_config(rule: &DeviceRule) -> Rule {
     let kind = match rule.kind.as_deref() {
         Some("b") => Some(BLOCK),
@@ -126,32 +148,21 @@ fn of_config(rule: &DeviceRule) -> Rule {
         _ => None,
     };
     if kind.is_none() {
-        return Rule {
-            allow: rule.allow == Verdict::Allow,
-            kind,
-            major: None,
-            minor: None,
-            access: EVERYTHING,
-        };
+        return Rule { verdict: rule.allow, kind, major: None, minor: None, access: ALL_ACCESS };
     }
     let number = |number: Option<i64>| number.and_then(|number| u32::try_from(number).ok());
     let access = access_of(rule.access.as_deref().unwrap_or("rwm"));
-    Rule {
-        allow: rule.allow == Verdict::Allow,
-        kind,
-        major: number(rule.major),
-        minor: number(rule.minor),
-        access,
-    }
+    Rule { verdict: rule.allow, kind, major: number(rule.major), minor: number(rule.minor), access }
 }
 
-/// A line such as `c 1:3 rwm`.
+/// Parses an allowed line such as `c 1:3 rwm`.
 fn of_line(line: &str) -> Rule {
     let mut words = line.split([' ', ':']);
     let kind = if words.next() == Some("b") { BLOCK } else { CHARACTER };
     let mut number = || words.next().and_then(|number| number.parse().ok());
     let (major, minor) = (number(), number());
-    Rule { allow: true, kind: Some(kind), major, minor, access: access_of(words.next().unwrap_or("rwm")) }
+    let verdict = Verdict::Allow;
+    Rule { verdict, kind: Some(kind), major, minor, access: access_of(words.next().unwrap_or("rwm")) }
 }
 
 fn access_of(letters: &str) -> i32 {
@@ -160,7 +171,7 @@ fn access_of(letters: &str) -> i32 {
             | match letter {
                 'r' => READ,
                 'w' => WRITE,
-                _ => MAKE,
+                _ => MKNOD,
             }
     })
 }
@@ -169,8 +180,8 @@ fn access_of(letters: &str) -> i32 {
 mod tests {
     use super::*;
 
-    /// Runs a program as the kernel does; `None` is a program that it would not take.
-    fn run(program: &[ProgramInstruction], question: [u32; 3]) -> Option<u64> {
+    /// Runs a program as the kernel does. `None` is a program that the verifier would refuse.
+    fn run(program: &[ProgramInstruction], context: [u32; 3]) -> Option<u64> {
         let mut registers = [0_u64; 11];
         let mut at = 0_usize;
         for _ in 0..=program.len() {
@@ -180,7 +191,7 @@ mod tests {
             let past = usize::try_from(now.offset).ok()?;
             at += 1;
             match now.code {
-                LOAD_WORD => registers[to] = u64::from(question[past / 4 + from - 1]),
+                LOAD_WORD => registers[to] = u64::from(context[past / 4 + from - 1]),
                 AND => registers[to] &= immediate,
                 SHIFT_RIGHT => registers[to] >>= immediate,
                 SET => registers[to] = immediate,
@@ -195,27 +206,27 @@ mod tests {
         None
     }
 
-    fn question(kind: i32, (major, minor): (u32, u32), access: i32) -> [u32; 3] {
+    /// A `struct bpf_cgroup_dev_ctx`.
+    fn context(kind: i32, (major, minor): (u32, u32), access: i32) -> [u32; 3] {
         [(access << 16 | kind).cast_unsigned(), major, minor]
     }
 
-    fn rule(allow: bool, kind: &str, numbers: (Option<i64>, Option<i64>), access: &str) -> DeviceRule {
+    fn rule(allow: Verdict, kind: &str, numbers: (Option<i64>, Option<i64>), access: &str) -> DeviceRule {
         let (major, minor) = numbers;
-        let allow = if allow { Verdict::Allow } else { Verdict::Deny };
         DeviceRule { allow, kind: Some(kind.to_owned()), major, minor, access: Some(access.to_owned()) }
     }
 
-    /// What the rules mean, said in another way: for each way the last that speaks of it.
-    fn meaning(rules: &[DeviceRule], kind: i32, numbers: (u32, u32), access: i32) -> bool {
-        [MAKE, READ, WRITE].into_iter().filter(|way| access & way != 0).all(|way| {
-            let speaks = |rule: &&Rule| {
+    /// The verdict by another algorithm: for each kind of access, the last matching rule.
+    fn verdict(rules: &[DeviceRule], kind: i32, numbers: (u32, u32), access: i32) -> bool {
+        [MKNOD, READ, WRITE].into_iter().filter(|one| access & one != 0).all(|one| {
+            let matches = |rule: &&Rule| {
                 rule.kind.is_none_or(|other| other == kind)
                     && rule.major.is_none_or(|major| major == numbers.0)
                     && rule.minor.is_none_or(|minor| minor == numbers.1)
-                    && rule.access & way != 0
+                    && rule.access & one != 0
             };
             let all: Vec<Rule> = rules.iter().map(of_config).collect();
-            all.iter().rev().find(speaks).is_some_and(|rule| rule.allow)
+            all.iter().rev().find(matches).is_some_and(|rule| rule.verdict == Verdict::Allow)
         })
     }
 
@@ -223,43 +234,55 @@ mod tests {
         let program = compile(rules, &[]);
         for kind in [BLOCK, CHARACTER] {
             for numbers in [(1, 3), (1, 5), (8, 0), (10, 229), (u32::MAX, 0)] {
-                for access in 0..=EVERYTHING {
-                    let answer = run(&program, question(kind, numbers, access));
-                    let wanted = u64::from(meaning(rules, kind, numbers, access));
-                    assert_eq!(answer, Some(wanted), "{rules:?} {kind} {numbers:?} {access}");
+                for access in 0..=ALL_ACCESS {
+                    let result = run(&program, context(kind, numbers, access));
+                    let expected = u64::from(verdict(rules, kind, numbers, access));
+                    assert_eq!(result, Some(expected), "{rules:?} {kind} {numbers:?} {access}");
                 }
             }
         }
     }
 
     #[test]
-    fn the_last_rule_about_each_way_decides() {
+    fn the_last_matching_rule_decides_each_kind_of_access() {
         let all = (None, None);
         let (null, disk) = ((Some(1), Some(3)), (Some(8), Some(0)));
         check(&[]);
-        check(&[rule(true, "c", null, "r")]);
-        check(&[rule(true, "c", null, "rwm"), rule(false, "c", null, "w")]);
-        check(&[rule(false, "c", null, "w"), rule(true, "c", (Some(1), None), "rw")]);
-        check(&[rule(true, "a", all, "rwm"), rule(false, "b", disk, "m")]);
-        check(&[rule(true, "c", null, "rwm"), rule(false, "a", all, "rwm"), rule(true, "b", disk, "rw")]);
-        check(&[rule(true, "c", (Some(i64::from(u32::MAX)), Some(-1)), "rwm")]);
-        check(&[rule(true, "c", (None, Some(229)), "mr"), rule(true, "c", (Some(10), None), "w")]);
+        check(&[rule(Verdict::Allow, "c", null, "r")]);
+        check(&[rule(Verdict::Allow, "c", null, "rwm"), rule(Verdict::Deny, "c", null, "w")]);
+        check(&[rule(Verdict::Deny, "c", null, "w"), rule(Verdict::Allow, "c", (Some(1), None), "rw")]);
+        check(&[rule(Verdict::Allow, "a", all, "rwm"), rule(Verdict::Deny, "b", disk, "m")]);
+        check(&[
+            rule(Verdict::Allow, "c", null, "rwm"),
+            rule(Verdict::Deny, "a", all, "rwm"),
+            rule(Verdict::Allow, "b", disk, "rw"),
+        ]);
+        check(&[rule(Verdict::Allow, "c", (Some(i64::from(u32::MAX)), Some(-1)), "rwm")]);
+        check(&[
+            rule(Verdict::Allow, "c", (None, Some(229)), "mr"),
+            rule(Verdict::Allow, "c", (Some(10), None), "w"),
+        ]);
     }
 
     #[test]
-    fn nothing_stands_behind_a_rule_about_everything() {
-        let rules = [rule(true, "c", (Some(1), Some(3)), "rwm"), rule(false, "a", (None, None), "rwm")];
+    fn a_program_ends_with_a_rule_about_all_devices() {
+        let rules = [
+            rule(Verdict::Allow, "c", (Some(1), Some(3)), "rwm"),
+            rule(Verdict::Deny, "a", (None, None), "rwm"),
+        ];
         assert_eq!(compile(&rules, &[]), compile(&rules[1..], &[]));
     }
 
     #[test]
-    fn what_is_always_allowed_comes_last() {
-        let program =
-            compile(&[rule(false, "a", (None, None), "rwm")], &["c *:* m", "c 1:3 rwm", "c 136:* rw"]);
-        let ask = |numbers, access| run(&program, question(CHARACTER, numbers, access));
+    fn the_default_devices_override_a_denial_of_all() {
+        let program = compile(
+            &[rule(Verdict::Deny, "a", (None, None), "rwm")],
+            &["c *:* m", "c 1:3 rwm", "c 136:* rw"],
+        );
+        let ask = |numbers, access| run(&program, context(CHARACTER, numbers, access));
         assert_eq!(ask((1, 3), READ | WRITE), Some(1));
         assert_eq!(ask((136, 7), READ), Some(1));
-        assert_eq!(ask((1, 11), MAKE), Some(1));
+        assert_eq!(ask((1, 11), MKNOD), Some(1));
         assert_eq!(ask((1, 11), READ), Some(0));
     }
 }

@@ -1,5 +1,6 @@
-//! Which devices may be used (config-linux.md, "Allowed Device list").
+//! The device rules: which devices the container may use (config-linux.md, "Allowed Device list").
 
+use super::limit::Line;
 use super::{device_program, has, write};
 use crate::context::{Context, is_root};
 use crate::draft::Draft;
@@ -8,8 +9,8 @@ use crate::place::Place;
 use crate::spec::{DeviceRule, Resources, Verdict};
 use crate::step::{CgroupStep, DeviceProgram, Slot};
 
-/// What every container may use besides what its configuration allows: nodes of any device may be made, and the default
-/// devices and terminals used, as runc has it.
+/// What every container may do in addition to its rules, the same as in runc: make nodes of any device, and use the default devices
+/// and terminals.
 pub(super) const ALWAYS: &[&str] = &[
     "c *:* m",
     "b *:* m",
@@ -23,7 +24,7 @@ pub(super) const ALWAYS: &[&str] = &[
     "c 5:2 rwm",
 ];
 
-/// Plans the rules, in their order, from a state in which nothing is allowed.
+/// Plans the rules in their order. Without any rule no device is allowed.
 pub(super) fn plan(draft: &mut Draft, context: &Context<'_>) {
     let resources = &context.spec.linux.resources;
     let place = Place::of("linux.resources.devices");
@@ -39,34 +40,35 @@ pub(super) fn plan(draft: &mut Draft, context: &Context<'_>) {
     }
     if let Some(cgroup) = super::unified(context) {
         let instructions = device_program::compile(&resources.devices, ALWAYS);
-        draft.group(CgroupStep::DeviceProgram(DeviceProgram { cgroup, instructions }), place);
+        draft.cgroup(CgroupStep::DeviceProgram(DeviceProgram { cgroup, instructions }), place);
     }
 }
 
-/// v1 takes rules one by one.
+/// Plans the writes to `devices.deny` and `devices.allow` of v1, which take one rule at a time
+/// (Documentation/admin-guide/cgroup-v1/devices.rst). A new cgroup inherits its parent's rules, so the first write denies all.
 fn write_rules(draft: &mut Draft, slot: Slot, resources: &Resources) {
-    let rules = shortest(resources);
+    let rules = effective_rules(resources);
     let everything = matches!(rules.last(), Some((Verdict::Allow, rule, _)) if rule == "a");
-    write(draft, slot, (file(Verdict::Deny), "a"), Place::of("linux.resources.devices"));
+    write(draft, slot, Line::new(file(Verdict::Deny), "a"), Place::of("linux.resources.devices"));
     for (verdict, rule, place) in &rules {
-        write(draft, slot, (file(*verdict), rule), *place);
+        write(draft, slot, Line::new(file(*verdict), rule), *place);
     }
     for rule in ALWAYS.iter().filter(|_| !everything) {
-        if !is_said(&rules, rule) {
-            write(draft, slot, (file(Verdict::Allow), rule), Place::DEFAULT);
+        if !is_allowed(&rules, rule) {
+            write(draft, slot, Line::new(file(Verdict::Allow), rule), Place::DEFAULT);
         }
     }
 }
 
-/// Whether the rules allow just this already, since engines list what is always allowed. On v1 a later denial takes something
-/// away from the very same device or pattern alone.
-fn is_said(rules: &[(Verdict, String, Place)], wanted: &str) -> bool {
+/// Whether the rules already allow exactly this: engines list the default devices too. The last rule of the same device or pattern
+/// decides, since on v1 a denial only changes the exception of that device or pattern.
+fn is_allowed(rules: &[(Verdict, String, Place)], wanted: &str) -> bool {
     let device = |rule: &str| rule.rsplit_once(' ').map_or(String::new(), |(device, _)| device.to_owned());
     let last = rules.iter().rfind(|(_, rule, _)| device(rule) == device(wanted));
     last.is_some_and(|(verdict, rule, _)| *verdict == Verdict::Allow && rule == wanted)
 }
 
-/// The kernel's file for rules with that verdict.
+/// The file of v1 for rules with this verdict.
 fn file(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Allow => "devices.allow",
@@ -74,11 +76,11 @@ fn file(verdict: Verdict) -> &'static str {
     }
 }
 
-/// The rules without those that a later rule about every device makes void.
-fn shortest(resources: &Resources) -> Vec<(Verdict, String, Place)> {
+/// Returns the rules from the last one about all devices on: it overrides those before it.
+fn effective_rules(resources: &Resources) -> Vec<(Verdict, String, Place)> {
     let mut rules: Vec<(Verdict, String, Place)> = Vec::new();
     for (index, rule) in resources.devices.iter().enumerate() {
-        let line = line_of(rule);
+        let line = rule_line(rule);
         if line == "a" {
             rules.clear();
             if rule.allow == Verdict::Deny {
@@ -90,8 +92,8 @@ fn shortest(resources: &Resources) -> Vec<(Verdict, String, Place)> {
     rules
 }
 
-/// A rule as the kernel takes it; one about all devices is `a` alone.
-fn line_of(rule: &DeviceRule) -> String {
+/// Returns a rule in the syntax of v1. A rule about all devices is `a` alone: the kernel ignores the rest of such a line.
+fn rule_line(rule: &DeviceRule) -> String {
     let kind = rule.kind.as_deref().filter(|kind| !kind.is_empty()).unwrap_or("a");
     let given = rule.access.as_deref().unwrap_or("rwm");
     let access: String = "rwm".chars().filter(|way| given.contains(*way)).collect();

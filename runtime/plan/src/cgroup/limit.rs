@@ -1,4 +1,4 @@
-//! One limit: the file and the value that each version of cgroups has for it.
+//! One limit: its file and its value on each cgroup version.
 
 use super::{has, write};
 use crate::draft::Draft;
@@ -6,18 +6,35 @@ use crate::host::{CgroupVersion, Hierarchy};
 use crate::place::Place;
 use crate::step::Slot;
 
-/// The container's directories, with their hierarchies.
-pub(crate) type Cgroups<'host> = [(Slot, &'host Hierarchy)];
+/// The container's cgroup in one hierarchy.
+pub(crate) type Cgroup<'host> = (Slot, &'host Hierarchy);
 
-/// A limit: the controller it belongs to, and what to write where on each version; no file means that this version has none.
+/// The container's cgroups.
+pub(crate) type Cgroups<'host> = [Cgroup<'host>];
+
+/// A value and the file that takes it.
+#[derive(Clone)]
+pub(super) struct Line<'text> {
+    pub(super) file: &'text str,
+    pub(super) value: String,
+}
+
+impl<'text> Line<'text> {
+    pub(super) fn new(file: &'text str, value: impl ToString) -> Self {
+        Self { file, value: value.to_string() }
+    }
+}
+
+/// A limit. A version without a line does not have the limit.
 pub(super) struct Limit<'text> {
     pub(super) controller: &'text str,
-    pub(super) v1: Option<(&'text str, String)>,
-    pub(super) v2: Option<(&'text str, String)>,
+    pub(super) v1: Option<Line<'text>>,
+    pub(super) v2: Option<Line<'text>>,
     pub(super) place: Place,
 }
 
-/// Plans one limit.
+/// Plans one limit. A controller that is missing is an error, since the limit would be missing silently (config-linux.md, "Control
+/// groups"). A limit that the cgroup version does not have causes a warning.
 pub(super) fn set(draft: &mut Draft, cgroups: &Cgroups<'_>, limit: Limit<'_>) {
     let found = cgroups.iter().find(|(_, hierarchy)| has(hierarchy, limit.controller));
     let Some((slot, hierarchy)) = found else {
@@ -25,20 +42,20 @@ pub(super) fn set(draft: &mut Draft, cgroups: &Cgroups<'_>, limit: Limit<'_>) {
             return draft.warn(limit.place, "this cgroup version has no such limit");
         }
         let what =
-            format!("the {} controller is not there, so that this limit can't be set", limit.controller);
+            format!("the {} controller is not available, so this limit cannot be set", limit.controller);
         return draft.refuse(limit.place, what);
     };
-    let file = match hierarchy.version {
+    let line = match hierarchy.version {
         CgroupVersion::V1 => limit.v1,
         CgroupVersion::V2 => limit.v2,
     };
-    match file {
-        Some((file, value)) => write(draft, *slot, (file, &value), limit.place),
+    match line {
+        Some(line) => write(draft, *slot, line, limit.place),
         None => draft.warn(limit.place, "this cgroup version has no such limit"),
     }
 }
 
-/// Whether there is no hierarchy but the v2 one.
+/// Whether all hierarchies are v2: the unified hierarchy is the only one.
 pub(super) fn is_unified(cgroups: &Cgroups<'_>) -> bool {
     cgroups.iter().all(|(_, hierarchy)| hierarchy.version == CgroupVersion::V2)
 }

@@ -1,20 +1,21 @@
-//! Limits of memory (config-linux.md, "Memory"). Zero means unset, as Docker writes it.
+//! Memory limits (config-linux.md, "Memory"). Zero means unset: Docker writes it so.
 
-use super::limit::{Cgroups, Limit, is_v2, set};
+use super::limit::{Cgroups, Limit, Line, is_v2, set};
 use crate::draft::Draft;
 use crate::place::Place;
 use crate::spec::Memory;
 use crate::step::{CheckUse, LimitStep, LimitedMemory};
 
-/// Plans what is set.
+/// Plans the memory limits. The limit comes before memory+swap: v1 refuses memory+swap below the limit, and a new cgroup is
+/// unlimited.
 pub(super) fn plan(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
     let limit = memory.limit.unwrap_or(0);
-    let v2 = is_v2(cgroups, "memory");
-    if v2 && limit == 0 && memory.swap.is_some_and(|swap| swap > 0) {
+    let is_v2 = is_v2(cgroups, "memory");
+    if is_v2 && limit == 0 && memory.swap.is_some_and(|swap| swap > 0) {
         let place = Place::of("linux.resources.memory.swap");
         return draft.refuse(place, "unable to set swap limit without memory limit");
     }
-    if v2 && memory.check_before_update == Some(true) {
+    if is_v2 && memory.check_before_update == Some(true) {
         check_use(draft, cgroups, memory);
     }
     let low = or_max(memory.reservation.unwrap_or(0));
@@ -23,33 +24,33 @@ pub(super) fn plan(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
         (
             memory.limit,
             "memory.limit_in_bytes",
-            Some(("memory.max", or_max(limit))),
+            Some(Line::new("memory.max", or_max(limit))),
             "linux.resources.memory.limit",
         ),
         (
             memory.swap,
             "memory.memsw.limit_in_bytes",
-            Some(("memory.swap.max", swap)),
+            Some(Line::new("memory.swap.max", swap)),
             "linux.resources.memory.swap",
         ),
         (
             memory.reservation,
             "memory.soft_limit_in_bytes",
-            Some(("memory.low", low)),
+            Some(Line::new("memory.low", low)),
             "linux.resources.memory.reservation",
         ),
         (memory.kernel_tcp, "memory.kmem.tcp.limit_in_bytes", None, "linux.resources.memory.kernelTCP"),
     ];
     for (value, file, v2, place) in table {
         if let Some(value) = value.filter(|value| *value != 0) {
-            let v1 = Some((file, value.to_string()));
+            let v1 = Some(Line::new(file, value));
             set(draft, cgroups, Limit { controller: "memory", v1, v2, place: Place::of(place) });
         }
     }
-    behaviour(draft, cgroups, memory);
+    reclaim(draft, cgroups, memory);
 }
 
-/// Where the configuration asks for it, no limit goes below what is in use; on v1 the kernel refuses that itself.
+/// Plans the checks of `checkBeforeUpdate`: no limit may be below the current use. On v1 the kernel refuses such a limit itself.
 fn check_use(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
     let Some((slot, _)) = cgroups.iter().find(|(_, hierarchy)| super::has(hierarchy, "memory")) else {
         return;
@@ -67,27 +68,28 @@ fn check_use(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
     }
 }
 
-/// What is no limit in bytes, and has no file on v2.
-fn behaviour(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
+/// Plans the settings that only v1 has: swappiness and the OOM killer. Warns of the kernel memory limit, which the kernel no longer
+/// has.
+fn reclaim(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
     if memory.kernel.is_some_and(|value| value != 0) {
         draft.warn(
             Place::of("linux.resources.memory.kernel"),
-            "the limit of kernel memory is obsolete and ignored",
+            "the kernel memory limit is obsolete and is ignored",
         );
     }
     if let Some(value) = memory.swappiness {
         let place = Place::of("linux.resources.memory.swappiness");
-        let v1 = Some(("memory.swappiness", value.to_string()));
+        let v1 = Some(Line::new("memory.swappiness", value));
         set(draft, cgroups, Limit { controller: "memory", v1, v2: None, place });
     }
     if memory.disable_oom_killer == Some(true) {
         let place = Place::of("linux.resources.memory.disableOOMKiller");
-        let v1 = Some(("memory.oom_control", "1".to_owned()));
+        let v1 = Some(Line::new("memory.oom_control", 1));
         set(draft, cgroups, Limit { controller: "memory", v1, v2: None, place });
     }
 }
 
-/// v2 counts swap alone, where the configuration counts memory and swap together.
+/// Converts the limit of memory+swap to the limit of swap that v2 has. Negative values mean no limit.
 pub(super) fn swap_alone(limit: i64, both: i64) -> String {
     if both < 0 || limit < 0 { "max".to_owned() } else { (both - limit).max(0).to_string() }
 }
@@ -105,5 +107,7 @@ mod tests {
         assert_eq!(swap_alone(100, 250), "150");
         assert_eq!(swap_alone(100, 100), "0");
         assert_eq!(swap_alone(100, -1), "max");
+        assert_eq!(swap_alone(-1, 100), "max");
+        assert_eq!(swap_alone(100, 50), "0");
     }
 }

@@ -1,4 +1,6 @@
-//! The container's cgroup: its directory in every hierarchy, and the limits in it (config-linux.md, "Control groups").
+//! The container's cgroups: a directory in each hierarchy, and the limits in it (config-linux.md, "Control groups").
+//!
+//! A topic: the verbs, `namespaces`, `criu` and `footprint` use it.
 
 mod block_io;
 mod cpu;
@@ -13,45 +15,46 @@ mod unit;
 use crate::context::{Context, is_root};
 use crate::draft::{CgroupOrder, Draft, clean};
 use crate::host::{CgroupVersion, Hierarchy, Host, Privilege};
-use crate::mappings::outside;
+use crate::mappings::host_id;
 use crate::place::Place;
 use crate::spec::{NamespaceKind, Spec};
 use crate::step::{
     CgroupStep, ExistingCgroup, InitSync, JoinCgroup, LimitStep, LimitWrite, MakeCgroup, NamespaceStep,
     PrepareCgroup, Slot, Unit, WriteCgroup,
 };
-use unit::Kind;
+use limit::{Cgroup, Line};
+use unit::{UnitKind, UnitLocation};
 
-/// The container's directory, relative to the mount of each hierarchy; nothing when it gets none.
+/// Returns the container's directory, relative to the mount of each hierarchy; `None` for a container without cgroup.
 ///
-/// Without `cgroupsPath` it is called after the container, in the topmost directory. An ordinary user has no directory to make one in,
-/// nor has root of a user namespace as Podman makes one for a user: such a container has a cgroup only where it asks for one.
-/// Where systemd makes it, it is that of a unit.
+/// The default is the container ID, below the root cgroup. A rootless runtime may not create a cgroup there, nor may root of a
+/// user namespace that Podman made for a rootless user: there a container gets a cgroup only with `cgroupsPath`. With systemd the
+/// directory is the unit's.
 pub(crate) fn path(spec: &Spec, host: &Host, id: &str) -> Option<String> {
     if let Some(systemd) = &host.systemd {
-        return unit::locate(spec, host, systemd, id).ok().map(|located| located.path);
+        return unit::locate(spec, host, systemd, id).ok().map(|location| location.path);
     }
-    let asked = spec.linux.cgroups_path.as_deref().filter(|path| !path.is_empty());
+    let configured = spec.linux.cgroups_path.as_deref().filter(|path| !path.is_empty());
     let allowed = host.privilege == Privilege::Root && !host.denies_cgroups;
-    match asked {
+    match configured {
         Some(path) => Some(clean(path)),
         None if allowed => Some(id.to_owned()),
         None => None,
     }
 }
 
-/// The unit that systemd makes for a container, where it is asked to.
+/// Returns the unit that systemd starts for a container, with the systemd cgroup manager.
 pub(crate) fn unit_of(spec: &Spec, host: &Host, id: &str) -> Option<Unit> {
     let systemd = host.systemd.as_ref()?;
-    let located = unit::locate(spec, host, systemd, id).ok()?;
-    Some(Unit { name: located.name, manager: systemd.manager })
+    let location = unit::locate(spec, host, systemd, id).ok()?;
+    Some(Unit { name: location.name, manager: systemd.manager })
 }
 
-/// Plans the directories and the limits.
+/// Plans the cgroups and their limits.
 pub(crate) fn plan<'host>(draft: &mut Draft, context: &mut Context<'host>) {
     if let Some(systemd) = &context.host.systemd {
         match unit::locate(context.spec, context.host, systemd, context.request.id) {
-            Ok(located) => plan_unit(draft, context, &located),
+            Ok(location) => plan_unit(draft, context, &location),
             Err(what) => draft.refuse(Place::of("linux.cgroupsPath"), what),
         }
         return;
@@ -61,7 +64,7 @@ pub(crate) fn plan<'host>(draft: &mut Draft, context: &mut Context<'host>) {
     };
     let place = Place::of("linux.cgroupsPath");
     if path.is_empty() {
-        return draft.refuse(place, "the topmost cgroup is everybody's: expected a path below it");
+        return draft.refuse(place, "a container cannot have the root cgroup: expected a path below it");
     }
     for hierarchy in &context.host.hierarchies {
         let slot = draft.slot();
@@ -72,59 +75,61 @@ pub(crate) fn plan<'host>(draft: &mut Draft, context: &mut Context<'host>) {
             prepare: preparation_of(hierarchy),
             existing: ExistingCgroup::Empty,
         };
-        draft.group(CgroupStep::Make(step), place);
+        draft.cgroup(CgroupStep::Make(step), place);
         context.cgroups.push((slot, hierarchy));
     }
     fill(draft, context);
 }
 
-/// Plans a unit around init, then what systemd leaves to the runtime: hierarchies that are none of its own, and limits that it does
-/// not know. What was opened is handed to init, which was born before.
-fn plan_unit<'host>(draft: &mut Draft, context: &mut Context<'host>, located: &unit::Located) {
+/// Plans a unit for init, then what systemd leaves to the runtime: the hierarchies that systemd does not use, and the limits that
+/// have no property. Init was spawned before, so the parent passes it the file descriptors.
+fn plan_unit<'host>(draft: &mut Draft, context: &mut Context<'host>, location: &UnitLocation) {
     let Some(systemd) = &context.host.systemd else { return };
     let place = Place::of("linux.cgroupsPath");
-    draft.cgroup_order = CgroupOrder::AfterInit;
+    draft.cgroup_order = CgroupOrder::AfterSpawn;
     draft.init(InitSync::ReceiveFds(Vec::new()), place);
-    unit::start(draft, context, systemd, located);
+    unit::start(draft, context, systemd, location);
     for hierarchy in &context.host.hierarchies {
         let slot = draft.slot();
-        let (mount, path) = (draft.text(&hierarchy.mount, place), draft.text(&located.path, place));
-        // The one unified hierarchy is systemd's, but it hands on no controller that it does not know.
+        let (mount, path) = (draft.text(&hierarchy.mount, place), draft.text(&location.path, place));
+        // A single unified hierarchy is systemd's, so the unit is a directory in it. systemd enables no controller that it does not
+        // know, such as hugetlb: the runtime enables those.
         let existing = if context.host.is_unified() {
             ExistingCgroup::MadeBySystemd
         } else {
             ExistingCgroup::MayHoldInit
         };
+        // Next to v1, the v2 hierarchy usually has no controller, and systemd may own it.
         let prepare = match preparation_of(hierarchy) {
             PrepareCgroup::EnableControllers if existing == ExistingCgroup::MayHoldInit => {
                 PrepareCgroup::Plain
             }
             prepare => prepare,
         };
-        draft.group(CgroupStep::Make(MakeCgroup { slot, mount, path, prepare, existing }), place);
+        draft.cgroup(CgroupStep::Make(MakeCgroup { slot, mount, path, prepare, existing }), place);
         context.cgroups.push((slot, hierarchy));
     }
-    // systemd puts nobody into a slice, and beside v1 the v2 hierarchy may be none of its own.
-    let joins = located.kind == Kind::Slice || !context.host.is_unified();
+    // systemd puts no process into a slice, and next to v1 it may not use the v2 hierarchy.
+    let joins = location.kind == UnitKind::Slice || !context.host.is_unified();
     if let Some(unified) = unified_hierarchy(context).filter(|_| joins) {
-        join_one(draft, &unified);
+        join_one(draft, unified);
     }
     fill(draft, context);
 }
 
-/// Plans what is in the directories.
+/// Plans the limits, the device rules and the owner of the cgroups.
 fn fill(draft: &mut Draft, context: &Context<'_>) {
     let resources = &context.spec.linux.resources;
     limits::plan(draft, &context.cgroups, resources);
     draft.set_limits();
     devices::plan(draft, context);
     draft.set_limits();
-    give(draft, context);
+    delegate(draft, context);
 }
 
-/// Gives the v2 cgroup to the container's user, where the container sees it as its own and may write to it (config-linux.md,
-/// "Cgroup ownership").
-fn give(draft: &mut Draft, context: &Context<'_>) {
+/// Plans the delegation of the v2 cgroup to the container's user. The container must see the cgroup as the root of its own cgroup
+/// namespace, and have it mounted read-write (config-linux.md, "Cgroup ownership").
+fn delegate(draft: &mut Draft, context: &Context<'_>) {
     let linux = &context.spec.linux;
     let writable = context.spec.mounts.iter().any(|mount| {
         let readonly = mount.options.iter().rfind(|option| matches!(option.as_str(), "ro" | "rw"));
@@ -136,11 +141,12 @@ fn give(draft: &mut Draft, context: &Context<'_>) {
         return;
     }
     let user = context.spec.process.as_ref().map_or(0, |process| process.user.uid.get());
-    if let Some((uid, cgroup)) = outside(&linux.uid_mappings, user).zip(unified(context)) {
-        draft.group(CgroupStep::Delegate { cgroup, uid }, Place::of("linux.uidMappings"));
+    if let Some((uid, cgroup)) = host_id(&linux.uid_mappings, user).zip(unified(context)) {
+        draft.cgroup(CgroupStep::Delegate { cgroup, uid }, Place::of("linux.uidMappings"));
     }
 }
 
+/// Returns what the directories on the way to a container's cgroup need.
 fn preparation_of(hierarchy: &Hierarchy) -> PrepareCgroup {
     match hierarchy.version {
         CgroupVersion::V2 => PrepareCgroup::EnableControllers,
@@ -149,51 +155,51 @@ fn preparation_of(hierarchy: &Hierarchy) -> PrepareCgroup {
     }
 }
 
+/// Whether a hierarchy has a controller.
 pub(crate) fn has(hierarchy: &Hierarchy, controller: &str) -> bool {
     hierarchy.controllers.iter().any(|name| name == controller)
 }
 
-/// When init enters a hierarchy.
+/// When init joins a hierarchy.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Entry {
-    /// First of all.
-    Early,
-    /// When all is set up, so that what the setting up used is not charged to the container.
-    Late,
+pub(crate) enum JoinPhase {
+    /// Before its other steps.
+    First,
+    /// After it has set up the container, so that the memory for the setup is not charged to the container.
+    Last,
 }
 
-/// Lets init enter the v1 hierarchies that it enters at this time. The v2 one it is born in.
-pub(crate) fn join(draft: &mut Draft, context: &Context<'_>, entry: Entry) {
-    for (slot, hierarchy) in
-        context.cgroups.iter().filter(|(_, hierarchy)| hierarchy.version == CgroupVersion::V1)
-    {
-        // In a user namespace of its own init has lost, by then, the right to open what it has to write to.
-        let late = has(hierarchy, "memory") && !context.has_user_namespace();
-        if late == (entry == Entry::Late) {
-            join_one(draft, &(*slot, *hierarchy));
+/// Plans how init joins the v1 hierarchies of this phase. It is spawned in its v2 cgroup.
+pub(crate) fn join(draft: &mut Draft, context: &Context<'_>, phase: JoinPhase) {
+    for cgroup in context.cgroups.iter().filter(|(_, hierarchy)| hierarchy.version == CgroupVersion::V1) {
+        // In a new user namespace init loses the permission to open `cgroup.procs`, so it joins first.
+        let is_last = has(cgroup.1, "memory") && !context.has_user_namespace();
+        if is_last == (phase == JoinPhase::Last) {
+            join_one(draft, *cgroup);
         }
     }
 }
 
-/// Lets init join one cgroup.
-fn join_one(draft: &mut Draft, (cgroup, hierarchy): &(Slot, &Hierarchy)) {
+fn join_one(draft: &mut Draft, cgroup: Cgroup<'_>) {
+    let (cgroup, hierarchy) = cgroup;
     let place = Place::of("linux.cgroupsPath");
     let mount = draft.text(&hierarchy.mount, place);
-    let step = JoinCgroup { cgroup: *cgroup, hierarchy: mount, version: hierarchy.version };
+    let step = JoinCgroup { cgroup, hierarchy: mount, version: hierarchy.version };
     draft.init(NamespaceStep::JoinCgroup(step), place);
 }
 
-/// The container's directory in the v2 hierarchy.
+/// The container's v2 cgroup.
 pub(crate) fn unified(context: &Context<'_>) -> Option<Slot> {
     unified_hierarchy(context).map(|(slot, _)| slot)
 }
 
-fn unified_hierarchy<'host>(context: &Context<'host>) -> Option<(Slot, &'host Hierarchy)> {
+fn unified_hierarchy<'host>(context: &Context<'host>) -> Option<Cgroup<'host>> {
     context.cgroups.iter().find(|(_, hierarchy)| hierarchy.version == CgroupVersion::V2).copied()
 }
 
-/// Plans one write to a file of the cgroup.
-fn write(draft: &mut Draft, cgroup: Slot, (file, value): (&str, &str), place: Place) {
-    let step = WriteCgroup { cgroup, file: draft.text(file, place), value: draft.text(value, place) };
+/// Plans one write to a file of a cgroup.
+fn write(draft: &mut Draft, cgroup: Slot, line: Line<'_>, place: Place) {
+    let step =
+        WriteCgroup { cgroup, file: draft.text(line.file, place), value: draft.text(&line.value, place) };
     draft.limit(LimitStep::Write(LimitWrite::File(step)), place);
 }

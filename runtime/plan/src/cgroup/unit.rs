@@ -1,49 +1,49 @@
-//! The unit of systemd's that a container's cgroup is, where systemd makes it: its name, its slice, its place in the hierarchy.
+//! The systemd unit of a container, with the systemd cgroup manager: its name, its slice, and its directory.
 
 use super::properties;
 use crate::context::Context;
 use crate::draft::Draft;
-use crate::host::Manager;
-use crate::host::{Host, Systemd};
+use crate::host::{Host, Manager, Systemd};
 use crate::place::Place;
 use crate::spec::Spec;
 use crate::step::{Members, Property, StartUnit, Unit, Value};
 
-/// The part of a name that says who made the unit, where the configuration does not.
+/// The default prefix of a scope's name, without `cgroupsPath`. It names the runtime.
 const PREFIX: &str = "tare";
 
-/// The longest name of a unit (`UNIT_NAME_MAX`).
+/// The longest name of a unit (`UNIT_NAME_MAX` of systemd).
 const NAME_MAX: usize = 255;
 
-/// A unit and where it is.
-pub(super) struct Located {
+/// A unit and its directory.
+pub(super) struct UnitLocation {
     /// Its name.
     pub(super) name: String,
-    /// The slice above it.
+    /// Its slice.
     slice: String,
     /// Its directory, relative to the mount of each hierarchy.
     pub(super) path: String,
-    /// Whether it is a scope, or a slice itself.
-    pub(super) kind: Kind,
+    /// Its kind.
+    pub(super) kind: UnitKind,
 }
 
-/// A kind of unit.
+/// A kind of unit (systemd.unit(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Processes that somebody else has started.
+pub(super) enum UnitKind {
+    /// A scope: systemd takes over processes that another program has started.
     Scope,
-    /// A group of units, which holds processes only because a container is put there.
+    /// A slice: systemd puts units into it, and no processes. The runtime does, if `cgroupsPath` names a slice.
     Slice,
 }
 
-/// Finds the unit that `cgroupsPath` means: `SLICE:PREFIX:NAME`. Without one it is called after the container.
-pub(super) fn locate(spec: &Spec, host: &Host, systemd: &Systemd, id: &str) -> Result<Located, String> {
+/// Finds the unit that `cgroupsPath` names as `SLICE:PREFIX:NAME`. The default name is the container ID, with the prefix.
+pub(super) fn locate(spec: &Spec, host: &Host, systemd: &Systemd, id: &str) -> Result<UnitLocation, String> {
     let given = spec.linux.cgroups_path.as_deref().filter(|path| !path.is_empty());
     let parts: Vec<&str> = given.map_or_else(|| vec!["", PREFIX, id], |path| path.split(':').collect());
     let &[slice, prefix, name] = parts.as_slice() else {
         let given = given.unwrap_or_default();
+        // runc's wording.
         return Err(format!(
-            "expected \"slice:prefix:name\" for a cgroup of systemd's, got {given:?} instead"
+            "expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got {given:?} instead"
         ));
     };
     let slice = match slice {
@@ -54,23 +54,23 @@ pub(super) fn locate(spec: &Spec, host: &Host, systemd: &Systemd, id: &str) -> R
     };
     let above = expand(slice).ok_or_else(|| format!("invalid slice name {slice:?}"))?;
     let (name, kind) = if name.ends_with(".slice") {
-        (name.to_owned(), Kind::Slice)
+        (name.to_owned(), UnitKind::Slice)
     } else {
-        (format!("{prefix}-{name}.scope"), Kind::Scope)
+        (format!("{prefix}-{name}.scope"), UnitKind::Scope)
     };
     check_name(&name)?;
     let below = match kind {
-        Kind::Scope => format!("{above}{name}"),
-        Kind::Slice => {
+        UnitKind::Scope => format!("{above}{name}"),
+        UnitKind::Slice => {
             let path = expand(&name).filter(|path| !path.is_empty());
             path.ok_or_else(|| format!("invalid slice name {name:?}"))?.trim_end_matches('/').to_owned()
         }
     };
     let path = format!("{}/{below}", systemd.cgroup).trim_start_matches('/').to_owned();
-    Ok(Located { name, slice: slice.to_owned(), path, kind })
+    Ok(UnitLocation { name, slice: slice.to_owned(), path, kind })
 }
 
-/// The directories of a slice, each with a slash behind it: `a-b.slice` lies in `a.slice` (systemd.slice(5)).
+/// Returns the directories of a slice, each with a slash after it: `a-b.slice` is in `a.slice` (systemd.slice(5)).
 fn expand(slice: &str) -> Option<String> {
     if slice == "-.slice" {
         return Some(String::new());
@@ -90,31 +90,31 @@ fn expand(slice: &str) -> Option<String> {
     Some(path)
 }
 
-/// A unit's name has letters, digits and `:-_.\@` (systemd.unit(5)).
+/// Checks the name of a unit: letters, digits and `:-_.\@` (systemd.unit(5)).
 fn check_name(name: &str) -> Result<(), String> {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
     match name.bytes().find(|byte| !known(*byte)) {
-        Some(_) => Err(format!("{name:?} is no name of a unit: expected letters, digits and any of :-_.\\@")),
+        Some(_) => Err(format!("{name:?} is not a unit name: expected letters, digits and any of :-_.\\@")),
         None if name.len() > NAME_MAX => {
-            Err(format!("the unit's name {name:?} is longer than {NAME_MAX} bytes"))
+            Err(format!("the unit name {name:?} is longer than {NAME_MAX} bytes"))
         }
         None => Ok(()),
     }
 }
 
-/// Plans the request to systemd.
-pub(super) fn start(draft: &mut Draft, context: &Context<'_>, systemd: &Systemd, located: &Located) {
+/// Plans the request to systemd to start the unit. Properties of annotations come last and override the others, as with runc.
+pub(super) fn start(draft: &mut Draft, context: &Context<'_>, systemd: &Systemd, location: &UnitLocation) {
     let place = Place::of("linux.cgroupsPath");
     let text = |text: &str| Value::Text(text.to_owned());
     let mut properties = vec![
         Property::new("Description", Value::Text(format!("tare container {}", context.request.id))),
-        match located.kind {
-            Kind::Scope => Property::new("Slice", text(&located.slice)),
-            Kind::Slice => Property::new("Wants", Value::texts([located.slice.as_str()])),
+        match location.kind {
+            UnitKind::Scope => Property::new("Slice", text(&location.slice)),
+            UnitKind::Slice => Property::new("Wants", Value::texts([location.slice.as_str()])),
         },
     ];
-    if located.kind == Kind::Scope {
-        // Without this systemd would move the processes, and change the limits, as it sees fit.
+    if location.kind == UnitKind::Scope {
+        // Without Delegate=, systemd may move the processes and change the limits (systemd.resource-control(5)).
         properties.push(Property::new("Delegate", Value::Bool(true)));
     }
     properties.push(Property::new("DefaultDependencies", Value::Bool(false)));
@@ -125,9 +125,9 @@ pub(super) fn start(draft: &mut Draft, context: &Context<'_>, systemd: &Systemd,
         properties::limits(draft, context.host, systemd, &context.spec.linux.resources),
     );
     properties::put_all(&mut properties, properties::asked(draft, &context.spec.annotations));
-    let members = if located.kind == Kind::Scope { Members::Init } else { Members::None };
-    let unit = Unit { name: located.name.clone(), manager: systemd.manager };
-    draft.group(StartUnit { unit, members, properties }, place);
+    let members = if location.kind == UnitKind::Scope { Members::Init } else { Members::None };
+    let unit = Unit { name: location.name.clone(), manager: systemd.manager };
+    draft.cgroup(StartUnit { unit, members, properties }, place);
 }
 
 #[cfg(test)]
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slice_lies_in_those_that_its_name_begins_with() {
+    fn a_slice_is_in_the_slices_that_its_name_starts_with() {
         assert_eq!(expand("a-b-c.slice").unwrap(), "a.slice/a-b.slice/a-b-c.slice/");
         assert_eq!(expand("user-1000.slice").unwrap(), "user.slice/user-1000.slice/");
         assert_eq!(expand("-.slice").unwrap(), "");
@@ -145,9 +145,10 @@ mod tests {
     }
 
     #[test]
-    fn names_are_those_of_units() {
+    fn unit_names_have_known_characters_and_a_limited_length() {
         assert_eq!(check_name("tare-box.scope"), Ok(()));
-        assert!(check_name("tare-a+b.scope").unwrap_err().contains("no name of a unit"));
-        assert!(check_name(&format!("{}.scope", "a".repeat(250))).unwrap_err().contains("longer"));
+        assert!(check_name("tare-a+b.scope").unwrap_err().contains("not a unit name"));
+        assert_eq!(check_name(&"a".repeat(255)), Ok(()));
+        assert!(check_name(&"a".repeat(256)).unwrap_err().contains("longer"));
     }
 }

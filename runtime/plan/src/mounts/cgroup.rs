@@ -1,4 +1,4 @@
-//! The container's view of its cgroups: mounts of type `cgroup` (config.md, "Mounts").
+//! Mounts of type `cgroup` and `cgroup2`: the container's own cgroups (config.md, "Mounts").
 
 use crate::context::Context;
 use crate::draft::Draft;
@@ -9,43 +9,44 @@ use crate::place::Place;
 use crate::step::{Attributes, Content, FileStep, Guard, MountStep, OpenStep, Slot, Target};
 use std::ffi::CString;
 
-/// What every copy of a cgroup directory gets.
+/// The attributes of every cgroup mount.
 const SAFE: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
 
-/// Plans one cgroup mount: on v2 the container's own directory, on v1 a directory with one of them for each hierarchy.
+/// A cgroup mount to plan.
+pub(super) struct CgroupMount {
+    pub(super) target: Target,
+    pub(super) options: Options,
+    pub(super) place: Place,
+}
+
+/// Plans a cgroup mount: on v2 the container's cgroup, on v1 a tmpfs with one directory per hierarchy, as on the host.
 ///
-/// Each is a detached copy of the directory that the parent made. A new mount of a hierarchy would show the same in a
-/// cgroup namespace, at two hundred times the cost (finding 2 of the measurements), and more than that without one.
-pub(crate) fn plan(
-    draft: &mut Draft,
-    context: &Context<'_>,
-    (target, options): (Target, Options),
-    place: Place,
-) {
+/// Each is a detached clone of the directory that the parent made. In a cgroup namespace a new mount of the hierarchy would show
+/// the same, at two hundred times the cost; without one it would show the host's whole hierarchy.
+pub(super) fn plan(draft: &mut Draft, context: &Context<'_>, mount: CgroupMount) {
+    let CgroupMount { target, options, place } = mount;
     let readonly = options.attributes.set & libc::MOUNT_ATTR_RDONLY;
     let attributes = Attributes { set: SAFE | options.attributes.set, ..Attributes::default() };
     if context.cgroups.is_empty() {
-        // An ordinary user's container: what it would see of the host's cgroups is not its own.
-        return draft.warn(place, "this container has no cgroup, so that there is none to be mounted");
+        // A rootless container without cgroup: the cgroup it runs in is its caller's.
+        return draft.warn(place, "the container has no cgroup, so its cgroup mount is skipped");
     }
     if context.host.is_unified() {
-        for (slot, hierarchy) in context.cgroups.iter().take(1) {
-            show(draft, Shown { cgroup: *slot, hierarchy, attributes }, target.path.clone(), place);
+        if let Some((cgroup, hierarchy)) = context.cgroups.first() {
+            show(draft, Shown { cgroup: *cgroup, hierarchy, attributes, path: target.path }, place);
         }
         return;
     }
     let base = target.path.to_string_lossy().into_owned();
     draft.init(MountStep::New(tmpfs(target, SAFE, c"755".to_owned())), place);
-    for (slot, hierarchy) in
-        context.cgroups.iter().filter(|(_, hierarchy)| hierarchy.version == CgroupVersion::V1)
-    {
+    let v1 = context.cgroups.iter().filter(|(_, hierarchy)| hierarchy.version == CgroupVersion::V1);
+    for (cgroup, hierarchy) in v1 {
         let name = hierarchy.mount.rsplit('/').next().unwrap_or_default();
         let path = draft.inside(&format!("{base}/{name}"), place);
-        show(draft, Shown { cgroup: *slot, hierarchy, attributes }, path, place);
-        for controller in hierarchy.controllers.iter().filter(|one| *one != name && !one.starts_with("name="))
-        {
-            let alias = format!("{base}/{controller}");
-            link(draft, &alias, name, place);
+        show(draft, Shown { cgroup: *cgroup, hierarchy, attributes, path }, place);
+        let aliases = hierarchy.controllers.iter().filter(|one| *one != name && !one.starts_with("name="));
+        for controller in aliases {
+            link(draft, &format!("{base}/{controller}"), name, place);
         }
     }
     if readonly != 0 {
@@ -55,24 +56,24 @@ pub(crate) fn plan(
     }
 }
 
-/// The container's directory in one hierarchy, as a mount.
+/// The container's cgroup in one hierarchy, mounted at `path`.
 struct Shown<'host> {
     cgroup: Slot,
     hierarchy: &'host Hierarchy,
     attributes: Attributes,
+    path: CString,
 }
 
-/// Mounts one directory at `path`.
-fn show(draft: &mut Draft, shown: Shown<'_>, path: CString, place: Place) {
-    let Shown { cgroup, hierarchy, attributes } = shown;
+fn show(draft: &mut Draft, shown: Shown<'_>, place: Place) {
+    let Shown { cgroup, hierarchy, attributes, path } = shown;
     let slot = draft.slot();
     let hierarchy = draft.text(&hierarchy.mount, place);
-    draft.group(OpenStep::CgroupMount { slot, cgroup, hierarchy, attributes }, place);
+    draft.cgroup(OpenStep::CgroupMount { slot, cgroup, hierarchy, attributes }, place);
     let target = Target { path, guard: Guard::OutsideProcfs };
     draft.init(MountStep::Attach { tree: slot, target, content: Content::Own }, place);
 }
 
-/// Hierarchies with several controllers are found under each one's name, as on the host.
+/// Plans a link to a hierarchy with several controllers, such as `cpu` to `cpu,cpuacct`, as the host has it.
 fn link(draft: &mut Draft, alias: &str, name: &str, place: Place) {
     let path = draft.inside(alias, place);
     let target = draft.text(name, place);

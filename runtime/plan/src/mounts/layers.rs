@@ -1,19 +1,21 @@
-//! The layers of an overlay, as its options take them.
+//! The lower directories of an overlay, as overlayfs takes them.
+//!
+//! `root` uses it too.
 
 use crate::host::Kernel;
 
-/// From Linux 6.7 on, layers are given one by one, of any number and length.
+/// Since this release overlayfs takes lower directories one by one (`lowerdir+`), in any number and of any length.
 pub(crate) const APPENDS_LAYERS: Kernel = Kernel { major: 6, minor: 7 };
 
-/// What one option of a file system may hold, as fsconfig(2) takes it.
+/// The longest value of a mount option that fsconfig(2) accepts.
 pub(crate) const OPTION_MAX: usize = 255;
 
-/// Layers in one option; a colon in a name is escaped there.
+/// Returns the directories as one colon-separated value, with a backslash before each colon and backslash in a name.
 pub(crate) fn joined(layers: &[String]) -> String {
     layers.iter().map(|layer| layer.replace('\\', "\\\\").replace(':', "\\:")).collect::<Vec<_>>().join(":")
 }
 
-/// Splits at colons that are not escaped.
+/// Splits a value at its colons, except at escaped ones. Skips empty parts.
 pub(crate) fn split(value: &str) -> Vec<String> {
     let mut layers = vec![String::new()];
     let mut letters = value.chars();
@@ -39,9 +41,17 @@ mod tests {
     use super::{joined, split};
 
     #[test]
-    fn layers_are_parted_by_colons_but_not_by_escaped_ones() {
+    fn layers_are_split_at_colons_but_not_at_escaped_ones() {
         assert_eq!(split(r"/a:/b\:c:d"), ["/a", "/b:c", "d"]);
-        assert_eq!(joined(&split(r"/a:/b\:c")), r"/a:/b\:c");
-        assert!(split("").is_empty());
+        assert_eq!(split(r"/a\\:/b"), [r"/a\", "/b"]);
+        assert_eq!(split(r"/a\"), [r"/a\"]);
+        assert!(split("").is_empty() && split("::").is_empty());
+    }
+
+    #[test]
+    fn joined_layers_split_into_the_same_again() {
+        let layers = ["/a".to_owned(), "/b:c".to_owned(), r"/d\e\".to_owned()];
+        assert_eq!(joined(&layers), r"/a:/b\:c:/d\\e\\");
+        assert_eq!(split(&joined(&layers)), layers);
     }
 }

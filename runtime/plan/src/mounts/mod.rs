@@ -1,4 +1,6 @@
 //! The mounts of a container, in the order of its configuration (config.md, "Mounts").
+//!
+//! A topic: the verbs use it. The topics `root` and `devices` use [`layers`] and [`source`].
 
 mod cgroup;
 mod id_maps;
@@ -15,13 +17,14 @@ use crate::step::{
     Attributes, Content, Expect, Guard, IdMap, Mount, MountOption, MountStep, Recursive, RootMode, Source,
     SourceUse, Target,
 };
+use cgroup::CgroupMount;
 use id_maps::IdMaps;
 use layers::{APPENDS_LAYERS, OPTION_MAX};
 use options::Options;
-use source::{exact, locks};
+use source::{BindMount, bind_attributes, locks};
 use std::ffi::CString;
 
-/// Paths of procfs that a mount may cover, as runc has them: what shows a container its own limits.
+/// The paths of procfs that a mount may cover, the same as in runc: LXCFS shows a container its own limits there.
 const COVERABLE: &[&str] = &[
     "proc/cpuinfo",
     "proc/diskstats",
@@ -44,29 +47,13 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
         let place = Place::at("mounts[#]", index);
         let Some(target) = target_of(draft, index, mount) else { continue };
         let options = options::read(draft, index, mount);
-        let id_map = id_maps.plan(draft, context, (mount, &options, place));
-        let planner = Planner { index, mount, target, place, id_map };
-        if let Some(because) = options.remount {
-            planner.remount(draft, options, because);
-            continue;
-        }
-        match (options.bind, mount.kind.as_deref()) {
-            (Some(recursive), _) => planner.bind(draft, context, (options, recursive)),
-            (None, Some("cgroup" | "cgroup2")) => {
-                cgroup::plan(draft, context, (planner.target, options), place)
-            }
-            (None, Some("sysfs")) if is_sysfs_the_hosts(context) => {
-                planner.bind_sysfs(draft, context, &options)
-            }
-            (None, Some(kind)) => planner.file_system(draft, context, (kind, options)),
-            (None, None) => {
-                draft.refuse(Place::at("mounts[#].type", index), "a mount that is no bind needs a type")
-            }
-        }
+        let id_map = id_maps.plan(draft, context, index, &options);
+        MountEntry { index, mount, target, place, id_map, options }.plan(draft, context);
     }
 }
 
-/// Where a mount goes; a relative destination counts from the root, as runc and the specification's history have it.
+/// Returns the target of a mount. A relative destination starts at the root, as with runc and in versions of the specification
+/// before 1.0.
 fn target_of(draft: &mut Draft, index: usize, mount: &spec::Mount) -> Option<Target> {
     let place = Place::at("mounts[#].destination", index);
     let path = clean(&mount.destination);
@@ -86,62 +73,88 @@ fn guard_of(path: &str, kind: Option<&str>) -> Guard {
     }
 }
 
-/// A sysfs shows a network: only who owns one may mount it (sysfs is mounted by whom its network namespace belongs to).
-fn is_sysfs_the_hosts(context: &Context<'_>) -> bool {
+/// Whether the kernel refuses a new sysfs. It shows the devices of a network namespace, so mounting it needs CAP_SYS_ADMIN over
+/// that namespace (user_namespaces(7)).
+fn cannot_mount_sysfs(context: &Context<'_>) -> bool {
     context.has_user_namespace() && context.namespace(NamespaceKind::Network).is_none()
 }
 
-/// One mount that is being planned.
-struct Planner<'spec> {
+/// An entry of `mounts`.
+struct MountEntry<'spec> {
     index: usize,
     mount: &'spec spec::Mount,
     target: Target,
     place: Place,
     id_map: Option<IdMap>,
+    options: Options,
 }
 
-impl Planner<'_> {
-    /// No mount: what an earlier entry has mounted is changed in what is named (mount(8), "remount"). Options of the file
-    /// system itself would change it for everybody who has it mounted.
-    fn remount(self, draft: &mut Draft, options: Options, because: Place) {
-        for option in &options.own {
+impl MountEntry<'_> {
+    fn plan(self, draft: &mut Draft, context: &Context<'_>) {
+        if let Some(because) = self.options.remount {
+            return self.remount(draft, because);
+        }
+        match (self.options.bind, self.mount.kind.as_deref()) {
+            (Some(recursive), _) => self.bind(draft, context, recursive),
+            (None, Some("cgroup" | "cgroup2")) => {
+                let Self { target, options, place, .. } = self;
+                cgroup::plan(draft, context, CgroupMount { target, options, place });
+            }
+            (None, Some("sysfs")) if cannot_mount_sysfs(context) => self.bind_sysfs(draft, context),
+            (None, Some(kind)) => self.file_system(draft, context, kind),
+            (None, None) => {
+                draft.refuse(Place::at("mounts[#].type", self.index), "only a bind mount can lack a type");
+            }
+        }
+    }
+
+    /// Plans a change of the mount that an earlier entry made (mount(8), "remount"). Options of the file system are refused, since
+    /// they would change it in every place where it is mounted.
+    fn remount(self, draft: &mut Draft, because: Place) {
+        for option in &self.options.own {
             let place = Place::within("mounts[#].options[#]", self.index, option.index);
             draft.refuse(
                 place,
                 format!("{:?} belongs to the file system, which remount does not change", option.key),
             );
         }
-        let propagation = options.propagation.last().copied().unwrap_or_default();
-        let (target, attributes) = (self.target, options.attributes);
+        let propagation = self.options.propagation.last().copied().unwrap_or_default();
+        let (target, attributes) = (self.target, self.options.attributes);
         draft.init(MountStep::Remount { target, attributes, propagation }, because);
     }
 
-    /// A bind: a copy of the source's mount, at the destination.
-    fn bind(self, draft: &mut Draft, context: &Context<'_>, (options, recursive): (Options, Recursive)) {
+    /// Plans a bind mount.
+    fn bind(self, draft: &mut Draft, context: &Context<'_>, recursive: Recursive) {
         let place = Place::at("mounts[#].source", self.index);
         let Some(path) = &self.mount.source else {
             return draft.refuse(place, "a bind mount needs a source");
         };
-        let path = draft.text(&context.of_bundle(path), place);
+        let path = draft.text(&context.bundle_path(path), place);
         let expect = if self.target.path.as_bytes() == b"proc" { Expect::Procfs } else { Expect::Anything };
-        let mut propagation: Vec<u64> = context.copies_propagation().into_iter().collect();
+        let options = self.options;
+        let mut propagation: Vec<u64> = context.clone_propagation().into_iter().collect();
         propagation.extend(options.propagation);
         let source = Source {
             path,
             recursive,
             locks: locks(context, options.attributes),
-            attributes: exact(options.attributes),
+            attributes: bind_attributes(options.attributes),
             propagation,
             expect,
             id_map: self.id_map,
             usage: SourceUse::Bind(self.target.path.clone()),
         };
-        source::bind(draft, context, (source, place), (self.target, options.content, self.place));
+        let (target, content) = (self.target, options.content);
+        source::bind(
+            draft,
+            context,
+            BindMount { source, source_place: place, target, content, place: self.place },
+        );
     }
 
-    /// The host's sysfs, where the kernel lets init mount none.
-    fn bind_sysfs(self, draft: &mut Draft, context: &Context<'_>, options: &Options) {
-        let set_all = options.attributes.set | options.attributes.set_all;
+    /// Plans a bind mount of the host's sysfs, because the kernel refuses a new one.
+    fn bind_sysfs(self, draft: &mut Draft, context: &Context<'_>) {
+        let set_all = self.options.attributes.set | self.options.attributes.set_all;
         let source = Source {
             path: c"/sys".to_owned(),
             recursive: Recursive::Yes,
@@ -152,17 +165,24 @@ impl Planner<'_> {
             id_map: None,
             usage: SourceUse::Bind(self.target.path.clone()),
         };
-        source::bind(draft, context, (source, self.place), (self.target, Content::Own, self.place));
+        let (target, place) = (self.target, self.place);
+        source::bind(
+            draft,
+            context,
+            BindMount { source, source_place: place, target, content: Content::Own, place },
+        );
     }
 
-    /// A new file system.
-    fn file_system(self, draft: &mut Draft, context: &Context<'_>, (kind, mut options): (&str, Options)) {
+    /// Plans a new file system.
+    fn file_system(mut self, draft: &mut Draft, context: &Context<'_>, kind: &str) {
         let source = self.mount.source.as_deref().unwrap_or(kind);
-        options.own.extend(labels::of_mount(draft, context, (kind, &options.own)));
+        let label = labels::mount_context(draft, context, kind, &self.options.own);
+        self.options.own.extend(label);
         if kind == "overlay" && context.host.kernel >= APPENDS_LAYERS {
-            options.own = options.own.into_iter().flat_map(layers).collect();
+            self.options.own = self.options.own.into_iter().flat_map(split_layers).collect();
         }
-        self.refuse_long(draft, &options.own);
+        refuse_long(draft, self.index, &self.options.own);
+        let options = self.options;
         let step = Mount {
             kind: draft.text(kind, Place::at("mounts[#].type", self.index)),
             source: draft.text(source, Place::at("mounts[#].source", self.index)),
@@ -178,8 +198,8 @@ impl Planner<'_> {
     }
 }
 
-/// The layers of an overlay one by one, where all together are longer than an option may be.
-fn layers(option: MountOption) -> Vec<MountOption> {
+/// Splits a `lowerdir` that is longer than an option may be into its directories.
+fn split_layers(option: MountOption) -> Vec<MountOption> {
     let text = option.value.as_ref().map(|value| value.to_string_lossy().into_owned()).unwrap_or_default();
     if option.key.as_bytes() != b"lowerdir" || text.len() <= OPTION_MAX {
         return vec![option];
@@ -189,26 +209,22 @@ fn layers(option: MountOption) -> Vec<MountOption> {
         value: CString::new(layer).ok(),
         index: option.index,
     };
-    crate::mounts::layers::split(&text).into_iter().map(one).collect()
+    layers::split(&text).into_iter().map(one).collect()
 }
 
-impl Planner<'_> {
-    fn refuse_long(&self, draft: &mut Draft, options: &[MountOption]) {
-        let long = |option: &&MountOption| {
-            option.value.as_ref().is_some_and(|value| value.count_bytes() > OPTION_MAX)
-        };
-        for option in options.iter().filter(long) {
-            let place = Place::within("mounts[#].options[#]", self.index, option.index);
-            let what = format!(
-                "option {:?} is longer than the {OPTION_MAX} bytes that the kernel takes",
-                option.key
-            );
-            draft.refuse(place, what);
-        }
+/// Refuses values of options that are too long for the kernel.
+fn refuse_long(draft: &mut Draft, index: usize, options: &[MountOption]) {
+    let long =
+        |option: &&MountOption| option.value.as_ref().is_some_and(|value| value.count_bytes() > OPTION_MAX);
+    for option in options.iter().filter(long) {
+        let place = Place::within("mounts[#].options[#]", index, option.index);
+        let what =
+            format!("option {:?} is longer than the {OPTION_MAX} bytes that the kernel accepts", option.key);
+        draft.refuse(place, what);
     }
 }
 
-/// A tmpfs without a mode takes that of the directory it covers, as runc has it.
+/// The mode of the new file system's root. A tmpfs without `mode` takes the mode of the directory that it covers, as with runc.
 fn mode_of(kind: &str, mount: &spec::Mount) -> RootMode {
     let given = mount.options.iter().any(|option| option.starts_with("mode="));
     if kind == "tmpfs" && !given { RootMode::Covered } else { RootMode::Own }

@@ -1,42 +1,44 @@
-//! The options of mounts: one table for parsing, printing and `features` (config.md, "Linux mount options").
+//! The mount options: one table for parsing, printing and `features` (config.md, "Linux mount options").
+//!
+//! `criu` and `devices` use [`is_bind`], `features` and the command line the table.
 
 use crate::draft::Draft;
 use crate::place::Place;
 use crate::spec::Mount;
 use crate::step::{Attributes, Content, MountOption, Recursive};
 
-/// What an option does.
+/// The effect of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Sets attributes of the mount (`MOUNT_ATTR_*`).
     Set(u64),
     /// Clears attributes of the mount.
     Clear(u64),
-    /// Sets attributes of the mount and of all below it.
+    /// Sets attributes of the mount and of all mounts below it (mount_setattr(2), `AT_RECURSIVE`).
     SetAll(u64),
-    /// Clears attributes of the mount and of all below it.
+    /// Clears attributes of the mount and of all mounts below it.
     ClearAll(u64),
-    /// Sets when access times are kept: one of three ways, which exclude each other.
+    /// Selects one of the three atime modes, which exclude each other: relatime, noatime, strictatime.
     AccessTime(u64),
-    /// The same for the mount and all below it.
+    /// The same for the mount and all mounts below it.
     AccessTimeAll(u64),
-    /// Undoes `noatime`.
+    /// Undoes `noatime`, and leaves `strictatime`.
     NotWithoutAccessTime,
-    /// The same for the mount and all below it.
+    /// The same for the mount and all mounts below it.
     NotWithoutAccessTimeAll,
-    /// Changes propagation (`MS_*`).
+    /// Changes the mount propagation (`MS_*`).
     Propagate(u64),
-    /// Binds the source instead of mounting a file system.
+    /// Makes a bind mount of the source, and no new file system.
     Bind(Recursive),
-    /// Goes to the file system as a flag that every one knows.
+    /// Is passed to the file system: a flag of the VFS that every file system takes.
     FileSystem,
-    /// Fills the new file system with what it covers.
+    /// Copies the content of the mount point into the new file system.
     CopyUp,
-    /// Maps ids of the source.
+    /// Makes an ID-mapped mount.
     IdMap(Recursive),
-    /// Changes the mount that is there already.
+    /// Changes the mount that an earlier entry made.
     Remount,
-    /// Changes nothing: the default, or about messages.
+    /// Changes nothing: it is the default, or it concerns the messages of the kernel.
     Nothing,
 }
 
@@ -52,7 +54,7 @@ const STRICTATIME: u64 = libc::MOUNT_ATTR_STRICTATIME;
 const ATIME: u64 = libc::MOUNT_ATTR__ATIME;
 const REC: u64 = libc::MS_REC;
 
-/// Every option that is not the file system's own, in alphabetical order.
+/// Every option of the VFS and of the runtime, in alphabetical order. All other options belong to the file system.
 pub const OPTIONS: &[(&str, Effect)] = &[
     ("acl", Effect::Nothing),
     ("async", Effect::FileSystem),
@@ -120,7 +122,7 @@ pub const OPTIONS: &[(&str, Effect)] = &[
     ("unbindable", Effect::Propagate(libc::MS_UNBINDABLE)),
 ];
 
-/// What the table says about an option; nothing for one of the file system's own.
+/// Returns the effect of an option; `None` if it belongs to the file system.
 pub fn effect_of(name: &str) -> Option<Effect> {
     OPTIONS
         .binary_search_by_key(&name, |(option, _)| option)
@@ -129,28 +131,28 @@ pub fn effect_of(name: &str) -> Option<Effect> {
         .map(|(_, effect)| *effect)
 }
 
-/// The options of one mount, understood.
+/// The parsed options of one mount.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) attributes: Attributes,
     pub(crate) propagation: Vec<u64>,
     pub(crate) bind: Option<Recursive>,
     pub(crate) content: Content,
-    /// Whether ids are mapped, how far, and which option says so.
+    /// The option that makes an ID-mapped mount.
     pub(crate) id_map: Option<(Recursive, Place)>,
-    /// The option that says that nothing is mounted, but what is there changed.
+    /// The option `remount`.
     pub(crate) remount: Option<Place>,
-    /// What goes to the file system.
+    /// The options that are passed to the file system.
     pub(crate) own: Vec<MountOption>,
 }
 
-/// Whether a mount shows what lies elsewhere (config.md, "Mounts").
+/// Whether a mount is a bind mount: by its type, or by an option (config.md, "Mounts").
 pub fn is_bind(mount: &Mount) -> bool {
     mount.kind.as_deref() == Some("bind")
         || mount.options.iter().any(|option| matches!(effect_of(option), Some(Effect::Bind(_))))
 }
 
-/// Reads the options of the mount with this index.
+/// Parses the options of the mount with this index.
 pub(crate) fn read(draft: &mut Draft, index: usize, mount: &Mount) -> Options {
     let mut options = Options {
         attributes: Attributes::default(),
@@ -164,43 +166,43 @@ pub(crate) fn read(draft: &mut Draft, index: usize, mount: &Mount) -> Options {
     for (at, text) in mount.options.iter().enumerate() {
         let place = Place::within("mounts[#].options[#]", index, at);
         match effect_of(text) {
-            Some(effect) => options.apply(draft, effect, Named { text, at, place }),
-            // buildah leaves an empty word for a volume without options; mount(2) has always passed over those.
+            Some(effect) => options.apply(draft, effect, GivenOption { text, at, place }),
+            // buildah writes an empty option for a volume without options, and mount(2) ignores it.
             None if text.is_empty() => {}
-            None => options.add_own(draft, Named { text, at, place }),
+            None => options.add_own(draft, GivenOption { text, at, place }),
         }
     }
-    refuse_data_of_binds(draft, index, &options);
+    refuse_bind_data(draft, index, &options);
     options
 }
 
-/// An option and where it stands.
+/// An option, its index and its place.
 #[derive(Clone, Copy)]
-struct Named<'text> {
+struct GivenOption<'text> {
     text: &'text str,
     at: usize,
     place: Place,
 }
 
 impl Options {
-    fn apply(&mut self, draft: &mut Draft, effect: Effect, option: Named<'_>) {
+    fn apply(&mut self, draft: &mut Draft, effect: Effect, option: GivenOption<'_>) {
         let attributes = &mut self.attributes;
         match effect {
             Effect::Set(bits) => change(&mut attributes.set, &mut attributes.clear, bits),
             Effect::Clear(bits) => change(&mut attributes.clear, &mut attributes.set, bits),
             Effect::SetAll(bits) => change(&mut attributes.set_all, &mut attributes.clear_all, bits),
             Effect::ClearAll(bits) => change(&mut attributes.clear_all, &mut attributes.set_all, bits),
-            Effect::AccessTime(bits) => keep_times(&mut attributes.set, &mut attributes.clear, bits),
+            Effect::AccessTime(bits) => select_atime(&mut attributes.set, &mut attributes.clear, bits),
             Effect::AccessTimeAll(bits) => {
-                keep_times(&mut attributes.set_all, &mut attributes.clear_all, bits);
+                select_atime(&mut attributes.set_all, &mut attributes.clear_all, bits);
             }
             Effect::NotWithoutAccessTime => {
                 let bits = attributes.set & STRICTATIME | RELATIME;
-                keep_times(&mut attributes.set, &mut attributes.clear, bits);
+                select_atime(&mut attributes.set, &mut attributes.clear, bits);
             }
             Effect::NotWithoutAccessTimeAll => {
                 let bits = attributes.set_all & STRICTATIME | RELATIME;
-                keep_times(&mut attributes.set_all, &mut attributes.clear_all, bits);
+                select_atime(&mut attributes.set_all, &mut attributes.clear_all, bits);
             }
             Effect::Propagate(flags) => self.propagation.push(flags),
             Effect::Bind(recursive) => self.bind = Some(recursive),
@@ -212,7 +214,7 @@ impl Options {
         }
     }
 
-    fn add_own(&mut self, draft: &mut Draft, option: Named<'_>) {
+    fn add_own(&mut self, draft: &mut Draft, option: GivenOption<'_>) {
         let (key, value) = match option.text.split_once('=') {
             Some((key, value)) => (key, Some(value)),
             None => (option.text, None),
@@ -223,30 +225,28 @@ impl Options {
     }
 }
 
-/// Chooses how access times are kept: the kernel takes a new choice only with all of the old one cleared.
-fn keep_times(set: &mut u64, clear: &mut u64, bits: u64) {
+/// Selects an atime mode. mount_setattr(2) accepts a new mode only if the whole `MOUNT_ATTR__ATIME` field is cleared.
+fn select_atime(set: &mut u64, clear: &mut u64, bits: u64) {
     *set = *set & !ATIME | bits;
     *clear |= ATIME;
 }
 
-/// Adds bits to one side and takes them from the other: the last word counts.
+/// Adds bits to one set and removes them from the opposite one: the last of two opposite options counts.
 fn change(to: &mut u64, from: &mut u64, bits: u64) {
     *to |= bits;
     *from &= !bits;
 }
 
-/// A bind has no file system to give options to: one that the table does not know is a mistake.
-fn refuse_data_of_binds(draft: &mut Draft, index: usize, options: &Options) {
+/// Refuses unknown options of a bind mount, which has no file system to pass them to.
+fn refuse_bind_data(draft: &mut Draft, index: usize, options: &Options) {
     if options.bind.is_none() {
         return;
     }
     for option in options.own.iter().filter(|option| effect_of(&option.key.to_string_lossy()).is_none()) {
         let place = Place::within("mounts[#].options[#]", index, option.index);
-        // Callers turn a tmpfs into a bind and leave its options; the kernel has always ignored them.
+        // Engines turn a tmpfs into a bind mount and leave options such as `size=64m`. mount(2) ignores the data of a bind mount.
         match option.value {
-            Some(_) => {
-                draft.warn(place, format!("a bind mount has no option {:?}, it is ignored", option.key))
-            }
+            Some(_) => draft.warn(place, format!("a bind mount ignores the option {:?}", option.key)),
             None => draft.refuse(place, format!("unknown mount option {:?}", option.key)),
         }
     }
@@ -257,12 +257,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_sorted_as_its_search_needs() {
+    fn the_table_is_sorted_for_binary_search() {
         assert!(OPTIONS.is_sorted_by_key(|(name, _)| name));
     }
 
     #[test]
-    fn of_two_opposite_options_the_last_counts() {
+    fn the_last_of_two_opposite_options_counts() {
         let (mut set, mut clear) = (0, 0);
         change(&mut set, &mut clear, RDONLY);
         change(&mut clear, &mut set, RDONLY);

@@ -1,6 +1,6 @@
-//! The plan of `create`: every step from nothing to a container that waits to be started.
+//! The plan of `create`: every step up to a container that waits for `start`.
 
-use crate::cgroup::{self, Entry};
+use crate::cgroup::{self, JoinPhase};
 use crate::context::{Context, Request, is_root};
 use crate::devices;
 use crate::draft::Draft;
@@ -22,10 +22,10 @@ use crate::step::{
 };
 use std::ffi::CStr;
 
-/// Plans a container's creation.
+/// Plans the creation of a container.
 ///
 /// # Errors
-/// Everything that this host or this runtime can't do of it, each with its place.
+/// Every part of the configuration that this host or this runtime does not support, each with its place.
 pub fn create(checked: &Checked, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mistake>> {
     plan(checked, host, request)
 }
@@ -33,7 +33,7 @@ pub fn create(checked: &Checked, host: &Host, request: &Request<'_>) -> Result<P
 /// Finds every mistake in a configuration and every warning about it: its form, its meaning, and what this host or this runtime
 /// cannot do. One mistake hides only those that follow from it.
 ///
-/// `look` looks a path of the host up and returns what is wrong with it: whether a source exists is a fact about the host.
+/// `look` returns why a path of the host cannot be opened, if it cannot: whether a source exists is a fact about the host.
 pub fn examine(
     bytes: &[u8],
     host: &Host,
@@ -76,7 +76,7 @@ fn missing_sources(plan: &Plan, look: &dyn Fn(&CStr) -> Option<String>) -> Vec<M
     parents.chain(inits).filter_map(missing).collect()
 }
 
-/// What init becomes in a container without a process: it waits like any other, and start finds nothing to execute.
+/// The process of a container without `process`: init waits as usual, and `start` fails because there is no program to execute.
 const NO_PROCESS: &[u8] = br#"{ "cwd": "/", "args": [] }"#;
 
 fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mistake>> {
@@ -87,24 +87,25 @@ fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mis
     let hooks = HookStages::of(&mut draft, context.spec);
 
     draft.init(InitSync::DieWithParent, Place::DEFAULT);
-    // What is made on the way has the modes that the plan gives it.
+    // The files and directories that init makes get exactly the modes in the plan.
     draft.init(ProcessStep::Umask { mask: 0 }, Place::DEFAULT);
-    // A user may write the mappings of a process only while it can be looked into.
-    let hidden_early = is_root(host);
-    if hidden_early {
+    // A non-dumpable process's files in /proc belong to root (proc(5)), so a rootless parent could not write init's uid_map.
+    // Its init becomes non-dumpable when the mappings are written.
+    let hide_first = is_root(host);
+    if hide_first {
         draft.init(ProcessStep::Hide, Place::DEFAULT);
     }
-    // A copy whose mounts are to recursive the host must be one of the host's own.
-    if context.locks_copies() && !context.is_shared() {
+    // Mounts of a shared root file system must propagate to the host. Only clones of the host's own mounts do that.
+    if context.locks_cloned_mounts() && !context.is_shared() {
         draft.before(OpenStep::LockedMounts, Place::of("linux.namespaces"));
     }
     let tree = root::prepare(&mut draft, &context);
     cgroup::plan(&mut draft, &mut context);
-    cgroup::join(&mut draft, &context, Entry::Early);
+    cgroup::join(&mut draft, &context, JoinPhase::First);
     resctrl::plan(&mut draft, &context);
     scheduling::check_hooks(&mut draft, context.spec);
     let spawn = namespaces::enter(&mut draft, &mut context);
-    if !hidden_early {
+    if !hide_first {
         draft.init(ProcessStep::Hide, Place::DEFAULT);
     }
     namespaces::set_up(&mut draft, &context);
@@ -113,24 +114,24 @@ fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mis
     devices::plan(&mut draft, &context);
     process::oom_score(&mut draft, process);
     run_create_hooks(&mut draft, hooks);
-    process::streams(&mut draft, &context);
+    process::standard_streams(&mut draft, &context);
     process::terminal(&mut draft, process, Console::Named);
-    root::hide(&mut draft, &context);
+    root::restrict_paths(&mut draft, &context);
     namespaces::sysctls(&mut draft, &context);
     root::enter(&mut draft, &context);
-    cgroup::join(&mut draft, &context, Entry::Late);
-    namespaces::seal_cgroups(&mut draft, &context);
+    cgroup::join(&mut draft, &context, JoinPhase::Last);
+    namespaces::new_cgroup_namespace(&mut draft, &context);
     scheduling::memory_policy(&mut draft, &context);
     labels::program(&mut draft, &context, process);
-    let started = process::plan(&mut draft, &context, process);
-    become_ready(&mut draft, &context, &started);
-    process::start(&mut draft, started);
+    let after_start = process::plan(&mut draft, &context, process);
+    become_ready(&mut draft, &context, &after_start);
+    process::start(&mut draft, after_start);
     let program = process::program(&mut draft, process);
     crate::draft::finish(draft, spawn, program)
 }
 
-/// The caller gets what it asked for of the process, now that there is one.
-pub(crate) fn hand_over(draft: &mut Draft, request: &Request<'_>) {
+/// Plans what the parent passes to the caller's sockets: the terminal's master and the pidfd.
+pub(crate) fn pass_to_caller(draft: &mut Draft, request: &Request<'_>) {
     if let Some(socket) = request.console_socket {
         let socket = draft.text(socket, Place::of("process.terminal"));
         draft.after(CallerStep::Console(socket), Place::of("process.terminal"));
@@ -141,10 +142,13 @@ pub(crate) fn hand_over(draft: &mut Draft, request: &Request<'_>) {
     }
 }
 
-/// Init is ready, the parent records it, init lives on alone and waits.
-fn become_ready(draft: &mut Draft, context: &Context<'_>, started: &process::Started) {
-    let listener = started.listener;
-    draft.before(OpenStep::StartSocket { slot: listener }, Place::DEFAULT);
+/// Plans the end of `create`: init reports that it is ready, the parent records the container, and init waits for `start`.
+///
+/// The order matters. The container exists only when its record does, and until then init dies with the parent. So init gives
+/// up its parent-death signal after the commit, and the parent exits only when init has done that.
+fn become_ready(draft: &mut Draft, context: &Context<'_>, after_start: &process::AfterStart) {
+    let start_socket = after_start.start_socket;
+    draft.before(OpenStep::StartSocket { slot: start_socket }, Place::DEFAULT);
     if !is_root(context.host) {
         draft.init(ProcessStep::Show, Place::DEFAULT);
     }
@@ -152,14 +156,14 @@ fn become_ready(draft: &mut Draft, context: &Context<'_>, started: &process::Sta
     draft.init(InitSync::Await(Signal::Committed), Place::DEFAULT);
     draft.init(InitSync::OutliveParent, Place::DEFAULT);
     draft.init(InitSync::Send(Signal::Released), Place::DEFAULT);
-    draft.init(InitSync::WaitForStart(listener), Place::DEFAULT);
+    draft.init(InitSync::WaitForStart(start_socket), Place::DEFAULT);
     draft.after(ParentSync::Await(Signal::Ready), Place::DEFAULT);
-    hand_over(draft, context.request);
+    pass_to_caller(draft, context.request);
     if let Some(process) = &context.spec.process {
-        process::limits_by_parent(draft, context, process);
+        process::rlimits_by_parent(draft, context, process);
         scheduling::plan(draft, process);
     }
-    if let Some(slot) = started.state {
+    if let Some(slot) = after_start.state {
         draft.after(HookStep::WriteState { slot, status: Status::Created }, HookKind::StartContainer.place());
     }
     draft.after(Commit, Place::DEFAULT);

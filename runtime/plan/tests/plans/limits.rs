@@ -72,7 +72,7 @@ fn every_memory_property_has_a_v1_file_or_a_warning() {
     let changes = json!({ "linux": { "resources": memory } });
     assert_eq!(
         warnings(&changes, &rich(Cgroups::V1)),
-        ["the limit of kernel memory is obsolete and ignored, because of linux.resources.memory.kernel"]
+        ["the kernel memory limit is obsolete and is ignored, because of linux.resources.memory.kernel"]
     );
     let found = warnings(&changes, &rich(Cgroups::V2)).join("; ");
     for place in ["kernel", "kernelTCP", "swappiness", "disableOOMKiller"] {

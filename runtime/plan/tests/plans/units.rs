@@ -84,7 +84,7 @@ fn invalid_paths_and_unit_names_are_refused() {
     assert!(refused("a:b").contains("slice:prefix:name"));
     assert!(refused("a/b.slice:p:n").contains("invalid slice name"));
     assert!(refused("x:p:n").contains("invalid slice name"));
-    assert!(refused(":p:n+1").contains("no name of a unit"));
+    assert!(refused(":p:n+1").contains("not a unit name"));
 }
 
 // systemd.resource-control(5), Delegate=: the container manages the cgroups below its own.

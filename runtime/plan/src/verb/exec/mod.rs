@@ -72,9 +72,9 @@ pub fn exec(
     draft.init(ProcessStep::Umask { mask: 0 }, Place::DEFAULT);
     let spawn = enter(&mut draft, &context, process, (init, request.init));
     set_up(&mut draft, &context, process);
-    let sealed = process::prepare(&mut draft, &context, process, Vec::new());
+    let before_exec = process::prepare(&mut draft, &context, process, Vec::new());
     become_ready(&mut draft, &context, process);
-    process::seal(&mut draft, sealed);
+    process::before_exec(&mut draft, before_exec);
     draft.init(ProgramStep::Execute, Place::of("process.args"));
     let program = process::program(&mut draft, process);
     crate::draft::finish(draft, spawn, program)
@@ -88,8 +88,8 @@ fn enter(draft: &mut Draft, context: &Context<'_>, process: &Process, init: (Slo
     let (slot, pid) = init;
     let affinity = process.exec_cpu_affinity.as_ref();
     confine(draft, affinity.and_then(|affinity| affinity.initial.as_deref()));
-    crate::cgroup::join(draft, context, crate::cgroup::Entry::Early);
-    crate::cgroup::join(draft, context, crate::cgroup::Entry::Late);
+    crate::cgroup::join(draft, context, crate::cgroup::JoinPhase::First);
+    crate::cgroup::join(draft, context, crate::cgroup::JoinPhase::Last);
     let named = |kind: &NamespaceKind| context.namespace(*kind).is_some();
     if named(&NamespaceKind::Cgroup) {
         let slot = draft.slot();
@@ -131,11 +131,11 @@ fn set_up(draft: &mut Draft, context: &Context<'_>, process: &Process) {
         _ => draft.init(ProcessStep::AllCpus, Place::DEFAULT),
     }
     if context.request.keyring == Keyring::New {
-        labels::keys(draft, context, process);
+        labels::keyring(draft, context, process);
         let name = draft.text(&format!("_ses.{}", context.request.id), Place::DEFAULT);
         draft.init(ProcessStep::NewKeyring { name }, Place::DEFAULT);
     }
-    process::streams(draft, context);
+    process::standard_streams(draft, context);
     process::terminal(draft, process, Console::Unnamed);
     labels::program(draft, context, process);
 }
@@ -162,8 +162,8 @@ fn become_ready(draft: &mut Draft, context: &Context<'_>, process: &Process) {
     }
     process::oom_score(draft, process);
     draft.after(ParentSync::Await(Signal::Ready), Place::DEFAULT);
-    create::hand_over(draft, context.request);
-    process::limits_by_parent(draft, context, process);
+    create::pass_to_caller(draft, context.request);
+    process::rlimits_by_parent(draft, context, process);
     scheduling::plan(draft, process);
     draft.after(ParentSync::Send(Signal::Committed), Place::DEFAULT);
     draft.after(ParentSync::Await(Signal::Released), Place::DEFAULT);
