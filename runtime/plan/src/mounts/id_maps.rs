@@ -10,8 +10,8 @@ use crate::step::{IdMap, MapIds, MapWriter, OpenStep, Recursive, Slot};
 
 /// The user namespaces that hold the mappings of mounts. Mounts with the same mappings share one (mount_setattr(2),
 /// "ID-mapped mounts").
-#[derive(Default)]
-pub(super) struct IdMaps<'spec> {
+pub(super) struct IdMaps<'run, 'spec> {
+    context: &'run Context<'spec>,
     namespaces: Vec<(Mappings<'spec>, Slot)>,
 }
 
@@ -30,15 +30,14 @@ impl<'spec> Mappings<'spec> {
     }
 }
 
-impl<'spec> IdMaps<'spec> {
+impl<'run, 'spec> IdMaps<'run, 'spec> {
+    pub(super) fn new(context: &'run Context<'spec>) -> Self {
+        Self { context, namespaces: Vec::new() }
+    }
+
     /// Plans the ID mapping of the mount with this index: its own mappings, or the container's if an option requests them.
-    pub(super) fn plan(
-        &mut self,
-        draft: &mut Draft,
-        context: &Context<'spec>,
-        index: usize,
-        options: &Options,
-    ) -> Option<IdMap> {
+    pub(super) fn plan(&mut self, draft: &mut Draft, index: usize, options: &Options) -> Option<IdMap> {
+        let context = self.context;
         let mount = context.spec.mounts.get(index)?;
         let own = Mappings::of_mount(mount);
         let (recursive, place) = match options.id_map {

@@ -41,13 +41,13 @@ const COVERABLE: &[&str] = &[
 
 /// Plans every mount.
 pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
-    let mut id_maps = IdMaps::default();
+    let mut id_maps = IdMaps::new(context);
     labels::check_mounts(draft, context);
     for (index, mount) in context.spec.mounts.iter().enumerate() {
         let place = Place::at("mounts[#]", index);
         let Some(target) = target_of(draft, index, mount) else { continue };
         let options = options::read(draft, index, mount);
-        let id_map = id_maps.plan(draft, context, index, &options);
+        let id_map = id_maps.plan(draft, index, &options);
         MountEntry { index, mount, target, place, id_map, options }.plan(draft, context);
     }
 }
