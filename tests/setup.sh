@@ -62,7 +62,7 @@ engines() {
     peers
     program podman podman
     program conmon conmon
-    # By these an ordinary user's Podman maps more than one id.
+    # By these a rootless user's Podman maps more than one id.
     program newuidmap uidmap
     program buildah buildah
     program ctr containerd
@@ -114,7 +114,7 @@ if [ -n "$missing" ]; then
     fi
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
-    # Each name is a word of its own.
+    # Splitting gives one name each.
     # shellcheck disable=SC2086
     apt-get install -y -qq --no-install-recommends $missing
 fi

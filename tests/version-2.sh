@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs tests where version 2 of the control groups is the only one: the init of a user-mode Linux on the host's files, which
-# are read-only there. TESTS is the program with the tests, MODULES the names of those to run, parted by commas.
+# Runs tests where cgroup v2 is the only one: the init of a user-mode Linux on the host's files, which
+# are read-only there. TESTS is the program with the tests, MODULES the names of those to run, separated by commas.
 # The last line is "GROUPS WORK" if all is well. By hand:
 #
 #   tests/uml.sh mem=768M rootfstype=hostfs rootflags=/ ro con=null con0=null,fd:1 quiet init=$PWD/tests/version-2.sh \
@@ -19,9 +19,9 @@ ip link set lo up
 
 cd "${TESTS%/target/*}"
 # Left out: what needs veth, and what measures time, which is counted here as a loaded host gives it.
-# Each name is a word of its own.
+# Splitting gives one name each.
 # shellcheck disable=SC2046
-if "$TESTS" --test-threads 2 --skip net_devices:: --skip a_processor_quota_is_kept $(echo "$MODULES" | tr , ' ') >/run/output 2>&1; then
+if "$TESTS" --test-threads 2 --skip net_devices:: --skip a_cpu_quota_is_kept $(echo "$MODULES" | tr , ' ') >/run/output 2>&1; then
     cat /run/output
     echo "GROUPS WORK"
 else

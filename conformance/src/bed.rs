@@ -4,7 +4,7 @@
 //! runner -> namespaces (makes them) -> first (process 1: mounts, reaps) -> check
 //! ```
 //!
-//! Each dies with the one before it, and when process 1 dies the kernel ends every process of the bed. Control groups
+//! Each dies with the one before it, and when process 1 dies the kernel ends every process of the bed. Cgroups
 //! alone belong to no namespace: they bear the check's marker in their names, and the runner removes those.
 
 use std::fs::File;
@@ -28,7 +28,7 @@ use crate::subject::Subject;
 
 /// Where a check's own files lie.
 const FILES: &str = "/tmp/bed";
-/// Where control groups are mounted.
+/// Where cgroups are mounted.
 const CGROUPS: &str = "/sys/fs/cgroup";
 /// The devices that every container has, and their numbers.
 const DEVICES: &[(&str, u64, u64)] =
@@ -63,7 +63,7 @@ impl Stage {
 pub(crate) struct Bed {
     /// What is checked.
     pub(crate) subject: Subject,
-    /// The text that control groups, ids and whatever else outlives a namespace must bear, with a dash behind it.
+    /// The text that cgroups, ids and whatever else outlives a namespace must bear, with a dash behind it.
     pub(crate) marker: String,
 }
 
@@ -181,7 +181,7 @@ fn attach(source: Option<&str>, target: &Path, kind: Option<&str>, flags: MsFlag
         .with_context(|| format!("cannot mount {}", target.display()))
 }
 
-/// Removes the control groups of a check whose processes are dead; those that were left.
+/// Removes the cgroups of a check whose processes are dead; those that were left.
 pub(crate) fn sweep(marker: &str) -> Vec<PathBuf> {
     // The dash keeps those of the tenth check from being taken for those of the first.
     let its = format!("{marker}-");
@@ -194,7 +194,7 @@ pub(crate) fn sweep_old() {
         let runner = name.split_once(MARK).and_then(|(_, rest)| rest.split('-').next());
         runner.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
     };
-    // Nobody waits for these: what is busy still is swept the next time.
+    // No process waits for these: the next run removes what is still busy.
     drop(remove(&is_old));
 }
 

@@ -97,7 +97,7 @@ impl Running {
         })
     }
 
-    /// What it, and whoever shares its streams, has printed so far.
+    /// The output so far, of the process and of others that share its streams.
     pub(crate) fn printed(&self) -> String {
         read(&self.files.with_extension("out"))
     }

@@ -2,7 +2,7 @@
 //!
 //! Each check runs in namespaces of its own ([`bed`]), so that nothing of it is left however it ends. The parts:
 //! [`runtime`] and [`cni`] hold the checks, `sentences/` the lists they answer, [`report`] the three forms of output.
-//! Checks of security and of behaviour under faults will be suites of their own beside those two.
+//! Checks of security and of behaviour under faults will be suites of their own next to those two.
 
 mod bed;
 mod check;
@@ -110,7 +110,7 @@ fn inside(stage: Stage, arguments: Arguments) -> Result<ExitCode> {
     }
 }
 
-/// Runs what is asked for and tells of it.
+/// Runs the chosen checks and prints the report.
 fn outside(arguments: &Arguments) -> Result<ExitCode> {
     let sides = [
         (&runtime::SUITE, subject::runtimes(&arguments.runtime)?),

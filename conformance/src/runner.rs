@@ -143,7 +143,7 @@ pub(crate) fn words(stage: Stage, check: &str, subject: &Subject, marker: &str) 
     .to_vec()
 }
 
-/// An outcome as the check's process tells it.
+/// An outcome as the check's process prints it.
 pub(crate) fn told(outcome: &Outcome) -> Value {
     let short = |why: &str| why.chars().take(2000).collect::<String>();
     match outcome {

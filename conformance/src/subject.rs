@@ -21,7 +21,7 @@ pub(crate) fn runtimes(words: &[String]) -> Result<Vec<Subject>> {
 fn runtime(word: &str) -> Result<Subject> {
     let found = if word.contains('/') { Some(PathBuf::from(word)) } else { look_up(word)? };
     let path = found.with_context(|| {
-        format!("no runtime {word}, neither beside this program (cargo build --bins makes ours) nor on PATH")
+        format!("no runtime {word}, neither next to this program (cargo build --bins makes ours) nor on PATH")
     })?;
     let path = path.canonicalize().with_context(|| path.display().to_string())?;
     let name = path.file_name().context("a runtime without a name")?.to_string_lossy().into_owned();

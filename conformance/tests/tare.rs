@@ -18,7 +18,7 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// The control groups on the machine whose names have the text.
+/// The cgroups on the machine whose names have the text.
 fn groups(with: &str) -> Vec<String> {
     let pattern = format!("*{with}*");
     let list =
@@ -46,7 +46,7 @@ fn our_runtime_conforms_but_for_what_is_known() {
 }
 
 #[test]
-fn each_form_of_output_tells_the_same() {
+fn each_form_of_output_reports_the_same() {
     let run = |format: &str| {
         let words = ["--runtime", "tare", "--only", "runtime.md#query-state", "--format", format];
         let output = conformance().args(words).output().unwrap();

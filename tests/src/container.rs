@@ -186,7 +186,7 @@ impl Container {
         output.out + &output.err
     }
 
-    /// Where the kernel keeps the container's control group of that controller; on a machine with version 2 alone all
+    /// Where the kernel keeps the container's cgroup of that controller; on a machine with version 2 alone all
     /// are one.
     #[must_use]
     pub fn cgroup(&self, controller: &str) -> PathBuf {
@@ -205,7 +205,7 @@ impl Container {
         std::fs::write(file, word).unwrap();
     }
 
-    /// One value of the container's control group.
+    /// One value of the container's cgroup.
     ///
     /// # Panics
     /// The file cannot be read.

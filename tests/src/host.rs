@@ -1,6 +1,6 @@
 //! A host for one test: a mount and a network namespace of its own, with empty /run, /tmp and /dev/shm.
 //!
-//! Whatever a runtime leaves there belongs to the test; what it leaves where all share the machine (control groups,
+//! Whatever a runtime leaves there belongs to the test; what it leaves where all share the machine (cgroups,
 //! processes) is known by the test's marker, which every id and environment bears.
 
 use std::fs::File;
@@ -24,13 +24,13 @@ use crate::process::{Call, Output, eventually};
 use crate::runtime::{Kind, Runtime, built, kind, program};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
-/// Where the test's own files lie: bundles and the output of commands. All else in /tmp is somebody's leak.
+/// Where the test's own files lie: bundles and the output of commands. All else in /tmp is a leak.
 const FILES: &str = "/tmp/test";
 /// The runtime's root directory.
 const ROOT: &str = "/run/runtime";
 /// Where configurations and leases of CNI lie.
 const CNI: [&str; 2] = ["/etc/cni", "/var/lib/cni"];
-/// The v1 controllers, for a runtime that refuses a machine with both kinds of control groups.
+/// The v1 controllers, for a runtime that refuses a machine with both kinds of cgroups.
 const V1: &[&str] = &["cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "systemd"];
 
 /// The host. The thread that made it is inside; dropping it checks for leaks.
@@ -62,7 +62,7 @@ impl Host {
     }
 
     /// Moves this thread to a new host on which engines run: with the v1 hierarchies alone where there are both, since
-    /// they make directories beside hierarchies that they don't know; its loopback up; and nothing in the directories in
+    /// they make directories next to hierarchies that they don't know; its loopback up; and nothing in the directories in
     /// which all users of CNI keep their networks and leases.
     ///
     /// # Panics
@@ -204,7 +204,7 @@ impl Host {
         Call::new(words[0], self.files()).args(&words[1..]).run().ok()
     }
 
-    /// Ends the test's processes and removes its control groups, for a test that has found a leak and goes on.
+    /// Ends the test's processes and removes its cgroups, for a test that has found a leak and goes on.
     pub fn sweep(&self) {
         sweep(&self.marker);
     }
@@ -242,7 +242,7 @@ pub(crate) fn payload() -> PathBuf {
 }
 
 /// Waits until a payload that has just been written can be executed. A process that another thread has started has this one's
-/// descriptors until it executes its own program, and what somebody may write to can't be executed (execve(2), ETXTBSY).
+/// descriptors until it executes its own program, and a file that is open for writing can't be executed (execve(2), ETXTBSY).
 fn becomes_executable(payload: &Path) {
     eventually("the payload can be executed", || match Command::new(payload).arg("true").status() {
         Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => false,

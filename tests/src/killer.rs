@@ -31,7 +31,7 @@ pub enum Attack {
 /// What became of the command.
 #[derive(Clone, Debug)]
 pub struct Death {
-    /// The name or number of the call at which somebody was killed; nothing when the command came to its end first.
+    /// The name or number of the system call at which a process was killed; none when the command ended first.
     pub at: Option<String>,
     /// The exit code of the first process; 137 when it was killed.
     pub code: i32,
@@ -101,7 +101,7 @@ fn spawn_stopped(words: &[String], output: &Path) -> Pid {
     pid
 }
 
-/// Kills the process when the time is over; the thread tells whether it had to.
+/// Kills the process when the time is over; the thread returns whether it had to.
 fn watch(first: Pid) -> (Sender<()>, std::thread::JoinHandle<bool>) {
     let (done, ended) = channel();
     let thread = std::thread::spawn(move || {
@@ -303,7 +303,7 @@ const CHANGING: &[(i64, &str)] = &[
     (libc::SYS_pidfd_open, "pidfd_open"),
 ];
 
-/// The words of a command that runs the program with these arguments.
+/// The arguments of a command that runs the program with these arguments.
 #[must_use]
 pub fn command(program: &Path, args: &[&str]) -> Vec<String> {
     std::iter::once(program.to_string_lossy().into_owned())

@@ -9,9 +9,9 @@ use nix::unistd::Pid;
 
 use crate::process::until;
 
-/// How long the kernel may take to be done with what a runtime has let go of.
+/// How long the kernel may take to remove what a runtime has released.
 const GRACE: Duration = Duration::from_secs(3);
-/// What is nobody's leak: the test's own files, and what mount(8) notes when a test calls it.
+/// No leaks: the test's own files, and what mount(8) notes when a test calls it.
 const PASSED_OVER: [&str; 2] = ["/tmp/test", "/run/mount"];
 
 /// What there is: each thing as one line that names its kind.
@@ -122,7 +122,7 @@ fn is_dead(process: &Path) -> bool {
     field("State:").starts_with('Z') && field("PPid:") == "1"
 }
 
-/// Ends what bears the marker and removes its control groups: for a test that has failed, so that others do not.
+/// Ends what bears the marker and removes its cgroups: for a test that has failed, so that others do not.
 pub(crate) fn sweep(marker: &str) {
     let mut all = BTreeSet::new();
     cgroups(marker, &mut all);

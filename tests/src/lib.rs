@@ -5,7 +5,7 @@
 //! machine fails the test.
 //!
 //! `RUNTIME` names the program under test (default: the `tare` of the same build), `PLUGINS` the directories of CNI
-//! plugins parted by colons (default: ours).
+//! plugins separated by colons (default: ours).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

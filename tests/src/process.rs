@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
-/// How long any one command may take; generous, because CI shares its processors.
+/// How long any one command may take; generous, because CI shares its CPUs.
 const DEADLINE: Duration = Duration::from_secs(30);
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -177,7 +177,7 @@ impl Running {
         kill(self.pid(), signal).unwrap();
     }
 
-    /// What it, and whoever shares its streams, has printed so far.
+    /// The output so far, of the process and of others that share its streams.
     #[must_use]
     pub fn printed(&self) -> String {
         read(&self.files.with_extension("out"))
@@ -228,7 +228,7 @@ impl Output {
         self
     }
 
-    /// The same, for a command that had to fail with an error of its own: told in one line, without a backtrace.
+    /// The same, for a command that had to fail with an error of its own: one line, without a backtrace.
     ///
     /// # Panics
     /// It succeeded, was killed, or said nothing.

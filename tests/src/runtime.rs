@@ -37,7 +37,7 @@ pub struct Runtime {
 /// The test does not run from a build directory.
 #[must_use]
 pub fn built() -> PathBuf {
-    // Asked once, and before any test enters a mount namespace of its own: below a changed root the kernel tells the
+    // Asked once, and before any test enters a mount namespace of its own: below a changed root the kernel returns the
     // program's path by the mounts of the namespace that it was started in.
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let find = || {

@@ -124,7 +124,7 @@ fn every_test_that_is_named_is_there() {
         .flat_map(|(_, proof)| named(proof))
         .filter(|name| !there.contains(*name))
         .collect();
-    assert!(missing.is_empty(), "COVERAGE.md names what is not there: {missing:#?}");
+    assert!(missing.is_empty(), "COVERAGE.md names no test: {missing:#?}");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn every_skip_is_of_a_test_that_is_there_listed_once_and_has_a_reason() {
     let mut seen = BTreeSet::new();
     for line in lines {
         let (name, reason) = line.split_once("  ").unwrap_or((line, ""));
-        assert!(all.contains(name), "tests/skips.txt names what is not there: {name}");
+        assert!(all.contains(name), "tests/skips.txt names no test: {name}");
         assert!(!reason.trim().is_empty(), "tests/skips.txt has no reason for {name}");
         assert!(seen.insert(name), "tests/skips.txt names {name} twice");
     }

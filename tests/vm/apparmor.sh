@@ -26,7 +26,7 @@ is "the profile is loaded" 0 $?
 configured tare-box '["cat", "/proc/self/attr/current"]'
 is "the program's profile" "tare-box (enforce)" "$(tare run one)"
 configured tare-box '["cat", "/proc/self/attr/current"]' '.process.noNewPrivileges = false'
-is "without no-new-privileges" "tare-box (enforce)" "$(tare run one)"
+is "without no_new_privs" "tare-box (enforce)" "$(tare run one)"
 configured tare-box '["cat", "/proc/self/attr/current"]' '.linux.namespaces += [{type: "user"}]
     | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
 is "in a user namespace" "tare-box (enforce)" "$(tare run one)"

@@ -80,7 +80,7 @@ echo "== ends"
 configured '.linux.resources.memory = {limit: 33554432, swap: 33554432}' '["sh", "-c", "x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done"]'
 for time in once twice; do
     tare --systemd-cgroup run oom
-    is "killed for want of memory, $time" 137 $?
+    is "killed for lack of memory, $time" 137 $?
     works "and forgotten" is_gone tare-oom.scope
 done
 # Its process 1 takes no SIGTERM.
@@ -128,7 +128,7 @@ for runtime in "tare" "tare --systemd-cgroup" "crun" "crun --systemd-cgroup" "ru
     echo "   $runtime: $((($(date +%s%N) - begun) / 5000000))"
 done
 
-echo "== an ordinary user"
+echo "== a rootless user"
 cat >/run/user.sh <<'END'
 . /run/functions
 export XDG_RUNTIME_DIR=/run/user/1000
@@ -141,7 +141,7 @@ echo "   from $(cat /proc/self/cgroup)"
 works run tare --systemd-cgroup run --detach mine
 is "its place" "0::/user.slice/user-1000.slice/user@1000.service/user.slice/tare-mine.scope" "$(cgroup mine)"
 is "limits" "67108864 20" "$(property tare-mine.scope MemoryMax) $(property tare-mine.scope TasksMax)"
-# From a session of the machine's systemd the kernel lets nobody but root move a process to the user's.
+# From a session of the machine's systemd the kernel lets only root move a process to the user's.
 case $1 in
 inside) works exec tare exec mine cat /proc/self/cgroup ;;
 *) refused "exec from outside" "permission denied" tare exec mine true ;;

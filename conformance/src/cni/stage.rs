@@ -14,7 +14,7 @@ use crate::bed::Bed;
 use crate::check::lacking;
 use crate::command::{Command, Output};
 
-/// Answers as an IPAM plugin does, and notes the verb and what it was told.
+/// Answers as an IPAM plugin does, and notes the verb and its input.
 const NOTING: &str = r#"#!/bin/sh
 cat >"$NOTES/input-$CNI_COMMAND"
 echo "$CNI_COMMAND $CNI_CONTAINERID $CNI_NETNS $CNI_IFNAME $CNI_ARGS $CNI_PATH $OWN" >>"$NOTES/calls"

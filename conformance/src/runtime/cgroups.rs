@@ -1,4 +1,4 @@
-//! The control groups and their limits, by config-linux.md.
+//! The cgroups and their limits, by config-linux.md.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -286,7 +286,7 @@ fn is_v2() -> bool {
     Path::new(TOP).join("cgroup.controllers").exists()
 }
 
-/// A stage whose only control groups are those of v2; where the controllers belong to v1, it has none of them.
+/// A stage whose only cgroups are those of v2; where the controllers belong to v1, it has none of them.
 fn on_v2<'a>(bed: &'a Bed, words: &[&str]) -> Result<(Stage<'a>, Config)> {
     if !is_v2() {
         let done = mount(Some("bed"), TOP, Some("cgroup2"), MsFlags::empty(), None::<&str>);
@@ -299,12 +299,12 @@ fn on_v2<'a>(bed: &'a Bed, words: &[&str]) -> Result<(Stage<'a>, Config)> {
     Ok((stage, config))
 }
 
-/// The configuration of a container that may manage its own control group.
+/// The configuration of a container that may manage its own cgroup.
 fn delegated(config: Config) -> Config {
     config.map_users(100_000, 65_536).set("/mounts/6/options", json!(["nosuid", "noexec", "nodev", "rw"]))
 }
 
-/// The control group of the container's process, as the first hierarchy tells it.
+/// The cgroup of the container's process, as the first hierarchy has it.
 fn group_of(container: &Container) -> Result<String> {
     let text = std::fs::read_to_string(format!("/proc/{}/cgroup", container.pid()?))?;
     let pids =

@@ -310,7 +310,7 @@ fn features(stage: &Stage) -> Result<Value> {
     output.json()
 }
 
-/// The words of a list in it; a runtime may leave it out.
+/// The entries of a list in it; a runtime may leave it out.
 fn words(features: &Value, list: &str) -> Result<Vec<String>> {
     match at(features, list).as_array() {
         Some(all) => Ok(all.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
@@ -339,7 +339,7 @@ fn known(features: &Value, place: &str, names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// A container runs with each of the words of a list.
+/// A container runs with each entry of a list.
 fn each(bed: &Bed, list: &str, change: fn(Config, &str) -> Config) -> Result<()> {
     let stage = Stage::new(bed)?;
     for word in words(&features(&stage)?, list)? {

@@ -140,7 +140,7 @@ pub(super) const CHECKS: &[Check] = &[
             let group = container.cgroup("freezer");
             container.start()?;
             container.removes()?;
-            eventually("the control group is gone", || Ok(!group.exists()))
+            eventually("the cgroup is gone", || Ok(!group.exists()))
         },
     },
     Check {
@@ -215,7 +215,7 @@ fn errors_change_nothing(bed: &Bed) -> Result<()> {
     let mut container = stage.container(stage.config(&["true"])?.mount(mount))?;
     container.try_create(&[])?.fails()?;
     let group = container.cgroup("freezer");
-    eventually("the control group is gone", || Ok(!group.exists()))?;
+    eventually("the cgroup is gone", || Ok(!group.exists()))?;
     ensure!(std::fs::read_to_string("/proc/self/mountinfo")? == mounts, "mounts are left");
     let after = (files("/run")?, files("/run/runtime")?);
     ensure!(after == before, "{after:?} is there and was {before:?}");

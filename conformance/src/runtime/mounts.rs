@@ -282,7 +282,7 @@ fn has(mount: &Value, option: &str) -> bool {
 }
 
 /// Mounts a tree whose files belong to 0 by mappings from 0 to 5000; below, they belong to that owner too, or to
-/// nobody that is mapped.
+/// no mapped user.
 fn id_mapped(bed: &Bed, options: &[&str], below: Option<u32>) -> Result<()> {
     let stage = Stage::new(bed)?;
     let mapping = json!([{"containerID": 0, "hostID": 5000, "size": 1000}]);

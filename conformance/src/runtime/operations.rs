@@ -210,7 +210,7 @@ pub(super) const CHECKS: &[Check] = &[
             ensure!(group.is_dir(), "there is no {}", group.display());
             container.start()?;
             container.removes()?;
-            eventually("the control group is gone", || Ok(!group.exists()))?;
+            eventually("the cgroup is gone", || Ok(!group.exists()))?;
             ensure!(
                 !std::path::Path::new("/proc").join(pid.to_string()).join("exe").exists(),
                 "its process is there"

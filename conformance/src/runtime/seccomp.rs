@@ -183,7 +183,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// What an agent was told of a container.
+/// What an agent received about a container.
 struct Told {
     text: String,
     pid: i64,
@@ -192,7 +192,7 @@ struct Told {
     first_bytes: usize,
 }
 
-/// A profile that sends a call nobody makes to an agent.
+/// A profile that sends an unused system call to an agent.
 fn profile(agent: &Path) -> Value {
     json!({
         "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"], "listenerPath": agent,
@@ -200,7 +200,7 @@ fn profile(agent: &Path) -> Value {
     })
 }
 
-/// Starts a container with an agent, and looks at what the agent was told.
+/// Starts a container with an agent, and looks at what the agent received.
 fn told(bed: &Bed, look: fn(&Told) -> Result<()>) -> Result<()> {
     let stage = Stage::new(bed)?;
     let path = stage.files().join("agent");
@@ -211,7 +211,7 @@ fn told(bed: &Bed, look: fn(&Told) -> Result<()>) -> Result<()> {
     container.create()?;
     container.start()?;
     let accepted = until(Duration::from_secs(2), || Ok(listener.accept().ok()))?;
-    let (stream, _) = accepted.context("nobody came to the agent's socket")?;
+    let (stream, _) = accepted.context("no connection came to the agent's socket")?;
     look(&listen(&stream, container.pid()?)?)
 }
 

@@ -207,7 +207,7 @@ impl Container<'_> {
         self.verb(&["delete"])?.succeeds().map(drop)
     }
 
-    /// Where the kernel keeps the container's control group of that controller.
+    /// Where the kernel keeps the container's cgroup of that controller.
     pub(super) fn cgroup(&self, controller: &str) -> PathBuf {
         let top = Path::new("/sys/fs/cgroup");
         let v2 = top.join("cgroup.controllers").exists();

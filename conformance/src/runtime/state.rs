@@ -1,4 +1,4 @@
-//! The state: what a bundle is, and what a runtime tells of a container, by bundle.md and runtime.md.
+//! The state: what a bundle is, and what a runtime reports of a container, by bundle.md and runtime.md.
 
 use anyhow::{Result, ensure};
 use serde_json::Value;

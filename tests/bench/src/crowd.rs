@@ -19,7 +19,7 @@ const ATTACHED: usize = 1000;
 const CROWDED: &str = "1000 attached";
 const EMPTY: &str = "0 attached";
 const SAMPLES: usize = 20;
-/// For so long the containers look for routers often, each question going to all others, and whoever runs pays for it.
+/// For so long the containers look for routers often, each question going to all others, and the running process pays for it.
 const CALMED: Duration = Duration::from_secs(20);
 
 /// Measures all directories and adds the figures. Ours connect the crowd on all sides: the leases and the ports are the

@@ -1,6 +1,6 @@
-//! The benchmark: runtimes and plugins side by side, interleaved in one run, told as ratios.
+//! The benchmark: runtimes and plugins side by side, interleaved in one run, reported as ratios.
 //!
-//! Wall time on a shared machine is noise with a signal in it; processor time is steadier, and the ratio of two
+//! Wall time on a shared machine is noise with a signal in it; CPU time is steadier, and the ratio of two
 //! programs measured in turn steadier still. So each sample of one is followed by one of the next, and medians are
 //! compared.
 
@@ -25,8 +25,8 @@ use report::Report;
 
 /// Measures container runtimes and CNI plugins. Needs root.
 ///
-/// The runtimes are the tare beside this program and those of crun and runc that are on PATH; RUNTIMES names others,
-/// parted by blanks or colons.
+/// Default: the tare next to this program, and crun and runc where they are on PATH; RUNTIMES names others,
+/// separated by blanks or colons.
 #[derive(Parser)]
 struct Options {
     /// Samples of each kind of each runtime.
@@ -44,7 +44,7 @@ struct Options {
     /// Where the figures and the plot go.
     #[arg(long, default_value = "tests/bench/results")]
     results: PathBuf,
-    /// The directory of the plugins that others are compared with; CNI_PEERS names more, parted by colons.
+    /// The directory of the plugins that others are compared with; CNI_PEERS names more, separated by colons.
     #[arg(long, default_value = "/usr/lib/cni")]
     peer_plugins: PathBuf,
     /// Measure only these.

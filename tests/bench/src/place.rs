@@ -1,6 +1,6 @@
 //! The place of measuring: a mount namespace that is the same for all, and that every peer can run in.
 //!
-//! Debian's crun refuses a machine with both versions of control groups; here only those of version 1 are shown, to all
+//! Debian's crun refuses a machine with both versions of cgroups; here only those of version 1 are shown, to all
 //! runtimes alike. A machine with version 2 alone is left as it is.
 
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub(crate) struct Place {
 impl Place {
     /// Enters the place: this process, which has one thread, and all that it starts.
     pub(crate) fn enter() -> Result<Self> {
-        // Below a changed root the kernel tells another path once the namespace has changed.
+        // Below a changed root the kernel returns another path once the namespace has changed.
         let programs = std::env::current_exe()?.with_file_name("");
         unshare(CloneFlags::CLONE_NEWNS).context("a mount namespace needs root")?;
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
@@ -30,7 +30,7 @@ impl Place {
         if Path::new("/sys/fs/cgroup/memory/cgroup.procs").exists() {
             only_v1(&directory.join("groups"))?;
         }
-        // Orphans of a runtime become ours, so that their use of the processor is counted.
+        // Orphans of a runtime become ours, so that their use of the CPU is counted.
         nix::sys::prctl::set_child_subreaper(true)?;
         Ok(Self { directory, programs })
     }
@@ -38,7 +38,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // Nobody is left to tell.
+        // No caller is left for an error.
         let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
@@ -61,8 +61,8 @@ fn only_v1(real: &Path) -> Result<()> {
     Ok(std::fs::remove_dir(real)?)
 }
 
-/// Removes an empty control group from every hierarchy.
-pub(crate) fn remove_groups(name: &str) {
+/// Removes an empty cgroup from every hierarchy.
+pub(crate) fn remove_cgroups(name: &str) {
     let Ok(hierarchies) = std::fs::read_dir("/sys/fs/cgroup") else { return };
     for hierarchy in hierarchies.flatten() {
         // Most are gone already.

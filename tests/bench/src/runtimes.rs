@@ -70,7 +70,7 @@ fn measure_visits(place: &Place, runtimes: &[Runtime], options: &Options, report
             runtime.call(&["create", "--bundle", &bundle.to_string_lossy(), "bench"])?;
             runtime.call(&["start", "bench"])
         };
-        // Nobody waits for them when a sample is over: they are not this process's children.
+        // No process waits for them when a sample is over: they are not this process's children.
         prctl::set_child_subreaper(false)?;
         let started = runtimes.iter().try_for_each(start);
         prctl::set_child_subreaper(true)?;
@@ -231,7 +231,7 @@ fn smallest_limit(place: &Place, runtime: &Runtime) -> Result<f64> {
             fails = middle;
             // What a failed run has left would make the next one fail as well.
             let _ = runtime.call(&["delete", "--force", "bench"]);
-            crate::place::remove_groups("tare-bench");
+            crate::place::remove_cgroups("tare-bench");
         }
     }
     Ok(f64::from(works))

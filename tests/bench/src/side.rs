@@ -35,7 +35,7 @@ pub(crate) struct Call<'a> {
     pub(crate) verb: &'a str,
     /// The configuration, whose `type` is the program.
     pub(crate) config: &'a Value,
-    /// Whom it is about.
+    /// The subject.
     pub(crate) container: &'a Container,
 }
 

@@ -12,13 +12,13 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 pub(crate) struct Cost {
     /// From the start to the end of the commands, in milliseconds.
     pub(crate) wall_ms: f64,
-    /// The processor's time for user and system, in milliseconds.
+    /// The CPU's time for user and system, in milliseconds.
     pub(crate) cpu_ms: f64,
     /// Page faults that needed no reading.
     pub(crate) faults: f64,
 }
 
-/// Does the work and tells what it cost: the wall time of the work itself, and the rest including every orphan.
+/// Does the work and returns its cost: the wall time of the work itself, and the rest including every orphan.
 pub(crate) fn cost(work: impl FnOnce() -> Result<()>) -> Result<Cost> {
     let before = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let start = Instant::now();

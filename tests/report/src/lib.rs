@@ -51,7 +51,7 @@ pub fn test() -> String {
     std::thread::current().name().unwrap_or("unnamed").to_owned()
 }
 
-/// Whether the list names the test: the first word of each line is a name.
+/// Whether the list names the test: each line begins with a name.
 fn is_allowed(list: &str, name: &str) -> bool {
     list.lines().any(|line| line.split_whitespace().next() == Some(name))
 }

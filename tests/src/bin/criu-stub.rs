@@ -78,7 +78,7 @@ fn dump(socket: RawFd, kind: u64, options: &Fields) {
     answer(socket, kind, true, &[]);
 }
 
-/// Makes a process that is a child of whoever asked.
+/// Creates a process that is a child of the caller.
 fn restore(socket: RawFd, options: &Fields) {
     if fails() {
         return answer(socket, 2, false, &[]);
@@ -116,7 +116,7 @@ fn mount_in_work(number: u64) {
     std::fs::remove_dir(&yard).unwrap();
 }
 
-/// Tells how far it has come, and waits until that is heard.
+/// Reports how far it has come, and waits for the answer.
 fn notice(socket: RawFd, script: &str, pid: Option<i32>) {
     let mut message = vec![0x0a, u8::try_from(script.len()).unwrap()];
     message.extend(script.as_bytes());

@@ -1,5 +1,5 @@
-//! A runtime with a fault of choice: takes one part out of the bundle's config.json, then becomes the runtime beside it in the
-//! build. `make test-mutants` runs tests with it: a test about the part must fail.
+//! A runtime with a fault of choice: takes one part out of the bundle's config.json, then executes the real runtime,
+//! which `MUTATED` names. `make test-mutants` runs tests with it: a test about the part must fail.
 //!
 //! `MUTANT` names the part: a JSON pointer; `POINTER[KEY=VALUE]` for the elements of an array with that value;
 //! `POINTER[VALUE]` for equal elements; `POINTER=JSON` puts a value in its place. The part is taken out at every place that

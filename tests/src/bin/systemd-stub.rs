@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 /// The units that there are, with their directories below each hierarchy.
 static UNITS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
-/// Whoever does what was asked: one call is done after the other, as by systemd, but for the waiting.
+/// The side that carries out the calls: one after the other, as by systemd, but for the waiting.
 static TURN: Mutex<()> = Mutex::new(());
 /// How often a unit that has failed has been forgotten.
 static FORGOTTEN: Mutex<u32> = Mutex::new(0);
@@ -84,7 +84,7 @@ fn receive(stream: &mut UnixStream) -> Option<Call> {
     let fields = word(12);
     let mut rest = vec![0; fields.next_multiple_of(8) + word(4)];
     stream.read_exact(&mut rest).ok()?;
-    // Alignment counts from the beginning of the message, of which 16 bytes are read.
+    // Alignment counts from the beginning of the message, and 16 bytes of it are read.
     let mut reader = Reader { bytes: &rest, at: 0 };
     let (mut member, mut signature) = (String::new(), String::new());
     while reader.at < fields {
@@ -298,7 +298,7 @@ fn make(directory: &str, pids: &[Value]) {
     }
 }
 
-/// Ends whoever is in a unit's directories, and removes them.
+/// Kills the processes in a unit's directories, and removes these.
 fn stop(directory: &str) {
     for hierarchy in hierarchies() {
         let path = hierarchy.join(directory);
@@ -309,7 +309,7 @@ fn stop(directory: &str) {
     }
 }
 
-/// Answers with a job, and then tells how it has ended.
+/// Answers with a job, and then reports how it has ended.
 fn job(stream: &mut UnixStream, call: &Call, result: &str) -> Option<()> {
     let path = format!("/org/freedesktop/systemd1/job/{}", call.serial);
     reply(stream, call, Some(('o', &path)))?;

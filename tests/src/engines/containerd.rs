@@ -95,7 +95,7 @@ impl<'a> Containerd<'a> {
             place("opt"),
         );
         std::fs::write(directory.join("config.toml"), configuration).unwrap();
-        // With some options `ctr` forgets the runtime that it was told: then it is what is called runc here.
+        // With some options `ctr` forgets the given runtime and takes the program named runc.
         std::fs::create_dir_all(directory.join("opt/bin")).unwrap();
         let runc = directory.join("opt/bin/runc");
         if !runc.exists() {
@@ -191,7 +191,7 @@ impl Drop for Containerd<'_> {
         for verb in ["task", "container"] {
             let listed = self.run(&[verb, "list", "-q"]).out;
             for id in listed.lines() {
-                // A test that has failed says why; what it leaves is nobody's any more.
+                // A test that has failed says why; what it leaves has no owner any more.
                 let force: &[&str] = if verb == "task" { &["--force"] } else { &[] };
                 let _ = self.run(&[&[verb, "delete"], force, &[id]].concat());
             }

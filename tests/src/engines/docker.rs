@@ -24,7 +24,7 @@ pub struct Docker<'a> {
 /// Where a daemon runs.
 #[derive(Debug)]
 pub struct Node {
-    /// Its name, by which its cgroups and its files are told from those of others.
+    /// Its name, by which its cgroups and its files are found.
     pub name: &'static str,
     /// Its network namespace; none is the host's own.
     pub network: Option<File>,
@@ -35,7 +35,7 @@ pub struct Node {
 /// What Docker keeps elsewhere.
 const ELSEWHERE: &[&str] =
     &["/run/docker", "/run/containerd", "/run/runc", "/run/netns", "/run/xtables.lock"];
-/// Where it keeps its key, whatever it is told.
+/// Where it keeps its key, whatever its options are.
 const KEY: &str = "/etc/docker";
 /// What the runtime is called; Docker has a meaning of its own for `runc`.
 const RUNTIME: &str = "tested";
@@ -163,7 +163,7 @@ impl Engine for Docker<'_> {
 
 impl Drop for Docker<'_> {
     fn drop(&mut self) {
-        // A test that has failed says why; what it leaves is nobody's any more.
+        // A test that has failed says why; what it leaves has no owner any more.
         let all = self.run(&["ps", "-aq"]).out;
         let ids: Vec<&str> = all.split_whitespace().collect();
         if !ids.is_empty() {
@@ -178,7 +178,7 @@ impl Drop for Docker<'_> {
         unmount_below(&self.directory);
         unmount_below(Path::new(KEY));
         let _ = std::fs::remove_dir(KEY);
-        // The one between, which BuildKit asks for, is nobody's container.
+        // The one between, which BuildKit asks for, belongs to no container.
         remove_cgroup(&format!("{}/buildkit", self.cgroup()));
         remove_cgroup(&self.cgroup());
         leave(self.host, ELSEWHERE);

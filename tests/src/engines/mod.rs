@@ -54,14 +54,14 @@ fn leave(host: &Host, paths: &[&str]) {
     }
     // Namespaces by name lie on a mount of their own.
     let _ = nix::mount::umount2("/run/netns", nix::mount::MntFlags::MNT_DETACH);
-    // The runtime's own root, when the engine names none: empty, or it holds somebody's leak.
+    // The runtime's own root, when the engine names none: empty, or it holds a leak.
     for root in ["/run/tare", "/run/crun", "/run/runc"] {
         let _ = std::fs::remove_dir(root);
     }
     forget(paths);
 }
 
-/// Removes what an engine keeps outside of its own directories; what is not there is as good.
+/// Removes what an engine keeps outside of its own directories. A missing file is no error.
 fn forget(paths: &[&str]) {
     for path in paths.iter().map(Path::new) {
         let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };

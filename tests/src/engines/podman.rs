@@ -75,7 +75,7 @@ impl Engine for Podman<'_> {
 
 impl Drop for Podman<'_> {
     fn drop(&mut self) {
-        // A test that has failed says why; what it leaves is nobody's any more.
+        // A test that has failed says why; what it leaves has no owner any more.
         let _ = self.run(&["rm", "--all", "--force", "--time", "0"]);
         let _ = self.run(&["network", "prune", "--force"]);
         // Monitors clear up after their containers, each by a podman of its own, and open the storage for it.

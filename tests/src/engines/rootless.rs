@@ -1,4 +1,4 @@
-//! Podman as an ordinary user: in a user namespace of its own making, and without a cgroup where version 1 has them.
+//! Podman as a rootless user: in a user namespace of its own making, and without a cgroup where version 1 has them.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,7 @@ impl Engine for Rootless<'_> {
 
 impl Drop for Rootless<'_> {
     fn drop(&mut self) {
-        // A test that has failed says why; what it leaves is nobody's any more.
+        // A test that has failed says why; what it leaves has no owner any more.
         let _ = self.run(&["rm", "--all", "--force", "--time", "0"]);
         // The process that keeps the user's namespaces ends.
         let _ = self.run(&["system", "migrate"]);

@@ -100,7 +100,7 @@ fn check_and_del_get_the_kept_result_and_del_runs_backwards() {
 }
 
 #[test]
-fn a_refusal_is_told_and_what_was_done_is_undone() {
+fn a_refusal_is_reported_and_undone() {
     let host = Host::new();
     let plugins = noting(&host, &["first", "refusing", "third"]);
     let list = list(&json!([{"type": "first"}, {"type": "refusing"}, {"type": "third"}]));

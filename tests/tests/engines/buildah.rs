@@ -43,7 +43,7 @@ impl<'a> Buildah<'a> {
 impl Drop for Buildah<'_> {
     fn drop(&mut self) {
         let _ = self.call(&["rm", "--all"]).run();
-        // The default roots of runtimes: empty, or they hold somebody's leak.
+        // The default roots of runtimes: empty, or they hold a leak.
         for root in ["/run/tare", "/run/crun", "/run/runc"] {
             let _ = std::fs::remove_dir(root);
         }
@@ -54,7 +54,7 @@ impl Drop for Buildah<'_> {
 }
 
 #[test]
-fn a_working_container_runs_what_it_is_told_and_as_whom() {
+fn a_working_container_runs_the_given_command_as_the_given_user() {
     let host = Host::for_engines();
     let buildah = Buildah::start(&host, &Image::make(&host));
     buildah.ok(&[

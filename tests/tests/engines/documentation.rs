@@ -132,7 +132,7 @@ fn buildah_builds_by_the_variable_that_the_page_names() {
     assert_eq!(run(&["sh", "-c", "exit 5"]).code, 5);
     assert_eq!(run(&["cat", "/b"]).ok().out, "built\n");
     buildah(&["rm", "work"]).ok();
-    // The default roots of runtimes: empty, or they hold somebody's leak.
+    // The default roots of runtimes: empty, or they hold a leak.
     for root in ["/run/tare", "/run/crun", "/run/runc"] {
         let _ = std::fs::remove_dir(root);
     }

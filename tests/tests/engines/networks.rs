@@ -20,7 +20,7 @@ pub(crate) enum Whose {
 }
 use Whose::{Go, Ours};
 
-/// The plugins under test beside the Go ones, which also bring those that are not ours.
+/// The plugins under test together with the Go ones, which also bring those that are not ours.
 pub(crate) fn path(order: &[Whose]) -> Vec<PathBuf> {
     let of = |whose: &Whose| match whose {
         Ours => tests::plugins(),

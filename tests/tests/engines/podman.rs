@@ -268,7 +268,7 @@ fn a_container_outlives_its_monitor() {
 }
 
 #[test]
-fn an_ordinary_user_runs_containers_without_a_cgroup() {
+fn a_rootless_user_runs_containers_without_a_cgroup() {
     let host = Host::for_engines();
     let image = Image::make(&host);
     let podman = Rootless::start(&host, &image);
@@ -296,7 +296,7 @@ fn an_ordinary_user_runs_containers_without_a_cgroup() {
     let _ = quick(&["-v", "kept:/v"], &["sh", "-c", "echo one > /v/f"]).ok();
     assert_eq!(quick(&["-v", "kept:/v:ro"], &["cat", "/v/f"]).ok().out, "one\n");
     let _ = quick(&["--device", "/dev/null:/dev/other"], &["sh", "-c", "echo x > /dev/other"]).ok();
-    // A limit that nobody may set is passed over by Podman itself.
+    // Podman itself leaves out a limit that it may not set.
     let _ = quick(&["-m", "64m"], &["true"]).ok();
     assert!(podman.container(&["--rm", "--network", "host"], &["ip", "-o", "link"]).ok().out.contains("lo:"));
     ok(&["run", "-d", "--name", "one", "--network", "none", NAME, "sleep", "100"]);

@@ -38,7 +38,7 @@ fn second_machine(host: &Host) -> File {
     other
 }
 
-/// A name under an address that refuses at once: nobody waits for a registry.
+/// A name under an address that refuses at once: no test waits for a registry.
 const LOCAL: &str = "127.0.0.1:5000/tare-test:1";
 
 /// Joins the two to a swarm, whose nodes tell often that they live, so that it is soon seen when one does not.

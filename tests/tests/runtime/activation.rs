@@ -1,4 +1,4 @@
-//! systemd's ways: listening sockets handed on, and the notice that a service is ready.
+//! systemd's ways: listening sockets passed on, and the notice that a service is ready.
 
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
@@ -19,7 +19,7 @@ fn create(host: &Host, container: &Container, notify: &str) {
     call(host, &["create", "--bundle", &bundle, container.id()], notify);
 }
 
-/// Calls with a socket that is to be told of the service.
+/// Calls with a socket for the notice that the service is ready.
 fn call(host: &Host, words: &[&str], notify: &str) {
     let call = host.runtime().call(words).with(|command| {
         command.env("NOTIFY_SOCKET", notify);
@@ -75,14 +75,14 @@ fn run_passes_it_on_while_it_waits() {
 }
 
 #[test]
-fn without_anybody_who_waits_nothing_is_mounted() {
+fn without_a_waiting_process_nothing_is_mounted() {
     let host = Host::new();
     let report = host.report(host.config(&[]), &["/run/notify"]);
     assert_eq!(report["paths"]["/run/notify"]["kind"], json!(null), "{}", report["paths"]);
 }
 
 #[test]
-fn listening_sockets_are_handed_on_for_process_1() {
+fn listening_sockets_are_passed_to_process_1() {
     let host = Host::new();
     let container = host.container(host.config(&["report"]));
     let program = host.runtime().program().to_string_lossy().into_owned();

@@ -127,7 +127,7 @@ fn an_unknown_file_system() {
 }
 
 #[test]
-fn a_bind_mount_of_what_is_not_there() {
+fn a_bind_mount_without_its_source() {
     refused_config(|config| config.bind("/nonexistent", "/tmp", &[]), &["mounts[7]", "/nonexistent"]);
 }
 
@@ -198,7 +198,7 @@ fn an_absurd_memory_limit() {
 }
 
 #[test]
-fn processors_that_are_not_there() {
+fn missing_cpus() {
     refused_value("/linux/resources/cpu/cpus", "4096", &["linux.resources.cpu.cpus"]);
 }
 
@@ -299,7 +299,7 @@ fn an_id_that_would_leave_the_root_directory() {
         }
         for verb in ["state", "start", "delete", "kill"] {
             let output = host.runtime().run(&[verb, id]).fails();
-            // That there is none of the name would be told of any.
+            // Any name would get the error that no container has it.
             assert!(
                 host.runtime().kind() != Kind::Tare || output.err.contains("invalid container ID"),
                 "{output:?}"
@@ -355,7 +355,7 @@ fn a_console_socket_for_a_container_without_a_terminal() {
 }
 
 #[test]
-fn a_console_socket_that_nobody_listens_on() {
+fn a_console_socket_without_a_listener() {
     let host = Host::new();
     let mut container = host.container(host.config(&["sleep", "60"]).set("/process/terminal", true));
     let _ = container.create_with(&["--console-socket", "/nonexistent/socket"]).fails();

@@ -33,7 +33,7 @@ fn document(host: &Host, terminal: bool) {
 #[test]
 fn a_monitor_creates_enters_and_updates_without_a_cgroup_and_with_one() {
     skip_for!(Runc, "it has no option for the manager of cgroups");
-    skip_for!(Crun, "it kills nobody where it has no cgroup");
+    skip_for!(Crun, "it kills no process where it has no cgroup");
     let host = Host::new();
     document(&host, true);
     std::fs::write(host.files().join("podman1"), r#"{"pids": {"limit": 50}}"#).unwrap();
@@ -115,7 +115,7 @@ fn a_build_runs_in_the_foreground_kept_or_not() {
 
 #[test]
 fn signals_come_by_name_and_a_state_has_every_field() {
-    skip_for!(Crun, "it tells the root file system as the configuration has it");
+    skip_for!(Crun, "it reports the root file system as the configuration has it");
     let host = Host::new();
     let config = host.config(&["trap", "TERM", "USR1"]).annotation("org.example", "kept");
     let mut container = host.container(config);
@@ -167,7 +167,7 @@ fn a_mount_of_the_wrong_kind_says_so_in_the_kernels_words() {
 }
 
 #[test]
-fn both_kinds_of_control_groups_at_once_are_used() {
+fn both_cgroup_versions_at_once_are_used() {
     let host = Host::new();
     let Some(v2) = tests::hierarchies::v2().filter(|_| !tests::hierarchies::only_v2()) else {
         skip!("this machine has one version of cgroups");
@@ -197,7 +197,7 @@ fn delete_by_force_does_not_pause() {
     let host = Host::new();
     let mut container = host.container(host.config(&["true"]));
     let mut best = Duration::MAX;
-    // The best of several: other tests run on the same processors.
+    // The best of several: other tests run on the same CPUs.
     for _ in 0..8 {
         container.create();
         container.start();

@@ -1,4 +1,4 @@
-//! Capabilities and no-new-privileges, as the kernel tells them inside.
+//! Capabilities and no_new_privs, as the kernel reports them inside.
 
 use serde_json::{Value, json};
 use tests::{Host, skip_for};
@@ -126,7 +126,7 @@ fn capabilities_that_the_runtime_lacks_itself_are_left_out() {
 }
 
 #[test]
-fn no_new_privileges_is_as_configured() {
+fn no_new_privs_is_as_configured() {
     let host = Host::new();
     for wanted in [true, false] {
         let config = host.config(&[]).set("/process/noNewPrivileges", wanted);

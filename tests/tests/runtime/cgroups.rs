@@ -1,4 +1,4 @@
-//! Control groups: limits as the kernel has them, paths, and what happens at a limit.
+//! Cgroups: limits as the kernel has them, paths, and what happens at a limit.
 
 use serde_json::{Value, json};
 use tests::{Container, Host, hierarchies, skip_for};
@@ -45,7 +45,7 @@ fn memory_and_swap_together_are_limited() {
 }
 
 #[test]
-fn the_limit_of_processes_is_the_kernels() {
+fn the_pids_limit_is_the_kernels() {
     needs!("pids");
     let host = Host::new();
     let container = created(&host, &json!({"pids": {"limit": 17}}));
@@ -55,7 +55,7 @@ fn the_limit_of_processes_is_the_kernels() {
 }
 
 #[test]
-fn a_limit_of_processes_stops_forks() {
+fn a_pids_limit_stops_forks() {
     let host = Host::new();
     let answer = host.run(host.config(&["fork", "50"]).pids(10)).ok().json();
     assert_eq!(answer["error"], "EAGAIN");
@@ -63,7 +63,7 @@ fn a_limit_of_processes_stops_forks() {
 }
 
 #[test]
-fn a_negative_limit_of_processes_is_none() {
+fn a_negative_pids_limit_is_none() {
     let host = Host::new();
     let mut container = host.container(host.config(&["sleep", "60"]).pids(-1));
     // The cgroup has a limit, which must go.
@@ -78,7 +78,7 @@ fn a_negative_limit_of_processes_is_none() {
 }
 
 #[test]
-fn processor_shares_quota_and_period_are_the_kernels() {
+fn cpu_shares_quota_and_period_are_the_kernels() {
     needs!("cpu");
     let host = Host::new();
     let container = created(&host, &json!({"cpu": {"shares": 512, "quota": 20_000, "period": 100_000}}));
@@ -88,7 +88,7 @@ fn processor_shares_quota_and_period_are_the_kernels() {
 }
 
 #[test]
-fn zero_processor_values_mean_unset() {
+fn zero_cpu_values_mean_unset() {
     needs!("cpu");
     let host = Host::new();
     // A value next to the zeros shows that the object is read; the others are the kernel's defaults.
@@ -102,7 +102,7 @@ fn zero_processor_values_mean_unset() {
 }
 
 #[test]
-fn a_processor_quota_is_kept() {
+fn a_cpu_quota_is_kept() {
     let host = Host::new();
     let config = host
         .config(&["burn", "1000"])
@@ -129,7 +129,7 @@ fn a_negative_quota_is_none() {
 }
 
 #[test]
-fn a_frozen_group_is_refused() {
+fn a_frozen_cgroup_is_refused() {
     let host = Host::new();
     let mut container = host.container(host.config(&["true"]));
     let group = container.cgroup("freezer");
@@ -204,7 +204,7 @@ fn a_memory_limit_too_small_to_start_is_an_error_that_says_so() {
 }
 
 #[test]
-fn an_absolute_path_is_the_groups_in_every_hierarchy() {
+fn an_absolute_path_is_the_cgroups_in_every_hierarchy() {
     let host = Host::new();
     // Not the container's ID, which is the default.
     let path = format!("/{}-absolute", host.marker());
@@ -225,12 +225,12 @@ fn a_path_with_several_parts_is_made_and_its_own_part_is_removed() {
     let text = std::fs::read_to_string(format!("/proc/{}/cgroup", container.pid())).unwrap();
     assert!(text.lines().any(|line| line.ends_with(&format!(":{path}"))), "{text}");
     let _ = container.force_delete().ok();
-    remove_groups(&format!("{}/inner", host.marker()));
-    remove_groups(host.marker());
+    remove_cgroups(&format!("{}/inner", host.marker()));
+    remove_cgroups(host.marker());
 }
 
-/// Parents that a runtime has made are nobody's but the caller's: engines share them between containers.
-fn remove_groups(path: &str) {
+/// Parents that a runtime has created belong to the caller: engines share them between containers.
+fn remove_cgroups(path: &str) {
     for hierarchy in std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
         // Not every hierarchy has it.
         let _ = std::fs::remove_dir(hierarchy.path().join(path));
@@ -240,7 +240,7 @@ fn remove_groups(path: &str) {
 }
 
 #[test]
-fn without_a_path_the_container_still_has_a_group_of_its_own() {
+fn without_a_path_the_container_still_has_a_cgroup_of_its_own() {
     needs!("pids");
     let host = Host::new();
     let mut container = host.container(host.config(&["sleep", "60"]));
@@ -256,7 +256,7 @@ fn without_a_path_the_container_still_has_a_group_of_its_own() {
 }
 
 #[test]
-fn a_group_that_was_there_before_is_used_and_stays_when_it_is_not_empty() {
+fn an_existing_cgroup_is_used_and_stays_when_it_is_not_empty() {
     needs!("memory");
     let host = Host::new();
     let path = format!("/{}", host.marker());
@@ -270,8 +270,8 @@ fn a_group_that_was_there_before_is_used_and_stays_when_it_is_not_empty() {
     for hierarchy in ["memory", "pids"] {
         assert!(std::path::Path::new(&format!("/sys/fs/cgroup/{hierarchy}{path}/others")).exists());
     }
-    remove_groups(&format!("{}/others", host.marker()));
-    remove_groups(host.marker());
+    remove_cgroups(&format!("{}/others", host.marker()));
+    remove_cgroups(host.marker());
 }
 
 #[test]
@@ -319,7 +319,7 @@ fn without_a_manager_there_is_no_cgroup_of_its_own() {
 }
 
 #[test]
-fn a_limit_of_no_processes_is_a_limit_of_one() {
+fn a_pids_limit_of_zero_is_one() {
     needs!("pids");
     skip_for!(Runc, "Debian's takes it for no limit");
     skip_for!(Crun, "Debian's takes it for no limit");
@@ -349,7 +349,7 @@ fn burst_idleness_and_real_time_are_the_kernels() {
 }
 
 #[test]
-fn the_killer_can_be_turned_off_and_buffers_limited() {
+fn the_oom_killer_can_be_turned_off_and_buffers_limited() {
     needs!("memory");
     let host = Host::new();
     let container = created(&host, &json!({"memory": {"limit": 67_108_864, "disableOOMKiller": true}}));
@@ -386,7 +386,7 @@ fn huge_pages_are_limited_used_and_reserved() {
 }
 
 #[test]
-fn a_size_of_huge_pages_that_there_is_not_is_told_with_its_place() {
+fn an_unknown_size_of_huge_pages_is_reported_with_its_place() {
     let host = Host::new();
     skip_for!(Runc, "on a machine with both versions it looks at version 1 alone");
     skip_for!(Crun, "it does not name the place");
@@ -424,7 +424,7 @@ fn an_empty_directory_named_after_a_controller_is_no_hierarchy() {
 }
 
 #[test]
-fn a_controller_that_is_not_there_is_told() {
+fn a_missing_controller_is_reported() {
     skip_for!(Runc, "it does not name the place");
     skip_for!(Crun, "it does not name the place");
     let host = Host::new();
@@ -439,7 +439,7 @@ fn a_controller_that_is_not_there_is_told() {
 }
 
 #[test]
-fn a_group_in_which_somebody_is_is_refused() {
+fn a_cgroup_with_a_process_is_refused() {
     skip_for!(Runc, "Debian's joins it");
     let host = Host::new();
     let mut container = host.container(host.config(&["sleep", "60"]));

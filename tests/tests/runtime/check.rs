@@ -4,7 +4,7 @@ use serde_json::json;
 use tests::{Host, skip_for};
 
 #[test]
-fn every_mistake_is_told_at_once_with_its_place() {
+fn every_mistake_is_reported_at_once_with_its_place() {
     skip_for!(Runc, "it has no such verb");
     skip_for!(Crun, "it has no such verb");
     let host = Host::new();

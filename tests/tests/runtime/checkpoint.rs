@@ -273,7 +273,7 @@ fn a_process_that_ends_on_its_way_back_is_not_waited_for() {
 }
 
 #[test]
-fn criu_that_is_missing_or_too_old_is_told() {
+fn a_missing_or_too_old_criu_is_reported() {
     let stage = Stage::new(|config| config);
     let call = stage.call("checkpoint", &[]).with(|command| {
         command.env("STUB_VERSION", "9");

@@ -117,7 +117,7 @@ fn buildah_leaks_descriptors_that_do_not_reach_the_container() {
 }
 
 #[test]
-fn checkpoint_has_help_and_tells_what_an_option_lacks() {
+fn checkpoint_has_help_and_reports_what_an_option_lacks() {
     let host = Host::new();
     let _ = host.runtime().run(&["checkpoint", "--help"]).ok();
     let output = host.runtime().run(&["restore", "--lsm-mount-context"]).fails();
@@ -179,7 +179,7 @@ fn the_version_has_the_lines_that_are_read() {
 }
 
 #[test]
-fn features_are_json_and_nothing_is_said_beside_them() {
+fn features_are_json_and_nothing_else() {
     let host = Host::new();
     let output = host.runtime().bare().args(["features"]).run().ok();
     assert_eq!(output.err, "");
@@ -190,7 +190,7 @@ fn features_are_json_and_nothing_is_said_beside_them() {
 }
 
 #[test]
-fn options_before_the_verb_may_be_there_in_any_case() {
+fn options_before_the_verb_are_accepted() {
     let host = Host::new();
     let mut container = host.container(host.config(&["true"]));
     for line in [
@@ -220,7 +220,7 @@ fn init_is_an_orphan_when_create_is_over() {
     let _ = running.wait().ok();
     let status = std::fs::read_to_string(format!("/proc/{}/status", container.pid())).unwrap();
     let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim().to_string();
-    // Whoever adopts orphans here, as a shim does; nobody of the runtime's own waits for it.
+    // This process adopts orphans, as a shim does; no process of the runtime waits for it.
     assert_ne!(parent, runtime.to_string());
     let words = std::fs::read_to_string(format!("/proc/{parent}/cmdline")).unwrap();
     assert!(!words.contains(container.id()), "{words:?}");

@@ -105,7 +105,7 @@ impl Stage {
         text.lines().filter(of).map(str::to_owned).collect()
     }
 
-    /// The cgroups of the container's first process, as the host sees them, without those that nobody limits by.
+    /// The cgroups of the container's first process, as the host sees them, without those that set no limit.
     fn cgroups(&self) -> Vec<String> {
         let text = std::fs::read_to_string(format!("/proc/{}/cgroup", self.container.pid())).unwrap();
         text.lines().filter(|line| line.contains(self.container.id())).map(str::to_owned).collect()
@@ -359,7 +359,7 @@ fn memory_comes_late_from_the_container_that_was_left() {
     let words = ["lazy-pages", "--images-dir", "images", "--work-dir", "work", "--page-server"];
     let call = Call::new(&criu, &files).args(words).args(["--address", "127.0.0.1", "--port", "2700"]);
     let mut asking = call.within(&files).spawn();
-    eventually("somebody asks for it", || files.join("work/lazy-pages.socket").exists());
+    eventually("criu asks for the memory", || files.join("work/lazy-pages.socket").exists());
     let _ = stage.moved();
     let bundle = stage.bundle();
     let words = ["--criu", &criu, "restore", "--detach", "--lazy-pages", "--bundle", &bundle, "--image-path"];

@@ -14,7 +14,7 @@ fn value<'v>(answer: &'v Value, section: &str, name: &str) -> &'v str {
 }
 
 #[test]
-fn a_running_container_is_told_from_all_sides() {
+fn a_running_container_is_described_from_all_sides() {
     let host = Host::new();
     let container = running(&host);
     let _ = container.verb(&["update", "--pids-limit", "30"]).ok();
@@ -33,7 +33,7 @@ fn a_running_container_is_told_from_all_sides() {
 }
 
 #[test]
-fn want_of_memory_is_told_as_the_reason_of_an_end() {
+fn an_oom_kill_is_reported_as_the_reason_of_an_end() {
     let host = Host::new();
     let mut container = host.container(host.config(&["alloc", "268435456"]).memory(16 << 20));
     assert_eq!(container.run_with(&["--keep"]).code, 137);
@@ -43,7 +43,7 @@ fn want_of_memory_is_told_as_the_reason_of_an_end() {
 }
 
 #[test]
-fn the_exit_code_of_a_kept_container_is_told() {
+fn the_exit_code_of_a_kept_container_is_reported() {
     let host = Host::new();
     let mut container = host.container(host.config(&["fail", "7"]));
     assert_eq!(container.run_with(&["--keep"]).code, 7);
@@ -52,7 +52,7 @@ fn the_exit_code_of_a_kept_container_is_told() {
 }
 
 #[test]
-fn nobody_is_told_of_and_another_form_is_refused() {
+fn an_unknown_container_and_an_unknown_format_are_refused() {
     let host = Host::new();
     let _ = host.runtime().run(&["debug", "nobody"]).fails().says(&["does not exist"]);
     let _ = host.runtime().run(&["debug", "--format", "yaml", "nobody"]).fails().says(&["yaml"]);

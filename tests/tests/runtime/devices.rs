@@ -1,4 +1,4 @@
-//! Devices: the default ones, configured ones, and what the control group allows of them.
+//! Devices: the default ones, configured ones, and what the cgroup allows of them.
 
 use std::os::unix::fs::MetadataExt as _;
 
@@ -79,7 +79,7 @@ fn a_configured_device_that_is_a_default_one_is_no_mistake() {
 }
 
 #[test]
-fn the_control_group_denies_what_is_not_allowed() {
+fn the_cgroup_denies_devices_that_are_not_allowed() {
     let host = Host::new();
     let devices = json!([{"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11, "fileMode": 0o666}]);
     let config = host.config(&[]).set("/linux/devices", devices);

@@ -12,7 +12,7 @@ fn lines(text: &str) -> Vec<Value> {
 }
 
 #[test]
-fn statistics_are_told_once_when_asked_so() {
+fn statistics_are_printed_once_when_asked_so() {
     tests::only_v1!();
     let host = Host::new();
     let container = running(&host, &["do", "burn 300", "sleep 60"]);
@@ -43,7 +43,7 @@ fn they_come_at_the_interval_until_the_container_ends() {
 }
 
 #[test]
-fn memory_that_runs_out_is_told_at_once() {
+fn an_oom_kill_is_an_event_at_once() {
     let host = Host::new();
     let container = running(&host, &["do", "sleep 0.3", "alloc 268435456", "sleep 60"]);
     let mut watching = host.runtime().call(&["events", container.id()]).spawn();

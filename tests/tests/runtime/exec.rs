@@ -175,7 +175,7 @@ fn a_process_document_says_all_but_what_it_leaves_out() {
 }
 
 #[test]
-fn every_mistake_of_a_process_document_is_told() {
+fn every_mistake_of_a_process_document_is_reported() {
     let host = Host::new();
     let container = sleeping(&host);
     let document = host.files().join("process.json");
@@ -241,7 +241,7 @@ fn without_capabilities_there_are_none_but_those_added() {
 }
 
 #[test]
-fn an_added_capability_is_ambient_beside_inheritable_ones() {
+fn an_added_capability_is_ambient_next_to_inheritable_ones() {
     let host = Host::new();
     let config = host.config(&["sleep", "60"]);
     let config = ["bounding", "inheritable", "permitted"].iter().fold(config, |config, set| {
@@ -272,7 +272,7 @@ fn the_filter_and_the_limits_of_the_container_hold() {
 }
 
 #[test]
-fn descriptors_are_handed_on_as_many_as_asked_for() {
+fn as_many_descriptors_are_passed_as_asked_for() {
     let host = Host::new();
     let container = sleeping(&host);
     let program = host.runtime().program().to_string_lossy().into_owned();
@@ -313,7 +313,7 @@ fn its_terminal_belongs_to_the_user_and_comes_over_the_console_socket() {
 }
 
 #[test]
-fn a_terminal_needs_somebody_who_takes_it() {
+fn a_terminal_needs_a_console_socket() {
     let host = Host::new();
     let container = sleeping(&host);
     let _ = container.exec(&["-t", "-d"], &["/bin/payload", "true"]).fails().says(&["console socket"]);
@@ -364,7 +364,7 @@ fn clocks_are_the_containers() {
 }
 
 #[test]
-fn processors_are_those_that_the_document_names() {
+fn cpus_are_those_that_the_document_names() {
     let host = Host::new();
     let container = sleeping(&host);
     let affinity = |affinity: Value| {
@@ -381,7 +381,7 @@ fn processors_are_those_that_the_document_names() {
 }
 
 #[test]
-fn the_callers_own_processors_do_not_count() {
+fn the_callers_own_cpus_do_not_count() {
     let host = Host::new();
     let container = sleeping(&host);
     let program = host.runtime().program().to_string_lossy().into_owned();
@@ -426,7 +426,7 @@ fn the_plan_is_logged_for_debugging() {
 }
 
 #[test]
-fn signals_are_passed_on_and_its_death_is_told() {
+fn signals_are_passed_on_and_its_death_is_reported() {
     let host = Host::new();
     let container = sleeping(&host);
     let mut running = container.exec_call(&[], &["/bin/payload", "trap", "USR1"]).spawn();

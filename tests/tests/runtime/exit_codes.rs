@@ -47,7 +47,7 @@ fn run_passes_signals_on_to_the_container() {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_told_in_the_words_engines_look_for() {
+fn a_missing_program_is_an_error_that_engines_know() {
     let host = Host::new();
     let output = host.run(host.config(&[]).args(&["no-such-program"])).fails();
     assert!(output.err.contains("executable file not found in $PATH"), "{output:#?}");
@@ -56,7 +56,7 @@ fn a_program_that_is_not_there_is_told_in_the_words_engines_look_for() {
 }
 
 #[test]
-fn a_program_that_may_not_be_run_is_told_in_the_words_engines_look_for() {
+fn a_program_that_may_not_be_run_is_an_error_that_engines_know() {
     let host = Host::new();
     skip_for!(Crun, "it writes the words with capitals");
     let output = host.run(host.config(&[]).args(&["/etc/passwd"])).fails();

@@ -26,7 +26,7 @@ fn the_runtimes_mount_namespace_is_the_containers() {
 }
 
 #[test]
-fn its_mounts_are_seen_by_nobody_else_and_nothing_is_left() {
+fn its_mounts_are_seen_by_no_other_process_and_nothing_is_left() {
     skip_for!(Crun, "it leaves its mounts on the host");
     skip_for!(Runc, "it leaves its mounts on the host");
     let host = Host::new();

@@ -23,7 +23,7 @@ fn source(host: &Host) -> Tree {
     Tree(path)
 }
 
-/// The tree, of which nothing is left mounted.
+/// The tree. Nothing of it is left mounted.
 struct Tree(PathBuf);
 
 impl Tree {
@@ -84,7 +84,7 @@ fn in_a_user_namespace_with_the_same_mapping_owners_are_those_on_disk() {
     }
     let config = mapped(users(), &text, "/tmp/mnt", (&["rbind", "ridmap"], FIRST));
     assert_eq!(seen(&host, config, "/tmp/mnt"), ["0:0", "7:7", "0:0"]);
-    // Beside it, a plain bind shows nobody's files; and without mappings the container's own count.
+    // Next to it, a plain bind shows files of the overflow ID; and without mappings the container's own count.
     let config = mapped(users(), &text, "/tmp/mnt", (&["bind"], FIRST)).bind(&text, "/tmp/plain", &[]);
     assert_eq!(owners(&host, config, &["/tmp/mnt/file", "/tmp/plain/file"]), ["0:0", overflow]);
     let config = users().bind(&text, "/tmp/mnt", &["idmap"]).bind(&text, "/tmp/all", &["rbind", "ridmap"]);
@@ -221,7 +221,7 @@ fn a_joined_user_namespace_gives_its_mapping() {
 }
 
 #[test]
-fn what_can_not_be_mapped_is_told_with_the_file_system_and_the_place() {
+fn a_mount_that_cannot_be_mapped_is_reported_with_its_file_system_and_place() {
     skip_for!(Runc, "Debian's is older than that");
     skip_for!(Crun, "its words are others");
     let host = Host::new();

@@ -99,7 +99,7 @@ fn kill_all_reaches_every_process() {
 }
 
 #[test]
-fn killing_what_is_not_there_is_an_error() {
+fn killing_an_unknown_container_is_an_error() {
     let host = Host::new();
     let _ = host.runtime().run(&["kill", &host.id(), "KILL"]).fails();
 }
@@ -200,7 +200,7 @@ fn delete_ends_processes_that_outlive_process_1() {
 }
 
 #[test]
-fn delete_removes_groups_that_were_made_inside() {
+fn delete_removes_cgroups_that_were_made_inside() {
     let host = Host::new();
     let mut container = host.container(host.config(&["sleep", "60"]));
     container.create();

@@ -133,7 +133,7 @@ fn list_of_a_root_that_is_missing() {
 }
 
 #[test]
-fn spec_for_an_ordinary_user() {
+fn spec_for_a_rootless_user() {
     let host = Host::new();
     let directory = host.files().join("rootless");
     std::fs::create_dir(&directory).unwrap();

@@ -74,7 +74,7 @@ fn debug_lines_go_to_the_log_file_only() {
     container.run().ok();
     assert_eq!(output.err, "");
     let text = std::fs::read_to_string(log).unwrap();
-    assert!(!text.is_empty(), "nothing is told");
+    assert!(!text.is_empty(), "no error is printed");
     for line in text.lines() {
         let object: Value = serde_json::from_str(line).unwrap();
         assert_eq!(object["level"], "debug");

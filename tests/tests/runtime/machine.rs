@@ -1,4 +1,4 @@
-//! A machine with version 2 of the control groups alone: a user-mode Linux on this machine's files, in which the tests about
+//! A machine with cgroup v2 only: a user-mode Linux on this machine's files, in which the tests about
 //! groups are run again where this machine has version 1.
 
 use std::path::Path;
@@ -20,7 +20,7 @@ const MODULES: &[&str] = &[
 ];
 
 #[test]
-fn groups_of_version_2_alone_do_all_that_is_tested_of_groups() {
+fn cgroup_v2_alone_passes_all_tests_of_cgroups() {
     let _timed = tests::Timed::start();
     if tests::hierarchies::only_v2() {
         tests::skip!("this machine has version 2 alone: the tests have run already");
@@ -59,7 +59,7 @@ fn groups_of_version_2_alone_do_all_that_is_tested_of_groups() {
             text.lines().any(|line| line.starts_with(&format!("test {module}")) && line.ends_with("ok"));
         assert!(ran, "no test of {module} was run: {text}");
     }
-    assert!(!text.contains("the machine has version 1"), "they were skipped there too: {text}");
+    assert!(!text.contains("the machine has cgroup v1"), "they were skipped there too: {text}");
 }
 
 #[test]

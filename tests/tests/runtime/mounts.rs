@@ -290,7 +290,7 @@ fn a_container_needs_no_mount() {
 }
 
 #[test]
-fn bind_beside_rbind_takes_nothing_away() {
+fn bind_together_with_rbind_takes_nothing_away() {
     let host = Host::new();
     let source = source(&host).to_string_lossy().into_owned();
     host.tool(&["mount", "-t", "tmpfs", "below", &format!("{source}/inner")]);
@@ -385,7 +385,7 @@ fn is_refused(write: &Value) -> bool {
 }
 
 #[test]
-fn the_control_groups_are_shown_read_only() {
+fn cgroups_are_mounted_read_only() {
     if !std::path::Path::new("/sys/fs/cgroup/memory/cgroup.procs").exists() {
         tests::skip!("no v1 controller memory");
     }
@@ -399,7 +399,7 @@ fn the_control_groups_are_shown_read_only() {
 }
 
 #[test]
-fn the_control_groups_are_read_only_with_and_without_other_namespaces() {
+fn cgroups_are_read_only_with_and_without_other_namespaces() {
     let host = Host::new();
     let config = || host.config(&[]);
     for config in [

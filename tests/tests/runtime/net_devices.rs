@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::{Host, skip_for};
 
-/// A pair of devices on the test's host, the first of which is to move, with addresses of several scopes.
+/// A pair of devices on the test's host, whose first one moves, with addresses of several scopes.
 fn device(host: &Host, name: &str) {
     let (peer, mac) = (format!("{name}p"), "02:00:00:00:00:07");
     host.tool(&["ip", "link", "add", name, "mtu", "1400", "address", mac, "type", "veth", "peer", &peer]);
@@ -85,7 +85,7 @@ fn a_device_moves_to_a_namespace_that_is_joined_and_to_one_of_another_user() {
 }
 
 #[test]
-fn a_device_that_is_not_there_or_whose_name_is_taken_is_told() {
+fn a_missing_device_and_a_taken_name_are_reported() {
     skip_for!(Runc, "Debian's is older than that");
     skip_for!(Crun, "Debian's is older than that");
     let host = Host::new();

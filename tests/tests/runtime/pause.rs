@@ -38,7 +38,7 @@ fn what_is_not_running_or_not_paused_is_refused() {
     let _ = container.kill("KILL").ok();
     container.becomes("stopped");
     let _ = container.verb(&["pause"]).fails().says(&["container not running"]);
-    // A cgroup that stays frozen would hang whoever comes next.
+    // A cgroup that stays frozen would hang the next process in it.
     let (file, thawed) =
         if tests::hierarchies::only_v2() { ("cgroup.freeze", "0") } else { ("freezer.state", "THAWED") };
     assert_eq!(container.limit("freezer", file), thawed);

@@ -82,7 +82,7 @@ fn planning_needs_no_root_and_touches_nothing() {
 }
 
 #[test]
-fn a_mistake_in_the_configuration_is_told_with_its_place() {
+fn a_mistake_in_the_configuration_is_reported_with_its_place() {
     ours_only!();
     let host = Host::new();
     let container = host.container(host.config(&["true"]).set("/linux/resources/pids/limit", "many"));

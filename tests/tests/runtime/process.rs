@@ -261,7 +261,7 @@ fn standard_input_reaches_the_container() {
 }
 
 #[test]
-fn process_1_leads_its_session_and_is_a_child_of_nobody() {
+fn process_1_leads_its_session_and_has_no_parent() {
     let host = Host::new();
     let report = host.report(host.config(&[]), &[]);
     assert_eq!(report["pid"], 1);
@@ -283,10 +283,10 @@ fn no_signal_is_blocked_or_ignored() {
 }
 
 #[test]
-fn the_affinity_is_all_processors_however_the_caller_was_bound() {
+fn the_affinity_is_all_cpus_however_the_caller_was_bound() {
     let host = Host::new();
     if std::thread::available_parallelism().unwrap().get() < 2 {
-        tests::skip!("there is one processor only");
+        tests::skip!("there is one CPU only");
     }
     skip_for!(Runc, "Debian's is older than that");
     skip_for!(Crun, "it keeps the caller's");
@@ -312,7 +312,7 @@ fn the_affinity_is_that_of_the_cpuset_however_the_caller_was_bound() {
     let host = Host::new();
     let many = std::thread::available_parallelism().unwrap().get() > 1;
     if !many || !std::path::Path::new("/sys/fs/cgroup/cpuset/cpuset.cpus").exists() {
-        tests::skip!("there is one processor only, or no v1 controller cpuset");
+        tests::skip!("there is one CPU only, or no v1 controller cpuset");
     }
     skip_for!(Runc, "Debian's is older than that");
     skip_for!(Crun, "it keeps the caller's");

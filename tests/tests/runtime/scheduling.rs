@@ -57,7 +57,7 @@ fn the_nice_value_is_applied_and_so_is_one_in_a_user_namespace() {
 }
 
 #[test]
-fn a_policy_that_the_kernel_does_not_have_is_told_with_its_place() {
+fn an_unknown_policy_is_reported_with_its_place() {
     skip_for!(Runc, "Debian's is older than that");
     skip_for!(Crun, "Debian's is older than that");
     let host = Host::new();
@@ -122,7 +122,7 @@ fn a_memory_policy_is_applied() {
 }
 
 #[test]
-fn memory_nodes_that_are_not_there_are_told_with_their_place() {
+fn missing_memory_nodes_are_reported_with_their_place() {
     skip_for!(Runc, "Debian's is older than that");
     skip_for!(Crun, "Debian's is older than that");
     let host = Host::new();

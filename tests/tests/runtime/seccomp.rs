@@ -47,7 +47,7 @@ fn a_rule_that_says_what_the_default_says_is_accepted() {
 }
 
 #[test]
-fn the_path_of_an_agent_nobody_asks_for_is_ignored() {
+fn the_path_of_an_agent_that_no_rule_needs_is_ignored() {
     skip_for!(Crun, "it connects all the same");
     let host = Host::new();
     let rules = json!([{"names": ["getcwd"], "action": "SCMP_ACT_ERRNO"}]);
@@ -183,7 +183,7 @@ fn dockers_profile_lets_programs_work_and_denies_what_docker_denies() {
 }
 
 #[test]
-fn the_filter_is_there_with_and_without_no_new_privileges() {
+fn the_filter_is_installed_with_and_without_no_new_privs() {
     let host = Host::new();
     for no_new_privileges in [true, false] {
         let rules = json!([{"names": ["uname"], "action": "SCMP_ACT_ERRNO"}]);

@@ -132,7 +132,7 @@ fn a_container_is_a_scope_from_create_to_delete() {
 }
 
 #[test]
-fn limits_are_told_to_systemd_and_written_and_so_are_others() {
+fn limits_are_sent_to_systemd_and_written_and_so_are_others() {
     skip_for!(Runc, "it looks for systemd by other means");
     skip_for!(Crun, "it looks for systemd by other means");
     let host = Host::new();
@@ -185,7 +185,7 @@ fn annotations_are_properties() {
 }
 
 #[test]
-fn what_systemd_refuses_is_told_and_nothing_is_left() {
+fn a_refusal_of_systemd_is_reported_and_nothing_is_left() {
     skip_for!(Runc, "it looks for systemd by other means");
     skip_for!(Crun, "it looks for systemd by other means");
     for (how, words) in [
@@ -239,7 +239,7 @@ fn asked(stub: &Stub, times: usize) {
 }
 
 #[test]
-fn killed_while_it_asks_for_somebody_elses_unit_create_leaves_that_alone() {
+fn killed_while_it_asks_for_a_foreign_unit_create_leaves_that_alone() {
     skip_for!(Runc, "it looks for systemd by other means");
     skip_for!(Crun, "it looks for systemd by other means");
     let host = Host::new();
@@ -260,7 +260,7 @@ fn killed_while_it_asks_for_somebody_elses_unit_create_leaves_that_alone() {
 }
 
 #[test]
-fn a_restore_that_fails_leaves_somebody_elses_unit_alone() {
+fn a_restore_that_fails_leaves_a_foreign_unit_alone() {
     skip_for!(Runc, "it looks for systemd by other means");
     skip_for!(Crun, "it looks for systemd by other means");
     let host = Host::new();
@@ -286,7 +286,7 @@ fn a_restore_that_fails_leaves_somebody_elses_unit_alone() {
 }
 
 #[test]
-fn without_systemd_that_is_what_is_told() {
+fn without_systemd_the_error_says_so() {
     skip_for!(Runc, "it looks for systemd by other means");
     skip_for!(Crun, "it looks for systemd by other means");
     let host = Host::new();

@@ -1,4 +1,4 @@
-//! Control groups where version 2 is the only one: what `cgroups.rs` and its neighbours check by the files of version 1.
+//! Cgroups where version 2 is the only one: what `cgroups.rs` and its neighbours check by the files of version 1.
 //!
 //! On a machine with version 1 the tests of this module, and those of others that are about groups, are run by [`machine`] in a
 //! user-mode Linux.
@@ -18,7 +18,7 @@ const MIB: i64 = 1 << 20;
 macro_rules! alone {
     () => {
         if !tests::hierarchies::only_v2() {
-            tests::skip!("the machine has version 1 of the control groups");
+            tests::skip!("the machine has cgroup v1");
         }
     };
 }
@@ -138,7 +138,7 @@ fn files_are_set_by_name_over_other_values_and_line_by_line() {
 }
 
 #[test]
-fn a_file_that_is_not_there_and_one_without_its_controller_are_told() {
+fn a_missing_file_and_a_missing_controller_are_reported() {
     alone!();
     skip_for!(Runc, "Debian's words are others");
     skip_for!(Crun, "Debian's words are others");
@@ -200,7 +200,7 @@ fn exec_follows_init_where_it_has_gone() {
 }
 
 #[test]
-fn exec_finds_init_when_the_containers_group_is_gone() {
+fn exec_finds_init_when_the_containers_cgroup_is_gone() {
     alone!();
     skip_for!(Runc, "Debian's does not");
     skip_for!(Crun, "Debian's does not");
@@ -219,7 +219,7 @@ fn exec_finds_init_when_the_containers_group_is_gone() {
 }
 
 #[test]
-fn delete_by_force_removes_groups_below_threaded_ones_too() {
+fn delete_by_force_removes_cgroups_below_threaded_ones_too() {
     alone!();
     let host = Host::new();
     let mut container = created(&host, &json!({}));
@@ -248,7 +248,7 @@ fn all_of_a_container_without_a_pid_namespace_is_killed_at_once() {
 }
 
 #[test]
-fn the_mount_shows_the_containers_own_group_and_no_other() {
+fn the_mount_shows_the_containers_own_cgroup_and_no_other() {
     alone!();
     let host = Host::new();
     let mut other = created(&host, &json!({}));
@@ -282,7 +282,7 @@ fn a_writable_mount_in_a_user_namespace_is_its_users() {
 }
 
 #[test]
-fn pause_is_the_groups_own_freezer() {
+fn pause_is_the_cgroups_own_freezer() {
     alone!();
     let host = Host::new();
     let container = created(&host, &json!({}));
@@ -297,7 +297,7 @@ fn pause_is_the_groups_own_freezer() {
 }
 
 #[test]
-fn statistics_come_from_the_groups_files() {
+fn statistics_come_from_the_cgroups_files() {
     alone!();
     let host = Host::new();
     let mut container = host
@@ -323,7 +323,7 @@ fn update_by(host: &Host, container: &Container, document: &Value) -> Output {
 }
 
 #[test]
-fn update_writes_the_groups_files() {
+fn update_writes_the_cgroups_files() {
     alone!();
     let host = Host::new();
     let container = created(&host, &json!({"memory": {"limit": 64 * MIB}, "pids": {"limit": 20}}));

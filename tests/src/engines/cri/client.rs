@@ -15,7 +15,7 @@ const DEADLINE: Duration = Duration::from_secs(40);
 /// The name of a method's service goes before each.
 const SERVICES: [(&str, &str); 2] = [("Image", "runtime.v1.ImageService"), ("", "runtime.v1.RuntimeService")];
 
-/// Speaks to the server behind one socket.
+/// A client of the server behind one socket.
 #[derive(Debug)]
 pub(crate) struct Client {
     runtime: Runtime,

@@ -133,7 +133,7 @@ impl<'a> Cri<'a> {
             log_directory: self.logs(name).display().to_string(),
             labels: HashMap::from([("pod".to_string(), name.to_string())]),
             linux: Some(LinuxPodSandboxConfig {
-                // On a machine that all tests share, the name tells whose it is.
+                // On a machine that all tests share, the name says which test owns it.
                 cgroup_parent: format!("/{}", self.host.marker()),
                 security_context: Some(LinuxSandboxSecurityContext::default()),
                 ..Default::default()
@@ -316,7 +316,7 @@ impl<'a> Cri<'a> {
 
 impl Drop for Cri<'_> {
     fn drop(&mut self) {
-        // A test that has failed says why; what it leaves is nobody's any more.
+        // A test that has failed says why; what it leaves has no owner any more.
         let all = self.ask("ListPodSandbox", &ListPodSandboxRequest::default());
         for pod in all.unwrap_or(ListPodSandboxResponse { items: Vec::new() }).items {
             let request = IdRequest { id: pod.id };
@@ -371,7 +371,7 @@ fn networks(host: &Host) -> PathBuf {
 }
 
 /// The lines about the interface: the runtime under test as a handler, and what a test machine needs besides, which may
-/// not lower the score by which the kernel chooses whom to kill.
+/// not lower the score by which the OOM killer chooses its victim.
 fn configuration(host: &Host, plugins: &Path) -> String {
     format!(
         "[plugins.\"io.containerd.grpc.v1.cri\"]\nsandbox_image = \"{PAUSE}\"\nrestrict_oom_score_adj = true\n\

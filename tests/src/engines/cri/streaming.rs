@@ -50,7 +50,7 @@ impl Stream {
     /// Sends bytes on a channel.
     ///
     /// # Panics
-    /// They are more than one short frame takes, or nobody takes them.
+    /// They are more than one short frame takes, or no reader takes them.
     pub fn send(&mut self, channel: u8, bytes: &[u8]) {
         let length = u8::try_from(bytes.len() + 1).unwrap();
         assert!(length < 126, "a short frame");

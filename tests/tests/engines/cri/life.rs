@@ -26,7 +26,7 @@ fn containers(cri: &Cri<'_>, filter: ContainerFilter) -> Vec<String> {
 }
 
 #[test]
-fn a_kubelet_is_told_who_serves_it_and_that_it_is_ready() {
+fn a_kubelet_learns_who_serves_it_and_that_it_is_ready() {
     let host = Host::for_engines();
     let cri = start(&host);
     let told: VersionResponse = cri.ok("Version", &VersionRequest { version: "v1".to_string() });
@@ -83,7 +83,7 @@ fn a_pod_and_its_containers_live_stop_and_go() {
 }
 
 #[test]
-fn why_a_container_ended_is_told() {
+fn the_reason_of_a_containers_end_is_reported() {
     let host = Host::for_engines();
     let cri = start(&host);
     let pod = cri.run_pod(&cri.host_pod("ends"));
@@ -134,7 +134,7 @@ fn programs_are_run_in_a_container_while_the_caller_waits() {
 }
 
 #[test]
-fn use_is_told_and_limits_are_changed() {
+fn usage_is_reported_and_limits_are_changed() {
     let host = Host::for_engines();
     let cri = start(&host);
     let pod = cri.run_pod(&cri.host_pod("use"));
@@ -193,7 +193,7 @@ fn pods_outlive_their_daemon() {
     two.mounts.push(bound(&mark, "/mark"));
     let ends = cri.run(&pod, two);
     cri.daemon().crash();
-    // What happens while nobody looks is told afterwards.
+    // Changes without a listener are reported afterwards.
     std::fs::write(mark.join("go"), "").unwrap();
     cri.daemon().boot();
     eventually("the interface serves", || {

@@ -1,4 +1,4 @@
-//! Networks of pods by our plugins, alone and beside the Go ones: real requests are sent and answered.
+//! Networks of pods by our plugins, alone and together with the Go ones: real requests are sent and answered.
 
 use std::path::PathBuf;
 

@@ -213,7 +213,7 @@ fn policies_of_restart_are_each_as_documented() {
 }
 
 #[test]
-fn what_happens_is_told_as_events() {
+fn changes_are_sent_as_events() {
     let host = Host::for_engines();
     let image = Image::make(&host);
     let docker = Docker::start(&host, node(ALONE), &image);
@@ -231,7 +231,7 @@ fn what_happens_is_told_as_events() {
         let told = ["events", "--since", "0", "--until", &now, "-f", &filter, "--format", "{{.Action}}"];
         docker.ok(&told).replace('\n', " ")
     };
-    eventually("its end is told", || of("held").contains("die"));
+    eventually("its end is an event", || of("held").contains("die"));
     let told = of("told");
     for action in ["create", "attach", "start", "oom", "die", "destroy"] {
         assert!(told.contains(action), "{action}: {told}");

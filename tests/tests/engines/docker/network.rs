@@ -91,7 +91,7 @@ fn links_name_the_other_in_one_direction() {
     let back = docker.ok(&["exec", "web", "cat", "/etc/hosts"]);
     assert!(!back.contains("asks"), "{back}");
     assert_ne!(docker.run(&["exec", "web", "ping", "-c", "1", "-W", "1", "asks"]).code, 0);
-    // Without a link nobody has a name on the default network.
+    // Without a link no container has a name on the default network.
     assert!(!gets(&docker, &[], "http://web/"));
     docker.ok(&["rm", "-f", "web", "asks"]);
 }

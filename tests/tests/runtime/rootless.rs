@@ -1,11 +1,11 @@
-//! Containers of an ordinary user: in a user namespace, and without a cgroup where none may be made.
+//! Containers of a rootless user: in a user namespace, and without a cgroup where none may be made.
 
 use std::path::PathBuf;
 
 use tare_bundle::config::Config;
 use tests::{Host, Output, eventually};
 
-/// Somebody without rights, and without a name.
+/// A user without rights, and without a name.
 const UID: &str = "4711";
 
 struct User {
@@ -26,7 +26,7 @@ impl User {
         let config = without_terminals_group(host.config(&["sleep", "60"]).map_users(4711, 1));
         let config = change(config);
         let mut container = host.container(config);
-        // The harness gives each container a cgroup of its own, for which an ordinary user has no right.
+        // The harness gives each container a cgroup of its own, for which a rootless user has no right.
         container.deleted_already();
         let (bundle, id) = (container.bundle().to_path_buf(), container.id().to_string());
         let path = bundle.join("config.json");
@@ -92,13 +92,13 @@ fn every_verb_takes_no_cgroup_for_no_cgroup() {
 }
 
 #[test]
-fn a_limit_without_the_right_to_it_is_told() {
+fn a_limit_without_the_right_to_it_is_an_error() {
     let user = User::new(|config| config.pids(5));
     let _ = user.call(&["create", &user.id]).fails().says(&["linux.resources.pids.limit"]);
 }
 
 #[test]
-fn a_cgroup_without_the_right_to_it_is_told() {
+fn a_cgroup_without_the_right_to_it_is_an_error() {
     let user = User::new(|config| config.annotation("cgroup", "/asked-for"));
     let _ = user.call(&["create", &user.id]).fails().says(&["linux.cgroupsPath", "permission denied"]);
 }
