@@ -1,4 +1,8 @@
-//! Shares of caches and of memory bandwidth: groups of resctrl (config-linux.md, "IntelRdt").
+//! resctrl groups: the container's shares of caches and of memory bandwidth (config-linux.md, "IntelRdt";
+//! Documentation/filesystems/resctrl.rst of the kernel).
+//!
+//! A topic: the verbs and `footprint` use it. A control group of resctrl is a class of service (CLOS), and allocates. A monitoring
+//! group is below a class, and only counts.
 
 use crate::context::Context;
 use crate::draft::Draft;
@@ -8,10 +12,10 @@ use crate::spec::{IntelRdt, Mistake, Spec};
 use crate::step::{MakeResctrlGroup, Presence, ResctrlStep};
 use std::collections::BTreeMap;
 
-/// Where groups that only monitor are found in one that allocates.
+/// The directory of the monitoring groups of a class.
 const MONITORING: &str = "mon_groups";
 
-/// Plans the groups, and how init comes into them: into the class first, since a group that monitors takes only its members.
+/// Plans the groups, and how init joins them: the class first, since a monitoring group takes only members of its class.
 pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
     let Some(rdt) = &context.spec.linux.intel_rdt else { return };
     let place = Place::of("linux.intelRdt");
@@ -20,14 +24,14 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
     };
     let class = class_of(rdt, context.request.id);
     let group = Group { path: class.to_owned(), ..class_group(rdt) };
-    make(draft, (mount, group), Place::of("linux.intelRdt.closID"));
+    make(draft, mount, group, Place::of("linux.intelRdt.closID"));
     if rdt.enable_monitoring {
         let group = Group { path: monitoring_group(class, context.request.id), ..Group::default() };
-        make(draft, (mount, group), Place::of("linux.intelRdt.enableMonitoring"));
+        make(draft, mount, group, Place::of("linux.intelRdt.enableMonitoring"));
     }
 }
 
-/// Plans how one more process comes into the groups that the container is in.
+/// Plans how a process of `exec` joins the groups of the container.
 pub(crate) fn join(draft: &mut Draft, context: &Context<'_>) {
     let Some((rdt, mount)) = context.spec.linux.intel_rdt.as_ref().zip(context.host.resctrl.as_ref()) else {
         return;
@@ -36,54 +40,54 @@ pub(crate) fn join(draft: &mut Draft, context: &Context<'_>) {
     let monitoring = rdt.enable_monitoring.then(|| monitoring_group(class, context.request.id));
     for path in std::iter::once(class.to_owned()).chain(monitoring) {
         let group = Group { path, presence: Presence::Required, ..Group::default() };
-        make(draft, (mount, group), Place::of("linux.intelRdt"));
+        make(draft, mount, group, Place::of("linux.intelRdt"));
     }
 }
 
-/// The directories that go with the container, in the order in which they are removed. A class that the configuration names may
-/// serve other containers: it stays.
+/// Returns the directories that end with the container, in the order of their removal. A class that the configuration names stays,
+/// since other containers may be in it.
 pub fn own_groups(spec: &Spec, host: &Host, id: &str) -> Vec<String> {
     let Some((rdt, mount)) = spec.linux.intel_rdt.as_ref().zip(host.resctrl.as_ref()) else {
         return Vec::new();
     };
     let class = class_of(rdt, id);
     let monitoring = rdt.enable_monitoring.then(|| monitoring_group(class, id));
-    let named = given(rdt.clos_id.as_deref()).is_some();
-    let own = (!named).then(|| class.to_owned());
+    let is_named = nonempty(rdt.clos_id.as_deref()).is_some();
+    let own = (!is_named).then(|| class.to_owned());
     monitoring.into_iter().chain(own).map(|path| format!("{mount}/{path}")).collect()
 }
 
-/// Other shares for a container that exists, as the properties `l3CacheSchema` and `memBwSchema` have them.
+/// New schemata for an existing container, in the syntax of the properties `l3CacheSchema` and `memBwSchema`.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Shares<'text> {
-    /// Of the cache.
+pub struct Schemata<'text> {
+    /// For the L3 cache.
     pub l3_cache: Option<&'text str>,
-    /// Of the memory bandwidth.
+    /// For the memory bandwidth.
     pub memory_bandwidth: Option<&'text str>,
 }
 
-/// Plans other shares: what is written to the class that the container is in. Nothing is planned where none is given.
+/// Plans new schemata for the class that the container is in; `None` if none are given.
 ///
 /// # Errors
-/// When the container is in no class of its own, or the host has none.
+/// If the container is in no class, or the host has no resctrl.
 pub fn update(
     spec: &Spec,
     host: &Host,
     id: &str,
-    shares: Shares<'_>,
+    schemata: Schemata<'_>,
 ) -> Result<Option<MakeResctrlGroup>, Vec<Mistake>> {
-    let owned = |text: Option<&str>| given(text).map(str::to_owned);
-    let (l3_cache_schema, mem_bw_schema) = (owned(shares.l3_cache), owned(shares.memory_bandwidth));
+    let owned = |text: Option<&str>| nonempty(text).map(str::to_owned);
+    let (l3_cache_schema, mem_bw_schema) = (owned(schemata.l3_cache), owned(schemata.memory_bandwidth));
     if l3_cache_schema.is_none() && mem_bw_schema.is_none() {
         return Ok(None);
     }
     let mut draft = Draft::default();
     let place = Place::of("linux.intelRdt");
     let (Some(rdt), Some(mount)) = (&spec.linux.intel_rdt, &host.resctrl) else {
-        draft.refuse(place, "the container is in no class of resctrl, so that its shares can't be changed");
+        draft.refuse(place, "the container has no resctrl group, so its schemata cannot be changed");
         return Err(draft.mistakes);
     };
-    let written = older_lines(&IntelRdt { l3_cache_schema, mem_bw_schema, ..rdt.clone() });
+    let written = older_schemata(&IntelRdt { l3_cache_schema, mem_bw_schema, ..rdt.clone() });
     let step = MakeResctrlGroup {
         slot: draft.slot(),
         mount: draft.text(mount, place),
@@ -95,16 +99,17 @@ pub fn update(
     if draft.mistakes.is_empty() { Ok(Some(step)) } else { Err(draft.mistakes) }
 }
 
-/// The directory of the class, relative to the mount.
+/// The directory of the class, relative to the mount. The default is the container ID. A `closID` of `/` is the default class.
 fn class_of<'text>(rdt: &'text IntelRdt, id: &'text str) -> &'text str {
-    given(rdt.clos_id.as_deref()).unwrap_or(id).trim_matches('/')
+    nonempty(rdt.clos_id.as_deref()).unwrap_or(id).trim_matches('/')
 }
 
+/// The directory of the container's monitoring group, relative to the mount.
 fn monitoring_group(class: &str, id: &str) -> String {
     if class.is_empty() { format!("{MONITORING}/{id}") } else { format!("{class}/{MONITORING}/{id}") }
 }
 
-/// A group that is being planned.
+/// A group to plan.
 struct Group {
     path: String,
     presence: Presence,
@@ -123,30 +128,34 @@ impl Default for Group {
     }
 }
 
-/// What of the class is written, what compared. One that the configuration names and says nothing else of must be there already.
+/// Returns the class. Its own class of a container takes all schemata. A class that the configuration names may serve other
+/// containers: it must have `l3CacheSchema` and `memBwSchema` already, or is made with them, and gets only `schemata` written. With
+/// none of them the class must exist (config-linux.md, "IntelRdt", closID).
 fn class_group(rdt: &IntelRdt) -> Group {
-    let (older, newer) = (older_lines(rdt), lines(rdt.schemata.iter().map(String::as_str)));
-    if given(rdt.clos_id.as_deref()).is_none() {
+    let (older, newer) = (older_schemata(rdt), join_lines(rdt.schemata.iter().map(String::as_str)));
+    if nonempty(rdt.clos_id.as_deref()).is_none() {
         return Group { written: older + &newer, ..Group::default() };
     }
-    let silent = older.is_empty() && newer.is_empty();
-    let presence = if silent { Presence::Required } else { Presence::Optional };
+    let has_schemata = !older.is_empty() || !newer.is_empty();
+    let presence = if !has_schemata { Presence::Required } else { Presence::Optional };
     Group { presence, expected: older, written: newer, ..Group::default() }
 }
 
-/// Both older properties as one: a line about bandwidth in the first counts only where there is no second.
-fn older_lines(rdt: &IntelRdt) -> String {
+/// Returns `l3CacheSchema` and `memBwSchema` as one text. `MB:` lines of the first are dropped if there is a second
+/// (config-linux.md, "IntelRdt").
+fn older_schemata(rdt: &IntelRdt) -> String {
     let cache = rdt.l3_cache_schema.as_deref().unwrap_or("");
-    let bandwidth = given(rdt.mem_bw_schema.as_deref());
+    let bandwidth = nonempty(rdt.mem_bw_schema.as_deref());
     let kept = cache.lines().filter(|line| bandwidth.is_none() || !line.starts_with("MB:"));
-    lines(kept.chain(bandwidth))
+    join_lines(kept.chain(bandwidth))
 }
 
-fn lines<'text>(lines: impl Iterator<Item = &'text str>) -> String {
+fn join_lines<'text>(lines: impl Iterator<Item = &'text str>) -> String {
     lines.filter(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect()
 }
 
-fn make(draft: &mut Draft, (mount, group): (&str, Group), place: Place) {
+/// Plans that the parent makes a group, and moves init into it.
+fn make(draft: &mut Draft, mount: &str, group: Group, place: Place) {
     let slot = draft.slot();
     let step = MakeResctrlGroup {
         slot,
@@ -160,19 +169,19 @@ fn make(draft: &mut Draft, (mount, group): (&str, Group), place: Place) {
     draft.after(ResctrlStep::Enter(slot), place);
 }
 
-/// The first of the `expected` lines that the kernel's `schemata` contradicts.
+/// Returns the first of the `expected` lines that differs from the kernel's `schemata`.
 ///
-/// The kernel pads numbers, writes masks in hexadecimal and names every cache, where a configuration may name some.
-pub fn contradicted<'text>(expected: &'text str, schemata: &str) -> Option<&'text str> {
-    let there: BTreeMap<&str, BTreeMap<&str, String>> = schemata.lines().filter_map(resource).collect();
+/// The kernel pads numbers, writes masks in hexadecimal and lists every cache, while a configuration may list a few.
+pub fn first_mismatch<'text>(expected: &'text str, schemata: &str) -> Option<&'text str> {
+    let actual: BTreeMap<&str, BTreeMap<&str, String>> = schemata.lines().filter_map(resource).collect();
     expected.lines().find(|line| {
         let Some((name, domains)) = resource(line) else { return true };
-        let Some(known) = there.get(name) else { return true };
+        let Some(known) = actual.get(name) else { return true };
         domains.iter().any(|(domain, value)| known.get(domain) != Some(value))
     })
 }
 
-/// A line such as `L3:0=7f0;1=1f`: the resource, and what each cache has of it.
+/// Parses a line such as `L3:0=7f0;1=1f`: the resource, and its value for each cache.
 fn resource(line: &str) -> Option<(&str, BTreeMap<&str, String>)> {
     let (name, domains) = line.split_once(':')?;
     let pairs = domains.split(';').filter_map(|domain| domain.split_once('='));
@@ -180,21 +189,53 @@ fn resource(line: &str) -> Option<(&str, BTreeMap<&str, String>)> {
     Some((name.trim(), pairs.map(|(domain, value)| (domain.trim(), number(value))).collect()))
 }
 
-/// Go writes the empty string for none.
-fn given(text: Option<&str>) -> Option<&str> {
+/// Go callers write an empty string for no value.
+fn nonempty(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::contradicted;
+    use super::{first_mismatch, older_schemata, own_groups};
+    use crate::host::Host;
+    use crate::spec::{self, Spec};
 
     #[test]
-    fn what_the_kernel_pads_is_the_same() {
+    fn schemata_are_compared_by_value_and_not_by_text() {
         let kernel = "    MB:0= 20;1=100\n    L3:0=007f0;1=0001f\n";
-        assert_eq!(contradicted("L3:0=7F0\nMB:1=100\n", kernel), None);
-        assert_eq!(contradicted("L3:0=7f0;1=3f\n", kernel), Some("L3:0=7f0;1=3f"));
-        assert_eq!(contradicted("L2:0=f\n", kernel), Some("L2:0=f"));
-        assert_eq!(contradicted("", kernel), None);
+        assert_eq!(first_mismatch("L3:0=7F0\nMB:1=100\n", kernel), None);
+        assert_eq!(first_mismatch("L3:0=7f0;1=3f\n", kernel), Some("L3:0=7f0;1=3f"));
+        assert_eq!(first_mismatch("L2:0=f\n", kernel), Some("L2:0=f"));
+        assert_eq!(first_mismatch("", kernel), None);
+    }
+
+    /// config-linux.md, "IntelRdt": lines of l3CacheSchema that begin with MB: are ignored if memBwSchema is set.
+    #[test]
+    fn mem_bw_schema_replaces_the_bandwidth_of_l3_cache_schema() {
+        let joined = |rdt: &str| older_schemata(&rdt_of(rdt).linux.intel_rdt.unwrap());
+        let only = r#"{"l3CacheSchema": "L3:0=f\nMB:0=20"}"#;
+        assert_eq!(joined(only), "L3:0=f\nMB:0=20\n");
+        let both = r#"{"l3CacheSchema": "L3:0=f\nMB:0=20", "memBwSchema": "MB:0=50"}"#;
+        assert_eq!(joined(both), "L3:0=f\nMB:0=50\n");
+        assert_eq!(joined(r#"{"l3CacheSchema": "L3:0=f", "memBwSchema": ""}"#), "L3:0=f\n");
+    }
+
+    fn rdt_of(rdt: &str) -> Spec {
+        let text = format!(r#"{{"ociVersion": "1.3.0", "linux": {{"intelRdt": {rdt}}}}}"#);
+        spec::load(text.as_bytes()).unwrap().spec
+    }
+
+    /// config-linux.md, "IntelRdt", closID: a class of the configuration must not be removed with the container.
+    #[test]
+    fn only_groups_that_the_runtime_named_end_with_the_container() {
+        let host = Host { resctrl: Some("/sys/fs/resctrl".to_owned()), ..Host::default() };
+        let groups = |rdt: &str| own_groups(&rdt_of(rdt), &host, "c");
+        assert_eq!(groups(r#"{"l3CacheSchema": "L3:0=f"}"#), ["/sys/fs/resctrl/c"]);
+        assert!(groups(r#"{"closID": "gold"}"#).is_empty());
+        let monitored = groups(r#"{"closID": "gold", "enableMonitoring": true}"#);
+        assert_eq!(monitored, ["/sys/fs/resctrl/gold/mon_groups/c"]);
+        let own = groups(r#"{"enableMonitoring": true}"#);
+        assert_eq!(own, ["/sys/fs/resctrl/c/mon_groups/c", "/sys/fs/resctrl/c"]);
+        assert_eq!(groups(r#"{"closID": "/", "enableMonitoring": true}"#), ["/sys/fs/resctrl/mon_groups/c"]);
     }
 }

@@ -1,5 +1,7 @@
-//! When the process runs, when its disk requests are served, and from where its memory comes (config.md, "Linux Process";
-//! config-linux.md, "Memory policy").
+//! The scheduler, the I/O priority, the CPU affinity and the NUMA memory policy (config.md, "Linux Process"; config-linux.md,
+//! "Memory policy").
+//!
+//! A topic: the verbs and `cgroup` use it.
 
 use crate::context::Context;
 use crate::draft::Draft;
@@ -9,13 +11,14 @@ use crate::spec::{
 };
 use crate::step::{ChildStep, CpuSet, IoPriority, MemoryPolicy, ProcessStep, Scheduler};
 
-/// Plans the scheduler and the I/O priority. The parent sets them: in a user namespace init has no right to.
+/// Plans the scheduler and the I/O priority. The parent sets them, since init has no CAP_SYS_NICE over the host in a user namespace
+/// (sched(7), ioprio_set(2)).
 pub(crate) fn plan(draft: &mut Draft, process: &Process) {
     if let Some(asked) = &process.scheduler {
         let step = Scheduler {
             policy: asked.policy,
             number: policy_number(asked.policy),
-            eperm_hint: is_real_time(asked.policy).then_some(NO_REAL_TIME_SHARE),
+            eperm_hint: is_real_time(asked.policy).then_some(NO_REAL_TIME_RUNTIME),
             flags: asked.flags.iter().fold(0, |all, flag| all | flag_bit(*flag)),
             nice: asked.nice.unwrap_or(0),
             priority: asked.priority.unwrap_or(0).unsigned_abs(),
@@ -32,16 +35,17 @@ pub(crate) fn plan(draft: &mut Draft, process: &Process) {
     }
 }
 
-/// Why a real-time policy is refused: with group scheduling, a cgroup has no real-time share of its own.
-const NO_REAL_TIME_SHARE: &str =
-    "the cgroup has no real-time share, which linux.resources.cpu.realtimeRuntime gives it";
+/// Why the kernel refuses a real-time policy: with CONFIG_RT_GROUP_SCHED a new cgroup has no real-time runtime
+/// (Documentation/scheduler/sched-rt-group.rst).
+const NO_REAL_TIME_RUNTIME: &str =
+    "the cgroup has no real-time runtime, which linux.resources.cpu.realtimeRuntime sets";
 
-/// Whether a policy takes a real-time share of the cgroup.
+/// Whether a policy needs real-time runtime of the cgroup.
 fn is_real_time(policy: SchedulerPolicy) -> bool {
     matches!(policy, SchedulerPolicy::Fifo | SchedulerPolicy::RoundRobin)
 }
 
-/// A process under a deadline may make no other, unless it gives that up for them (sched(7)): no hook could be started.
+/// Refuses startContainer hooks with SCHED_DEADLINE: such a process cannot fork, except with the reset-on-fork flag (sched(7)).
 pub(crate) fn check_hooks(draft: &mut Draft, spec: &Spec) {
     let asked = spec.process.as_ref().and_then(|process| process.scheduler.as_ref());
     let Some(asked) = asked.filter(|_| !spec.hooks.start_container.is_empty()) else { return };
@@ -49,13 +53,13 @@ pub(crate) fn check_hooks(draft: &mut Draft, spec: &Spec) {
         let place = Place::of("process.scheduler.flags");
         draft.refuse(
             place,
-            "under SCHED_DEADLINE no startContainer hook can be started without SCHED_FLAG_RESET_ON_FORK",
+            "with SCHED_DEADLINE no process can fork, nor run a startContainer hook, without SCHED_FLAG_RESET_ON_FORK",
         );
     }
 }
 
-/// Plans the memory policy, which a process can set for itself alone, and which counts within the nodes that its cpuset
-/// has.
+/// Plans the memory policy. Init sets it, since set_mempolicy(2) has no other target, and after it has joined its cpuset, which limits
+/// the nodes.
 pub(crate) fn memory_policy(draft: &mut Draft, context: &Context<'_>) {
     let Some(asked) = &context.spec.linux.memory_policy else { return };
     let place = Place::of("linux.memoryPolicy.nodes");
@@ -69,7 +73,7 @@ pub(crate) fn memory_policy(draft: &mut Draft, context: &Context<'_>) {
     draft.init(ProcessStep::MemoryPolicy(step), Place::of("linux.memoryPolicy"));
 }
 
-/// The numbers of `linux/sched.h`.
+/// The numbers of `linux/sched.h` (sched_setattr(2)).
 fn policy_number(policy: SchedulerPolicy) -> u32 {
     match policy {
         SchedulerPolicy::Other => 0,
@@ -82,6 +86,7 @@ fn policy_number(policy: SchedulerPolicy) -> u32 {
     }
 }
 
+/// `SCHED_FLAG_*` of `linux/sched.h`.
 fn flag_bit(flag: SchedulerFlag) -> u64 {
     match flag {
         SchedulerFlag::ResetOnFork => 0x01,
@@ -116,6 +121,7 @@ fn mode_number(mode: MemoryPolicyMode) -> u32 {
     }
 }
 
+/// `MPOL_F_*` of `linux/mempolicy.h`.
 fn memory_flag_bit(flag: MemoryPolicyFlag) -> u32 {
     match flag {
         MemoryPolicyFlag::NumaBalancing => 1 << 13,
@@ -124,21 +130,21 @@ fn memory_flag_bit(flag: MemoryPolicyFlag) -> u32 {
     }
 }
 
-/// The processors of a list such as `0-3,7`; nothing for one that has too high a number, or none that can be read.
-pub(crate) fn processors(list: &str) -> Option<CpuSet> {
+/// Parses a list of CPUs such as `0-3,7`; `None` for a number that is too high, or another syntax.
+pub(crate) fn cpu_set(list: &str) -> Option<CpuSet> {
     mask(list).map(|bits| CpuSet { bits })
 }
 
-/// The bits of a list such as `0-3,7`; nothing for one that has too high a number.
+/// Parses a list such as `0-3,7` to a bit mask (cpuset(7), "List format").
 fn mask<const WORDS: usize>(list: &str) -> Option<[u64; WORDS]> {
     let mut mask = [0; WORDS];
     for part in list.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (low, high) = part.split_once('-').unwrap_or((part, part));
         let (low, high) = (low.parse::<usize>().ok()?, high.parse::<usize>().ok()?);
-        // The highest is looked at first, so that a range without end takes no time.
+        // Checked before the loop, so that a huge range takes no time.
         mask.get(high / 64)?;
-        for node in low..=high {
-            *mask.get_mut(node / 64)? |= 1 << (node % 64);
+        for number in low..=high {
+            *mask.get_mut(number / 64)? |= 1 << (number % 64);
         }
     }
     Some(mask)
@@ -150,11 +156,13 @@ mod tests {
     use crate::step::NODE_WORDS;
 
     #[test]
-    fn nodes_are_bits_and_too_high_a_one_is_refused() {
+    fn a_list_is_a_bit_mask_of_limited_size() {
         let nodes = mask::<NODE_WORDS>("0-2, 64").unwrap();
         assert_eq!((nodes[0], nodes[1], nodes[2]), (0b111, 1, 0));
         assert_eq!(mask(""), Some([0; NODE_WORDS]));
+        assert_eq!(mask::<NODE_WORDS>("1023").unwrap()[15], 1 << 63);
         assert_eq!(mask::<NODE_WORDS>("1024"), None);
+        assert_eq!(mask::<NODE_WORDS>("a"), None);
         assert_eq!(mask::<NODE_WORDS>("0-4294967295"), None);
     }
 }

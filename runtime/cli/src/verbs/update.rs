@@ -6,7 +6,7 @@ use crate::state_directory;
 use serde_json::{Map, Value, json};
 use std::io::Read;
 use tare_engine::{Error, Result};
-use tare_plan::resctrl::Shares;
+use tare_plan::resctrl::Schemata;
 use tare_plan::spec::{Resources, load_resources};
 
 /// The unit of an option's value.
@@ -50,11 +50,11 @@ pub(crate) fn update(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     };
     let resources: Resources = load_resources(&bytes).map_err(Error::Config)?;
     let (store, id) = (state_directory::open(arguments), arguments.id());
-    let shares = Shares {
+    let schemata = Schemata {
         l3_cache: arguments.value("l3-cache-schema"),
         memory_bandwidth: arguments.value("mem-bw-schema"),
     };
-    tare_engine::update::update(&store, id, (&resources, shares), &mut |warning| log.warn(warning))
+    tare_engine::update::update(&store, id, (&resources, schemata), &mut |warning| log.warn(warning))
         .map(|()| 0)
 }
 

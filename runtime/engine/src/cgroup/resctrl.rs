@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 use std::ffi::CStr;
 use std::io::Read;
-use tare_plan::resctrl::contradicted;
+use tare_plan::resctrl::first_mismatch;
 use tare_plan::step::{MakeResctrlGroup, Presence};
 
 /// A group that is open.
@@ -52,7 +52,7 @@ fn write_schemata(step: &MakeResctrlGroup, group: &Group) -> Result<(), Fault> {
     let directory = group.directory.as_fd();
     if !group.made && !step.expected.is_empty() {
         let there = read(directory, c"schemata")?;
-        if contradicted(&step.expected, &there).is_some() {
+        if first_mismatch(&step.expected, &there).is_some() {
             return Err(Fault::new(Call::Schemata, Errno::INVAL));
         }
     }

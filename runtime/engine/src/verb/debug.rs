@@ -13,7 +13,7 @@ use std::fs;
 use tare_plan::spec::Spec;
 use tare_plan::step::{LimitWrite, Planned, Status, WriteCgroup};
 use tare_plan::tables::capabilities::CapabilitySet;
-use tare_plan::update::{Present, Update};
+use tare_plan::update::{ExistingContainer, Update};
 
 /// What is known about one side of a container, line by line.
 #[derive(Debug)]
@@ -102,10 +102,10 @@ fn limits(record: &Record, config: &Spec) -> Section {
     let cgroups = record.cgroups.iter().map(|cgroup| (cgroup.mount.as_str(), cgroup.path.as_str()));
     let mut lines: Vec<(String, String)> =
         record.cgroups.iter().map(|one| line(&one.mount, format!("/{}", one.path))).collect();
-    let present = Present { cgroups: cgroups.collect(), cpu_max: None, unit: None };
+    let container = ExistingContainer { cgroups: cgroups.collect(), cpu_max: None, unit: None };
     let planned = probe::host()
         .ok()
-        .and_then(|host| tare_plan::update::update(&config.linux.resources, &host, &present).ok());
+        .and_then(|host| tare_plan::update::update(&config.linux.resources, &host, &container).ok());
     if let Some(planned) = planned {
         lines.extend(compare(&planned));
     }

@@ -13,12 +13,12 @@ use crate::systemd::unit;
 use rustix::fd::BorrowedFd;
 use std::ffi::CStr;
 use tare_plan::place::Place;
-use tare_plan::resctrl::Shares;
+use tare_plan::resctrl::Schemata;
 use tare_plan::spec::{Mistake, Resources};
 use tare_plan::step::{
     CgroupStep, ChangeUnit, CheckUse, LimitStep, LimitWrite, MakeResctrlGroup, Planned, Status, WriteCgroup,
 };
-use tare_plan::update::{Present, Update};
+use tare_plan::update::{ExistingContainer, Update};
 
 /// Changes limits of a container. When the kernel refuses one, those before it are given back their former values.
 ///
@@ -29,7 +29,7 @@ use tare_plan::update::{Present, Update};
 pub fn update(
     store: &Store,
     id: &str,
-    (resources, shares): (&Resources, Shares<'_>),
+    (resources, schemata): (&Resources, Schemata<'_>),
     warn: &mut dyn FnMut(&Mistake),
 ) -> Result<()> {
     let entry = store.open(id)?;
@@ -39,7 +39,7 @@ pub fn update(
     }
     let values = Values::open(&record.cgroups);
     let cgroups = record.cgroups.iter().map(|cgroup| (cgroup.mount.as_str(), cgroup.path.as_str()));
-    let present = Present {
+    let container = ExistingContainer {
         cgroups: cgroups.collect(),
         cpu_max: values.text("cpu", "cpu.max"),
         unit: record.unit.as_ref(),
@@ -48,9 +48,9 @@ pub fn update(
     if let Some(unit) = &record.unit {
         probe::add_manager(&mut host, unit.manager)?;
     }
-    let planned = tare_plan::update::update(resources, &host, &present).map_err(Error::Config)?;
+    let planned = tare_plan::update::update(resources, &host, &container).map_err(Error::Config)?;
     let config = crate::container::bundle::check(&entry.config()?)?;
-    let group = tare_plan::resctrl::update(&config, &host, id, shares).map_err(Error::Config)?;
+    let group = tare_plan::resctrl::update(&config, &host, id, schemata).map_err(Error::Config)?;
     planned.warnings.iter().for_each(&mut *warn);
     carry_out(&planned, group.as_ref())
 }
@@ -105,7 +105,7 @@ fn change_unit(change: &ChangeUnit) -> Result<()> {
     unit::change(change).map_err(|refusal| unit::refused("change", &change.unit, refusal, Place::DEFAULT))
 }
 
-/// Writes other shares of caches and memory bandwidth.
+/// Writes other schemata of caches and memory bandwidth.
 fn share(group: &MakeResctrlGroup) -> Result<()> {
     let step = |fault| Error::step(&"change the resctrl group", fault, Place::of("linux.intelRdt"));
     resctrl::make(group).map(drop).map_err(step)

@@ -1,5 +1,5 @@
-//! A container's limits as properties of a unit, so that systemd, which writes them again whenever it likes, writes the same
-//! (systemd.resource-control(5)). What it has no property for is in the files of the cgroup alone.
+//! The container's limits as properties of its unit (systemd.resource-control(5)). systemd may rewrite the cgroup files at any time,
+//! so it must have the same values. A limit without a property is only in the cgroup files.
 
 use super::{cpu, memory};
 use crate::context::{Context, is_root};
@@ -7,22 +7,22 @@ use crate::draft::Draft;
 use crate::gvariant;
 use crate::host::{Host, Systemd};
 use crate::place::Place;
-use crate::scheduling::processors;
+use crate::scheduling::cpu_set;
 use crate::spec::{Cpu, DeviceRule, Memory, Resources, Verdict};
 use crate::step::{Property, Value};
 use std::collections::BTreeMap;
 
-/// The annotations that name properties of the unit.
-const ASKED: &str = "org.systemd.property.";
+/// The prefix of annotations that name properties of the unit.
+const PREFIX: &str = "org.systemd.property.";
 
-/// The systemd that first has `CPUQuotaPeriodUSec`.
+/// The first version of systemd with `CPUQuotaPeriodUSec`.
 const HAS_PERIOD: u32 = 242;
-/// The one that first has `AllowedCPUs` and `AllowedMemoryNodes`.
+/// The first version with `AllowedCPUs` and `AllowedMemoryNodes`.
 const HAS_SETS: u32 = 244;
-/// The one that first takes a weight of 0 for idle.
+/// The first version in which a `CPUWeight` of 0 is idle.
 const HAS_IDLE: u32 = 252;
 
-/// Adds properties; those of the same name that are there already give way.
+/// Adds properties, in place of those of the same name.
 pub(super) fn put_all(properties: &mut Vec<Property>, more: Vec<Property>) {
     for property in more {
         properties.retain(|known| known.name != property.name);
@@ -30,14 +30,14 @@ pub(super) fn put_all(properties: &mut Vec<Property>, more: Vec<Property>) {
     }
 }
 
-/// What is used is counted, whether it is limited or not.
+/// Returns the properties that count the use of each resource, limited or not.
 pub(super) fn accounting(host: &Host) -> Vec<Property> {
     let disks = if host.is_unified() { "IOAccounting" } else { "BlockIOAccounting" };
     let names = ["CPUAccounting", disks, "MemoryAccounting", "TasksAccounting"];
     names.map(|name| Property::new(name, Value::Bool(true))).into()
 }
 
-/// Limits as properties.
+/// Returns the limits as properties.
 pub(crate) fn limits(
     draft: &mut Draft,
     host: &Host,
@@ -46,7 +46,7 @@ pub(crate) fn limits(
 ) -> Vec<Property> {
     let unified = host.is_unified();
     let mut all = if unified { memory_v2(&resources.memory) } else { memory_v1(&resources.memory) };
-    all.extend(weight(draft, &resources.cpu, (unified, systemd)));
+    all.extend(weight(draft, &resources.cpu, host, systemd));
     all.extend(bandwidth(resources.cpu.quota.unwrap_or(0), resources.cpu.period.unwrap_or(0), systemd));
     for (name, list) in [("AllowedCPUs", &resources.cpu.cpus), ("AllowedMemoryNodes", &resources.cpu.mems)] {
         all.extend(list.as_deref().and_then(|list| set(name, list, systemd)));
@@ -68,7 +68,7 @@ pub(crate) fn limits(
     all
 }
 
-/// A number, less than nothing meaning no limit.
+/// Returns a number as a property. A negative one means no limit.
 fn number(name: &str, value: i64) -> Property {
     Property::new(name, Value::Uint64(u64::try_from(value).unwrap_or(u64::MAX)))
 }
@@ -87,13 +87,13 @@ fn memory_v1(memory: &Memory) -> Vec<Property> {
     memory.limit.filter(|limit| *limit != 0).map(|limit| number("MemoryLimit", limit)).into_iter().collect()
 }
 
-/// Shares of processor time. One that is idle has none, whatever else it is given.
-fn weight(draft: &mut Draft, cpu: &Cpu, (unified, systemd): (bool, &Systemd)) -> Option<Property> {
+/// Returns the CPU shares. systemd has one property for the shares and for idle, so idle overrides the shares.
+fn weight(draft: &mut Draft, cpu: &Cpu, host: &Host, systemd: &Systemd) -> Option<Property> {
+    let unified = host.is_unified();
     let shares = cpu.shares.filter(|shares| *shares != 0);
     if unified && cpu.idle == Some(1) && systemd.version >= HAS_IDLE {
         if shares.is_some() {
-            let what =
-                "unable to apply both the shares and the idle policy: systemd has one property for both";
+            let what = "cannot set both the shares and idle: systemd has one property for both";
             draft.warn(Place::of("linux.resources.cpu.idle"), what);
         }
         return Some(Property::new("CPUWeight", Value::Uint64(0)));
@@ -104,8 +104,8 @@ fn weight(draft: &mut Draft, cpu: &Cpu, (unified, systemd): (bool, &Systemd)) ->
     })
 }
 
-/// A quota, in microseconds of each period, as microseconds of each second. systemd keeps whole percents, and the next above does
-/// not take away what was granted.
+/// Converts a quota in microseconds per period to microseconds per second. systemd keeps whole percents (10 ms per second), so the
+/// value is rounded up: the container gets at least its quota.
 fn bandwidth(quota: i64, period: u64, systemd: &Systemd) -> Vec<Property> {
     const PERCENT: u64 = 10_000;
     let mut all = Vec::new();
@@ -121,26 +121,27 @@ fn bandwidth(quota: i64, period: u64, systemd: &Systemd) -> Vec<Property> {
     all
 }
 
-/// CpuSet or memory nodes, a bit for each, the lowest in the first byte.
+/// Returns CPUs or memory nodes as a byte array, one bit per number, the lowest first.
 fn set(name: &str, list: &str, systemd: &Systemd) -> Option<Property> {
     if list.is_empty() || systemd.version < HAS_SETS {
         return None;
     }
-    // What is out of range the kernel refuses, with the place.
-    let mut bytes: Vec<u8> = processors(list)?.bits.iter().flat_map(|word| word.to_le_bytes()).collect();
+    // A number that is out of range makes the write to the cgroup file fail, with its place.
+    let mut bytes: Vec<u8> = cpu_set(list)?.bits.iter().flat_map(|word| word.to_le_bytes()).collect();
     let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     bytes.truncate(used);
     let items = bytes.into_iter().map(Value::Byte).collect();
     Some(Property::new(name, Value::Array { of: "y".to_owned(), items }))
 }
 
-/// Bytes as a file of v2 has them: a number, or `max`.
+/// Parses a value of a v2 file: a number, or `max`.
 fn bytes(name: &str, text: &str) -> Option<Property> {
     let value = if text.trim() == "max" { u64::MAX } else { text.trim().parse().ok()? };
     Some(Property::new(name, Value::Uint64(value)))
 }
 
-/// What systemd calls a file of v2. A value that it does not understand the kernel judges.
+/// Returns the properties for a file of `linux.resources.unified`. A value with another syntax gets none: the kernel accepts or refuses
+/// it when the runtime writes the file.
 fn file_as_properties(file: &str, value: &str, systemd: &Systemd) -> Vec<Property> {
     let one = |property: Option<Property>| property.into_iter().collect();
     match file {
@@ -166,23 +167,23 @@ fn file_as_properties(file: &str, value: &str, systemd: &Systemd) -> Vec<Propert
     }
 }
 
-/// The devices that may be used. systemd only takes a list of what is allowed: where the rules take something of that away again,
-/// its list has more than they grant, and what the runtime sets itself decides.
+/// Returns the device rules. systemd takes only a list of allowed devices. If a later rule denies some of them, the list allows more
+/// than the rules, and the runtime's own rules decide: the kernel checks both.
 pub(super) fn devices(context: &Context<'_>) -> Vec<Property> {
     if !is_root(context.host) || context.host.in_user_namespace {
         return Vec::new();
     }
     let rules = &context.spec.linux.resources.devices;
-    let void = rules.iter().rposition(|rule| is_everything(rule) && rule.allow == Verdict::Deny);
-    let left = rules.get(void.map_or(0, |last| last + 1)..).unwrap_or_default();
+    let overridden = rules.iter().rposition(|rule| is_everything(rule) && rule.allow == Verdict::Deny);
+    let left = rules.get(overridden.map_or(0, |last| last + 1)..).unwrap_or_default();
     let allowed = left.iter().filter(|rule| rule.allow == Verdict::Allow);
     if allowed.clone().any(is_everything) {
         return vec![Property::new("DevicePolicy", Value::Text("auto".to_owned()))];
     }
-    let asked = allowed.map(|rule| (name(rule), access(rule)));
+    let configured = allowed.map(|rule| (name(rule), access(rule)));
     let always = super::devices::ALWAYS.iter().filter_map(|line| parse(line));
     let mut list: Vec<(String, String)> = Vec::new();
-    for entry in asked.chain(always).filter(|(_, access)| !access.is_empty()) {
+    for entry in configured.chain(always).filter(|(_, access)| !access.is_empty()) {
         if !list.contains(&entry) {
             list.push(entry);
         }
@@ -196,11 +197,13 @@ pub(super) fn devices(context: &Context<'_>) -> Vec<Property> {
     ]
 }
 
+/// Whether a rule matches every device.
 fn is_everything(rule: &DeviceRule) -> bool {
     matches!(rule.kind.as_deref(), None | Some("" | "a"))
 }
 
-/// What systemd calls the devices of a rule. It has no word for one minor number of every major one.
+/// Returns systemd's name for the devices of a rule. It has none for one minor number of every major number, so that rule becomes all
+/// devices of the type.
 fn name(rule: &DeviceRule) -> String {
     let kind = if rule.kind.as_deref() == Some("b") { "block" } else { "char" };
     match (rule.major.filter(|number| *number >= 0), rule.minor.filter(|number| *number >= 0)) {
@@ -210,12 +213,13 @@ fn name(rule: &DeviceRule) -> String {
     }
 }
 
+/// The access letters of a rule, in the order of systemd.
 fn access(rule: &DeviceRule) -> String {
     let given = rule.access.as_deref().unwrap_or("rwm");
     "rwm".chars().filter(|way| given.contains(*way)).collect()
 }
 
-/// A rule as v1 writes it.
+/// Parses a line such as `c 1:3 rwm` to systemd's name and access letters.
 fn parse(line: &str) -> Option<(String, String)> {
     let mut words = line.split(' ');
     let (kind, numbers, access) = (words.next()?, words.next()?, words.next()?);
@@ -230,9 +234,9 @@ fn parse(line: &str) -> Option<(String, String)> {
     Some((name(&rule), access.to_owned()))
 }
 
-/// Properties that annotations ask for, each a GVariant in its text form, as runc and crun read them.
-pub(super) fn asked(draft: &mut Draft, annotations: &BTreeMap<String, String>) -> Vec<Property> {
-    let named = annotations.iter().filter_map(|(key, value)| Some((key, key.strip_prefix(ASKED)?, value)));
+/// Returns the properties of annotations. Their values are GVariants in text form, as runc and crun read them.
+pub(super) fn annotated(draft: &mut Draft, annotations: &BTreeMap<String, String>) -> Vec<Property> {
+    let named = annotations.iter().filter_map(|(key, value)| Some((key, key.strip_prefix(PREFIX)?, value)));
     let mut all = Vec::new();
     for (key, name, text) in named {
         match property(name, text) {
@@ -243,10 +247,11 @@ pub(super) fn asked(draft: &mut Draft, annotations: &BTreeMap<String, String>) -
     all
 }
 
-/// A property by its name. Times are microseconds on the bus: a name such as `TimeoutStopSec` is read as one of seconds.
+/// Parses a property. A name such as `TimeoutStopSec` is in seconds, as in a unit file. On the bus it is `TimeoutStopUSec`, in
+/// microseconds (runc's docs/systemd.md).
 fn property(name: &str, text: &str) -> Result<Property, String> {
     if name.len() < 3 || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Err(format!("{name:?} is no name of a property"));
+        return Err(format!("{name:?} is not a property name"));
     }
     let value = gvariant::parse(text)?;
     match name.strip_suffix("Sec").filter(|stem| !stem.ends_with('U')) {
@@ -268,7 +273,7 @@ fn microseconds(value: &Value) -> Result<Value, String> {
         _ => return Err("expected a number of seconds".to_owned()),
     };
     if seconds < 0.0 {
-        Err("a time can't be less than nothing".to_owned())
+        Err("a time cannot be negative".to_owned())
     } else {
         Ok(Value::Uint64((seconds * 1e6) as u64))
     }
@@ -283,22 +288,22 @@ mod tests {
         Systemd { manager: Manager::System, version, cgroup: String::new() }
     }
 
-    fn told(properties: Vec<Property>) -> Vec<String> {
+    fn texts(properties: Vec<Property>) -> Vec<String> {
         properties.iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn a_quota_is_rounded_up_to_whole_percents_of_a_second() {
+    fn a_quota_is_rounded_up_to_whole_percents() {
         assert_eq!(
-            told(bandwidth(20_000, 100_000, &systemd(252))),
+            texts(bandwidth(20_000, 100_000, &systemd(252))),
             ["CPUQuotaPeriodUSec=100000", "CPUQuotaPerSecUSec=200000"]
         );
-        assert_eq!(told(bandwidth(333, 1000, &systemd(241))), ["CPUQuotaPerSecUSec=340000"]);
-        assert_eq!(told(bandwidth(-1, 0, &systemd(252))), ["CPUQuotaPerSecUSec=infinity"]);
+        assert_eq!(texts(bandwidth(333, 1000, &systemd(241))), ["CPUQuotaPerSecUSec=340000"]);
+        assert_eq!(texts(bandwidth(-1, 0, &systemd(252))), ["CPUQuotaPerSecUSec=infinity"]);
     }
 
     #[test]
-    fn the_lowest_processor_is_the_lowest_bit_of_the_first_byte() {
+    fn the_lowest_cpu_is_the_lowest_bit_of_the_first_byte() {
         let of = |list| set("AllowedCPUs", list, &systemd(252)).map(|property| property.to_string());
         assert_eq!(of("0").as_deref(), Some("AllowedCPUs=0x01"));
         assert_eq!(of("1,3,8-9").as_deref(), Some("AllowedCPUs=0x0a 0x03"));
@@ -307,8 +312,8 @@ mod tests {
     }
 
     #[test]
-    fn files_of_v2_have_properties_of_their_own_names() {
-        let of = |file, value| told(file_as_properties(file, value, &systemd(252)));
+    fn files_of_v2_become_properties() {
+        let of = |file, value| texts(file_as_properties(file, value, &systemd(252)));
         assert_eq!(of("memory.max", "max"), ["MemoryMax=infinity"]);
         assert_eq!(of("pids.max", "42"), ["TasksMax=42"]);
         assert_eq!(of("cpu.max", "max 50000"), ["CPUQuotaPeriodUSec=50000", "CPUQuotaPerSecUSec=infinity"]);
@@ -319,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_microseconds_whatever_they_are_called() {
+    fn times_in_seconds_become_microseconds() {
         let of = |name, text| property(name, text).unwrap();
         assert_eq!(
             of("TimeoutStopUSec", "uint64 1234"),
@@ -331,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn always_allowed_devices_are_named_for_systemd() {
+    fn allowed_lines_become_device_names_of_systemd() {
         assert_eq!(parse("c 136:* rwm"), Some(("char-136".to_owned(), "rwm".to_owned())));
         assert_eq!(parse("b *:* m"), Some(("block-*".to_owned(), "m".to_owned())));
         assert_eq!(parse("c 1:3 rwm"), Some(("/dev/char/1:3".to_owned(), "rwm".to_owned())));

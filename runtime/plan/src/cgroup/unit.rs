@@ -124,7 +124,7 @@ pub(super) fn start(draft: &mut Draft, context: &Context<'_>, systemd: &Systemd,
         &mut properties,
         properties::limits(draft, context.host, systemd, &context.spec.linux.resources),
     );
-    properties::put_all(&mut properties, properties::asked(draft, &context.spec.annotations));
+    properties::put_all(&mut properties, properties::annotated(draft, &context.spec.annotations));
     let members = if location.kind == UnitKind::Scope { Members::Init } else { Members::None };
     let unit = Unit { name: location.name.clone(), manager: systemd.manager };
     draft.cgroup(StartUnit { unit, members, properties }, place);

@@ -1,6 +1,6 @@
 //! The plans of the verbs: one file each, from the first step to the last.
 //!
-//! May use every other module of this crate.
+//! The top floor: it may use every other module of this crate, and none of them uses it.
 
 pub mod create;
 pub mod exec;

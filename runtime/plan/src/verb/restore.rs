@@ -1,4 +1,4 @@
-//! The plan of `restore`: what the runtime makes of a container before criu restores its processes.
+//! The plan of `restore`: what the runtime makes before criu restores the processes.
 
 use super::create;
 use crate::context::Request;
@@ -13,22 +13,22 @@ use crate::step::{
 };
 use std::ffi::CString;
 
-/// Everything that a restore takes besides criu.
+/// Everything that a restore needs in addition to criu.
 #[derive(Debug)]
 pub struct Restore {
-    /// Makes the cgroups and the resctrl groups, with their limits.
+    /// The steps that make the cgroups and the resctrl groups, with their limits.
     pub steps: Vec<Planned<RestoreStep>>,
-    /// Whether systemd makes the cgroups, around a process that exists.
+    /// Whether systemd creates the cgroups. It needs a process for the unit.
     pub starts_unit: bool,
-    /// The cgroups that criu enters, so that the restored processes are born in them.
+    /// The cgroups that criu joins, so that it forks the restored processes in them.
     pub cgroups: Vec<Slot>,
-    /// The resctrl groups that criu enters.
+    /// The resctrl groups that criu joins.
     pub resctrl_groups: Vec<Slot>,
     /// The root file system.
     pub root: Planned<RestoredRoot>,
-    /// What criu takes as it is.
+    /// The external resources: criu uses them as they are.
     pub externals: Externals,
-    /// The prestart and createRuntime hooks, which run when the namespaces exist.
+    /// The prestart and createRuntime hooks. They run when the namespaces exist.
     pub hooks: Vec<(HookKind, Vec<Hook>)>,
     /// How many file descriptors the steps share.
     pub slots: usize,
@@ -37,7 +37,7 @@ pub struct Restore {
 /// A step that a restore carries out.
 #[derive(Debug)]
 pub enum RestoreStep {
-    /// Creates, opens and fills a cgroup.
+    /// Creates or opens a cgroup, or sets a limit in it.
     Cgroup(CgroupStep),
     /// Asks systemd to start a unit.
     Unit(StartUnit),
@@ -55,7 +55,7 @@ impl std::fmt::Display for RestoreStep {
     }
 }
 
-/// Where the root file system of a restored container comes from.
+/// The source of a restored container's root file system.
 #[derive(Debug)]
 pub enum RestoredRoot {
     /// A directory of the host.
@@ -76,7 +76,7 @@ impl std::fmt::Display for RestoredRoot {
 /// Plans a restore from the plan that created the container.
 ///
 /// # Errors
-/// Every mistake in the configuration; a root file system that the caller may not mount.
+/// Every mistake in the configuration. A rootless caller, who may not mount the root file system.
 pub fn restore(checked: &Checked, host: &Host, request: &Request<'_>) -> Result<Restore, Vec<Mistake>> {
     let plan = create::create(checked, host, request)?;
     let mut root = plan.init.into_iter().find_map(overlay_of);
@@ -97,8 +97,8 @@ pub fn restore(checked: &Checked, host: &Host, request: &Request<'_>) -> Result<
             }
             ParentStep::Resctrl(ResctrlStep::Enter(slot)) => resctrl_groups.push(slot),
             ParentStep::Open(step) => root = root.or_else(|| tree_of(step, because)),
-            // The images have the rest: namespaces, mounts, identity, limits of the process. The verb itself runs the hooks,
-            // passes the terminal and commits, as criu gets there.
+            // criu restores namespaces, mounts, identity and rlimits from the images. The verb runs the hooks, passes the terminal and
+            // commits when criu notifies it.
             ParentStep::Child(_)
             | ParentStep::Hook(_)
             | ParentStep::Sync(_)

@@ -1,9 +1,9 @@
-//! What is left of a container's plan when `start` is called: the steps of init after it has waited.
+//! The rest of a container's plan at `start`: the steps of init after its wait.
 
 use crate::plan::Plan;
 use crate::step::{InitStep, InitSync, Planned};
 
-/// The steps of init that follow its wait for `start`. Init counts from the first of them when it reports a failure to `start`.
+/// Returns the steps of init after its wait for `start`. When init reports a failure to `start`, it counts from the first of them.
 pub fn steps(plan: &Plan) -> &[Planned<InitStep>] {
     let waits =
         |planned: &Planned<InitStep>| matches!(planned.step, InitStep::Sync(InitSync::WaitForStart(_)));

@@ -1,4 +1,4 @@
-//! The plan of `update`: other limits for a container that exists.
+//! The plan of `update`: new limits for an existing container.
 
 use crate::cgroup::{self, limits, properties};
 use crate::draft::Draft;
@@ -7,55 +7,59 @@ use crate::place::Place;
 use crate::spec::{Mistake, Resources, check_resources};
 use crate::step::{ChangeUnit, CheckUse, LimitStep, LimitWrite, OpenCgroup, Planned, Slot, Unit};
 
-/// What has to be known of a container whose limits change.
+/// The container to update.
 #[derive(Clone, Debug, Default)]
-pub struct Present<'text> {
-    /// Its directories: the mount of each hierarchy, and the path relative to it.
+pub struct ExistingContainer<'text> {
+    /// Its cgroups: the mount of each hierarchy, and the path relative to it.
     pub cgroups: Vec<(&'text str, &'text str)>,
-    /// Its quota and period on v2, as `cpu.max` has them: one file takes both, and only one may be given.
+    /// The content of `cpu.max` on v2. That file takes quota and period together, and an update may change one of them.
     pub cpu_max: Option<String>,
-    /// The unit that systemd has made for it.
+    /// Its systemd unit.
     pub unit: Option<&'text Unit>,
 }
 
-/// An update: what each phase of it does, in order.
+/// An update, by its phases in order.
 #[derive(Debug)]
 pub struct Update {
-    /// The container's directories, which are opened first.
+    /// The cgroups to open.
     pub cgroups: Vec<Planned<OpenCgroup>>,
-    /// Limits that must not be below the current use.
+    /// The limits that must not be below the current use.
     pub checks: Vec<Planned<CheckUse>>,
-    /// The limits that are written.
+    /// The limits to write.
     pub limits: Vec<Planned<LimitWrite>>,
-    /// What systemd is told of them, when the kernel has accepted all.
+    /// The new properties of the unit, sent to systemd when the kernel has accepted all limits.
     pub unit: Option<ChangeUnit>,
     /// How many file descriptors the steps share.
     pub slots: usize,
-    /// What is odd about the update on this host, without being wrong.
+    /// Warnings: limits that have no effect on this host.
     pub warnings: Vec<Mistake>,
 }
 
-/// Plans new limits. What is not given stays as it is; device rules are left alone, since engines send one that denies all
-/// and rely on that.
+/// Plans new limits. A limit that is not given stays. Device rules are ignored, as with runc: engines send a rule that denies all
+/// devices with every update.
 ///
 /// # Errors
-/// Everything that is wrong with them, each with its place.
-pub fn update(resources: &Resources, host: &Host, present: &Present<'_>) -> Result<Update, Vec<Mistake>> {
+/// Every mistake in the limits, with its place.
+pub fn update(
+    resources: &Resources,
+    host: &Host,
+    container: &ExistingContainer<'_>,
+) -> Result<Update, Vec<Mistake>> {
     check_resources(resources)?;
     let mut draft = Draft::default();
-    let (opened, cgroups) = open(&mut draft, host, present);
-    let wanted = complete(resources.clone(), &cgroups, present);
+    let (opened, cgroups) = open(&mut draft, host, container);
+    let resources = complete(resources.clone(), &cgroups, container);
     if cgroups.is_empty() {
-        limits::refuse_all(&mut draft, &wanted);
+        limits::refuse_all(&mut draft, &resources);
     } else {
-        limits::plan(&mut draft, &cgroups, &wanted);
+        limits::plan(&mut draft, &cgroups, &resources);
     }
-    let unit = change_unit(&mut draft, host, present.unit, &wanted);
-    if draft.mistakes.is_empty() { Ok(sort(draft, opened, unit)) } else { Err(draft.mistakes) }
+    let unit = change_unit(&mut draft, host, container.unit, &resources);
+    if draft.mistakes.is_empty() { Ok(by_phase(draft, opened, unit)) } else { Err(draft.mistakes) }
 }
 
-/// Sorts the limits by phase.
-fn sort(draft: Draft, cgroups: Vec<Planned<OpenCgroup>>, unit: Option<ChangeUnit>) -> Update {
+/// Sorts the steps by phase.
+fn by_phase(draft: Draft, cgroups: Vec<Planned<OpenCgroup>>, unit: Option<ChangeUnit>) -> Update {
     let (mut checks, mut limits) = (Vec::new(), Vec::new());
     let slots = draft.slots();
     for Planned { step, because } in draft.limits {
@@ -67,29 +71,30 @@ fn sort(draft: Draft, cgroups: Vec<Planned<OpenCgroup>>, unit: Option<ChangeUnit
     Update { cgroups, checks, limits, unit, slots, warnings: draft.warnings }
 }
 
-/// Plans the new properties of the unit, so that systemd never writes the former values again.
+/// Plans the new properties of the unit. Without them systemd could write the former values again.
 fn change_unit(
     draft: &mut Draft,
     host: &Host,
     unit: Option<&Unit>,
-    wanted: &Resources,
+    resources: &Resources,
 ) -> Option<ChangeUnit> {
     let (systemd, unit) = host.systemd.as_ref().zip(unit)?;
-    let properties = properties::limits(draft, host, systemd, wanted);
+    let properties = properties::limits(draft, host, systemd, resources);
     (!properties.is_empty()).then(|| ChangeUnit { unit: unit.clone(), properties })
 }
 
-/// Plans the opening of the container's directories. Returns them with their hierarchies.
+/// Plans the opening of the container's cgroups. Returns them with their hierarchies.
 fn open<'host>(
     draft: &mut Draft,
     host: &'host Host,
-    present: &Present<'_>,
+    container: &ExistingContainer<'_>,
 ) -> (Vec<Planned<OpenCgroup>>, Vec<(Slot, &'host Hierarchy)>) {
     let because = Place::of("linux.cgroupsPath");
     let mut cgroups = Vec::new();
     let mut opened = Vec::new();
     for hierarchy in &host.hierarchies {
-        let Some((mount, path)) = present.cgroups.iter().find(|(mount, _)| *mount == hierarchy.mount) else {
+        let Some((mount, path)) = container.cgroups.iter().find(|(mount, _)| *mount == hierarchy.mount)
+        else {
             continue;
         };
         let slot = draft.slot();
@@ -100,27 +105,31 @@ fn open<'host>(
     (opened, cgroups)
 }
 
-/// Fills in what follows from what is given.
-fn complete(mut wanted: Resources, cgroups: &[(Slot, &Hierarchy)], present: &Present<'_>) -> Resources {
-    // Memory without limit is memory and swap without limit, as runc has it.
-    if wanted.memory.limit == Some(-1) && wanted.memory.swap.unwrap_or(0) == 0 {
+/// Adds the limits that follow from those given.
+fn complete(
+    mut resources: Resources,
+    cgroups: &[(Slot, &Hierarchy)],
+    container: &ExistingContainer<'_>,
+) -> Resources {
+    // Without memory limit there is no limit of memory+swap either, as with runc.
+    if resources.memory.limit == Some(-1) && resources.memory.swap.unwrap_or(0) == 0 {
         let has_swap = cgroups.iter().any(|(_, hierarchy)| cgroup::has(hierarchy, "memory"));
-        wanted.memory.swap = has_swap.then_some(-1);
+        resources.memory.swap = has_swap.then_some(-1);
     }
-    let cpu = &mut wanted.cpu;
+    let cpu = &mut resources.cpu;
     let unified = cgroups
         .iter()
         .any(|(_, hierarchy)| hierarchy.version == CgroupVersion::V2 && cgroup::has(hierarchy, "cpu"));
     let (quota, period) = (cpu.quota.unwrap_or(0), cpu.period.unwrap_or(0));
     if unified && (quota == 0) != (period == 0) {
-        let (now_quota, now_period) = present.cpu_max.as_deref().and_then(bandwidth).unwrap_or((-1, 0));
+        let (now_quota, now_period) = container.cpu_max.as_deref().and_then(bandwidth).unwrap_or((-1, 0));
         cpu.quota = if quota == 0 { Some(now_quota) } else { cpu.quota };
         cpu.period = if period == 0 { Some(now_period) } else { cpu.period };
     }
-    wanted
+    resources
 }
 
-/// The quota, -1 for none, and the period of `cpu.max`, both in microseconds.
+/// Parses `cpu.max`: the quota, -1 for none, and the period, both in microseconds.
 fn bandwidth(text: &str) -> Option<(i64, u64)> {
     let (quota, period) = text.trim().split_once(' ')?;
     let quota = if quota == "max" { -1 } else { quota.parse().ok()? };
@@ -139,17 +148,17 @@ mod tests {
     }
 
     fn writes(text: &str, host: &Host, cpu_max: Option<&str>) -> Vec<String> {
-        let present = Present {
+        let container = ExistingContainer {
             cgroups: vec![("/sys/fs/cgroup", "c")],
             cpu_max: cpu_max.map(str::to_owned),
             unit: None,
         };
-        let update = update(&load_resources(text.as_bytes()).unwrap(), host, &present).unwrap();
+        let update = update(&load_resources(text.as_bytes()).unwrap(), host, &container).unwrap();
         update.limits.iter().map(|planned| planned.step.to_string()).collect()
     }
 
     #[test]
-    fn a_period_alone_keeps_the_quota_of_v2() {
+    fn a_period_alone_keeps_the_quota_on_v2() {
         let host = host(CgroupVersion::V2, &["cpu"]);
         let given = writes(r#"{"cpu": {"period": 50000}}"#, &host, Some("20000 100000\n"));
         assert_eq!(given, [r#"set cpu.max to "20000 50000""#]);
@@ -158,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_without_limit_has_swap_without_limit() {
+    fn no_memory_limit_means_no_swap_limit() {
         let given = writes(r#"{"memory": {"limit": -1}}"#, &host(CgroupVersion::V1, &["memory"]), None);
         assert_eq!(
             given,
@@ -167,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_of_block_io_is_changed_for_the_scheduler_that_is_there() {
+    fn a_block_io_weight_is_written_for_the_scheduler_in_use() {
         let text = r#"{"blockIO": {"weight": 750}}"#;
         let given = writes(text, &host(CgroupVersion::V1, &["blkio"]), None);
         assert_eq!(given, [r#"set blkio.bfq.weight to "750", or blkio.weight to "750""#]);
@@ -176,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn device_rules_are_left_alone() {
+    fn device_rules_are_ignored() {
         let text = r#"{"devices": [{"allow": false, "access": "rwm"}], "pids": {"limit": 0}}"#;
         let given = writes(text, &host(CgroupVersion::V1, &["pids", "devices"]), None);
         assert_eq!(given, [r#"set pids.max to "1""#]);

@@ -1,4 +1,4 @@
-//! The plan of `exec`: one more process in a container that exists.
+//! The plan of `exec`: another process in an existing container.
 
 mod overrides;
 
@@ -12,7 +12,7 @@ use crate::place::Place;
 use crate::plan::Plan;
 use crate::process;
 use crate::resctrl;
-use crate::scheduling::{self, processors};
+use crate::scheduling::{self, cpu_set};
 use crate::spec::{Checked, CheckedProcess, Mistake, NamespaceKind, Process};
 use crate::step::{
     CgroupStep, Console, EnterRoot, InitSync, NamespaceStep, OpenCgroup, OpenStep, ParentSync, ProcessStep,
@@ -20,38 +20,38 @@ use crate::step::{
 };
 use crate::verb::create;
 
-/// What the caller asks for beside the process, and what is known of the container.
+/// What the caller requests in addition to the process, and the state of the container.
 #[derive(Clone, Debug)]
 pub struct Request<'text> {
-    /// The container's id.
+    /// The container ID.
     pub id: &'text str,
     /// The pid of its init.
     pub init: i32,
-    /// Its directories: the mount of each hierarchy, and the path relative to it.
+    /// Its cgroups: the mount of each hierarchy, and the path relative to it.
     pub cgroups: Vec<(&'text str, &'text str)>,
-    /// Directories below those, each `[CONTROLLER[,CONTROLLER…]:]PATH` (`--cgroup`).
+    /// Cgroups below those, each `[CONTROLLER[,CONTROLLER…]:]PATH` (`--cgroup`).
     pub subgroups: &'text [String],
-    /// The socket that gets the terminal's master.
+    /// The socket that receives the terminal's master.
     pub console_socket: Option<&'text str>,
-    /// The socket that gets a descriptor of the process.
+    /// The socket that receives a pidfd of the process.
     pub pidfd_socket: Option<&'text str>,
-    /// Whether the container has a session keyring of its own.
+    /// The session keyring of the process.
     pub keyring: Keyring,
-    /// How many descriptors from 3 on the process keeps.
+    /// How many file descriptors, from 3 on, the process inherits.
     pub preserve_fds: u32,
 }
 
-/// Plans one more process of the container that `config` describes.
+/// Plans another process of the container that `config` describes.
 ///
 /// # Errors
-/// Everything that this host can't do of it, each with its place.
+/// Every part of the process that this host does not support, each with its place.
 pub fn exec(
     config: &Checked,
     process: &CheckedProcess,
     host: &Host,
     request: &Request<'_>,
 ) -> Result<Plan, Vec<Mistake>> {
-    let like_create = crate::context::Request {
+    let create_request = crate::context::Request {
         id: request.id,
         bundle: "",
         console_socket: request.console_socket,
@@ -62,7 +62,7 @@ pub fn exec(
         cgroup_manager: CgroupManager::Cgroupfs,
     };
     let mut context =
-        Context { spec: config, host, request: &like_create, cgroups: Vec::new(), user_namespace: None };
+        Context { spec: config, host, request: &create_request, cgroups: Vec::new(), user_namespace: None };
     let mut draft = Draft::default();
     let init = draft.slot();
     draft.before(OpenStep::Init { slot: init }, Place::DEFAULT);
@@ -70,7 +70,7 @@ pub fn exec(
     resctrl::join(&mut draft, &context);
     draft.init(InitSync::DieWithParent, Place::DEFAULT);
     draft.init(ProcessStep::Umask { mask: 0 }, Place::DEFAULT);
-    let spawn = enter(&mut draft, &context, process, (init, request.init));
+    let spawn = enter(&mut draft, &context, process, ContainerInit { pidfd: init, pid: request.init });
     set_up(&mut draft, &context, process);
     let before_exec = process::prepare(&mut draft, &context, process, Vec::new());
     become_ready(&mut draft, &context, process);
@@ -80,37 +80,44 @@ pub fn exec(
     crate::draft::finish(draft, spawn, program)
 }
 
-/// Plans the way in: processors, cgroups, and the namespaces that init is in.
+/// The container's init, in the container that `exec` enters.
+#[derive(Clone, Copy)]
+struct ContainerInit {
+    pidfd: Slot,
+    pid: i32,
+}
+
+/// Plans how the process enters the container: its initial CPU affinity, its cgroups, and the namespaces of init.
 ///
-/// All namespaces are entered at once, by init's descriptor, but for the cgroup namespace: from inside it the container's
-/// cgroup can't be entered any more.
-fn enter(draft: &mut Draft, context: &Context<'_>, process: &Process, init: (Slot, i32)) -> Spawn {
-    let (slot, pid) = init;
+/// setns(2) with a pidfd joins all namespaces in one call, except the cgroup namespace. From inside that one a process cannot join
+/// the container's cgroup any more (cgroup_namespaces(7)), so it comes after the cgroups.
+fn enter(draft: &mut Draft, context: &Context<'_>, process: &Process, init: ContainerInit) -> Spawn {
     let affinity = process.exec_cpu_affinity.as_ref();
-    confine(draft, affinity.and_then(|affinity| affinity.initial.as_deref()));
+    set_affinity(draft, affinity.and_then(|affinity| affinity.initial.as_deref()));
     crate::cgroup::join(draft, context, crate::cgroup::JoinPhase::First);
     crate::cgroup::join(draft, context, crate::cgroup::JoinPhase::Last);
-    let named = |kind: &NamespaceKind| context.namespace(*kind).is_some();
-    if named(&NamespaceKind::Cgroup) {
+    let has = |kind: &NamespaceKind| context.namespace(*kind).is_some();
+    if has(&NamespaceKind::Cgroup) {
         let slot = draft.slot();
         let place = Place::of("linux.namespaces");
-        let path = draft.text(&format!("/proc/{pid}/ns/cgroup"), place);
+        let path = draft.text(&format!("/proc/{}/ns/cgroup", init.pid), place);
         draft.before(OpenStep::Namespace { slot, kind: NamespaceKind::Cgroup, path }, place);
         draft.init(NamespaceStep::Join { slot, kind: NamespaceKind::Cgroup }, place);
     }
     let kinds = NamespaceKind::ALL.iter().filter(|kind| **kind != NamespaceKind::Cgroup);
     let flags = kinds
-        .filter(|kind| named(kind))
+        .filter(|kind| has(kind))
         .fold(0, |flags, kind| flags | u64::from(kind.clone_flag().cast_unsigned()));
     if context.has_user_namespace() {
         draft.init(NamespaceStep::BecomeRoot, Place::of("linux.namespaces"));
     }
     find_root(draft, context);
     let cgroup = crate::cgroup::unified(context);
-    Spawn { namespaces: 0, join: Vec::new(), enter: Some((slot, flags)), time: None, cgroup }
+    Spawn { namespaces: 0, join: Vec::new(), enter: Some((init.pidfd, flags)), time: None, cgroup }
 }
 
-/// The root is that of the mount namespace; a container without one has only its init to ask.
+/// Plans the root directory. setns(2) into the mount namespace sets it. A container in the host's mount namespace has its root
+/// only in its init.
 fn find_root(draft: &mut Draft, context: &Context<'_>) {
     if context.namespace(NamespaceKind::Mount).is_none() {
         let slot = draft.slot();
@@ -120,13 +127,16 @@ fn find_root(draft: &mut Draft, context: &Context<'_>) {
     draft.init(RootStep::Current, Place::of("root.path"));
 }
 
-/// Plans what every process has of its own: a session, processors, a keyring, a terminal.
+/// Plans what each process has of its own: a session, a CPU affinity, a keyring, a terminal.
+///
+/// The final affinity counts after the process has joined its cgroup. Without one, the initial stays. Without both, the process may
+/// use every CPU of the cgroup (config.md, "Linux Process", execCPUAffinity).
 fn set_up(draft: &mut Draft, context: &Context<'_>, process: &Process) {
     draft.init(ProcessStep::NewSession, Place::DEFAULT);
     let affinity = process.exec_cpu_affinity.as_ref();
     let given = |list: Option<&String>| list.is_some_and(|list| !list.is_empty());
     match affinity {
-        Some(affinity) if given(affinity.last.as_ref()) => confine(draft, affinity.last.as_deref()),
+        Some(affinity) if given(affinity.last.as_ref()) => set_affinity(draft, affinity.last.as_deref()),
         Some(affinity) if given(affinity.initial.as_ref()) => {}
         _ => draft.init(ProcessStep::AllCpus, Place::DEFAULT),
     }
@@ -140,17 +150,18 @@ fn set_up(draft: &mut Draft, context: &Context<'_>, process: &Process) {
     labels::program(draft, context, process);
 }
 
-/// Plans the processors of a list such as `0-3,7`.
-fn confine(draft: &mut Draft, list: Option<&str>) {
+/// Plans the CPU affinity of a list such as `0-3,7`.
+fn set_affinity(draft: &mut Draft, list: Option<&str>) {
     let Some(list) = list.filter(|list| !list.is_empty()) else { return };
     let place = Place::of("process.execCPUAffinity");
-    match processors(list) {
+    match cpu_set(list) {
         Some(set) => draft.init(ProcessStep::SetCpus(set), place),
-        None => draft.refuse(place, format!("processors {list:?} are out of range: expected 0 to 1023")),
+        None => draft.refuse(place, format!("CPUs {list:?} are out of range: expected 0 to 1023")),
     }
 }
 
-/// The process is ready, the caller gets what it asked for, and the process lives on alone.
+/// Plans the end of `exec`: the process reports that it is ready, the parent sets it up from outside, and the process executes its
+/// program without the parent.
 fn become_ready(draft: &mut Draft, context: &Context<'_>, process: &Process) {
     for step in [
         InitSync::Send(Signal::Ready),
@@ -169,7 +180,10 @@ fn become_ready(draft: &mut Draft, context: &Context<'_>, process: &Process) {
     draft.after(ParentSync::Await(Signal::Released), Place::DEFAULT);
 }
 
-/// Plans the opening of the container's directories, or of those below them that `--cgroup` names.
+/// Plans the opening of the container's cgroups, or of those below them that `--cgroup` names.
+///
+/// On v2 the process joins the cgroup of init if the container's own has no processes left in it: an init such as systemd moves
+/// itself below, and a cgroup with children that have controllers may hold no process (cgroups(7), "no internal processes" rule).
 fn open_cgroups<'host>(draft: &mut Draft, context: &mut Context<'host>, request: &Request<'_>) {
     let below = subgroups(draft, context.host, request.subgroups);
     for hierarchy in &context.host.hierarchies {
@@ -182,15 +196,15 @@ fn open_cgroups<'host>(draft: &mut Draft, context: &mut Context<'host>, request:
             Some(sub) => format!("{path}/{sub}"),
         };
         let slot = draft.slot();
-        let follows = hierarchy.version == CgroupVersion::V2 && sub.is_none();
-        let fallback_init = follows.then_some(request.init);
+        let may_follow_init = hierarchy.version == CgroupVersion::V2 && sub.is_none();
+        let fallback_init = may_follow_init.then_some(request.init);
         let (mount, path) = (draft.text(mount, place), draft.text(&path, place));
         draft.before(CgroupStep::Open(OpenCgroup { slot, mount, path, fallback_init }), place);
         context.cgroups.push((slot, hierarchy));
     }
 }
 
-/// A directory below the container's own, in one hierarchy or in all.
+/// A cgroup below the container's, in the hierarchy of a controller, or in all.
 struct Subgroup {
     controller: Option<String>,
     path: String,
@@ -205,12 +219,12 @@ impl Subgroup {
     }
 }
 
-/// A hierarchy without controllers is called `name=…` by the kernel, and without that by everybody else.
+/// Compares the name of a controller. The kernel lists a hierarchy without controllers as `name=…`; users write the name alone.
 fn is_named(controller: &str, name: &str) -> bool {
     controller == name || controller.strip_prefix("name=") == Some(name)
 }
 
-/// Reads `--cgroup`, in the words of runc where it is wrong.
+/// Parses `--cgroup`. The messages are runc's.
 fn subgroups(draft: &mut Draft, host: &Host, given: &[String]) -> Vec<Subgroup> {
     let place = Place::of("--cgroup");
     let mut all: Vec<Subgroup> = Vec::new();
@@ -226,7 +240,7 @@ fn subgroups(draft: &mut Draft, host: &Host, given: &[String]) -> Vec<Subgroup> 
             draft.refuse(place, format!("bad sub cgroup path: {path}"));
         }
         for controller in controllers {
-            match mistake_of(text, controller, host, &all) {
+            match mistake_in(text, controller, host, &all) {
                 Some(what) => draft.refuse(place, what),
                 None => all.push(Subgroup { controller: controller.map(str::to_owned), path: clean(path) }),
             }
@@ -235,8 +249,8 @@ fn subgroups(draft: &mut Draft, host: &Host, given: &[String]) -> Vec<Subgroup> 
     all
 }
 
-/// What is wrong with one controller of an argument, in the words of runc; `all` are those before it.
-fn mistake_of(text: &str, controller: Option<&str>, host: &Host, all: &[Subgroup]) -> Option<String> {
+/// Returns the mistake in one controller of an argument. `all` has those before it. The messages are runc's.
+fn mistake_in(text: &str, controller: Option<&str>, host: &Host, all: &[Subgroup]) -> Option<String> {
     let name = controller?;
     let has = |hierarchy: &Hierarchy| hierarchy.controllers.iter().any(|one| is_named(one, name));
     if name.is_empty() {

@@ -1,37 +1,37 @@
-//! The process that the options of `exec` describe, where no process.json does.
+//! The process of `exec`, from its options or from a process.json.
 
 use crate::spec::{Capabilities, Gid, Process, Uid};
 use crate::tables::capabilities::CapabilitySet;
 
-/// What the command line says of a process; all else is as the container's first process has it.
+/// The options of `exec` about the process. Everything else is inherited from the container's `process`.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// The program and its arguments.
     pub args: Vec<String>,
-    /// Where it works.
+    /// The working directory.
     pub cwd: Option<String>,
-    /// Variables besides the container's.
+    /// Environment variables in addition to the container's.
     pub env: Vec<String>,
-    /// Who it is.
+    /// The user.
     pub user: Option<Uid>,
-    /// Its group.
+    /// The group.
     pub group: Option<Gid>,
-    /// Further groups besides the container's.
+    /// Supplementary groups in addition to the container's.
     pub additional_gids: Vec<Gid>,
-    /// Whether it gets a terminal.
+    /// Whether it has a terminal.
     pub terminal: bool,
-    /// Whether it may gain privileges by executing a program.
+    /// no_new_privs.
     pub no_new_privileges: Option<bool>,
     /// The AppArmor profile.
     pub apparmor_profile: Option<String>,
     /// The SELinux context.
     pub selinux_label: Option<String>,
-    /// Capabilities besides the container's.
+    /// Capabilities in addition to the container's.
     pub capabilities: CapabilitySet,
 }
 
 impl Overrides {
-    /// The process: the container's own with all this changed.
+    /// Returns the container's process with these changes.
     pub fn apply(self, container: &Process) -> Process {
         let mut process = container.clone();
         process.args = self.args;
@@ -51,8 +51,8 @@ impl Overrides {
     }
 }
 
-/// Adds capabilities to the sets that count. To the ambient set they go only where the container has inheritable ones,
-/// as runc does: without those they would not be wanted across an exec.
+/// Adds capabilities to the sets. Only a container with inheritable capabilities gets them as inheritable and ambient ones, as with
+/// runc: others should not keep them across an execve(2) by a user without privileges.
 fn add(mut sets: Capabilities, more: CapabilitySet) -> Capabilities {
     let with = |set: CapabilitySet| CapabilitySet::from_bits(set.bits() | more.bits());
     sets.bounding = with(sets.bounding);
@@ -65,8 +65,8 @@ fn add(mut sets: Capabilities, more: CapabilitySet) -> Capabilities {
     sets
 }
 
-/// A process of a process.json: what it does not say is as the container's first process has it, but for its environment and
-/// who it is.
+/// Returns the process of a process.json. Missing properties are inherited from the container's process, except the environment and
+/// the user.
 pub fn inherit(mut process: Process, container: &Process) -> Process {
     let from = container.clone();
     process.capabilities = process.capabilities.or(from.capabilities);
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_capability_goes_to_the_ambient_set_only_beside_inheritable_ones() {
+    fn an_added_capability_is_ambient_only_if_the_container_has_inheritable_ones() {
         let added: CapabilitySet = [Capability::Kill].into_iter().collect();
         let given = |container: &Process| {
             let overrides = Overrides { capabilities: added, ..Overrides::default() };
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_added_and_what_is_not_named_stays() {
+    fn variables_are_added_and_other_properties_stay() {
         let overrides =
             Overrides { env: vec!["B=2".to_owned()], user: Some(Uid::ROOT), ..Overrides::default() };
         let process = overrides.apply(&container(""));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_document_inherits_all_but_its_environment_and_its_user() {
+    fn a_process_document_inherits_all_but_the_environment_and_the_user() {
         let given = load_process(br#"{"cwd": "/tmp", "args": ["id"]}"#).unwrap().process;
         let process = inherit(given, &container(r#""bounding": ["CAP_CHOWN"]"#));
         assert!(process.env.is_empty() && process.user.uid.get() == 0);
