@@ -7,10 +7,12 @@ use tare_netlink::{ACK, Attributes, Op, Socket};
 
 /// `IPCTNL_MSG_CT_DELETE` of `NFNL_SUBSYS_CTNETLINK`.
 const DELETE: u16 = (1 << 8) | 2;
+/// `CTA_TUPLE_ORIG`, `CTA_TUPLE_PROTO`, `CTA_PROTO_NUM` and `CTA_PROTO_DST_PORT`.
 const TUPLE_ORIGINAL: u16 = 1;
 const TUPLE_PROTOCOL: u16 = 2;
 const PROTOCOL_NUMBER: u16 = 1;
 const PROTOCOL_DESTINATION: u16 = 3;
+/// `CTA_FILTER` and `CTA_FILTER_ORIG_FLAGS`.
 const FILTER: u16 = 25;
 const FILTER_ORIGINAL: u16 = 1;
 /// `CTA_FILTER_F_CTA_PROTO_NUM` and `CTA_FILTER_F_CTA_PROTO_DST_PORT`: the filter compares only protocol and

@@ -69,6 +69,7 @@ fn write_match(w: &mut Attributes, it: &Match) {
     }
 }
 
+/// The offsets of the addresses in the headers of IPv4 and of IPv6.
 const SOURCE: [u32; 2] = [12, 8];
 const DESTINATION: [u32; 2] = [16, 24];
 

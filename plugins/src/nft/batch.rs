@@ -2,7 +2,8 @@
 
 use super::constants::{
     BEGIN, COUNTER, DELETE_CHAIN, DELETE_ELEMENT, DELETE_OBJECT, DELETE_RULE, DELETE_TABLE, END, NEW_CHAIN,
-    NEW_ELEMENT, NEW_OBJECT, NEW_RULE, NEW_SET, NEW_TABLE,
+    NEW_ELEMENT, NEW_OBJECT, NEW_RULE, NEW_SET, NEW_TABLE, batch_attribute, chain_attribute,
+    element_attribute, object_attribute, rule_attribute, set_attribute, table_attribute,
 };
 use super::encode::put_value;
 use super::rule::Rule;
@@ -119,7 +120,7 @@ impl Batch {
         let mut writer = socket.writer();
         writer.message(Op(BEGIN, 0), &[0, 0, 0, 10], |w| {
             if let Some(generation) = generation {
-                w.number_be(1, generation);
+                w.number_be(batch_attribute::GENERATION, generation);
             }
         });
         Batch { writer, family, table, sets: 0 }
@@ -135,27 +136,30 @@ impl Batch {
     /// Adds the table.
     pub fn table(&mut self) {
         let table = self.table;
-        self.writer.message(Op(NEW_TABLE, CREATE), &head(self.family as u8), |w| w.text(1, table));
+        self.writer.message(Op(NEW_TABLE, CREATE), &head(self.family as u8), |w| {
+            w.text(table_attribute::NAME, table)
+        });
     }
 
     /// Deletes the table with all its content.
     pub fn delete_table(&mut self) {
         let table = self.table;
-        self.writer.message(Op(DELETE_TABLE, 0), &head(self.family as u8), |w| w.text(1, table));
+        self.writer
+            .message(Op(DELETE_TABLE, 0), &head(self.family as u8), |w| w.text(table_attribute::NAME, table));
     }
 
     /// Adds a chain.
     pub fn chain(&mut self, chain: Chain<'_>) {
         let table = self.table;
         self.writer.message(Op(NEW_CHAIN, CREATE), &head(self.family as u8), |w| {
-            w.text(1, table);
-            w.text(3, chain.name);
+            w.text(chain_attribute::TABLE, table);
+            w.text(chain_attribute::NAME, chain.name);
             if let Some((hook, priority)) = chain.hook {
-                w.nest(4, |w| {
-                    w.number_be(1, hook as u32);
-                    w.bytes(2, &priority.to_be_bytes());
+                w.nest(chain_attribute::HOOK, |w| {
+                    w.number_be(chain_attribute::HOOK_NUMBER, hook as u32);
+                    w.bytes(chain_attribute::HOOK_PRIORITY, &priority.to_be_bytes());
                 });
-                w.text(7, if chain.kind == Kind::Nat { "nat" } else { "filter" });
+                w.text(chain_attribute::TYPE, if chain.kind == Kind::Nat { "nat" } else { "filter" });
             }
         });
     }
@@ -166,30 +170,30 @@ impl Batch {
         self.sets += 1;
         let id = self.sets;
         self.writer.message(Op(NEW_SET, CREATE), &head(self.family as u8), |w| {
-            w.text(1, table);
-            w.text(2, &set.name);
-            w.number_be(3, if set.data.is_some() { SET_IS_MAP } else { 0 });
-            w.number_be(4, set.key.0);
-            w.number_be(5, set.key.1);
+            w.text(set_attribute::TABLE, table);
+            w.text(set_attribute::NAME, &set.name);
+            w.number_be(set_attribute::FLAGS, if set.data.is_some() { SET_IS_MAP } else { 0 });
+            w.number_be(set_attribute::KEY_TYPE, set.key.0);
+            w.number_be(set_attribute::KEY_LENGTH, set.key.1);
             if let Some((kind, length)) = set.data {
-                w.number_be(6, kind);
-                w.number_be(7, length);
+                w.number_be(set_attribute::DATA_TYPE, kind);
+                w.number_be(set_attribute::DATA_LENGTH, length);
             }
-            w.number_be(10, id);
+            w.number_be(set_attribute::ID, id);
         });
     }
 
     /// Adds a rule to the end of a chain.
     pub fn rule(&mut self, chain: &str, rule: &Rule) {
-        self.put_rule(chain, Position::Last, |w| w.nest(4, |w| rule.write(w)));
+        self.put_rule(chain, Position::Last, |w| w.nest(rule_attribute::EXPRESSIONS, |w| rule.write(w)));
     }
 
     /// Adds a rule from its attributes.
     pub(crate) fn put_rule(&mut self, chain: &str, position: Position, rule: impl FnOnce(&mut Attributes)) {
         let (table, place) = (self.table, if position == Position::Last { APPEND } else { 0 });
         self.writer.message(Op(NEW_RULE, CREATE | place), &head(self.family as u8), |w| {
-            w.text(1, table);
-            w.text(2, chain);
+            w.text(rule_attribute::TABLE, table);
+            w.text(rule_attribute::CHAIN, chain);
             rule(w);
         });
     }
@@ -198,10 +202,10 @@ impl Batch {
     pub(crate) fn delete_rules(&mut self, chain: &str, handle: Option<u64>) {
         let table = self.table;
         self.writer.message(Op(DELETE_RULE, 0), &head(self.family as u8), |w| {
-            w.text(1, table);
-            w.text(2, chain);
+            w.text(rule_attribute::TABLE, table);
+            w.text(rule_attribute::CHAIN, chain);
             if let Some(handle) = handle {
-                w.bytes(3, &handle.to_be_bytes());
+                w.bytes(rule_attribute::HANDLE, &handle.to_be_bytes());
             }
         });
     }
@@ -210,8 +214,8 @@ impl Batch {
     pub(crate) fn delete_chain(&mut self, chain: &str) {
         let table = self.table;
         self.writer.message(Op(DELETE_CHAIN, 0), &head(self.family as u8), |w| {
-            w.text(1, table);
-            w.text(3, chain);
+            w.text(chain_attribute::TABLE, table);
+            w.text(chain_attribute::NAME, chain);
         });
     }
 
@@ -226,17 +230,17 @@ impl Batch {
     /// Adds an element; refused with `EEXIST` if the key exists.
     pub(super) fn element(&mut self, set: &str, element: &Element, comment: &str) {
         self.elements(Op(NEW_ELEMENT, CREATE | EXCLUSIVE), set, |w| {
-            put_value(w, 1, &element.key);
+            put_value(w, element_attribute::KEY, &element.key);
             if !element.data.is_empty() {
-                put_value(w, 2, &element.data);
+                put_value(w, element_attribute::DATA, &element.data);
             }
-            put_comment(w, 6, comment);
+            put_comment(w, element_attribute::USER_DATA, comment);
         });
     }
 
     /// Deletes an element; refused with `ENOENT` if the key does not exist.
     pub(super) fn delete_element(&mut self, set: &str, key: &[u8]) {
-        self.elements(Op(DELETE_ELEMENT, 0), set, |w| put_value(w, 1, key));
+        self.elements(Op(DELETE_ELEMENT, 0), set, |w| put_value(w, element_attribute::KEY, key));
     }
 
     fn elements(&mut self, op: Op, set: &str, element: impl FnOnce(&mut Attributes)) {
@@ -248,11 +252,11 @@ impl Batch {
     pub(super) fn record(&mut self, name: &str, content: &str) {
         let table = self.table;
         self.writer.message(Op(NEW_OBJECT, CREATE | EXCLUSIVE), &head(self.family as u8), |w| {
-            w.text(1, table);
-            w.text(2, name);
-            w.number_be(3, COUNTER);
-            w.nest(4, |_| {});
-            put_comment(w, 8, content);
+            w.text(object_attribute::TABLE, table);
+            w.text(object_attribute::NAME, name);
+            w.number_be(object_attribute::TYPE, COUNTER);
+            w.nest(object_attribute::DATA, |_| {});
+            put_comment(w, object_attribute::USER_DATA, content);
         });
     }
 
@@ -260,9 +264,9 @@ impl Batch {
     pub(super) fn delete_record(&mut self, name: &str) {
         let table = self.table;
         self.writer.message(Op(DELETE_OBJECT, 0), &head(self.family as u8), |w| {
-            w.text(1, table);
-            w.text(2, name);
-            w.number_be(3, COUNTER);
+            w.text(object_attribute::TABLE, table);
+            w.text(object_attribute::NAME, name);
+            w.number_be(object_attribute::TYPE, COUNTER);
         });
     }
 }
@@ -274,9 +278,9 @@ pub(super) fn put_elements(
     set: &str,
     element: impl FnOnce(&mut Attributes),
 ) {
-    w.text(1, table);
-    w.text(2, set);
-    w.nest(3, |w| w.nest(LIST_ELEMENT, element));
+    w.text(element_attribute::TABLE, table);
+    w.text(element_attribute::SET, set);
+    w.nest(element_attribute::LIST, |w| w.nest(LIST_ELEMENT, element));
 }
 
 /// Adds a comment in the format of `nft`: type, length, and text with a terminating NUL.

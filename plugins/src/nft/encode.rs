@@ -5,10 +5,12 @@ use crate::address::{Family, octets};
 use std::net::IpAddr;
 use tare_netlink::{Attributes, attributes, find, find_text};
 
+/// `NFT_RETURN`, `NFT_JUMP`, `NF_DROP` and `NF_ACCEPT`.
 const RETURN: i32 = -5;
 const JUMP: i32 = -3;
 const DROP: i32 = 0;
 const ACCEPT: i32 = 1;
+/// `NFT_NAT_DNAT`
 const DESTINATION_NAT: u32 = 1;
 
 /// A comparison operator (`NFT_CMP_`).
@@ -55,6 +57,8 @@ pub(super) fn put_value(w: &mut Attributes, kind: u16, value: &[u8]) {
 }
 
 /// Adds an expression, an element of the rule's list, from its name and attributes.
+///
+/// The list has elements `NFTA_LIST_ELEM` (1) with `NFTA_EXPR_NAME` (1) and `NFTA_EXPR_DATA` (2).
 pub(crate) fn put(w: &mut Attributes, name: &str, attributes: impl FnOnce(&mut Attributes)) {
     w.nest(1, |w| {
         w.text(1, name);
@@ -62,6 +66,7 @@ pub(crate) fn put(w: &mut Attributes, name: &str, attributes: impl FnOnce(&mut A
     });
 }
 
+/// Loads bytes of a header: `NFTA_PAYLOAD_DREG` (1), `_BASE` (2), `_OFFSET` (3) and `_LEN` (4).
 pub(super) fn load_bytes(w: &mut Attributes, register: u32, [base, offset, length]: [u32; 3]) {
     put(w, "payload", |w| numbers(w, &[(1, register), (2, base), (3, offset), (4, length)]));
 }
@@ -72,6 +77,8 @@ pub(crate) fn load_network(w: &mut Attributes, offset: u32, length: u32) {
 }
 
 /// Loads the transport protocol into the first register.
+///
+/// `NFTA_META_DREG` (1) and `NFTA_META_KEY` (2).
 pub(crate) fn load_transport(w: &mut Attributes) {
     put(w, "meta", |w| numbers(w, &[(1, FIRST_REGISTER), (2, META_TRANSPORT)]));
 }
@@ -82,6 +89,8 @@ pub(crate) fn numbers(w: &mut Attributes, numbers: &[(u16, u32)]) {
 }
 
 /// Compares the first register with these bytes.
+///
+/// `NFTA_CMP_SREG` (1), `_OP` (2) and `_DATA` (3).
 pub(crate) fn compare(w: &mut Attributes, op: CmpOp, bytes: &[u8]) {
     put(w, "cmp", |w| {
         numbers(w, &[(1, FIRST_REGISTER), (2, op as u32)]);
@@ -90,6 +99,8 @@ pub(crate) fn compare(w: &mut Attributes, op: CmpOp, bytes: &[u8]) {
 }
 
 /// Masks the first register.
+///
+/// `NFTA_BITWISE_SREG` (1), `_DREG` (2), `_LEN` (3), `_MASK` (4) and `_XOR` (5): the result is `(register & mask) ^ xor`.
 pub(crate) fn mask(w: &mut Attributes, bytes: &[u8]) {
     let length = u32::try_from(bytes.len()).unwrap_or(0);
     put(w, "bitwise", |w| {
@@ -103,6 +114,8 @@ pub(super) const LOOK_UP_RESULT: u16 = 3;
 pub(super) const LOOK_UP_FLAGS: u16 = 5;
 pub(super) const INVERTED: u32 = 1;
 
+/// Looks the first register up in a set: `NFTA_LOOKUP_SET` (1) and `_SREG` (2). A map also has `_DREG` (3), an inverted match
+/// `_FLAGS` (5).
 pub(super) fn look_up(w: &mut Attributes, set: &str, more: &[(u16, u32)]) {
     put(w, "lookup", |w| {
         w.text(1, set);
@@ -112,6 +125,8 @@ pub(super) fn look_up(w: &mut Attributes, set: &str, more: &[(u16, u32)]) {
 }
 
 /// Loads an address and a port into the registers that `destination` reads.
+///
+/// `NFTA_IMMEDIATE_DREG` (1) and `_DATA` (2).
 pub(super) fn load_destination(w: &mut Attributes, address: IpAddr, port: u16) {
     let family = Family::of(address);
     let mut value = |register: u32, bytes: &[u8]| {
@@ -125,6 +140,8 @@ pub(super) fn load_destination(w: &mut Attributes, address: IpAddr, port: u16) {
     destination(w, family);
 }
 
+/// Rewrites the destination from the registers: `NFTA_NAT_TYPE` (1), `_FAMILY` (2), `_REG_ADDR_MIN` (3) and `_REG_PROTO_MIN`
+/// (5).
 pub(super) fn destination(w: &mut Attributes, family: Family) {
     let protocol = if family == Family::V4 { 2 } else { 10 };
     let port = FIRST_REGISTER + registers(family);
@@ -149,6 +166,7 @@ pub(crate) fn accept(w: &mut Attributes) {
     put_immediate_verdict(w, ACCEPT, None);
 }
 
+/// A verdict is an immediate load into register 0, `NFT_REG_VERDICT`.
 fn put_immediate_verdict(w: &mut Attributes, verdict: i32, chain: Option<&str>) {
     put(w, "immediate", |w| {
         w.number_be(1, 0);
@@ -156,6 +174,7 @@ fn put_immediate_verdict(w: &mut Attributes, verdict: i32, chain: Option<&str>) 
     });
 }
 
+/// `NFTA_VERDICT_CODE` (1) and `NFTA_VERDICT_CHAIN` (2).
 fn put_verdict(w: &mut Attributes, verdict: i32, chain: Option<&str>) {
     w.bytes(1, &verdict.to_be_bytes());
     if let Some(chain) = chain {

@@ -50,6 +50,7 @@ pub enum Header {
     Transport = 2,
 }
 
+/// `NFT_BYTEORDER_HTON`
 const HOST_TO_NETWORK: u32 = 1;
 
 impl Expression {
@@ -58,6 +59,7 @@ impl Expression {
             Expression::Load(source, length) => load(w, *source, *length),
             Expression::ToNetworkOrder(length) => {
                 let what = [
+                    // `NFTA_BYTEORDER_SREG`, `_DREG`, `_OP`, `_LEN` and `_SIZE`.
                     (1, FIRST_REGISTER),
                     (2, FIRST_REGISTER),
                     (3, HOST_TO_NETWORK),
@@ -77,6 +79,7 @@ impl Expression {
     }
 }
 
+/// `NFTA_RANGE_SREG` (1), `_OP` (2), `_FROM_DATA` (3) and `_TO_DATA` (4).
 fn range(w: &mut Attributes, op: CmpOp, [from, to]: [&[u8]; 2]) {
     put(w, "range", |w| {
         numbers(w, &[(1, FIRST_REGISTER), (2, op as u32)]);
@@ -85,6 +88,7 @@ fn range(w: &mut Attributes, op: CmpOp, [from, to]: [&[u8]; 2]) {
     });
 }
 
+/// Loads a field into the first register. The attributes are those of `NFTA_META_`, `NFTA_CT_`, `NFTA_PAYLOAD_` and `NFTA_FIB_`.
 fn load(w: &mut Attributes, source: Source, length: u32) {
     let into = (1, FIRST_REGISTER);
     match source {

@@ -1,7 +1,7 @@
 //! A table that other programs use too: queries about jumps, and changes.
 
 use super::batch::{Batch, TableName, head};
-use super::constants::{GET_CHAIN, GET_RULE};
+use super::constants::{GET_CHAIN, GET_RULE, chain_attribute, rule_attribute};
 use super::encode::jumps;
 use super::query::QUERIES_AT_ONCE;
 use super::reply::found;
@@ -34,12 +34,12 @@ impl<'a> ForeignTable<'a> {
     pub fn chain(&mut self, name: &str) -> Result<Option<u64>> {
         let mut writer = self.socket.writer();
         writer.message(Op(GET_CHAIN, ACK), &head(self.name.family as u8), |w| {
-            w.text(1, self.name.table);
-            w.text(3, name);
+            w.text(chain_attribute::TABLE, self.name.table);
+            w.text(chain_attribute::NAME, name);
         });
         let answer = self.socket.exchange(&writer)?.pop();
         let replies = answer.map(found).transpose()?.flatten().unwrap_or_default();
-        Ok(replies.first().and_then(|body| number(body, 2)))
+        Ok(replies.first().and_then(|body| number(body, chain_attribute::HANDLE)))
     }
 
     /// Whether a rule of one chain jumps to another chain.
@@ -154,9 +154,9 @@ impl<'a> ForeignTable<'a> {
             let mut writer = self.socket.writer();
             for (chain, number) in some {
                 writer.message(Op(GET_RULE, ACK), &head(self.name.family as u8), |w| {
-                    w.text(1, self.name.table);
-                    w.text(2, chain);
-                    w.bytes(3, &number.to_be_bytes());
+                    w.text(rule_attribute::TABLE, self.name.table);
+                    w.text(rule_attribute::CHAIN, chain);
+                    w.bytes(rule_attribute::HANDLE, &number.to_be_bytes());
                 });
             }
             answers.extend(self.socket.exchange(&writer)?);
@@ -167,8 +167,8 @@ impl<'a> ForeignTable<'a> {
     /// Adds a dump of all rules of a chain.
     fn put_dump(&self, mut writer: Writer, chain: &str) -> Writer {
         writer.message(Op(GET_RULE, DUMP), &head(self.name.family as u8), |w| {
-            w.text(1, self.name.table);
-            w.text(2, chain);
+            w.text(rule_attribute::TABLE, self.name.table);
+            w.text(rule_attribute::CHAIN, chain);
         });
         writer
     }
@@ -187,11 +187,11 @@ fn expressions(answers: Vec<Answer>) -> Result<Vec<Vec<u8>>> {
 fn leading(answers: Vec<Answer>, to: &str) -> Result<Vec<u64>> {
     let rules = bodies(answers)?;
     let rules = rules.iter().filter(|body| leads_to(expressions_of(body), to));
-    Ok(rules.filter_map(|body| number(body, 3)).collect())
+    Ok(rules.filter_map(|body| number(body, rule_attribute::HANDLE)).collect())
 }
 
 fn expressions_of(body: &[u8]) -> &[u8] {
-    body.get(4..).and_then(|attributes| find(attributes, 4)).unwrap_or_default()
+    body.get(4..).and_then(|attributes| find(attributes, rule_attribute::EXPRESSIONS)).unwrap_or_default()
 }
 
 fn leads_to(expressions: &[u8], chain: &str) -> bool {

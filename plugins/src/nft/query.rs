@@ -1,7 +1,10 @@
 //! Queries of an attachment's entries in its table.
 
 use super::batch::{Batch, head, put_elements};
-use super::constants::{COUNTER, GET_CHAIN, GET_ELEMENT, GET_GENERATION, GET_OBJECT, GET_SET, GET_TABLE};
+use super::constants::{
+    COUNTER, GET_CHAIN, GET_ELEMENT, GET_GENERATION, GET_OBJECT, GET_SET, GET_TABLE, chain_attribute,
+    element_attribute, generation_attribute, object_attribute, set_attribute, table_attribute,
+};
 use super::encode::put_value;
 use super::entries::{AttachmentEntries, TransactionOutcome};
 use super::record::record_name;
@@ -41,13 +44,16 @@ impl State {
 impl<S: Schema> AttachmentEntries<'_, S> {
     /// Returns the names of all attachments with records.
     pub(super) fn names(&mut self) -> Result<Vec<String>> {
-        let answers =
-            self.ask(|w| w.message(Op(GET_OBJECT, DUMP), &head(S::FAMILY as u8), |w| w.text(1, S::TABLE)))?;
+        let answers = self.ask(|w| {
+            w.message(Op(GET_OBJECT, DUMP), &head(S::FAMILY as u8), |w| {
+                w.text(object_attribute::TABLE, S::TABLE)
+            })
+        })?;
         let answers: Vec<_> = answers.into_iter().map(found).collect::<Result<_>>()?;
         let name = |body: Vec<u8>| {
             let attributes = body.get(4..)?;
-            let table = tare_netlink::find_text(attributes, 1);
-            let name = tare_netlink::find_text(attributes, 2);
+            let table = tare_netlink::find_text(attributes, object_attribute::TABLE);
+            let name = tare_netlink::find_text(attributes, object_attribute::NAME);
             (table == S::TABLE && name.split('/').count() <= 4).then_some(name)
         };
         Ok(answers.into_iter().flatten().flatten().filter_map(name).collect())
@@ -76,13 +82,18 @@ impl<S: Schema> AttachmentEntries<'_, S> {
     pub(super) fn state(&mut self) -> Result<State> {
         let answers = self.ask(|w| {
             w.message(Op(GET_GENERATION, ACK), &head(0), |_| {});
-            w.message(Op(GET_TABLE, ACK), &head(S::FAMILY as u8), |w| w.text(1, S::TABLE));
+            w.message(Op(GET_TABLE, ACK), &head(S::FAMILY as u8), |w| {
+                w.text(table_attribute::NAME, S::TABLE)
+            });
             w.message(Op(GET_CHAIN, ACK), &head(S::FAMILY as u8), |w| {
-                w.text(1, S::TABLE);
-                w.text(3, S::CHAIN);
+                w.text(chain_attribute::TABLE, S::TABLE);
+                w.text(chain_attribute::NAME, S::CHAIN);
             });
         })?;
-        let mut numbers = answers.into_iter().zip([1, 3, 6]).map(|(answer, kind)| number_in(answer, kind));
+        let mut numbers = answers
+            .into_iter()
+            .zip([generation_attribute::ID, table_attribute::USE, chain_attribute::USE])
+            .map(|(answer, kind)| number_in(answer, kind));
         let mut next = || numbers.next().transpose().map(Option::flatten);
         let generation = next()?.unwrap_or(0);
         Ok(State { generation, table_use: next()?, chain_use: next()? })
@@ -91,8 +102,8 @@ impl<S: Schema> AttachmentEntries<'_, S> {
     pub(super) fn missing(&mut self, networks: &[Cidr]) -> Result<Vec<Cidr>> {
         let answers = self.ask_for_each(networks, |w, network| {
             w.message(Op(GET_SET, ACK), &head(S::FAMILY as u8), |w| {
-                w.text(1, S::TABLE);
-                w.text(2, &network_set(*network));
+                w.text(set_attribute::TABLE, S::TABLE);
+                w.text(set_attribute::NAME, &network_set(*network));
             });
         })?;
         let there: Vec<_> = answers.into_iter().map(found).collect::<Result<_>>()?;
@@ -103,7 +114,9 @@ impl<S: Schema> AttachmentEntries<'_, S> {
     pub(super) fn owners(&mut self, entries: &[Entry]) -> Result<Vec<Option<String>>> {
         let answers = self.ask_for_each(entries, |w, entry| {
             w.message(Op(GET_ELEMENT, ACK), &head(S::FAMILY as u8), |w| {
-                put_elements(w, S::TABLE, &entry.set, |w| put_value(w, 1, &entry.element.key));
+                put_elements(w, S::TABLE, &entry.set, |w| {
+                    put_value(w, element_attribute::KEY, &entry.element.key)
+                });
             });
         })?;
         answers.into_iter().map(|answer| Ok(found(answer)?.and_then(|replies| owner_in(&replies)))).collect()
@@ -118,9 +131,9 @@ impl<S: Schema> AttachmentEntries<'_, S> {
                 (begin..begin + NAMES_AT_ONCE).map(|number| record_name(&self.name, number)).collect();
             let answers = self.ask_for_each(&names, |w, name| {
                 w.message(Op(GET_OBJECT, ACK), &head(S::FAMILY as u8), |w| {
-                    w.text(1, S::TABLE);
-                    w.text(2, name);
-                    w.number_be(3, COUNTER);
+                    w.text(object_attribute::TABLE, S::TABLE);
+                    w.text(object_attribute::NAME, name);
+                    w.number_be(object_attribute::TYPE, COUNTER);
                 });
             })?;
             let found: Vec<_> = answers.into_iter().map(found).collect::<Result<_>>()?;

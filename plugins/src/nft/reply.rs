@@ -1,5 +1,6 @@
 //! Reads the answers to queries.
 
+use super::constants::{element_attribute, object_attribute};
 use crate::error::{Error, Result};
 use rustix::io::Errno;
 use tare_netlink::{Answer, Refusal, attributes, find};
@@ -23,13 +24,13 @@ pub(super) fn number_in(answer: Answer, kind: u16) -> Result<Option<u32>> {
 }
 
 pub(super) fn content_in(replies: &[Vec<u8>]) -> Option<String> {
-    comment(find(replies.first()?.get(4..)?, 8)?)
+    comment(find(replies.first()?.get(4..)?, object_attribute::USER_DATA)?)
 }
 
 pub(super) fn owner_in(replies: &[Vec<u8>]) -> Option<String> {
-    let list = find(replies.first()?.get(4..)?, 3)?;
+    let list = find(replies.first()?.get(4..)?, element_attribute::LIST)?;
     let (_, element) = attributes(list).next()?;
-    Some(find(element, 6).and_then(comment).unwrap_or_default())
+    Some(find(element, element_attribute::USER_DATA).and_then(comment).unwrap_or_default())
 }
 
 /// Reads a comment in the format of `nft`.

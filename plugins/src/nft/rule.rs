@@ -195,11 +195,13 @@ impl Rule {
     }
 }
 
+/// `NFT_META_IIF`, `NFT_META_IIFNAME` and, below, `NFT_META_NFPROTO`.
 const META_IN_LINK: u32 = 4;
 const META_IN_LINK_NAME: u32 = 6;
 /// The loopback interface has index 1 in every network namespace.
 const LOOPBACK_INDEX: u32 = 1;
 const META_PROTOCOL: u32 = 15;
+/// `NFTA_FIB_F_DADDR`, `RTN_LOCAL` and `IPS_DST_NAT`.
 const FIB_DESTINATION: u32 = 2;
 const TYPE_LOCAL: u32 = 2;
 const STATUS_DESTINATION_TRANSLATED: u32 = 0x20;

@@ -7,9 +7,11 @@ use rustix::io::Errno;
 use std::net::IpAddr;
 use tare_netlink::{ACK, Attributes, CREATE, DUMP, EXCLUSIVE, Op, Refusal, find, find_u32, read_u32};
 
+/// `RTM_NEWADDR`, `RTM_DELADDR` and `RTM_GETADDR`.
 const NEW: u16 = 20;
 const DELETE: u16 = 21;
 const GET: u16 = 22;
+/// `IFA_ADDRESS`, `IFA_LOCAL`, `IFA_BROADCAST` and `IFA_FLAGS`.
 const ADDRESS: u16 = 1;
 const LOCAL: u16 = 2;
 const BROADCAST: u16 = 4;
@@ -18,6 +20,7 @@ const FLAGS: u16 = 8;
 const WITHOUT_DETECTION: u32 = 0x2;
 const DETECTION_FAILED: u32 = 0x8;
 const TENTATIVE: u32 = 0x40;
+/// `RT_SCOPE_LINK`
 const SCOPE_LINK: u8 = 253;
 
 /// An address of a link.
@@ -55,6 +58,7 @@ pub enum Detection {
     Skipped,
 }
 
+/// Returns `AF_INET` or `AF_INET6`.
 pub(crate) fn family_number(family: Family) -> u8 {
     match family {
         Family::V4 => 2,
@@ -62,6 +66,7 @@ pub(crate) fn family_number(family: Family) -> u8 {
     }
 }
 
+/// Returns a `struct ifaddrmsg`.
 fn fixed(cidr: Cidr, index: u32) -> [u8; 8] {
     let [a, b, c, d] = index.to_ne_bytes();
     [family_number(cidr.family()), cidr.length, 0, 0, a, b, c, d]
@@ -123,6 +128,7 @@ pub(super) fn put_new(w: &mut Attributes, index: u32, cidr: Cidr, detection: Det
     });
 }
 
+/// Reads an `RTM_NEWADDR`. On point-to-point links `IFA_ADDRESS` is the address of the peer, and `IFA_LOCAL` the own one.
 fn read(body: &[u8]) -> Option<Assigned> {
     let attributes = body.get(8..)?;
     let bytes = find(attributes, LOCAL).or_else(|| find(attributes, ADDRESS))?;

@@ -8,8 +8,11 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use tare_netlink::link::{GET, NEW, UP, header};
 use tare_netlink::{ACK, Attributes, DUMP, Op, Refusal, find, find_text, find_u32, read_u16, read_u32};
 
+/// `RTM_DELLINK`
 const DELETE: u16 = 17;
 
+/// `IFLA_ADDRESS`, `IFLA_IFNAME`, `IFLA_MTU`, `IFLA_LINK`, `IFLA_MASTER`, `IFLA_OPERSTATE`, `IFLA_LINKINFO`, `IFLA_IFALIAS`,
+/// `IFLA_NET_NS_FD`, `IFLA_EXT_MASK` and `IFLA_ALT_IFNAME`.
 pub(super) const ADDRESS: u16 = 1;
 pub(super) const NAME: u16 = 3;
 pub(super) const MTU: u16 = 4;
@@ -24,18 +27,22 @@ const ALTERNATIVE_NAME: u16 = 53;
 /// `IFNAMSIZ` and `ALTIFNAMSIZ`, less the terminating NUL.
 const LONGEST: usize = 15;
 const LONGEST_ALTERNATIVE: usize = 127;
+/// `IFLA_INFO_KIND`, `_DATA`, `_SLAVE_KIND` and `_SLAVE_DATA`.
 pub(super) const INFO_KIND: u16 = 1;
 pub(super) const INFO_DATA: u16 = 2;
 pub(super) const INFO_SLAVE_KIND: u16 = 4;
 pub(super) const INFO_SLAVE_DATA: u16 = 5;
+/// `IFLA_BR_VLAN_FILTERING` and `IFLA_BR_VLAN_DEFAULT_PVID`.
 pub(super) const BRIDGE_VLAN_FILTERING: u16 = 7;
 const BRIDGE_DEFAULT_VLAN: u16 = 39;
 
+/// `IFLA_BRPORT_MODE` and `IFLA_BRPORT_ISOLATED`.
 pub(super) const PORT_HAIRPIN: u16 = 4;
 pub(super) const PORT_ISOLATED: u16 = 33;
 /// `RTEXT_FILTER_SKIP_STATS`: leaves out counters, which are most of a reply and are not used here.
 const WITHOUT_COUNTERS: u32 = 8;
 
+/// `IFF_LOOPBACK` and `IFF_PROMISC`.
 const LOOPBACK: u32 = 0x8;
 const PROMISCUOUS: u32 = 0x100;
 /// `IF_OPER_UP`.

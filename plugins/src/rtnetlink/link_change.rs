@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use tare_netlink::link::{NEW, header};
 use tare_netlink::{ACK, Attributes, CREATE, EXCLUSIVE, Op, Refusal};
 
+/// `VETH_INFO_PEER`
 const VETH_PEER: u16 = 1;
 
 /// A bridge to create.

@@ -8,6 +8,7 @@ use crate::error::Result;
 use tare_netlink::{ACK, Attributes, Op, find, find_u32, read_u32};
 
 const NEW_LINK: u16 = 16;
+/// `IFLA_AF_SPEC`
 const OF_FAMILY: u16 = 26;
 /// `IFLA_INET_CONF` and its `IPV4_DEVCONF_ARP_NOTIFY`.
 const INET_SETTINGS: u16 = 1;
@@ -19,6 +20,7 @@ const DISABLE_IPV6: usize = 26;
 /// `IFLA_INET6_ADDR_GEN_MODE` and its `IN6_ADDR_GEN_MODE_NONE`.
 const ADDRESS_GENERATION: u16 = 8;
 const NO_ADDRESS: u8 = 1;
+/// `RTM_GETNETCONF` with `NETCONFA_IFINDEX` and `NETCONFA_FORWARDING`.
 const GET_SETTINGS: u16 = 82;
 const SETTINGS_OF: u16 = 1;
 const FORWARDING: u16 = 2;
@@ -44,6 +46,7 @@ impl Inet6 {
     }
 }
 
+/// Returns a `struct ifinfomsg`.
 fn fixed(index: u32) -> [u8; 16] {
     let [a, b, c, d] = index.to_ne_bytes();
     [0, 0, 0, 0, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0]

@@ -10,13 +10,16 @@ use crate::result;
 use std::net::IpAddr;
 use tare_netlink::{ACK, Attributes, CREATE, DUMP, Op, find, find_u32};
 
+/// `RTM_NEWROUTE` and `RTM_GETROUTE`.
 const NEW: u16 = 24;
 const GET: u16 = 26;
+/// `RTA_DST`, `RTA_OIF`, `RTA_GATEWAY`, `RTA_PRIORITY` and `RTA_TABLE`.
 const DESTINATION: u16 = 1;
 const OUT_LINK: u16 = 4;
 const GATEWAY: u16 = 5;
 const PRIORITY: u16 = 6;
 const TABLE: u16 = 15;
+/// `RT_TABLE_MAIN`, `RTPROT_BOOT`, `RTN_UNICAST` and `RT_SCOPE_LINK`.
 const MAIN: u8 = 254;
 const BY_BOOT: u8 = 3;
 const UNICAST: u8 = 1;
@@ -109,6 +112,8 @@ impl InterfaceSetup<'_> {
     }
 }
 
+/// Adds a route. The scope is that of the configuration; else global with a gateway or with IPv6, which has no scopes, and
+/// link without.
 fn put_route(w: &mut Attributes, index: u32, route: &result::Route) {
     let [priority, table, scope] = [route.priority, route.table, route.scope]
         .map(|value| value.and_then(|value| u32::try_from(value).ok()));

@@ -5,14 +5,17 @@ use crate::error::Result;
 use std::ops::RangeInclusive;
 use tare_netlink::{ACK, Attributes, DUMP, Op, Writer, attributes, find, read_u16, read_u32};
 
+/// `RTM_SETLINK`, `RTM_DELLINK` and `RTM_GETLINK`, which have the family `AF_BRIDGE` here.
 const SET: u16 = 19;
 const DELETE: u16 = 17;
 const GET: u16 = 18;
 const BRIDGE_FAMILY: u8 = 7;
+/// `IFLA_AF_SPEC` and `IFLA_EXT_MASK`.
 const OF_FAMILY: u16 = 26;
 const EXTRA: u16 = 29;
 /// `RTEXT_FILTER_BRVLAN`: a dump includes the VLANs.
 const WITH_VLANS: u32 = 2;
+/// `IFLA_BRIDGE_VLAN_INFO` and the flags `BRIDGE_VLAN_INFO_` of a `struct bridge_vlan_info`.
 const INFO: u16 = 2;
 const NATIVE: u16 = 2;
 const UNTAGGED: u16 = 4;
@@ -28,11 +31,13 @@ pub struct PortVlans {
     pub tagged: Vec<RangeInclusive<u16>>,
 }
 
+/// Returns a `struct ifinfomsg`.
 fn fixed(index: u32) -> [u8; 16] {
     let [a, b, c, d] = index.to_ne_bytes();
     [BRIDGE_FAMILY, 0, 0, 0, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0]
 }
 
+/// Adds a `struct bridge_vlan_info`.
 fn put(w: &mut Attributes, flags: u16, id: u16) {
     let ([a, b], [c, d]) = (flags.to_ne_bytes(), id.to_ne_bytes());
     w.bytes(INFO, &[a, b, c, d]);

@@ -1,7 +1,7 @@
 //! Netlink (netlink(7)) for the runtime and the plugins: one codec, one socket, one exchange.
 //!
 //! The crate is synchronous and knows no protocol above the netlink header. Links, addresses, routes and nf_tables are built
-//! on top of it, in `engine/src` and `plugins/src/netlink`. Only [`link`] is shared by both.
+//! on top of it, in `engine/src/parent/netdev.rs` and `plugins/src/rtnetlink`. Only [`link`] is shared by both.
 //!
 //! Written here rather than taken from crates.io: the codec crates know rtnetlink but not nf_tables, which half of our
 //! messages belong to, and an asynchronous layer costs more than an `ADD` spends in the kernel's routing code.
