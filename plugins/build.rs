@@ -1,17 +1,17 @@
-//! Gives our host-local an identity that its callers can read from the file, and puts what plugins use of the C library
-//! side by side.
+//! Links a build ID into our host-local, by which callers recognize it, and groups the functions that plugins use, so that
+//! fewer pages become resident.
 
 use std::path::Path;
 use std::process::Command;
 
 fn main() {
-    // The build id, which the linker places near the start: a bridge of ours that finds it in `CNI_PATH` does
-    // host-local's work without running it.
+    // The linker places the build ID near the start of the file. A bridge of ours that finds it in `CNI_PATH` leases the
+    // addresses without running host-local.
     let identity: String = "tare host-local 1".bytes().map(|byte| format!("{byte:02x}")).collect();
     println!("cargo:rustc-link-arg-bin=host-local=-Wl,--build-id=0x{identity}");
-    // The kernel maps sixteen pages at once around each that is touched, so what is strewn over the C library's 700 kB
-    // makes nearly all of it resident. The names are those that ADD and DEL of bridge were seen in, step by step.
-    // Other linkers than rustc's own have no such option.
+    // On a page fault the kernel maps sixteen pages around it (fault_around_bytes). Functions scattered over the 700 kB of the C
+    // library would make nearly all of it resident. hot.txt lists the functions that ADD and DEL of bridge call, found by
+    // single-stepping. Only rustc's own linker has this option.
     if links_with_lld() {
         let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("hot.txt");
         println!("cargo:rustc-link-arg-bins=-Wl,--symbol-ordering-file={}", list.display());
@@ -19,7 +19,8 @@ fn main() {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("order.ld");
         println!("cargo:rustc-link-arg-bins=-Wl,-T,{}", script.display());
     }
-    // A static program moves itself to its address when it starts, and reads all of this list for it: 1 kB instead of 46.
+    // A static position-independent program relocates itself at its start. In this format the list of relocations takes 1 kB
+    // instead of 46.
     if links_with_lld() && is_glibc_from(2, 36) {
         println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
@@ -28,7 +29,7 @@ fn main() {
     println!("cargo:rerun-if-changed=order.ld");
 }
 
-/// Whether rustc brings the linker that it uses by default on this target.
+/// Whether rustc uses the linker that comes with it.
 fn links_with_lld() -> bool {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let Ok(output) = Command::new(rustc).args(["--print", "sysroot"]).output() else { return false };
@@ -39,7 +40,7 @@ fn links_with_lld() -> bool {
     })
 }
 
-/// Whether the C library that programs are linked with knows the packed list of what is to be moved (`DT_RELR`).
+/// Whether the C library supports packed relocations (`DT_RELR`).
 fn is_glibc_from(major: u32, minor: u32) -> bool {
     let Ok(output) = Command::new("getconf").arg("GNU_LIBC_VERSION").output() else { return false };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

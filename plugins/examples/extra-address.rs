@@ -1,4 +1,4 @@
-//! A whole plugin: gives the interface that a chain has made one more address, the one under the key `address`.
+//! A complete plugin for a chain: adds the address of the key `address` to the interface of the previous plugins.
 //!
 //! ```json
 //! {"type": "extra-address", "address": "10.99.0.7/32"}
@@ -22,7 +22,7 @@ struct ExtraAddress;
 
 impl Plugin for ExtraAddress {
     const NAME: &'static str = "extra-address";
-    /// `None` when the configuration can't be read any more.
+    /// `None` if the configuration can't be read.
     type Config = Option<Cidr>;
 
     fn read(request: &Request) -> Result<Self::Config> {
@@ -47,7 +47,7 @@ impl Plugin for ExtraAddress {
     }
 }
 
-/// What should exist: an address on an interface inside the container.
+/// The resource: an address of an interface inside the container.
 #[derive(Debug)]
 struct Address {
     interface: String,

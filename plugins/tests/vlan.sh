@@ -1,10 +1,10 @@
 #!/bin/sh
-# Containers in VLANs of a bridge. Run as root in a network and a mount namespace of its own, or, where the kernel has no
-# VLANs on bridges, as the init of a user-mode Linux on the host's files. PLUGINS names the directory of programs.
-# The last line is "VLANS WORK" if all is well.
+# Tests containers in VLANs of a bridge. Runs as root in a new network and mount namespace; on a kernel without VLAN support for
+# bridges, as the init of user-mode Linux with the host's files. PLUGINS is the directory of the plugins. On success, the last
+# line is "VLANS WORK".
 set -eu
 
-# As init: everything that is written goes to memory, and modules are loaded.
+# As init: mounts file systems in memory and loads modules.
 boot() {
     mount -t proc proc /proc
     mount -t sysfs sys /sys

@@ -55,7 +55,21 @@ impl Masquerade {
     }
 }
 
-/// `table inet tare_masquerade`: a set and a rule for each network.
+/// `table inet tare_masquerade`: a set and a rule for each network. As `nft` prints it, with one attachment:
+///
+/// ```text
+/// set in/10.88.0.0/16 {
+///     type ipv4_addr
+///     elements = { 10.88.0.5 comment "at/net/c1/eth0" }
+/// }
+/// chain postrouting {
+///     type nat hook postrouting priority srcnat
+///     ip daddr 224.0.0.0/4 return
+///     ip6 daddr ff00::/8 return
+///     ip saddr @in/10.88.0.0/16 ip daddr != 10.88.0.0/16 masquerade
+/// }
+/// ```
+/// Multicast is not masqueraded: its receivers need the sender's address.
 #[derive(Debug)]
 struct Table;
 

@@ -141,6 +141,20 @@ pub(super) fn forget_datagrams(host: &mut Host, flows: &[(Transport, Family, u16
 }
 
 /// `table inet tare_portmap`: maps from destinations to containers, and sets of destinations to masquerade.
+///
+/// ```text
+/// map any4         protocol . port            -> container . port    ports at all addresses of the host
+/// map one4         address . protocol . port  -> container . port    ports at one address (hostIP)
+/// set all4         container . protocol . port                       masqAll
+/// set local4       container . protocol . port                       snat: from 127.0.0.0/8
+/// set in/NETWORK   container . protocol . port                       snat: from the container's own network
+///
+/// chain prerouting, output    packets to an address of this host jump to `published`
+/// chain published             looks up `one4`, then `any4`, and redirects (dnat)
+/// chain postrouting           masquerades redirected packets that are in one of the sets
+/// chain loopback              drops packets from and to 127.0.0.0/8 that arrive at other interfaces than the loopback
+/// ```
+/// `any6`, `one6` and `all6` are the same for IPv6. There is no `local6`: the kernel does not route ::1 to other interfaces.
 #[derive(Debug)]
 struct Table;
 
