@@ -123,3 +123,37 @@ fn standard_error_says_the_error_too() {
     let file = log.to_string_lossy().into_owned();
     let _ = host.runtime().run(&["--log", &file, "state", "none"]).fails().says(&["does not exist"]);
 }
+
+#[test]
+fn warnings_are_printed_even_if_create_fails() {
+    let host = Host::new();
+    tests::skip_for!(Runc, "it warns while it creates, not before");
+    tests::skip_for!(Crun, "it does not warn");
+    let config = host
+        .config(&[])
+        .args(&["nope"])
+        .set("/process/capabilities/bounding", serde_json::json!(["CAP_BOGUS"]));
+    let container = host.container(config);
+    let bundle = container.bundle().to_string_lossy().into_owned();
+    let create = ["create", "--bundle", &bundle, container.id()];
+    let output = host.runtime().run(&create).fails();
+    let place = |text: &str| output.err.find(text).unwrap_or_else(|| panic!("no {text}: {output:?}"));
+    assert!(place("level=warning") < place("level=error") && output.err.contains("CAP_BOGUS"), "{output:?}");
+    let log = host.files().join("log");
+    let file = log.to_string_lossy().into_owned();
+    let output =
+        host.runtime().run(&[["--log-format=json", "--log", &file].as_slice(), &create].concat()).fails();
+    assert!(output.err.contains("CAP_BOGUS"), "{output:?}");
+    assert_eq!(std::fs::read_to_string(log).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn a_bad_id_is_reported_before_a_missing_console_socket() {
+    let host = Host::new();
+    tests::skip_for!(Runc, "it looks at the terminal first");
+    tests::skip_for!(Crun, "it looks at the terminal first");
+    let container = host.container(host.config(&["true"]).set("/process/terminal", true));
+    let bundle = container.bundle().to_string_lossy().into_owned();
+    let _ =
+        host.runtime().run(&["create", "--bundle", &bundle, "a/b"]).fails().says(&["invalid container ID"]);
+}
