@@ -9,11 +9,13 @@
 )]
 
 mod columns;
+mod exec;
 mod fields;
 mod generator;
 mod golden;
 mod limits;
 mod refused;
+mod restore;
 mod samples;
 mod units;
 
