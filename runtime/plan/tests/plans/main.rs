@@ -11,8 +11,10 @@
 mod columns;
 mod exec;
 mod fields;
+mod file_systems;
 mod generator;
 mod golden;
+mod identity;
 mod limits;
 mod refused;
 mod restore;
