@@ -1,15 +1,26 @@
-//! The channel between the parent and init: fixed-size messages over a socket pair.
+//! The channel between the parent and init: one pair of `SOCK_SEQPACKET` sockets, which keep the borders of messages.
 //!
 //! ```text
-//! parent                          init
-//!    <- Reached(mounted)             the namespaces are entered, the mounts made
-//!    -> HooksDone
-//!    <- Reached(ready) [+ terminal]  all is done but to start
-//!    -> Committed                    the record is on disk
-//!    <- Reached(released)            init lives on alone
-//!    <- Failed { step, fault }       at any time, once
+//! parent                        init
+//!   -- 1 byte + fd (per slot) -->     placed: systemd has started the unit, and these are its cgroups
+//!   -- mapped ------------------>     the ID mappings of init's new user namespace are written
+//!   <-------------- mounted -----     init has joined the namespaces and made the mounts
+//!   -- hooks done -------------->     the prestart and createRuntime hooks have run
+//!   <-- ready [+ terminal fd] ---     every step before the program's start is done
+//!   -- committed --------------->     the record of the container is on disk
+//!   <-------------- released ----     init no longer dies with the parent
+//!   <-- failed { step, fault } --     instead of any message of init; init exits after it
 //! ```
-//! The parent reads nothing else from init, and nothing of it is text but the kernel's own message about a mount.
+//!
+//! A plan contains only the messages that its configuration needs: `mapped` with a new user namespace, the file descriptors
+//! with `--systemd-cgroup`, `mounted` and `hooks done` with hooks. The order is always this one ([`Signal::ALL`]).
+//!
+//! A message to init has one byte. A message to the parent has [`MESSAGE`] bytes. The end of the channel means that the other
+//! side is dead. The parent does not trust init, which may have joined the namespaces of a hostile container: it checks sizes and
+//! numbers, and of the text it shows printable ASCII characters only.
+//!
+//! After `start`, init reports a failure on a second pair of sockets. `start` passes one end to init and reads the other
+//! ([`receive_failure`]).
 
 use crate::fault::{Call, During, Fault};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -22,19 +33,22 @@ use rustix::net::{
 use std::mem::MaybeUninit;
 use tare_plan::step::Signal;
 
-/// The size of the kernel's message that a failure may carry.
+/// The size of the kernel's message in a failure.
 const TEXT: usize = 240;
 
-/// The size of every message.
+/// The size of every message to the parent: 16 bytes of numbers, then the text ([`encode`]).
 pub(crate) const MESSAGE: usize = TEXT + 16;
 
-/// What init tells the parent.
+/// A message of init.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "one is read at a time, and the larger may not be allocated")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one is read at a time, and init may not allocate the larger one"
+)]
 pub(crate) enum Message {
-    /// It has come so far.
+    /// Init has reached this point of its column.
     Reached(Signal),
-    /// It has failed and is about to exit.
+    /// A step has failed, and init exits.
     Failed(Failure),
 }
 
@@ -43,13 +57,13 @@ pub(crate) enum Message {
 pub(crate) struct Failure {
     /// The index of the step in init's column; after the wait for `start`, counted from the first step after it.
     pub(crate) step: usize,
-    /// What went wrong.
+    /// The call that failed, and its errno.
     pub(crate) fault: Fault,
-    /// What the kernel says about it, where it says something.
+    /// The kernel's message about a file system; empty for other failures.
     pub(crate) text: KernelText,
 }
 
-/// The kernel's own words, of limited size.
+/// A message of the kernel, cut to a fixed size, so that init can keep it without an allocation.
 #[derive(Clone, Copy)]
 pub(crate) struct KernelText {
     bytes: [u8; TEXT],
@@ -57,16 +71,18 @@ pub(crate) struct KernelText {
 }
 
 impl KernelText {
+    /// No message.
     pub(crate) const EMPTY: Self = Self { bytes: [0; TEXT], length: 0 };
 
-    /// Reads the message that a file system context holds (fsopen(2)); none is no error.
+    /// Reads the oldest message of a file system context (fsopen(2), "Message retrieval interface"). Without a message, read(2)
+    /// fails with `ENODATA`, and the text stays empty.
     pub(crate) fn read(context: BorrowedFd<'_>) -> Self {
         let mut text = Self::EMPTY;
         text.length = rustix::io::read(context, &mut text.bytes).unwrap_or(0);
         text
     }
 
-    /// The words without the level that the kernel puts before them ("e ") and without what is not printable.
+    /// Returns the message without its level ("e " for an error) and without unprintable bytes.
     pub(crate) fn to_text(self) -> String {
         let bytes = self.bytes.get(..self.length).unwrap_or_default();
         let words: String = bytes
@@ -84,17 +100,20 @@ impl std::fmt::Debug for KernelText {
     }
 }
 
-/// Makes the two ends: the parent's and init's.
+/// Creates a channel and returns its two ends.
 pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd), Fault> {
     socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).during(Call::Socket)
 }
 
-/// Tells init to go on.
+/// Sends a signal to init. `MSG_NOSIGNAL` turns the `SIGPIPE` of a dead init into an error.
 pub(crate) fn send_signal(channel: BorrowedFd<'_>, signal: Signal) -> Result<(), Fault> {
     rustix::net::send(channel, &[number(signal)], SendFlags::NOSIGNAL).during(Call::Peer).map(drop)
 }
 
-/// Waits until the parent says `signal`; the end of the channel means that the parent is dead.
+/// Waits in init until the parent sends `signal`.
+///
+/// The wait has no limit. It ends when the parent dies, because the channel ends then, and a hook of the parent may take as long
+/// as it likes.
 pub(crate) fn await_signal(channel: BorrowedFd<'_>, signal: Signal) -> Result<(), Fault> {
     let mut byte = [0];
     let (_, got) =
@@ -102,7 +121,7 @@ pub(crate) fn await_signal(channel: BorrowedFd<'_>, signal: Signal) -> Result<()
     if got == 1 && byte == [number(signal)] { Ok(()) } else { Err(Fault::new(Call::Peer, Errno::PIPE)) }
 }
 
-/// Tells the parent that init has come so far, and hands it `fd` if there is one.
+/// Sends a signal to the parent, and passes `fd` with it.
 pub(crate) fn send_reached(
     channel: BorrowedFd<'_>,
     signal: Signal,
@@ -115,12 +134,13 @@ pub(crate) fn send_reached(
     send_bytes(channel, &message, fd)
 }
 
-/// Tells whoever listens that a step has failed. It is the last thing init says, so that its own failure goes nowhere.
+/// Sends a failure. It is the last message of init. When the send fails the other side is dead, and there is no process to report
+/// that to.
 pub(crate) fn send_failed(channel: BorrowedFd<'_>, failure: &Failure) {
     let _ = send_bytes(channel, &encode(failure), None);
 }
 
-/// Sends one message, with a descriptor or without.
+/// Sends one message, with or without a file descriptor (unix(7), `SCM_RIGHTS`).
 fn send_bytes(channel: BorrowedFd<'_>, bytes: &[u8], fd: Option<BorrowedFd<'_>>) -> Result<(), Fault> {
     let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = SendAncillaryBuffer::new(&mut room);
@@ -131,9 +151,8 @@ fn send_bytes(channel: BorrowedFd<'_>, bytes: &[u8], fd: Option<BorrowedFd<'_>>)
     sendmsg(channel, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL).during(Call::Peer).map(drop)
 }
 
-/// Waits for init's next message and the descriptor that may come with it.
-///
-/// `limit_ms` bounds the wait, in milliseconds.
+/// Waits at most `limit_ms` milliseconds for the next message of init. Returns the message and the file descriptor passed
+/// with it.
 pub(crate) fn receive(
     channel: BorrowedFd<'_>,
     limit_ms: Option<u64>,
@@ -147,7 +166,7 @@ pub(crate) fn receive(
     decode(&bytes).map(|message| (message, fd)).ok_or(Fault::new(Call::Peer, Errno::PROTO))
 }
 
-/// Waits until something can be read from `channel`, its end included.
+/// Waits at most `limit_ms` milliseconds until `channel` has a message or has ended.
 pub(crate) fn await_readable(channel: BorrowedFd<'_>, limit_ms: Option<u64>) -> Result<(), Fault> {
     let limit =
         limit_ms.map(|ms| Timespec { tv_sec: (ms / 1000) as i64, tv_nsec: (ms % 1000 * 1_000_000) as i64 });
@@ -158,7 +177,10 @@ pub(crate) fn await_readable(channel: BorrowedFd<'_>, limit_ms: Option<u64>) -> 
     }
 }
 
-/// Receives one message of any kind with at most one descriptor; returns its size.
+/// Receives one message with at most one file descriptor. Returns the size of the message, 0 at the end of the channel.
+///
+/// There is room for one descriptor only, so a sender can't fill the table of this process: the kernel closes the others
+/// (unix(7), `MSG_CTRUNC`).
 pub(crate) fn receive_bytes(
     channel: BorrowedFd<'_>,
     bytes: &mut [u8],
@@ -168,7 +190,8 @@ pub(crate) fn receive_bytes(
     let mut buffers = [IoSliceMut::new(bytes)];
     let mut receive = || retry(|| recvmsg(channel, &mut buffers, &mut ancillary, RecvFlags::CMSG_CLOEXEC));
     let got = match receive() {
-        // The other side has ended and left something unread. That is told once, before what it said last.
+        // The other side has closed its socket with unread messages in it. The kernel reports that once, and then the messages
+        // that the other side had sent before.
         Err(Errno::CONNRESET) => receive(),
         answer => answer,
     };
@@ -192,18 +215,24 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rusti
     }
 }
 
-/// Sends a descriptor with `name` as the message, as console sockets take it.
+/// Passes a file descriptor with `name` as the message. The receiver of a console socket reads the name of the terminal there.
 pub(crate) fn send_descriptor(socket: BorrowedFd<'_>, name: &[u8], fd: BorrowedFd<'_>) -> Result<(), Fault> {
     send_bytes(socket, name, Some(fd))
 }
 
+/// The first byte of a failure. Other messages begin with the number of a signal.
 const FAILED: u8 = 0xff;
 
 fn number(signal: Signal) -> u8 {
     signal as u8
 }
 
-/// Byte 0 tells the kind; then the step, the call, the errno, the detail and the text.
+/// Encodes a failure, in the byte order of this machine:
+///
+/// ```text
+/// 0      1     2     4      8       12           16
+/// 0xff | call | step | errno | detail | text length | text
+/// ```
 fn encode(failure: &Failure) -> [u8; MESSAGE] {
     let mut message = [0; MESSAGE];
     let step = u16::try_from(failure.step).unwrap_or(u16::MAX).to_ne_bytes();
@@ -223,7 +252,7 @@ fn encode(failure: &Failure) -> [u8; MESSAGE] {
     message
 }
 
-/// Reads a message; whatever does not mean anything is nothing.
+/// Decodes a message. Returns `None` for an unknown signal or call. The errno is clamped to the numbers that Linux uses.
 fn decode(message: &[u8; MESSAGE]) -> Option<Message> {
     let kind = *message.first()?;
     if kind != FAILED {
@@ -239,7 +268,7 @@ fn decode(message: &[u8; MESSAGE]) -> Option<Message> {
     Some(Message::Failed(Failure { step, fault, text: KernelText { bytes, length } }))
 }
 
-/// The failure that a message tells of, if it does.
+/// Decodes a message that is a failure; `None` for any other.
 pub(crate) fn failure_in(bytes: &[u8; MESSAGE]) -> Option<Failure> {
     match decode(bytes) {
         Some(Message::Failed(failure)) => Some(failure),
@@ -247,7 +276,8 @@ pub(crate) fn failure_in(bytes: &[u8; MESSAGE]) -> Option<Failure> {
     }
 }
 
-/// Reads the failure that a started init sends; its end without one means that the program was executed.
+/// Reads the failure of an init that `start` has released. exec(2) closes the socket, so its end without a message means that
+/// the program runs.
 pub(crate) fn receive_failure(reply: &OwnedFd, limit_ms: Option<u64>) -> Result<Option<Failure>, Fault> {
     await_readable(reply.as_fd(), limit_ms)?;
     let mut bytes = [0; MESSAGE];
@@ -275,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_heard_although_init_left_a_message_unread() {
+    fn a_failure_arrives_although_init_left_a_message_unread() {
         let (parent, init) = pair().unwrap();
         send_signal(parent.as_fd(), Signal::Mapped).unwrap();
         let fault = Fault::new(Call::Open, Errno::NOENT);
@@ -286,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_descriptor_comes_with_its_signal() {
+    fn a_file_descriptor_arrives_with_its_signal() {
         let (parent, init) = pair().unwrap();
         send_reached(init.as_fd(), Signal::Ready, Some(parent.as_fd())).unwrap();
         let (message, fd) = receive(parent.as_fd(), Some(1000)).unwrap();
@@ -294,14 +324,14 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_peer_is_told_at_once() {
+    fn a_dead_peer_is_an_error_at_once() {
         let (parent, init) = pair().unwrap();
         drop(init);
         assert_eq!(receive(parent.as_fd(), None).unwrap_err().errno, Errno::PIPE);
     }
 
     #[test]
-    fn bytes_that_mean_nothing_are_refused() {
+    fn a_message_with_an_unknown_signal_is_refused() {
         let (parent, init) = pair().unwrap();
         send_bytes(init.as_fd(), &[0x77; MESSAGE], None).unwrap();
         assert_eq!(receive(parent.as_fd(), None).unwrap_err().errno, Errno::PROTO);

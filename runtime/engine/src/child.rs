@@ -13,6 +13,9 @@ use std::fmt;
 use tare_sys::clone::Spawned;
 use tare_sys::descriptors::close_range;
 
+/// The default for PATH. Podman starts a runtime without PATH, and `criu` and `ps` are found along this one then.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// A child process that is killed and reaped when this value is dropped, unless it is kept.
 #[derive(Debug)]
 pub(crate) struct Child {
@@ -55,7 +58,7 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if let Some(spawned) = self.spawned.take() {
-            // It may be dead already. Either way there is a child to reap, and after that it is gone.
+            // The process may be dead already, and has to be reaped anyway. The wait has no limit: a SIGKILL ends it.
             let _ = pidfd_send_signal(&spawned.pidfd, Signal::KILL);
             let _ = channel::retry(|| waitid(WaitId::PidFd(spawned.pidfd.as_fd()), WaitIdOptions::EXITED));
         }
@@ -100,12 +103,14 @@ pub(crate) fn hide() -> Result<(), Fault> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).during(Call::Prctl)
 }
 
-/// Keeps this process alive until it is killed or the parent is gone and with it the channel's other end, whose number is
-/// `other_end`. Returns the exit code.
+/// Keeps this process alive until it is killed, or until the parent dies or closes its end of the channel. `other_end` is the number of
+/// that end, of which this process has inherited a copy. Returns the exit code.
+///
+/// The wait has no limit: the parent ends it.
 pub(crate) fn hold(channel: OwnedFd, other_end: u32) -> i32 {
     let ready = die_with_parent().is_ok() && close_range(other_end, other_end).is_ok();
     if ready {
-        // Whatever ends the wait, there is nothing left to hold.
+        // Any end of the wait means that the parent is dead or has closed the channel.
         let _ = channel::receive_bytes(channel.as_fd(), &mut [0]);
     }
     1

@@ -1,4 +1,6 @@
-//! Hooks: programs that run at given points of a container's life, with its state on their standard input.
+//! Hooks (config.md, "POSIX-platform Hooks"): programs that get the container's state on standard input.
+//!
+//! The parent and init run hooks. Init may not allocate, so everything a hook needs is prepared before init is spawned.
 
 use crate::channel::retry;
 use crate::fault::{Call, During, Fault};
@@ -13,16 +15,17 @@ use tare_plan::step::{Hook, HookEnvironment};
 use tare_sys::clone::{Clone, Program, Spawned, spawn_program};
 use tare_sys::exec::Strings;
 
-/// A hook with everything that running it needs, so that running it allocates nothing.
+/// A hook with its arguments and environment in the form that execve(2) takes.
 pub(crate) struct PreparedHook {
     path: CString,
     arguments: Strings,
-    /// Nothing for the container's.
+    /// `None` for the environment of the container's process.
     environment: Option<Strings>,
     timeout_seconds: Option<u32>,
 }
 
 impl PreparedHook {
+    /// Prepares a hook. Without `args` in the configuration, the program's only argument is its path.
     pub(crate) fn new(hook: &Hook) -> Self {
         let named = if hook.arguments.is_empty() { vec![hook.path.clone()] } else { hook.arguments.clone() };
         Self {
@@ -38,7 +41,7 @@ impl PreparedHook {
     }
 }
 
-/// The environment that the runtime itself was started with.
+/// Returns the environment of the runtime itself.
 pub(crate) fn own_environment() -> Vec<CString> {
     let variable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         CString::new([name.into_vec(), value.into_vec()].join(&b'=')).unwrap_or_default()
@@ -46,20 +49,21 @@ pub(crate) fn own_environment() -> Vec<CString> {
     std::env::vars_os().map(variable).collect()
 }
 
-/// A container's state as a file in memory, from which hooks read it.
+/// Writes a container's state to a file in memory (memfd_create(2)). A pipe would block the runtime as soon as a hook does not
+/// read its standard input.
 pub(crate) fn state_file(text: &str) -> std::result::Result<OwnedFd, Fault> {
     let file = rustix::fs::memfd_create(c"state", rustix::fs::MemfdFlags::CLOEXEC).during(Call::MakeFile)?;
     rustix::io::write(&file, text.as_bytes()).during(Call::Write)?;
     Ok(file)
 }
 
-/// The path of the hook that a fault is about.
+/// Returns the path of the failed hook. The upper 16 bits of the fault's detail are the index of the hook.
 pub(crate) fn path_of(hooks: &[Hook], fault: &Fault) -> String {
     let hook = hooks.get((fault.detail >> 16) as usize);
     hook.map(|hook| hook.path.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Runs hooks one after the other and stops at the first that fails. `container` is the container's environment.
+/// Runs hooks in order and stops at the first that fails (runtime.md, "Lifecycle"). `container` is the container's environment.
 pub(crate) fn run_all(
     hooks: &[PreparedHook],
     state: BorrowedFd<'_>,
@@ -71,7 +75,8 @@ pub(crate) fn run_all(
     Ok(())
 }
 
-/// Runs one hook to its end. The fault's detail holds its exit code in bits 8 to 15, the signal that ended it in 0 to 7.
+/// Runs one hook and waits for its exit. The detail of the fault has the exit code in bits 8 to 15 and the signal that killed the
+/// hook in bits 0 to 7, as in wait(2).
 pub(crate) fn run(
     hook: &PreparedHook,
     state: BorrowedFd<'_>,
@@ -82,7 +87,7 @@ pub(crate) fn run(
     let program = Program { path: &hook.path, arguments: &hook.arguments, environment, stdin: state };
     let child = spawn_program(Clone::default(), program).during(Call::Clone)?;
     if !ends_in_time(&child, hook.timeout_seconds)? {
-        // The hook leads a process group of its own, so that what it started goes with it.
+        // The hook leads a process group of its own. The signal also reaches the children of a shell script.
         let _ = kill_process_group(child.pid, Signal::KILL);
         reap(&child)?;
         return Err(Fault::new(Call::HookTimeout, Errno::TIMEDOUT));
@@ -93,14 +98,17 @@ pub(crate) fn run(
     }
 }
 
-/// Waits for the end of `child`, at most `limit` seconds.
+/// Waits until `child` has exited, at most `limit` seconds. Without a limit in the configuration the wait has none: the
+/// specification lets a hook run as long as it likes.
 fn ends_in_time(child: &Spawned, limit: Option<u32>) -> Result<bool, Fault> {
     let limit = limit.map(|seconds| Timespec { tv_sec: seconds.into(), tv_nsec: 0 });
     let mut waiting = [PollFd::from_borrowed_fd(child.pidfd.as_fd(), PollFlags::IN)];
     Ok(retry(|| poll(&mut waiting, limit.as_ref())).during(Call::Wait)? > 0)
 }
 
-/// Takes the exit status of `child`: its code in bits 8 to 15, or the signal that ended it in 0 to 7.
+/// Reaps `child` and returns its exit code in bits 8 to 15, or the signal that killed it in bits 0 to 7.
+///
+/// The wait has no limit: the child has exited already, or has got a SIGKILL.
 fn reap(child: &Spawned) -> Result<u32, Fault> {
     let status =
         retry(|| waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED)).during(Call::Wait)?;
@@ -131,21 +139,21 @@ mod tests {
     }
 
     #[test]
-    fn every_hook_reads_the_state_from_its_start() {
+    fn every_hook_reads_the_whole_state() {
         let state = state("{\"id\":\"a\"}");
         let reads = || shell("[ \"$(cat)\" = '{\"id\":\"a\"}' ]", None);
         assert_eq!(run_all(&[reads(), reads()], state.as_fd(), None), Ok(()));
     }
 
     #[test]
-    fn a_failing_hook_stops_those_after_it_and_says_which_it_was() {
+    fn a_failing_hook_stops_the_later_ones_and_is_named_by_its_index() {
         let hooks = [shell("exit 0", None), shell("exit 3", None), shell("exit 9", None)];
         let fault = run_all(&hooks, state("").as_fd(), None).unwrap_err();
         assert_eq!((fault.call, fault.detail), (Call::Hook, 1 << 16 | 3 << 8));
     }
 
     #[test]
-    fn a_hook_is_killed_when_its_time_is_up() {
+    fn a_hook_is_killed_after_its_timeout() {
         let begun = std::time::Instant::now();
         let fault = run_all(&[shell("sleep 60 & sleep 60", Some(1))], state("").as_fd(), None).unwrap_err();
         assert_eq!(fault.call, Call::HookTimeout);

@@ -1,7 +1,19 @@
-//! Carries out plans: the only crate that changes the machine.
+//! Carries out plans. This crate is the only one of the runtime that changes the host.
 //!
-//! One file for each verb, for each process ([`parent`], `init`), for each family of steps. Nothing is decided here that a plan
-//! could have decided.
+//! `tare-plan` decides and returns a list of steps; this crate performs the system calls. The folders are floors. A file uses
+//! files of its own floor or of a lower one, and `tests/floors.rs` checks that:
+//!
+//! ```text
+//! verb                                         one file per command: finds the container, plans, calls the floors below
+//! parent                                       the process that creates the container: the parent's column of a plan
+//! init                                         the process that becomes the container: the init's column
+//! container                                    the state directory: record, bundle, status
+//! criu, probe                                  checkpoint and restore; facts about the host
+//! cgroup, systemd, mounts, namespace,          what the kernel and systemd offer
+//!   hook, socket
+//! channel, child, slots                        messages between parent and init; child processes; file descriptors
+//! error, errno, fault, time                    errors, and text for timestamps
+//! ```
 
 mod cgroup;
 mod channel;
@@ -23,6 +35,7 @@ mod systemd;
 pub mod time;
 pub mod verb;
 
+pub use child::PATH;
 pub use container::{record, store};
 pub use error::{Error, Result};
 pub use parent::{activation, inherited, self_exe};
@@ -30,6 +43,3 @@ pub use verb::{
     checkpoint, create, debug, delete, events, exec, kill, list, pause, processes, restore, run, start,
     state, stats, update,
 };
-
-/// Where programs are looked for when the caller has no PATH, as Podman has none.
-pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

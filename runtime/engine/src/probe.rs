@@ -1,9 +1,11 @@
-//! Facts about the host, gathered for planning.
+//! Facts about the host that `tare-plan` needs: cgroup hierarchies, privileges, security modules, the kernel's release.
+//!
+//! A probe reads and changes nothing. Verbs use this file. It may use `cgroup`, `systemd`, `mounts` and the floors below.
 
 use crate::errno::words;
 use crate::error::{Error, Result};
 use crate::fault::{Call, During};
-use crate::mounts::inside::{self, is_on};
+use crate::mounts::root_dir::{self, is_on};
 use rustix::fd::AsFd;
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::process::{getegid, geteuid};
@@ -12,21 +14,22 @@ use tare_plan::host::Manager;
 use tare_plan::host::{CgroupVersion, Hierarchy, Host, Kernel, Privilege, SecurityModules};
 use tare_plan::tables::capabilities::Capability;
 
+// The types of file systems (statfs(2), linux/magic.h).
 const CGROUP: u64 = 0x0027_e0eb;
 const CGROUP2: u64 = 0x6367_7270;
 const SELINUX: u64 = 0xf97c_ff8c;
 const RESCTRL: u64 = 0x0765_5821;
 
-/// Where resctrl is mounted unless somebody wants it elsewhere.
+/// The usual mount point of resctrl.
 const RESCTRL_AT: &str = "/sys/fs/resctrl";
 
-/// Where hierarchies are mounted on every Linux system.
+/// The usual directory for mounts of cgroup hierarchies (hier(7)).
 const MOUNTS: &str = "/sys/fs/cgroup";
 
-/// Gathers what planning has to know. Nothing is changed.
+/// Collects the facts about this host.
 ///
 /// # Errors
-/// When the kernel does not say what this process may do.
+/// When the kernel does not return the capabilities of this process.
 pub fn host() -> Result<Host> {
     let sets = rustix::thread::capabilities(None).during(Call::SetCapabilities);
     let sets = sets.map_err(|fault| Error::act("read the runtime's capabilities", fault))?;
@@ -38,7 +41,7 @@ pub fn host() -> Result<Host> {
     };
     let nested = in_user_namespace();
     let hierarchies = hierarchies(&std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default());
-    let denies_cgroups = nested && !hierarchies.iter().all(|hierarchy| is_handed_over(&hierarchy.mount));
+    let denies_cgroups = nested && !hierarchies.iter().all(|hierarchy| is_delegated(&hierarchy.mount));
     Ok(Host {
         hierarchies,
         privilege,
@@ -55,8 +58,9 @@ pub fn host() -> Result<Host> {
     })
 }
 
-/// Adds the systemd that makes units for whoever this is: the machine's for its root, that of the user for anybody else, and for
-/// the root of a user's own namespace.
+/// Adds the systemd instance that this user may ask for units: the system manager for root, the user manager for a rootless user.
+///
+/// Inside a rootless Podman's user namespace uid 0 is not the host's root. The variables of a login session give that away.
 pub(crate) fn add_systemd(host: &mut Host) -> Result<()> {
     let session = ["DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"]
         .iter()
@@ -68,21 +72,23 @@ pub(crate) fn add_systemd(host: &mut Host) -> Result<()> {
     add_manager(host, manager)
 }
 
-/// Adds this systemd. What a user's may hand on is less than what the machine has.
+/// Adds the facts about a systemd instance. A user manager delegates only some controllers (systemd.resource-control(5),
+/// `Delegate=`), and plans may use no others.
 pub(crate) fn add_manager(host: &mut Host, manager: Manager) -> Result<()> {
     let systemd = crate::systemd::unit::facts(manager)?;
     if manager == Manager::User && host.is_unified() {
         for hierarchy in &mut host.hierarchies {
             let path = format!("{}{}/cgroup.controllers", hierarchy.mount, systemd.cgroup);
-            let handed = std::fs::read_to_string(path).unwrap_or_default();
-            hierarchy.controllers = handed.split_ascii_whitespace().map(str::to_owned).collect();
+            let delegated = std::fs::read_to_string(path).unwrap_or_default();
+            hierarchy.controllers = delegated.split_ascii_whitespace().map(str::to_owned).collect();
         }
     }
     host.systemd = Some(systemd);
     Ok(())
 }
 
-/// Where resctrl is mounted. Only where the kernel has it, and it is not at its usual place, all mounts are read.
+/// Returns the mount point of resctrl. `/proc/self/mountinfo` can be long, so it is read only if the kernel has resctrl and the
+/// usual mount point does not show it.
 fn resctrl() -> Option<String> {
     if is_mounted(RESCTRL_AT, RESCTRL) {
         return Some(RESCTRL_AT.to_owned());
@@ -91,20 +97,21 @@ fn resctrl() -> Option<String> {
     resctrl_in(&std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
 }
 
-/// The mount point of the first line of `mountinfo` that has the type `resctrl` (proc_pid_mountinfo(5)).
+/// Returns the mount point of the first `resctrl` mount (proc_pid_mountinfo(5): field 5, and the type after the separator).
 fn resctrl_in(mountinfo: &str) -> Option<String> {
     let line = mountinfo.lines().find(|line| line.contains(" - resctrl "))?;
     line.split(' ').nth(4).map(str::to_owned)
 }
 
-/// Whether the runtime is in a user namespace of its own: the first one has a number of its own (`PROC_USER_INIT_INO`).
+/// Whether this process is in another user namespace than the initial one, which has a fixed inode number (`PROC_USER_INIT_INO`
+/// in linux/proc_ns.h).
 #[must_use]
 pub fn in_user_namespace() -> bool {
     const FIRST: u64 = 0xefff_fffd;
     fs::stat(c"/proc/self/ns/user").is_ok_and(|stat| stat.st_ino != FIRST)
 }
 
-/// The security modules that are in force: AppArmor's module says so itself, SELinux by its file system.
+/// Finds the enabled security modules: AppArmor by its module parameter, SELinux by its file system.
 fn security() -> SecurityModules {
     SecurityModules {
         apparmor: std::fs::read("/sys/module/apparmor/parameters/enabled")
@@ -113,20 +120,19 @@ fn security() -> SecurityModules {
     }
 }
 
-/// The first two numbers of a release such as `6.1.0-28-amd64`.
+/// Parses major and minor version of a release such as `6.1.0-28-amd64` (uname(2)).
 fn kernel(release: &str) -> Kernel {
     let mut numbers =
         release.split(|letter: char| !letter.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
     Kernel { major: numbers.next().unwrap_or(0), minor: numbers.next().unwrap_or(0) }
 }
 
-/// The hierarchies that this process is in and that are mounted where they are everywhere. The list of all mounts, which
-/// can be long, is not read.
+/// Returns the hierarchies of this process that are mounted at their usual places.
 fn hierarchies(own: &str) -> Vec<Hierarchy> {
     own.lines().filter_map(hierarchy).collect()
 }
 
-/// The hierarchy of one line of `/proc/self/cgroup`: number, controllers, path (cgroups(7)).
+/// Parses one line of `/proc/self/cgroup`: `HIERARCHY-ID:CONTROLLERS:PATH` (cgroups(7)). The v2 hierarchy lists no controllers.
 fn hierarchy(line: &str) -> Option<Hierarchy> {
     let controllers = line.split(':').nth(1)?;
     if controllers.is_empty() {
@@ -137,13 +143,14 @@ fn hierarchy(line: &str) -> Option<Hierarchy> {
     is_mounted(&mount, CGROUP).then_some(Hierarchy { mount, version: CgroupVersion::V1, controllers })
 }
 
-/// Whether this process may make a cgroup below this one, and move processes out of it (cgroups(7), "Delegation").
-fn is_handed_over(cgroup: &str) -> bool {
+/// Whether a cgroup is delegated to this user, who may create child cgroups and move processes (cgroups(7), "Cgroups
+/// delegation").
+fn is_delegated(cgroup: &str) -> bool {
     let may_write = |path: &str| fs::accessat(CWD, path, fs::Access::WRITE_OK, fs::AtFlags::EACCESS).is_ok();
     may_write(cgroup) && may_write(&format!("{cgroup}/cgroup.procs"))
 }
 
-/// The v2 hierarchy: alone at the usual place, or beside v1 hierarchies in a directory of its own.
+/// Finds the v2 hierarchy: alone at the usual mount point, or next to v1 hierarchies as systemd's hybrid mode mounts it.
 fn unified() -> Option<Hierarchy> {
     let mounts = [MOUNTS.to_owned(), format!("{MOUNTS}/unified")];
     let mount = mounts.into_iter().find(|mount| is_mounted(mount, CGROUP2))?;
@@ -152,14 +159,15 @@ fn unified() -> Option<Hierarchy> {
     Some(Hierarchy { mount, version: CgroupVersion::V2, controllers })
 }
 
+/// Whether a file system of this type is mounted at `path`. A directory of the right name is no proof.
 fn is_mounted(path: &str, magic: u64) -> bool {
     let directory = fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
     directory.is_ok_and(|directory| is_on(directory.as_fd(), magic) == Ok(true))
 }
 
-/// What is wrong with a path of the host; nothing when it can be looked up.
+/// Looks up a path of the host. Returns the reason if that fails.
 pub fn missing(path: &CStr) -> Option<String> {
-    let errno = inside::open_host(path, OFlags::PATH).err()?.errno;
+    let errno = root_dir::open_host(path, OFlags::PATH).err()?.errno;
     Some(words(errno))
 }
 
@@ -174,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mount_of_resctrl_is_found_by_its_type() {
+    fn a_resctrl_mount_is_found_by_its_type() {
         let lines = "22 1 0:2 / /proc rw - proc proc rw\n36 22 0:33 / /mnt/rdt rw,nosuid shared:9 - resctrl none rw\n";
         assert_eq!(resctrl_in(lines).as_deref(), Some("/mnt/rdt"));
         assert_eq!(resctrl_in("22 1 0:2 / /proc rw - proc proc rw\n"), None);

@@ -1,28 +1,30 @@
-//! Sockets that are reached by path: the caller's console socket, and the one on which init waits.
+//! Unix sockets with a path: the caller's console socket, and the start socket of a created container.
 
 use crate::fault::{Call, During, Fault};
-use crate::mounts::inside;
+use crate::mounts::root_dir;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::ffi::CStr;
 
-/// Connects to a stream socket of the caller. The path may be longer than an address holds.
+/// Connects to a stream socket of the caller, such as `--console-socket`.
+///
+/// An address holds 107 bytes (unix(7)), and a path may be longer. So the address is the name of an open file descriptor.
 pub(crate) fn connect(path: &CStr) -> Result<OwnedFd, Fault> {
-    let place = inside::open_host(path, OFlags::PATH)?;
+    let place = root_dir::open_host(path, OFlags::PATH)?;
     connect_to(&format!("/proc/self/fd/{}", place.as_raw_fd()), SocketType::STREAM)
 }
 
-/// Connects to a datagram socket; `ECONNREFUSED` means that nobody holds its other end any more.
+/// Connects to a datagram socket. The error `ECONNREFUSED` means that no process has the socket open any more.
 pub(crate) fn connect_datagram(path: &str) -> Result<OwnedFd, Fault> {
     connect_to(path, SocketType::DGRAM)
 }
 
-/// Makes the socket on which init waits, in the container's directory: whoever may write to it may start the container.
+/// Creates the start socket of a container. A process with write permission on the socket can start the container.
 pub(crate) fn listen(path: &str) -> Result<OwnedFd, Fault> {
     let socket = make(SocketType::DGRAM)?;
     let address = SocketAddrUnix::new(path).during(Call::Socket)?;
-    // The mask decides who may write to the socket, and the caller's may be anything.
+    // bind(2) applies the umask to the mode of the socket. The umask of the caller may be 0.
     let mask = rustix::process::umask(Mode::from_raw_mode(0o177));
     let bound = rustix::net::bind(&socket, &address).during(Call::Socket);
     rustix::process::umask(mask);

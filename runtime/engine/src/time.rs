@@ -1,8 +1,9 @@
-//! Points in time as text: RFC 3339, in UTC.
+//! Timestamps as text (RFC 3339), in UTC.
 
 use std::time::Duration;
 
-/// The time `since` the start of 1970, to the nanosecond, as Go prints it: zeros at the end of the fraction left out.
+/// Formats the time `since` the Unix epoch with nanoseconds. Go's `RFC3339Nano` leaves out zeros at the end of the fraction, and
+/// callers of runc compare such texts.
 pub fn rfc3339(since: Duration) -> String {
     let seconds = since.as_secs();
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
@@ -15,7 +16,7 @@ pub fn rfc3339(since: Duration) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
 }
 
-/// The date `days` after the first of January 1970, year by year and month by month.
+/// Returns year, month and day for `days` since 1970-01-01 in the Gregorian calendar.
 fn date(mut days: u64) -> (u64, u64, u64) {
     let leap = |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
     let mut year = 1970;
@@ -41,7 +42,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn times_read_as_in_go() {
+    fn times_have_the_format_of_go() {
         assert_eq!(rfc3339(Duration::ZERO), "1970-01-01T00:00:00Z");
         assert_eq!(rfc3339(Duration::new(951_782_400, 120_000_000)), "2000-02-29T00:00:00.12Z");
         assert_eq!(rfc3339(Duration::new(1_795_254_299, 1)), "2026-11-21T09:44:59.000000001Z");

@@ -4,7 +4,7 @@ use super::create::{open_bundle, publish_pid, request};
 use crate::arguments::Arguments;
 use crate::log::Log;
 use crate::state_directory;
-use tare_engine::checkpoint::{Afterwards, Asked, Common, page_server};
+use tare_engine::checkpoint::{AfterDump, CheckpointOptions, CriuOptions, page_server};
 use tare_engine::run::{AfterEnd, adopt_orphans, hold_signals, wait_for_restored};
 use tare_engine::{Error, Result, restore as engine};
 use tare_plan::context::Detach;
@@ -15,9 +15,9 @@ const IMAGES: &str = "checkpoint";
 /// Writes a container's processes to image files.
 pub(crate) fn checkpoint(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     let leaves = arguments.is_set("leave-running");
-    let asked = Asked {
-        common: common(arguments)?,
-        afterwards: if leaves { Afterwards::Running } else { Afterwards::Deleted },
+    let options = CheckpointOptions {
+        criu: criu_options(arguments)?,
+        after: if leaves { AfterDump::LeaveRunning } else { AfterDump::Delete },
         pre_dump: arguments.is_set("pre-dump"),
         parent: arguments.value("parent-path").filter(|path| !path.is_empty()).map(str::to_owned),
         page_server: arguments.value("page-server").map(page_server).transpose()?,
@@ -27,7 +27,7 @@ pub(crate) fn checkpoint(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     };
     let store = state_directory::open(arguments);
     let warn = &mut |warning: &Error| log.warn(warning);
-    tare_engine::checkpoint::checkpoint(&store, arguments.id(), &asked, warn).map(|()| 0)
+    tare_engine::checkpoint::checkpoint(&store, arguments.id(), &options, warn).map(|()| 0)
 }
 
 /// Restores a container from image files and, unless detached, waits for its end and returns its exit code.
@@ -42,15 +42,15 @@ pub(crate) fn restore(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     let bundle = open_bundle(arguments)?;
     let request = request(arguments, &bundle)?;
     let given = |long| arguments.value(long).map(str::to_owned);
-    let asked = engine::Asked {
-        common: common(arguments)?,
+    let options = engine::RestoreOptions {
+        criu: criu_options(arguments)?,
         request,
         detach,
         tcp_close: arguments.is_set("tcp-close"),
         lsm_profile: given("lsm-profile"),
         lsm_mount_context: given("lsm-mount-context"),
     };
-    let restored = engine::restore(&state_directory::open(arguments), &bundle, &asked)?;
+    let restored = engine::restore(&state_directory::open(arguments), &bundle, &options)?;
     let restored = publish_pid(arguments, restored, log)?;
     match detach {
         Detach::Yes => Ok(0),
@@ -61,7 +61,7 @@ pub(crate) fn restore(arguments: &Arguments, log: &mut Log) -> Result<u8> {
     }
 }
 
-fn common(arguments: &Arguments) -> Result<Common> {
+fn criu_options(arguments: &Arguments) -> Result<CriuOptions> {
     let given = |long| arguments.value(long).filter(|text| !text.is_empty()).map(str::to_owned);
     let empty_network = match arguments.value("empty-ns") {
         None => false,
@@ -72,8 +72,8 @@ fn common(arguments: &Arguments) -> Result<Common> {
             )));
         }
     };
-    Ok(Common {
-        criu: arguments.global("criu").map(str::to_owned),
+    Ok(CriuOptions {
+        program: arguments.global("criu").map(str::to_owned),
         images: given("image-path").unwrap_or_else(|| IMAGES.to_owned()),
         work: given("work-path"),
         tcp_established: arguments.is_set("tcp-established"),

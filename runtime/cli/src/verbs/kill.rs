@@ -2,7 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::state_directory;
-use tare_engine::kill::Reach;
+use tare_engine::kill::KillTarget;
 use tare_engine::{Error, Result};
 use tare_plan::tables::signals;
 
@@ -11,6 +11,6 @@ pub(crate) fn kill(arguments: &Arguments) -> Result<u8> {
     let name = arguments.operands.get(1).map_or("SIGTERM", String::as_str);
     let signal = signals::parse(name).and_then(tare_engine::kill::signal);
     let signal = signal.ok_or_else(|| Error::Usage(format!("unknown signal {name:?}")))?;
-    let reach = if arguments.is_set("all") { Reach::All } else { Reach::Init };
-    tare_engine::kill::kill(&state_directory::open(arguments), arguments.id(), signal, reach).map(|()| 0)
+    let target = if arguments.is_set("all") { KillTarget::All } else { KillTarget::Init };
+    tare_engine::kill::kill(&state_directory::open(arguments), arguments.id(), signal, target).map(|()| 0)
 }

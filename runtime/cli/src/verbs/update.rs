@@ -54,8 +54,8 @@ pub(crate) fn update(arguments: &Arguments, log: &mut Log) -> Result<u8> {
         l3_cache: arguments.value("l3-cache-schema"),
         memory_bandwidth: arguments.value("mem-bw-schema"),
     };
-    tare_engine::update::update(&store, id, (&resources, schemata), &mut |warning| log.warn(warning))
-        .map(|()| 0)
+    let limits = tare_engine::update::Limits { resources: &resources, schemata };
+    tare_engine::update::update(&store, id, limits, &mut |warning| log.warn(warning)).map(|()| 0)
 }
 
 fn read_all(from: &mut dyn Read, name: &str) -> Result<Vec<u8>> {

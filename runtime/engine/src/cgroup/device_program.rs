@@ -1,15 +1,17 @@
-//! The program that decides about devices on v2: loaded, and attached to the container's cgroup, with which it goes.
+//! The eBPF program that implements `linux.resources.devices` on cgroup v2 (cgroups(7), "Cgroups v2 device controller").
 
 use crate::fault::{Call, During, Fault};
 use rustix::fd::{AsFd, BorrowedFd};
 use tare_plan::step::DeviceProgram;
 use tare_sys::bpf::{self, Instruction};
 
-/// How many programs a cgroup may have (`BPF_CGROUP_MAX_PROGS`).
-const MOST: usize = 64;
+/// The largest number of programs on one cgroup (`BPF_CGROUP_MAX_PROGS` of the kernel).
+const MAX_PROGRAMS: usize = 64;
 
-/// Loads a program and attaches it. One that a cgroup has from an earlier container is replaced in the same moment, so that
-/// none of the two rules alone, or both at once.
+/// Loads a program and attaches it to a cgroup. The kernel removes the program together with the cgroup.
+///
+/// A single program that is attached already is replaced atomically (`BPF_F_REPLACE`, bpf(2)). Detach and attach would leave a
+/// moment in which every device is allowed, and two programs together would allow only what both allow.
 pub(crate) fn attach(cgroup: BorrowedFd<'_>, step: &DeviceProgram) -> Result<(), Fault> {
     let instructions: Vec<Instruction> = step
         .instructions
@@ -22,7 +24,7 @@ pub(crate) fn attach(cgroup: BorrowedFd<'_>, step: &DeviceProgram) -> Result<(),
         })
         .collect();
     let program = bpf::load(&instructions).during(Call::LoadProgram)?;
-    let mut ids = [0; MOST];
+    let mut ids = [0; MAX_PROGRAMS];
     let count = bpf::attached(cgroup, &mut ids).during(Call::AttachProgram)?;
     let before = match (count, ids.first()) {
         (1, Some(id)) => Some(bpf::by_id(*id).during(Call::AttachProgram)?),
@@ -45,7 +47,7 @@ mod tests {
     use tare_sys::clone::{Clone, Program, spawn_program};
     use tare_sys::exec::Strings;
 
-    /// The program of these rules.
+    /// Plans the program for these rules.
     fn program(rules: &str) -> Vec<ProgramInstruction> {
         let config = format!(
             r#"{{"ociVersion": "1.3.0", "root": {{"path": "r"}}, "process": {{"cwd": "/", "args": ["x"]}},
@@ -76,7 +78,7 @@ mod tests {
         programs.next().unwrap()
     }
 
-    fn is_able() -> bool {
+    fn is_root() -> bool {
         let root = rustix::process::geteuid().is_root();
         if !root {
             test_report::note_skip("it needs root");
@@ -86,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_kernel_accepts_every_program() {
-        if !is_able() {
+        if !is_root() {
             return;
         }
         for rules in [
@@ -110,10 +112,10 @@ mod tests {
         }
     }
 
-    /// A v2 cgroup of the test's own.
-    struct Group(PathBuf);
+    /// A v2 cgroup for one test.
+    struct TestCgroup(PathBuf);
 
-    impl Group {
+    impl TestCgroup {
         fn new() -> Option<Self> {
             let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
             let mount = mounts.into_iter().find(|mount| Path::new(mount).join("cgroup.procs").exists())?;
@@ -127,15 +129,15 @@ mod tests {
         }
     }
 
-    impl Drop for Group {
+    impl Drop for TestCgroup {
         fn drop(&mut self) {
             let _ = std::fs::remove_dir(&self.0);
         }
     }
 
-    /// Whether a process that starts in the cgroup can open the kernel's log and the null device.
+    /// Whether a process in the cgroup can open /dev/kmsg and /dev/null.
     fn can_open(cgroup: &OwnedFd) -> (bool, bool) {
-        // `exec` with a redirection alone would end the shell where it fails; a subshell takes that.
+        // `exec` with a redirection alone ends the shell on failure, so a subshell runs it.
         let script = c"exec 2</dev/null; opens=0; (exec 3</dev/kmsg) && opens=1; (exec 3</dev/null) && opens=$((opens + 2)); exit $opens";
         let arguments = Strings::new([c"sh", c"-c", script].map(std::ffi::CStr::to_owned).to_vec());
         let (environment, null) = (Strings::new(Vec::new()), std::fs::File::open("/dev/null").unwrap());
@@ -153,22 +155,22 @@ mod tests {
     }
 
     #[test]
-    fn a_program_decides_and_the_next_one_takes_its_place() {
-        if !is_able() {
+    fn a_second_program_replaces_the_first() {
+        if !is_root() {
             return;
         }
-        let Some(group) = Group::new() else {
+        let Some(group) = TestCgroup::new() else {
             test_report::skip!("no v2 hierarchy");
         };
         let cgroup = group.open();
         let attach_rules = |rules: &str| {
             attach(cgroup.as_fd(), &DeviceProgram { cgroup: Slot(0), instructions: program(rules) }).unwrap();
-            bpf::attached(cgroup.as_fd(), &mut [0; MOST]).unwrap()
+            bpf::attached(cgroup.as_fd(), &mut [0; MAX_PROGRAMS]).unwrap()
         };
         assert_eq!(attach_rules(r#"[{"allow": false, "access": "rwm"}]"#), 1);
         assert_eq!(can_open(&cgroup), (false, true));
         let log = r#"[{"allow": true, "type": "c", "major": 1, "minor": 11, "access": "r"}]"#;
-        assert_eq!(attach_rules(log), 1, "the first program is still there");
+        assert_eq!(attach_rules(log), 1, "the first program is still attached");
         assert_eq!(can_open(&cgroup), (true, true));
     }
 }

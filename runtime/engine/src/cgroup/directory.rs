@@ -1,7 +1,7 @@
-//! The directory of a container's cgroup in one hierarchy: created, opened, given away, removed.
+//! The directory of a cgroup in one hierarchy: creating, opening, delegating and removing it, and writing its limits.
 
-use super::files::{Cgroup, PATIENCE, below, open_directory, open_mount, read, unless_gone, write};
-use super::population;
+use super::files::{Cgroup, EXIT_LIMIT, below, ignore_removed, open_directory, open_mount, read, write};
+use super::members;
 use crate::fault::{Call, Fault};
 use crate::slots::Slots;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,7 +13,7 @@ use tare_plan::step::{
     CheckUse, ExistingCgroup, LimitWrite, MakeCgroup, OpenCgroup, PrepareCgroup, WriteCgroup,
 };
 
-/// Makes the directory, with those above it, and opens it. One that is there already must hold no process.
+/// Creates the cgroup and those above it, and opens it. Whether an existing cgroup may be used is in the plan.
 pub(crate) fn make(step: &MakeCgroup) -> Result<OwnedFd, Fault> {
     let mut directory = open_mount(&step.mount)?;
     let mut made = false;
@@ -33,7 +33,8 @@ pub(crate) fn make(step: &MakeCgroup) -> Result<OwnedFd, Fault> {
         directory = below;
     }
     match step.existing {
-        ExistingCgroup::Empty if !made && !population::processes(directory.as_fd())?.is_empty() => {
+        // `delete` kills every process in the container's cgroup, so the processes of another program must not be there.
+        ExistingCgroup::Empty if !made && !members::pids(directory.as_fd())?.is_empty() => {
             Err(Fault::new(Call::Occupied, Errno::BUSY))
         }
         ExistingCgroup::MadeBySystemd if made => Err(Fault::new(Call::Open, Errno::NOENT)),
@@ -41,8 +42,11 @@ pub(crate) fn make(step: &MakeCgroup) -> Result<OwnedFd, Fault> {
     }
 }
 
-/// Opens a directory of a container that exists. Where it is gone, or hands domain controllers on so that it can hold no
-/// process itself (cgroups(7), "No internal processes"), that of init is taken, if the step says so.
+/// Opens the cgroup of an existing container.
+///
+/// The container may have moved its processes to child cgroups and enabled domain controllers for them. Its own cgroup can't have
+/// processes then (cgroups(7), "no internal processes" rule). A new process of `exec` goes to the cgroup of init in that case, and
+/// also if the container's cgroup is gone.
 pub(crate) fn open(step: &OpenCgroup) -> Result<OwnedFd, Fault> {
     let mount = open_mount(&step.mount)?;
     let found = open_directory(mount.as_fd(), step.path.as_c_str());
@@ -54,25 +58,26 @@ pub(crate) fn open(step: &OpenCgroup) -> Result<OwnedFd, Fault> {
     }
 }
 
-/// Whether a v2 directory hands on controllers that then allow no process in it.
+/// Whether a v2 cgroup has enabled a domain controller for its children, and so can have no process. Threaded controllers do not
+/// count (cgroups(7), "Thread mode").
 fn forbids_processes(directory: BorrowedFd<'_>) -> bool {
     const THREADED: [&[u8]; 4] = [b"cpu", b"cpuset", b"perf_event", b"pids"];
     let text = read(directory, c"cgroup.subtree_control").unwrap_or_default();
     text.split(u8::is_ascii_whitespace).any(|name| !name.is_empty() && !THREADED.contains(&name))
 }
 
-/// The v2 directory that a process is in.
+/// Returns the v2 cgroup of a process, from `/proc/PID/cgroup`.
 fn unified_path(pid: i32) -> Option<String> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
     text.lines().find_map(|line| line.strip_prefix("0::").map(str::to_owned))
 }
 
-/// Whether a hierarchy already has the container's directory.
-pub(crate) fn is_there(mount: &CStr, path: &str) -> bool {
+/// Whether a cgroup exists.
+pub(crate) fn exists(mount: &CStr, path: &str) -> bool {
     open_mount(mount).is_ok_and(|mount| fs::statat(&mount, path, AtFlags::SYMLINK_NOFOLLOW).is_ok())
 }
 
-/// A new cpuset is empty, and nothing can enter it; it takes what the one above has.
+/// Copies the CPUs and memory nodes of the parent cgroup. A new v1 cpuset has none, and no process can enter it (cpuset(7)).
 fn inherit_cpuset(above: BorrowedFd<'_>, below: BorrowedFd<'_>) -> Result<(), Fault> {
     for file in [c"cpuset.cpus", c"cpuset.mems"] {
         if read(below, file)?.trim_ascii().is_empty() {
@@ -82,8 +87,10 @@ fn inherit_cpuset(above: BorrowedFd<'_>, below: BorrowedFd<'_>) -> Result<(), Fa
     Ok(())
 }
 
-/// Hands every controller that a v2 directory has on to those below. One that can't be handed on is left out here, and
-/// told when a limit of it is written.
+/// Enables every available controller for the children of a v2 cgroup (cgroups(7), `cgroup.subtree_control`).
+///
+/// A controller may be unavailable, such as `cpu` while a realtime process is in the root cgroup. That is an error only if the
+/// configuration has a limit of the controller, and then the write of the limit fails.
 fn enable_controllers(directory: BorrowedFd<'_>) {
     for controller in
         read(directory, c"cgroup.controllers").unwrap_or_default().split(|byte| byte.is_ascii_whitespace())
@@ -95,19 +102,18 @@ fn enable_controllers(directory: BorrowedFd<'_>) {
     }
 }
 
-/// Writes one limit.
-fn write_one(cgroup: BorrowedFd<'_>, step: &WriteCgroup) -> Result<(), Fault> {
-    write(cgroup, &step.file, step.value.as_bytes())
-}
-
-/// Writes one limit, to the file of it that the cgroup has.
+/// Writes one limit to its file.
 pub(crate) fn write_limit(slots: &Slots, step: &LimitWrite) -> Result<(), Fault> {
-    let write = present(slots, step)?;
-    write_one(slots.get(write.cgroup)?, write)
+    let chosen = choose_file(slots, step)?;
+    write(slots.get(chosen.cgroup)?, &chosen.file, chosen.value.as_bytes())
 }
 
-/// The write of a limit whose file the cgroup has.
-pub(crate) fn present<'step>(slots: &Slots, step: &'step LimitWrite) -> Result<&'step WriteCgroup, Fault> {
+/// Chooses the file of a limit that this kernel has. Block I/O weights are in `blkio.bfq.weight` or in `blkio.weight`, for
+/// example.
+pub(crate) fn choose_file<'step>(
+    slots: &Slots,
+    step: &'step LimitWrite,
+) -> Result<&'step WriteCgroup, Fault> {
     match step {
         LimitWrite::File(write) => Ok(write),
         LimitWrite::Either { first, second } => {
@@ -118,7 +124,7 @@ pub(crate) fn present<'step>(slots: &Slots, step: &'step LimitWrite) -> Result<&
     }
 }
 
-/// Refuses a limit below the current use.
+/// Refuses a memory limit below the current use (config-linux.md, `checkBeforeUpdate`).
 pub(crate) fn check_use(slots: &Slots, step: &CheckUse) -> Result<(), Fault> {
     match step.refusal(used(slots, step)?) {
         Some(_) => Err(Fault::new(Call::InUse, Errno::BUSY)),
@@ -126,7 +132,8 @@ pub(crate) fn check_use(slots: &Slots, step: &CheckUse) -> Result<(), Fault> {
     }
 }
 
-/// The current use that a check is about, in bytes. A file that does not exist, as on a kernel without swap, counts as 0.
+/// Returns the current use in bytes, the sum of several files. A missing file counts as 0: a kernel without swap has no
+/// `memory.swap.current`.
 pub(crate) fn used(slots: &Slots, step: &CheckUse) -> Result<u64, Fault> {
     let cgroup = slots.get(step.cgroup)?;
     let one = |file: &CString| match read(cgroup, file) {
@@ -139,7 +146,8 @@ pub(crate) fn used(slots: &Slots, step: &CheckUse) -> Result<u64, Fault> {
     step.files.iter().map(one).try_fold(0_u64, |sum, used: Result<u64, Fault>| Ok(sum.saturating_add(used?)))
 }
 
-/// Changes the owner of a v2 cgroup: of the directory, and of the files that the kernel lists as delegatable.
+/// Delegates a v2 cgroup to the user `uid`: the directory, and the files that the kernel lists in
+/// `/sys/kernel/cgroup/delegate` (config-linux.md, "Cgroup ownership"; cgroups(7), "Cgroups delegation").
 pub(crate) fn delegate(cgroup: BorrowedFd<'_>, uid: u32) -> Result<(), Fault> {
     let known = std::fs::read_to_string("/sys/kernel/cgroup/delegate");
     let known = known.unwrap_or_else(|_| "cgroup.procs\ncgroup.subtree_control\ncgroup.threads".to_owned());
@@ -154,6 +162,7 @@ pub(crate) fn delegate(cgroup: BorrowedFd<'_>, uid: u32) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Removes the child cgroups, the deepest first.
 fn remove_below(directory: BorrowedFd<'_>) -> Result<(), Fault> {
     for name in below(directory)? {
         remove_below(open_directory(directory, name.as_slice())?.as_fd())?;
@@ -162,10 +171,10 @@ fn remove_below(directory: BorrowedFd<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Removes one empty cgroup. The kernel may still be taking leave of its last process, of which it gives no notice: it is
-/// asked again for a while.
+/// Removes one empty cgroup. rmdir(2) fails with `EBUSY` until the kernel has released the last process, some time after its
+/// exit. No notification tells when, so this polls until [`EXIT_LIMIT`].
 fn remove_directory(above: BorrowedFd<'_>, name: &[u8]) -> Result<(), Fault> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + EXIT_LIMIT;
     let mut pause = Duration::from_micros(200);
     loop {
         match fs::unlinkat(above, name, AtFlags::REMOVEDIR) {
@@ -177,15 +186,13 @@ fn remove_directory(above: BorrowedFd<'_>, name: &[u8]) -> Result<(), Fault> {
     }
 }
 
-/// Kills every process in a container's cgroups, waits until they are gone, and removes the cgroups.
-///
-/// Nothing is done by pid alone: who is killed is who the cgroup says is in it.
+/// Kills every process in a container's cgroups, waits for their exit, and removes the cgroups.
 pub(crate) fn destroy(cgroups: &[Cgroup]) -> Result<(), Fault> {
-    population::kill_all(cgroups)?;
+    members::kill_all(cgroups)?;
     cgroups.iter().try_for_each(remove)
 }
 
-/// Whether the kernel has killed a process of the cgroups because their memory was used up.
+/// Whether the OOM killer has killed a process of the cgroups. v2 counts that in `memory.events`, v1 in `memory.oom_control`.
 pub(crate) fn was_oom_killed(cgroups: &[Cgroup]) -> bool {
     cgroups.iter().any(|cgroup| {
         let Ok(Some(directory)) = cgroup.open() else { return false };
@@ -199,15 +206,15 @@ pub(crate) fn was_oom_killed(cgroups: &[Cgroup]) -> bool {
     })
 }
 
-/// Removes the directory. Most have none below them, so that is tried first.
+/// Removes a cgroup. Most have no children, so the plain rmdir(2) comes first.
 fn remove(cgroup: &Cgroup) -> Result<(), Fault> {
     let path = format!("{}/{}", cgroup.mount, cgroup.path);
     if matches!(fs::rmdir(path.as_str()), Ok(()) | Err(Errno::NOENT)) {
         return Ok(());
     }
     let Some(directory) = cgroup.open()? else { return Ok(()) };
-    // Whoever is left here and not in the first hierarchy was moved by somebody else since.
-    unless_gone(population::kill_one_by_one(directory.as_fd(), Instant::now() + PATIENCE))?;
-    unless_gone(remove_below(directory.as_fd()))?;
+    // Another program may have moved a process in this hierarchy alone. `members::kill_all` has not seen it.
+    ignore_removed(members::kill_one_by_one(directory.as_fd(), Instant::now() + EXIT_LIMIT))?;
+    ignore_removed(remove_below(directory.as_fd()))?;
     remove_directory(CWD, path.as_bytes())
 }

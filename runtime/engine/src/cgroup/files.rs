@@ -1,4 +1,4 @@
-//! The files and directories of a cgroup hierarchy, always below an open directory (cgroups(7)).
+//! The files and directories of a cgroup hierarchy, always relative to an open directory (cgroups(7)).
 
 use crate::channel::retry;
 use crate::fault::{Call, During, Fault};
@@ -6,25 +6,24 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, CWD, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
-/// How long the last processes of a cgroup may take to go, after they have been killed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// The limit for the exit of killed processes, and for the removal of their cgroup. A process in a system call on a slow disk dies
+/// only after that call.
+pub(crate) const EXIT_LIMIT: Duration = Duration::from_secs(10);
 
-/// One directory of a container, in one hierarchy, by its path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "(String, String)", into = "(String, String)")]
+/// The container's directory in one hierarchy.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cgroup {
-    /// Where the hierarchy is mounted.
+    /// The mount point of the hierarchy.
     pub mount: String,
-    /// The directory, relative to the mount.
+    /// The directory, relative to the mount point.
     pub path: String,
 }
 
 impl Cgroup {
-    /// Opens the directory; nothing when it is gone.
+    /// Opens the directory; `None` if it does not exist any more.
     pub(crate) fn open(&self) -> Result<Option<OwnedFd>, Fault> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mount = match fs::openat(CWD, self.mount.as_str(), flags, Mode::empty()) {
@@ -37,24 +36,26 @@ impl Cgroup {
         }
     }
 
-    /// Whether this hierarchy has a v1 controller, by the name of its mount.
+    /// Whether this v1 hierarchy has a controller. Its mount point has the names of its controllers, such as `cpu,cpuacct`.
     pub(crate) fn has(&self, controller: &str) -> bool {
         self.mount.rsplit('/').next().is_some_and(|name| name.split(',').any(|one| one == controller))
     }
 }
 
+/// Opens the mount point of a hierarchy.
 pub(crate) fn open_mount(mount: &CStr) -> Result<OwnedFd, Fault> {
     fs::openat(CWD, mount, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .during(Call::Open)
 }
 
+/// Opens a directory below another one. `linux.cgroupsPath` decides the path, so it can't leave the hierarchy.
 pub(crate) fn open_directory(above: BorrowedFd<'_>, name: impl rustix::path::Arg) -> Result<OwnedFd, Fault> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     fs::openat2(above, name, flags, Mode::empty(), how).during(Call::Open)
 }
 
-/// The names of the cgroups right below one.
+/// Returns the names of the child cgroups.
 pub(crate) fn below(cgroup: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>, Fault> {
     let mut names = Vec::new();
     for entry in Dir::read_from(cgroup).during(Call::Open)? {
@@ -67,6 +68,7 @@ pub(crate) fn below(cgroup: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>, Fault> {
     Ok(names)
 }
 
+/// Reads a whole file of a cgroup.
 pub(crate) fn read(cgroup: BorrowedFd<'_>, file: &CStr) -> Result<Vec<u8>, Fault> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = fs::openat(cgroup, file, flags, Mode::empty()).during(Call::Open)?;
@@ -81,21 +83,22 @@ pub(crate) fn read(cgroup: BorrowedFd<'_>, file: &CStr) -> Result<Vec<u8>, Fault
     }
 }
 
+/// Writes a value with one write(2): the kernel takes each write as a whole command.
 pub(crate) fn write(cgroup: BorrowedFd<'_>, file: &CStr, value: &[u8]) -> Result<(), Fault> {
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = fs::openat(cgroup, file, flags, Mode::empty()).during(Call::Open)?;
     rustix::io::write(&file, value).during(Call::Write).map(drop)
 }
 
-/// A cgroup that is removed meanwhile, as systemd does when the last process is gone, has no files, and nobody in it.
-pub(crate) fn unless_gone(done: Result<(), Fault>) -> Result<(), Fault> {
+/// Ignores the error of a cgroup that was removed meanwhile. systemd removes the cgroup of a scope after its last process.
+pub(crate) fn ignore_removed(done: Result<(), Fault>) -> Result<(), Fault> {
     match done {
         Err(Fault { errno: Errno::NOENT | Errno::NODEV, .. }) => Ok(()),
         done => done,
     }
 }
 
-/// Waits for a line in a v2 cgroup's events, of which the kernel notifies.
+/// Waits until `cgroup.events` of a v2 cgroup has a line. The kernel reports every change of the file as `POLLPRI` (cgroups(7)).
 pub(crate) fn await_event(cgroup: BorrowedFd<'_>, event: &str, deadline: Instant) -> Result<(), Fault> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let events = fs::openat(cgroup, c"cgroup.events", flags, Mode::empty()).during(Call::Open)?;
@@ -114,6 +117,7 @@ pub(crate) fn await_event(cgroup: BorrowedFd<'_>, event: &str, deadline: Instant
     }
 }
 
+/// Returns the time left until `deadline`, 0 if it has passed.
 pub(crate) fn until(deadline: Instant) -> Timespec {
     let left = deadline.saturating_duration_since(Instant::now());
     Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() }

@@ -1,4 +1,4 @@
-//! The freezer: all processes of a container stopped and let go on again, by v1's controller or by the v2 cgroup itself.
+//! The freezer: suspends and resumes all processes of a container, by the v1 controller `freezer` or by `cgroup.freeze` of v2.
 
 use super::files::{Cgroup, await_event, read, write};
 use crate::fault::{Call, Fault};
@@ -6,18 +6,18 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use std::time::{Duration, Instant};
 
-/// How long processes may take to come to a stop; one that waits for a disk does so when it has got its answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The limit for freezing. A process that waits for a disk freezes when the disk has answered.
+const LIMIT: Duration = Duration::from_secs(10);
 
-/// The interface by which a container is frozen.
+/// The freezer of a container.
 enum Freezer {
-    /// The hierarchy of the v1 controller.
+    /// A cgroup in the hierarchy of the v1 controller.
     V1(OwnedFd),
-    /// The v2 cgroup.
+    /// A v2 cgroup. `cgroup.freeze` exists since Linux 5.2.
     V2(OwnedFd),
 }
 
-/// The freezer of a container; nothing when it has no cgroup.
+/// Opens the freezer of a container; `None` if the container has no cgroup.
 fn freezer(cgroups: &[Cgroup]) -> Result<Option<Freezer>, Fault> {
     if let Some(cgroup) = cgroups.iter().find(|cgroup| cgroup.has("freezer")) {
         return Ok(cgroup.open()?.map(Freezer::V1));
@@ -26,12 +26,12 @@ fn freezer(cgroups: &[Cgroup]) -> Result<Option<Freezer>, Fault> {
     Ok(read(directory.as_fd(), c"cgroup.freeze").is_ok().then_some(Freezer::V2(directory)))
 }
 
-/// Stops every process, and waits until all have stopped. One that can't be stopped in time lets all go on.
+/// Freezes every process and waits until all are frozen. If one does not freeze in time, all are thawed again.
 pub(crate) fn freeze(cgroups: &[Cgroup]) -> Result<(), Fault> {
     let frozen = match freezer(cgroups)?.ok_or(Fault::new(Call::Freeze, Errno::NODEV))? {
         Freezer::V1(directory) => freeze_v1(directory.as_fd()),
         Freezer::V2(directory) => write(directory.as_fd(), c"cgroup.freeze", b"1")
-            .and_then(|()| await_event(directory.as_fd(), "frozen 1", Instant::now() + PATIENCE)),
+            .and_then(|()| await_event(directory.as_fd(), "frozen 1", Instant::now() + LIMIT)),
     };
     frozen.or_else(|fault| {
         thaw(cgroups)?;
@@ -39,9 +39,10 @@ pub(crate) fn freeze(cgroups: &[Cgroup]) -> Result<(), Fault> {
     })
 }
 
-/// v1: whoever forks while it is being frozen is caught by asking again. The kernel has no notice of it to give.
+/// Freezes a v1 cgroup. The state stays `FREEZING` while a process forks, and another write catches the new process
+/// (freezer-subsystem.rst of the kernel). The kernel sends no notification of the end, so this polls.
 fn freeze_v1(directory: BorrowedFd<'_>) -> Result<(), Fault> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + LIMIT;
     let mut pause = Duration::from_micros(50);
     loop {
         write(directory, c"freezer.state", b"FROZEN")?;
@@ -56,7 +57,7 @@ fn freeze_v1(directory: BorrowedFd<'_>) -> Result<(), Fault> {
     }
 }
 
-/// Lets every process go on.
+/// Thaws every process.
 pub(crate) fn thaw(cgroups: &[Cgroup]) -> Result<(), Fault> {
     match freezer(cgroups)? {
         Some(Freezer::V1(directory)) => write(directory.as_fd(), c"freezer.state", b"THAWED"),
@@ -65,15 +66,16 @@ pub(crate) fn thaw(cgroups: &[Cgroup]) -> Result<(), Fault> {
     }
 }
 
-/// Lets those go on that have been killed: a process that a v1 freezer holds does not die there.
-pub(crate) fn release(cgroups: &[Cgroup]) -> Result<(), Fault> {
+/// Thaws killed processes where they need it: a process that a v1 freezer has frozen handles SIGKILL only after it is thawed. In a
+/// frozen v2 cgroup a killed process dies.
+pub(crate) fn thaw_killed(cgroups: &[Cgroup]) -> Result<(), Fault> {
     match freezer(cgroups)? {
         Some(Freezer::V1(directory)) => write(directory.as_fd(), c"freezer.state", b"THAWED"),
         Some(Freezer::V2(_)) | None => Ok(()),
     }
 }
 
-/// Whether the processes are frozen.
+/// Whether the container's processes are frozen, or being frozen (`FREEZING`).
 pub(crate) fn is_frozen(cgroups: &[Cgroup]) -> bool {
     match freezer(cgroups) {
         Ok(Some(Freezer::V1(directory))) => {

@@ -1,4 +1,4 @@
-//! Groups of resctrl: made, entered, removed (Documentation/filesystems/resctrl.rst of the kernel).
+//! resctrl groups, which share caches and memory bandwidth (resctrl.rst of the kernel; config-linux.md, "Intel RDT").
 
 use crate::fault::{Call, During, Fault};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,14 +10,14 @@ use std::io::Read;
 use tare_plan::resctrl::first_mismatch;
 use tare_plan::step::{MakeResctrlGroup, Presence};
 
-/// A group that is open.
+/// An open resctrl group.
 pub(crate) struct Group {
     pub(crate) directory: OwnedFd,
-    /// Whether it was made just now.
+    /// Whether [`make`] has created it. A group that existed before stays when the container is deleted.
     pub(crate) made: bool,
 }
 
-/// Makes a group where it is missing and may be, and opens it.
+/// Opens a group. A missing one is created, unless the configuration names a `closID` alone: then it has to exist.
 pub(crate) fn make(step: &MakeResctrlGroup) -> Result<Group, Fault> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let mount = fs::openat(CWD, step.mount.as_c_str(), flags, Mode::empty()).during(Call::Open)?;
@@ -30,6 +30,7 @@ pub(crate) fn make(step: &MakeResctrlGroup) -> Result<Group, Fault> {
     fill(step, Group { directory, made })
 }
 
+/// Creates the directory of a group and returns whether it is new.
 fn make_directory(mount: BorrowedFd<'_>, path: &CStr) -> Result<bool, Fault> {
     match fs::mkdirat(mount, path, Mode::from_raw_mode(0o755)) {
         Ok(()) => Ok(true),
@@ -38,16 +39,18 @@ fn make_directory(mount: BorrowedFd<'_>, path: &CStr) -> Result<bool, Fault> {
     }
 }
 
-/// Writes what a new group gets; of one that was there before, compares that, and writes only the rest.
+/// Writes the schemata of a group. A new group that the kernel refuses to fill is removed.
 fn fill(step: &MakeResctrlGroup, group: Group) -> Result<Group, Fault> {
     let filled = write_schemata(step, &group);
     if group.made && filled.is_err() {
-        // A group that could not be filled is nobody's; why it could not is the error to tell.
+        // An error of the removal would hide why the schemata were refused.
         let _ = remove(&format!("{}/{}", step.mount.to_string_lossy(), step.path.to_string_lossy()));
     }
     filled.map(|()| group)
 }
 
+/// Writes schemata. In an existing group, those that the configuration expects are compared instead (config-linux.md: the
+/// runtime "MUST compare" and "MUST generate an error").
 fn write_schemata(step: &MakeResctrlGroup, group: &Group) -> Result<(), Fault> {
     let directory = group.directory.as_fd();
     if !group.made && !step.expected.is_empty() {
@@ -61,12 +64,12 @@ fn write_schemata(step: &MakeResctrlGroup, group: &Group) -> Result<(), Fault> {
     if lines.is_empty() { Ok(()) } else { write(directory, c"schemata", lines.as_bytes()) }
 }
 
-/// Puts a process into a group.
+/// Moves a process to a group.
 pub(crate) fn enter(group: BorrowedFd<'_>, pid: Pid) -> Result<(), Fault> {
     write(group, c"tasks", pid.as_raw_nonzero().to_string().as_bytes())
 }
 
-/// Removes a group; its processes fall back to the one above it. One that is gone is removed already.
+/// Removes a group. Its processes go to the default group, or to the group above a monitoring group. A missing group is no error.
 pub(crate) fn remove(path: &str) -> Result<(), Fault> {
     match fs::unlinkat(CWD, path, AtFlags::REMOVEDIR) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -74,19 +77,20 @@ pub(crate) fn remove(path: &str) -> Result<(), Fault> {
     }
 }
 
-/// Whether there is a group.
-pub(crate) fn is_there(path: &str) -> bool {
+/// Whether a group exists.
+pub(crate) fn exists(path: &str) -> bool {
     fs::access(path, fs::Access::EXISTS).is_ok()
 }
 
-/// What the kernel says of the last write that it refused.
+/// Returns the kernel's message about the last refused write (`info/last_cmd_status`); empty without one.
 pub(crate) fn last_status(mount: &CStr) -> String {
     let path = format!("{}/info/last_cmd_status", mount.to_string_lossy());
     let text = std::fs::read_to_string(path).unwrap_or_default();
     if text.trim() == "ok" { String::new() } else { text.trim().to_owned() }
 }
 
-/// The kernel's files are there with their directory; where a tree is only a likeness, they are made.
+/// Writes a file of a group. The kernel creates the files with the directory. `O_CREAT` is for tests on machines without
+/// resctrl, where a plain directory stands in for it.
 fn write(group: BorrowedFd<'_>, file: &CStr, text: &[u8]) -> Result<(), Fault> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = fs::openat(group, file, flags, Mode::from_raw_mode(0o644)).during(Call::Open)?;

@@ -1,11 +1,11 @@
-//! Steps on cgroups, for a container that is created and for one that is restored.
+//! The cgroup steps of a plan. `create` and `restore` share them.
 
 use super::{device_program, directory};
 use crate::fault::Fault;
 use crate::slots::Slots;
 use tare_plan::step::{CgroupStep, LimitStep};
 
-/// Carries out a step on a cgroup.
+/// Carries out a cgroup step.
 pub(crate) fn act(step: &CgroupStep, slots: &mut Slots) -> Result<(), Fault> {
     match step {
         CgroupStep::Make(make) => slots.put(make.slot, directory::make(make)?),

@@ -1,23 +1,23 @@
-//! The files of a container's cgroups, of either version, as numbers.
+//! Values of cgroup files of either version, for `stats` and `update`.
 
 use super::files::{self, Cgroup};
 use rustix::fd::{AsFd, OwnedFd};
 use std::ffi::CString;
 
-/// The container's directory in every hierarchy, open.
+/// The open cgroups of a container, one in each hierarchy.
 #[derive(Debug)]
 pub(crate) struct Values {
     hierarchies: Vec<(Cgroup, OwnedFd)>,
 }
 
 impl Values {
-    /// Opens the directories; one that is gone is left out.
+    /// Opens the cgroups. A cgroup that does not exist any more is left out.
     pub(crate) fn open(cgroups: &[Cgroup]) -> Self {
         let open = |cgroup: &Cgroup| Some((cgroup.clone(), cgroup.open().ok()??));
         Self { hierarchies: cgroups.iter().filter_map(open).collect() }
     }
 
-    /// The text of a file: of the v1 hierarchy that has `controller`, or of the v2 one.
+    /// Reads a file in the v1 hierarchy with `controller`, or in the v2 hierarchy if no v1 hierarchy has it.
     pub(crate) fn text(&self, controller: &str, file: &str) -> Option<String> {
         let name = CString::new(file).ok()?;
         let v1 = self.hierarchies.iter().find(|(cgroup, _)| cgroup.has(controller));
@@ -26,12 +26,12 @@ impl Values {
         String::from_utf8(text).ok()
     }
 
-    /// A file that holds one number. A word such as `max` is none.
+    /// Reads a file with one number; `None` for a word such as `max`.
     pub(crate) fn number(&self, controller: &str, file: &str) -> Option<u64> {
         self.text(controller, file)?.trim().parse().ok()
     }
 
-    /// A file that holds one number, or `max` for none: then as large as can be.
+    /// Reads a limit. `max` is the largest number, as v1 shows a missing limit.
     pub(crate) fn limit(&self, controller: &str, file: &str) -> Option<u64> {
         match self.text(controller, file)?.trim() {
             "max" => Some(u64::MAX),
@@ -39,13 +39,13 @@ impl Values {
         }
     }
 
-    /// The number after `key` in a file with a key and a number on each line.
+    /// Reads the number of `key` in a flat keyed file (cgroup-v2.rst of the kernel, "Format").
     pub(crate) fn keyed(&self, controller: &str, file: &str, key: &str) -> Option<u64> {
         keyed(&self.text(controller, file)?, key)
     }
 }
 
-/// The number after `key` in a text with a key and a number on each line.
+/// Returns the number of `key` in a text with lines `KEY VALUE`.
 pub(crate) fn keyed(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
 }

@@ -1,4 +1,4 @@
-//! A bundle: a directory with a config.json (bundle.md).
+//! A bundle: a directory with a `config.json` (bundle.md).
 
 use crate::error::{Error, Result};
 use crate::fault::{Call, Fault};
@@ -7,31 +7,31 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tare_plan::spec::{self, Checked};
 
-/// A bundle that has been read.
+/// A bundle with a valid configuration.
 pub struct Bundle {
     /// Its absolute path.
     pub path: String,
-    /// The configuration as it was read, once.
+    /// The bytes of `config.json`. The file is read once, so a later change of it has no effect.
     pub bytes: Vec<u8>,
-    /// What it says.
+    /// The checked configuration.
     pub config: Checked,
 }
 
 impl Bundle {
-    /// Reads the configuration of the bundle at `path`, and checks it.
+    /// Reads and checks the configuration of the bundle at `path`.
     ///
     /// # Errors
-    /// When it can't be read, or every mistake in it.
+    /// When the file can't be read, or has mistakes: all of them.
     pub fn open(path: &Path) -> Result<Self> {
         let (path, bytes) = read(path)?;
         let config = check(&bytes)?;
         Ok(Self { path, bytes, config })
     }
 
-    /// The same with more variables for its process and more mounts, after its own.
+    /// Returns a copy with additional environment variables and mounts after the configured ones.
     ///
     /// # Errors
-    /// Every mistake in the configuration that comes of it.
+    /// Every mistake in the new configuration.
     pub(crate) fn extended(&self, variables: &[String], mounts: &[Value]) -> Result<Self> {
         let mut value: Value = serde_json::from_slice(&self.bytes).unwrap_or_default();
         let variables = variables.iter().map(|text| json!(text));
@@ -43,7 +43,7 @@ impl Bundle {
     }
 }
 
-/// Adds to a list of an object, which may not be there yet.
+/// Appends to a list of an object. A missing list is created.
 fn push(object: Option<&mut Value>, key: &str, more: impl Iterator<Item = Value>) {
     let Some(object) = object.and_then(Value::as_object_mut) else { return };
     let list = object.entry(key).or_insert_with(|| json!([]));
@@ -52,10 +52,10 @@ fn push(object: Option<&mut Value>, key: &str, more: impl Iterator<Item = Value>
     }
 }
 
-/// Reads the configuration of the bundle at `path`: the bundle's absolute path, and the bytes, unchecked.
+/// Returns the absolute path of a bundle and the bytes of its configuration, unchecked.
 ///
 /// # Errors
-/// When it can't be read.
+/// When the file can't be read.
 pub fn read(path: &Path) -> Result<(String, Vec<u8>)> {
     let fault =
         |error: &std::io::Error| Fault::new(Call::Open, Errno::from_io_error(error).unwrap_or(Errno::IO));
@@ -70,7 +70,7 @@ pub fn read(path: &Path) -> Result<(String, Vec<u8>)> {
 /// Reads and checks a configuration.
 ///
 /// # Errors
-/// Every mistake in it.
+/// Every mistake in the configuration.
 pub(crate) fn check(bytes: &[u8]) -> Result<Checked> {
     spec::load(bytes).and_then(spec::check).map_err(Error::Config)
 }

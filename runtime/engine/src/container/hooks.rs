@@ -1,4 +1,4 @@
-//! The hooks that run when create is over: poststart and poststop, read again from the kept configuration.
+//! The hooks after `create`: poststart and poststop. They are planned again from the configuration in the state directory.
 
 use super::bundle;
 use super::record::Record;
@@ -9,8 +9,8 @@ use rustix::fd::AsFd;
 use tare_plan::hooks::late_hooks;
 use tare_plan::step::{HookKind, Status};
 
-/// Runs the hooks that follow the container's start or deletion, and returns what went wrong. A poststart hook that
-/// fails is the last to run, a poststop hook is not (runtime.md, "Lifecycle").
+/// Runs the poststart or poststop hooks and returns the errors. A failed poststart hook stops the later ones, a failed poststop
+/// hook does not (runtime.md, "Lifecycle", steps 9 and 13).
 pub(crate) fn run_hooks(entry: &Entry, record: &Record, kind: HookKind) -> Vec<Error> {
     if !record.late_hooks {
         return Vec::new();

@@ -1,6 +1,6 @@
-//! What is kept of a container between two calls of the runtime: its bundle, its record, its state directory.
+//! The state of a container between two calls of the runtime: its state directory, record, bundle and status.
 //!
-//! May use `cgroup`, `systemd` and what lies below them; never a verb, nor the two processes.
+//! The verbs, the parent and init use this folder. It may use `cgroup`, `systemd`, `hook`, `socket` and the floors below.
 
 pub mod bundle;
 pub(crate) mod hooks;

@@ -1,4 +1,4 @@
-//! The record of a container: what `delete` has to undo, and its state (runtime.md, "State").
+//! The record of a container, `record.json`: what `delete` has to undo, and the state (runtime.md, "State").
 
 mod form;
 
@@ -11,22 +11,13 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tare_plan::context::Keyring;
+use tare_plan::footprint::PidNamespace;
 use tare_plan::step::{Status, Unit};
 
-/// The version of the form in which records are written. A record without a version is an older one of the same form.
+/// The version of the format. A record without a version is an older one in the same format.
 const VERSION: u64 = 1;
 
-/// The pid namespace of a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "bool", into = "bool")]
-pub enum Pids {
-    /// Its own: when its init ends, the kernel kills every process in it.
-    Own,
-    /// The host's, or another container's: its processes outlive its init.
-    Shared,
-}
-
-/// What is recorded of a container. The fields are written in this order.
+/// The record of a container. The fields are written in this order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
@@ -46,38 +37,40 @@ pub struct Record {
     pub created: String,
     /// Its init; `None` before it is created.
     pub init: Option<ProcessId>,
-    /// All its cgroups.
+    /// Its cgroup in each hierarchy.
+    #[serde(with = "form::cgroups")]
     pub cgroups: Vec<Cgroup>,
-    /// Those of its cgroups that existed before it. They stay when it is deleted.
+    /// The cgroups that existed before the container. They stay when it is deleted.
+    #[serde(with = "form::cgroups")]
     pub found: Vec<Cgroup>,
     /// The systemd unit of its cgroups.
     #[serde(with = "form::unit")]
     pub unit: Option<Unit>,
-    /// Its pid namespace.
-    #[serde(rename = "ownPids")]
-    pub pids: Pids,
+    /// Its pid namespace. In its own one, the kernel kills every process when init ends; in a shared one they outlive init.
+    #[serde(rename = "ownPids", with = "form::pid_namespace")]
+    pub pid_namespace: PidNamespace,
     /// The session keyring of its processes.
     #[serde(rename = "ownKeyring", with = "form::keyring")]
     pub keyring: Keyring,
-    /// The exit code of its init, where `run` waited for it and kept the container: 128 and more for a signal.
+    /// The exit code of its init, 128 plus the number for a signal. Only `run --keep` knows and records it.
     pub exit: Option<i32>,
     /// Its resctrl groups, in the order in which `delete` removes them.
     #[serde(default)]
     pub resctrl: Vec<String>,
-    /// Whether hooks run after its start or its deletion. Then the configuration is read again.
+    /// Whether the configuration has poststart or poststop hooks.
     pub late_hooks: bool,
 }
 
 /// Why a record can't be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
-    /// It is cut short, or it is no record.
+    /// It is truncated or no record at all.
     Damaged,
-    /// A newer runtime has written it.
+    /// A newer runtime has written it, in this version of the format.
     Newer(u64),
 }
 
-/// The state of a container as hooks read it, in runc's order.
+/// The state that hooks read (runtime.md, "State"), in runc's order.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct State<'a> {
@@ -91,14 +84,14 @@ pub(crate) struct State<'a> {
 }
 
 impl Record {
-    /// The record as it is written.
+    /// Encodes the record.
     pub(crate) fn to_json(&self) -> String {
         let document = form::Document { version: VERSION, record: self };
-        // Strings, numbers and lists always have a form in JSON.
+        // The encoder fails only for map keys that are no strings.
         serde_json::to_string(&document).unwrap_or_default()
     }
 
-    /// Reads a record.
+    /// Decodes a record. The version comes first, because a newer format may differ in everything else.
     pub(crate) fn from_json(text: &[u8]) -> Result<Self, Unreadable> {
         let form: form::Version = serde_json::from_slice(text).map_err(|_| Unreadable::Damaged)?;
         if form.version > VERSION {
@@ -107,24 +100,24 @@ impl Record {
         serde_json::from_slice(text).map_err(|_| Unreadable::Damaged)
     }
 
-    /// The cgroups that go with the container.
+    /// Returns the cgroups that `delete` removes: those that the container has created.
     pub(crate) fn own_cgroups(&self) -> Vec<Cgroup> {
         self.cgroups.iter().filter(|cgroup| !self.found.contains(cgroup)).cloned().collect()
     }
 
-    /// The unit that goes with the container. If the container was never created and the unit's cgroup existed before, the unit
-    /// is another program's.
+    /// Returns the unit that `delete` stops. If `create` did not finish and the cgroup existed before, the unit belongs to another
+    /// program.
     pub(crate) fn own_unit(&self) -> Option<&Unit> {
         self.unit.as_ref().filter(|_| self.init.is_some() || self.found.is_empty())
     }
 
-    /// The container's init, which must live.
+    /// Opens a pidfd of init. It is an error if init does not run.
     pub(crate) fn open_init(&self) -> Result<OwnedFd, Fault> {
         let init = self.init.as_ref().map(ProcessId::open).transpose()?.flatten();
         init.ok_or(Fault::new(Call::Open, Errno::SRCH))
     }
 
-    /// The root directory of that init. It may have ended before the directory was opened, but not after.
+    /// Opens the root directory of init. The check comes after the open, because the pid may have passed to another process before.
     pub(crate) fn open_root(&self) -> Result<OwnedFd, Fault> {
         let gone = Fault::new(Call::Open, Errno::SRCH);
         let init = self.init.as_ref().ok_or(gone)?;
@@ -134,13 +127,13 @@ impl Record {
         if init.is_alive() { Ok(root) } else { Err(gone) }
     }
 
-    /// The pid of its init; 0 once that has ended.
+    /// Returns the pid of init, or 0 for a stopped container.
     pub(crate) fn pid(&self, status: Status) -> i32 {
         let alive = status != Status::Stopped;
         self.init.as_ref().filter(|_| alive).map_or(0, |init| init.pid)
     }
 
-    /// The state that hooks get on standard input, as JSON.
+    /// Encodes the state that hooks get on standard input.
     pub(crate) fn state(&self, status: Status) -> String {
         let state = State {
             oci_version: &self.oci_version,
@@ -150,7 +143,7 @@ impl Record {
             bundle: &self.bundle,
             annotations: &self.annotations,
         };
-        // Strings and numbers always have a form in JSON.
+        // The encoder fails only for map keys that are no strings.
         serde_json::to_string(&state).unwrap_or_default()
     }
 }
@@ -173,7 +166,7 @@ mod tests {
             cgroups: vec![Cgroup { mount: "/sys/fs/cgroup/pids".to_owned(), path: "a".to_owned() }],
             found: Vec::new(),
             unit: Some(Unit { name: "a.scope".to_owned(), manager: Manager::User }),
-            pids: Pids::Own,
+            pid_namespace: PidNamespace::Own,
             keyring: Keyring::New,
             exit: None,
             resctrl: vec!["/sys/fs/resctrl/a".to_owned()],
@@ -221,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn hooks_get_the_state_in_the_order_of_runc() {
+    fn hooks_get_the_state_in_runcs_order() {
         let state = r#"{"ociVersion":"1.3.0","id":"a","status":"created","pid":7,"bundle":"/b","annotations":{"k":"v"}}"#;
         assert_eq!(record().state(Status::Created), state);
     }

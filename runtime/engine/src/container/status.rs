@@ -1,4 +1,4 @@
-//! The status of a container, found out anew each time (runtime.md, "State").
+//! The status of a container (runtime.md, "State").
 
 use super::record::Record;
 use super::store::Entry;
@@ -6,8 +6,10 @@ use crate::cgroup::freezer;
 use crate::socket::connect_datagram;
 use tare_plan::step::Status;
 
-/// The status of a container now. It is never recorded, so it cannot be out of date: an init that waits for `start` answers on
-/// its socket, and an init that has ended is gone.
+/// Finds the current status of a container.
+///
+/// The status is not in the record, because the container changes it by itself. The init of a created container still has the
+/// start socket open; the connection is closed at once and sends nothing.
 pub fn status(entry: &Entry, record: &Record) -> Status {
     let Some(init) = &record.init else { return Status::Creating };
     if !init.is_alive() {

@@ -1,14 +1,15 @@
-//! The state directory: one directory for each container, in which everything about it is recorded.
+//! The state directory (`--root`), with a directory for each container.
 //!
 //! ```text
-//! ROOT/ID/              made first; its lock (flock) is held by whoever changes the container
-//! ROOT/ID/record.json   what there is to undo, written before any of it is made; then the state
-//! ROOT/ID/cgroup        a link whose text is the name of the cgroup, for the case that the record is damaged
-//! ROOT/ID/config.json   the configuration as it was when the container was created
-//! ROOT/ID/start         the socket on which init waits to be started
-//! ROOT/ID/notify/       the directory of the socket on which it tells that it is ready, where somebody wants to know
+//! ROOT/ID/              created first; a verb that changes the container holds its lock (flock(2))
+//! ROOT/ID/record.json   the record, written before create changes the host, and again with the pid of init
+//! ROOT/ID/cgroup        a symbolic link to the name of the cgroup: delete --force needs it if the record is damaged
+//! ROOT/ID/config.json   a copy of the configuration of create
+//! ROOT/ID/start         the start socket, on which a created init waits
+//! ROOT/ID/notify/       the directory of the NOTIFY_SOCKET that is mounted into the container
 //! ```
-//! Files appear whole or not at all: they are written under another name and renamed.
+//!
+//! A file is written under another name and renamed, so a reader without the lock sees either the old or the new file.
 
 use crate::container::record::{Record, Unreadable};
 use crate::error::{Error, Result};
@@ -19,44 +20,45 @@ use rustix::io::Errno;
 use std::time::Duration;
 use tare_sys::lock::{LockError, lock_exclusive};
 
-/// How long a verb waits for another one that is changing the same container.
+/// The limit for the lock of a container that another verb is changing. A verb holds it for milliseconds, unless a hook is slow.
 const LOCK_LIMIT: Duration = Duration::from_secs(8);
 
 const RECORD: &str = "record.json";
 const CONFIG: &str = "config.json";
 const CGROUP: &str = "cgroup";
-/// A file on its way to its name.
+/// A file before its rename.
 const NEXT: &str = "next";
-/// The directory of the socket for the notice.
+/// The directory of the notify socket.
 const NOTIFY: &str = "notify";
-/// The name of the socket on which init waits.
+/// The start socket.
 pub(crate) const START: &str = "start";
 
-/// Where containers are recorded.
+/// A state directory.
 #[derive(Debug)]
 pub struct Store {
     path: String,
 }
 
-/// A container's directory, locked.
+/// The directory of one container. Verbs that change the container hold its lock.
 #[derive(Debug)]
 pub struct Entry {
     store: String,
     id: String,
     directory: OwnedFd,
+    /// Whether a drop of this value leaves the directory in place.
     keep: bool,
 }
 
 impl Store {
-    /// A store at `path`; nothing is looked at or made.
+    /// Refers to the state directory at `path`, which need not exist.
     pub fn new(path: impl Into<String>) -> Self {
         Self { path: path.into() }
     }
 
-    /// Makes a container's directory, of which there can be but one.
+    /// Creates the directory of a new container and locks it. mkdir(2) is atomic, so one of two calls with the same ID fails.
     ///
     /// # Errors
-    /// [`Error::Exists`] when the id is taken, [`Error::InvalidId`] when it is none.
+    /// [`Error::Exists`] when a container has the ID, [`Error::InvalidId`] when it is malformed.
     pub fn reserve(&self, id: &str) -> Result<Entry> {
         check_id(id)?;
         let root = self.make_root()?;
@@ -74,33 +76,33 @@ impl Store {
         Ok(entry)
     }
 
-    /// Checks that an id is valid and that no container has it.
+    /// Checks that a container ID is valid and that no container has it.
     ///
     /// # Errors
-    /// [`Error::InvalidId`], [`Error::Exists`].
+    /// [`Error::InvalidId`] or [`Error::Exists`].
     pub fn check_free(&self, id: &str) -> Result<()> {
-        match self.look(id) {
+        match self.open_unlocked(id) {
             Ok(_) => Err(Error::Exists(id.to_owned())),
             Err(Error::NotFound(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Opens a container's directory and locks it, waiting a while for whoever holds the lock.
+    /// Opens a container's directory and locks it. Waits at most 8 seconds for another verb that holds the lock.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such container.
     pub fn open(&self, id: &str) -> Result<Entry> {
-        let entry = self.look(id)?;
+        let entry = self.open_unlocked(id)?;
         entry.lock()?;
         Ok(entry)
     }
 
-    /// Opens a container's directory without its lock: for verbs that only read what is replaced whole.
+    /// Opens a container's directory without the lock, for verbs that only read.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such container.
-    pub fn look(&self, id: &str) -> Result<Entry> {
+    pub fn open_unlocked(&self, id: &str) -> Result<Entry> {
         check_id(id)?;
         let missing = || Error::NotFound(id.to_owned());
         let root = open_directory(CWD, &self.path).map_err(|_| missing())?;
@@ -108,7 +110,7 @@ impl Store {
         Ok(Entry { store: self.path.clone(), id: id.to_owned(), directory, keep: true })
     }
 
-    /// The ids of all containers, in order. A store that is not there has none.
+    /// Returns the IDs of all containers, sorted. A missing state directory has no containers.
     ///
     /// # Errors
     /// When the directory can't be read.
@@ -129,11 +131,12 @@ impl Store {
         Ok(ids)
     }
 
-    /// Where a container's notice would arrive.
+    /// Returns the path of a container's notify directory, which need not exist.
     pub(crate) fn notify_directory(&self, id: &str) -> String {
         format!("{}/{id}/{NOTIFY}", self.path)
     }
 
+    /// Opens the state directory or creates it. Others may pass through it (mode 0711) but not list the containers.
     fn make_root(&self) -> Result<OwnedFd> {
         if let Ok(root) = open_directory(CWD, &self.path) {
             return Ok(root);
@@ -156,7 +159,7 @@ impl Store {
 }
 
 impl Entry {
-    /// The container's id.
+    /// The container ID.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -166,24 +169,25 @@ impl Entry {
         format!("{}/{}", self.store, self.id)
     }
 
-    /// The path at which a socket in this directory can be bound or reached, however long the directory's own is.
+    /// Returns a short path of the start socket. The address of a Unix socket has 107 bytes at most (unix(7)), and `--root` may be
+    /// longer.
     pub(crate) fn socket_path(&self) -> String {
         format!("/proc/self/fd/{}/{START}", self.directory.as_raw_fd())
     }
 
-    /// Makes the directory of the socket for the notice.
+    /// Creates the notify directory. The container's user has to reach the socket in it.
     pub(crate) fn make_notify_directory(&self) -> Result<()> {
         let made =
             fs::mkdirat(&self.directory, NOTIFY, Mode::from_raw_mode(0o755)).during(Call::MakeDirectory);
         made.map_err(|fault| self.error("make a directory for", fault))
     }
 
-    /// Whether there is that directory.
+    /// Whether the container has a notify directory.
     pub(crate) fn has_notify(&self) -> bool {
         fs::statat(&self.directory, NOTIFY, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 
-    /// The path of a file in it, however long the directory's own is.
+    /// Returns a short path of a socket in the notify directory, as [`Entry::socket_path`].
     pub(crate) fn notify_path(&self, name: &str) -> String {
         format!("/proc/self/fd/{}/{NOTIFY}/{name}", self.directory.as_raw_fd())
     }
@@ -193,12 +197,12 @@ impl Entry {
             LockError::Timeout(limit) => Error::LockTimeout { id: self.id.clone(), limit },
             LockError::Kernel(errno) => self.error("lock", Fault::new(Call::Wait, errno)),
         })?;
-        self.still_there()
+        self.check_exists()
     }
 
-    /// Lets others change the container.
+    /// Releases the lock.
     pub(crate) fn unlock(&self) {
-        // A lock that can't be given back goes with the descriptor.
+        // flock(2) fails here only for an invalid file descriptor. The lock ends with the descriptor at the latest.
         let _ = fs::flock(&self.directory, FlockOperation::Unlock);
     }
 
@@ -210,14 +214,14 @@ impl Entry {
         self.lock()
     }
 
-    /// Whoever held the lock before may have deleted the container.
-    fn still_there(&self) -> Result<()> {
+    /// Checks that the verb which held the lock before has not deleted the container: a removed directory has no links.
+    fn check_exists(&self) -> Result<()> {
         let stat =
             fs::fstat(&self.directory).during(Call::Stat).map_err(|fault| self.error("look at", fault))?;
         if stat.st_nlink == 0 { Err(Error::NotFound(self.id.clone())) } else { Ok(()) }
     }
 
-    /// Writes the record for the first time.
+    /// Writes the first record and the link with the cgroup's name.
     pub(crate) fn begin(&self, record: &Record) -> Result<()> {
         let name = record.cgroups.first().map_or("", |cgroup| cgroup.path.as_str());
         let named = match name {
@@ -234,7 +238,7 @@ impl Entry {
         written.map_err(|fault| self.error("write the record of", fault))
     }
 
-    /// Keeps a copy of the configuration.
+    /// Writes a copy of the configuration.
     pub(crate) fn keep_config(&self, config: &[u8]) -> Result<()> {
         self.write(CONFIG, config).map_err(|fault| self.error("write the configuration of", fault))
     }
@@ -242,7 +246,7 @@ impl Entry {
     /// Reads the record.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when it does not exist yet or is cut short, [`Error::NewerRecord`] when a newer runtime wrote it.
+    /// [`Error::Damaged`] when it is missing or truncated, [`Error::NewerRecord`] when a newer runtime has written it.
     pub(crate) fn record(&self) -> Result<Record> {
         let damaged = || Error::Damaged(self.id.clone());
         let text = self.read(RECORD).map_err(|_| damaged())?;
@@ -252,13 +256,13 @@ impl Entry {
         })
     }
 
-    /// The name of the container's cgroup, which was written down before it was made.
+    /// Returns the name of the container's cgroup from the link.
     pub(crate) fn cgroup(&self) -> Option<String> {
         let name = fs::readlinkat(&self.directory, CGROUP, Vec::new()).ok()?;
         name.into_string().ok()
     }
 
-    /// Reads the kept configuration.
+    /// Reads the copy of the configuration.
     pub(crate) fn config(&self) -> Result<Vec<u8>> {
         self.read(CONFIG)
     }
@@ -272,8 +276,8 @@ impl Entry {
         Ok(text)
     }
 
-    /// Writes a file under another name and renames it, so that it is whole whenever it is seen. What an interrupted call
-    /// leaves is overwritten by the next one, or goes with the directory.
+    /// Writes a file under another name and renames it. If the runtime is killed in between, the next write overwrites the
+    /// file, or `delete` removes it.
     fn write(&self, name: &str, content: &[u8]) -> std::result::Result<(), Fault> {
         let flags = OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file =
@@ -286,12 +290,12 @@ impl Entry {
         fs::renameat(&self.directory, NEXT, &self.directory, name).during(Call::Write)
     }
 
-    /// Keeps the container when this value goes.
+    /// Leaves the directory in place when this value is dropped.
     pub(crate) fn keep(&mut self) {
         self.keep = true;
     }
 
-    /// Removes the directory and all that is in it; the record goes last, so that what is interrupted can be finished.
+    /// Removes the directory. The record is the last file: while it exists, an interrupted `delete` can be repeated.
     pub(crate) fn remove(&mut self) -> Result<()> {
         self.keep = true;
         self.remove_files().map_err(|fault| self.error("remove the state of", fault))
@@ -300,7 +304,7 @@ impl Entry {
     fn remove_files(&self) -> std::result::Result<(), Fault> {
         if let Ok(notify) = open_directory(self.directory.as_fd(), NOTIFY) {
             remove_below(&notify)?;
-            present(fs::unlinkat(&self.directory, NOTIFY, AtFlags::REMOVEDIR))?;
+            ignore_missing(fs::unlinkat(&self.directory, NOTIFY, AtFlags::REMOVEDIR))?;
         }
         let names: Vec<_> = Dir::read_from(&self.directory)
             .during(Call::Read)?
@@ -311,12 +315,13 @@ impl Entry {
         let (last, others): (Vec<_>, Vec<_>) =
             names.into_iter().partition(|name| name.to_bytes() == RECORD.as_bytes());
         for name in others.iter().chain(&last) {
-            present(fs::unlinkat(&self.directory, name.as_c_str(), AtFlags::empty()))?;
+            ignore_missing(fs::unlinkat(&self.directory, name.as_c_str(), AtFlags::empty()))?;
         }
         let root = open_directory(CWD, &self.store)?;
-        present(fs::unlinkat(&root, self.id.as_str(), AtFlags::REMOVEDIR))
+        ignore_missing(fs::unlinkat(&root, self.id.as_str(), AtFlags::REMOVEDIR))
     }
 
+    /// Returns an error such as `cannot start container ID: …`.
     pub(crate) fn error(&self, verb: &str, fault: Fault) -> Error {
         Error::act(format!("{verb} container {}", self.id), fault)
     }
@@ -325,21 +330,21 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         if !self.keep {
-            // Nothing was kept of the container, and there is nobody left to tell but `delete --force`, which tries again.
+            // create has failed and reports its own error. What stays here, delete --force removes.
             let _ = self.remove_files();
         }
     }
 }
 
-/// What is gone already needs no removal.
-fn present(removed: rustix::io::Result<()>) -> std::result::Result<(), Fault> {
+/// Ignores the error of a file that another process has removed.
+fn ignore_missing(removed: rustix::io::Result<()>) -> std::result::Result<(), Fault> {
     match removed {
         Err(Errno::NOENT) => Ok(()),
         answer => answer.during(Call::Write),
     }
 }
 
-/// Removes all that is in a directory to which a container may have written: no link is followed.
+/// Removes everything in a directory. The container may have written to it, so no symbolic link is followed.
 fn remove_below(directory: &OwnedFd) -> std::result::Result<(), Fault> {
     for entry in Dir::read_from(directory).during(Call::Read)?.filter_map(std::result::Result::ok) {
         let name = entry.file_name();
@@ -347,13 +352,13 @@ fn remove_below(directory: &OwnedFd) -> std::result::Result<(), Fault> {
             continue;
         }
         if entry.file_type() != FileType::Directory {
-            present(fs::unlinkat(directory, name, AtFlags::empty()))?;
+            ignore_missing(fs::unlinkat(directory, name, AtFlags::empty()))?;
             continue;
         }
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let below = fs::openat(directory, name, flags, Mode::empty()).during(Call::Open)?;
         remove_below(&below)?;
-        present(fs::unlinkat(directory, name, AtFlags::REMOVEDIR))?;
+        ignore_missing(fs::unlinkat(directory, name, AtFlags::REMOVEDIR))?;
     }
     Ok(())
 }
@@ -363,11 +368,11 @@ fn open_directory(above: BorrowedFd<'_>, path: &str) -> std::result::Result<Owne
     fs::openat(above, path, flags, Mode::empty()).during(Call::Open)
 }
 
-/// An id is a file name of letters, digits, `_`, `+`, `-` and `.`, as runc has it.
+/// Checks a container ID: a file name of ASCII letters, digits, `_`, `+`, `-` and `.`, as in runc.
 fn check_id(id: &str) -> Result<()> {
-    let letters = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+-.".contains(&byte));
-    let named = !id.is_empty() && id != "." && id != ".." && id.len() <= 255;
-    if letters && named { Ok(()) } else { Err(Error::InvalidId(id.to_owned())) }
+    let allowed = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+-.".contains(&byte));
+    let is_name = !id.is_empty() && id != "." && id != ".." && id.len() <= 255;
+    if allowed && is_name { Ok(()) } else { Err(Error::InvalidId(id.to_owned())) }
 }
 
 #[cfg(test)]
@@ -375,7 +380,7 @@ mod tests {
     use super::check_id;
 
     #[test]
-    fn an_id_is_one_plain_file_name() {
+    fn an_id_is_a_file_name_of_certain_characters() {
         for good in ["a", "web_1", "A+b-c.d", "..."] {
             assert!(check_id(good).is_ok(), "{good}");
         }

@@ -1,4 +1,4 @@
-//! The directory of a checkpoint's images, and what is kept there beside criu's own files.
+//! The directory of image files, and the file that the runtime adds to criu's own.
 
 use crate::error::{Error, Result};
 use crate::fault::{Call, During};
@@ -6,13 +6,13 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{self, CWD, Mode, OFlags};
 use std::path::Path;
 
-/// Where the standard streams led when the container was dumped, as runc keeps it.
+/// The targets of the standard streams when the container was dumped, as a JSON array. runc reads and writes the same file.
 const DESCRIPTORS: &str = "descriptors.json";
 
-/// Opens a directory; one that is not there yet is made where `make` says so.
+/// Opens a directory of images or of logs.
 pub(crate) fn open(path: &str, missing: Missing) -> Result<OwnedFd> {
     let act = |fault| Error::act(format!("open the directory {path}"), fault);
-    if missing == Missing::Made {
+    if missing == Missing::Create {
         match fs::mkdirat(CWD, path, Mode::from_raw_mode(0o700)) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}
             Err(errno) => return Err(act(crate::fault::Fault::new(Call::MakeDirectory, errno))),
@@ -22,16 +22,16 @@ pub(crate) fn open(path: &str, missing: Missing) -> Result<OwnedFd> {
     fs::openat(CWD, path, flags, Mode::empty()).during(Call::Open).map_err(act)
 }
 
-/// What becomes of a directory that is not there.
+/// What to do about a missing directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Missing {
-    /// It is made.
-    Made,
-    /// It is an error.
-    Refused,
+    /// Create it.
+    Create,
+    /// Return an error.
+    Refuse,
 }
 
-/// Notes where the standard streams of a process lead.
+/// Writes the targets of a process's standard streams next to the images.
 pub(crate) fn keep_descriptors(images: &str, pid: i32) -> Result<()> {
     let target = |number: i32| {
         let link = std::fs::read_link(format!("/proc/{pid}/fd/{number}"));
@@ -43,7 +43,7 @@ pub(crate) fn keep_descriptors(images: &str, pid: i32) -> Result<()> {
         .map_err(|error| Error::Criu(format!("cannot write {}: {error}", path.display())))
 }
 
-/// Where they led; nothing of images that somebody else has made.
+/// Reads the targets of the standard streams. Images of another program have no such file, and then no stream is replaced.
 pub(crate) fn descriptors(images: &str) -> Vec<String> {
     let text = std::fs::read_to_string(Path::new(images).join(DESCRIPTORS)).unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()

@@ -1,8 +1,8 @@
-//! What is said to criu and what it answers: the messages of its RPC (criu.org/RPC), as far as they are used here.
+//! The protobuf messages of criu's RPC (criu.org/RPC), with the fields that are used here. The tags are criu's.
 
 use prost::{Enumeration, Message};
 
-/// What is asked, or answered to.
+/// The type of a request and of its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Enumeration)]
 #[repr(i32)]
 pub(crate) enum Kind {
@@ -15,14 +15,14 @@ pub(crate) enum Kind {
     Version = 10,
 }
 
-/// A request.
+/// A request to criu.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Request {
     #[prost(enumeration = "Kind", required, tag = "1")]
     pub(crate) kind: i32,
     #[prost(message, optional, tag = "2")]
     pub(crate) options: Option<Options>,
-    /// The answer to a notice.
+    /// The answer to a notice: whether criu shall go on.
     #[prost(bool, optional, tag = "3")]
     pub(crate) notify_success: Option<bool>,
     #[prost(bool, optional, tag = "4")]
@@ -31,7 +31,7 @@ pub(crate) struct Request {
     pub(crate) features: Option<Features>,
 }
 
-/// How to dump or to restore.
+/// The options of a dump or a restore.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Options {
     #[prost(int32, required, tag = "1")]
@@ -104,7 +104,7 @@ pub(crate) struct Options {
     pub(crate) lsm_mount_context: Option<String>,
 }
 
-/// Who takes the pages instead of a directory.
+/// A page server, which receives the memory pages instead of the directory of images.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct PageServer {
     #[prost(string, optional, tag = "1")]
@@ -113,7 +113,7 @@ pub(crate) struct PageServer {
     pub(crate) port: Option<i32>,
 }
 
-/// A mount that is not criu's to make: by its place when dumped, by its source when restored.
+/// A mount that criu does not create. A dump names it by its mount point, a restore gives its source.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct ExternalMount {
     #[prost(string, required, tag = "1")]
@@ -122,7 +122,7 @@ pub(crate) struct ExternalMount {
     pub(crate) value: String,
 }
 
-/// The directory in which the cgroups of a hierarchy are restored; in all of them without a controller.
+/// The cgroup below which criu restores the cgroups of a hierarchy. Without controllers it is for every hierarchy.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct CgroupRoot {
     #[prost(string, optional, tag = "1")]
@@ -131,7 +131,7 @@ pub(crate) struct CgroupRoot {
     pub(crate) path: String,
 }
 
-/// A descriptor that takes the place of one that was dumped.
+/// A file descriptor that criu inherits and uses in place of a dumped file.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Inherited {
     #[prost(string, required, tag = "1")]
@@ -140,7 +140,7 @@ pub(crate) struct Inherited {
     pub(crate) descriptor: i32,
 }
 
-/// What criu can do on this kernel.
+/// Features of criu and the kernel.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Features {
     #[prost(bool, optional, tag = "1")]
@@ -149,7 +149,7 @@ pub(crate) struct Features {
     pub(crate) lazy_pages: Option<bool>,
 }
 
-/// An answer, or a notice that asks for one.
+/// A response, or a notice that needs an answer.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Response {
     #[prost(enumeration = "Kind", required, tag = "1")]
@@ -168,17 +168,18 @@ pub(crate) struct Response {
     pub(crate) version: Option<Version>,
 }
 
-/// How far criu has come.
+/// A notice: criu has reached a point of its work and waits for the answer.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Notice {
+    /// The name of the point, such as `setup-namespaces`.
     #[prost(string, optional, tag = "1")]
     pub(crate) script: Option<String>,
-    /// The process that is restored.
+    /// The pid of the restored init.
     #[prost(int32, optional, tag = "2")]
     pub(crate) pid: Option<i32>,
 }
 
-/// Which criu it is.
+/// The version of criu.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Version {
     #[prost(int32, required, tag = "1")]

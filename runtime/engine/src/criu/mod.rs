@@ -1,12 +1,24 @@
-//! criu, which freezes processes to files and brings them back: its service, as a child that ends with the request.
+//! criu, which writes processes to image files and restores them (criu(8)).
+//!
+//! tare runs `criu swrk FD` as a child and talks to it over a socket pair (criu.org/RPC):
+//!
+//! ```text
+//! tare                            criu
+//!   -- version, feature check -->   answered at once
+//!   -- dump or restore ---------->
+//!   <-- notice -----------------    criu stops until it gets the answer, for example to let hooks run
+//!   -- answer ------------------>
+//!   <-- response ---------------
+//! ```
+//!
+//! The verbs `checkpoint` and `restore` use this folder. It may use `mounts` and the floors below.
 
 pub(crate) mod images;
 pub(crate) mod message;
 pub(crate) mod options;
 
-use crate::PATH;
 use crate::channel;
-use crate::child::{Child as Restored, Ending};
+use crate::child::{Child as Restored, Ending, PATH};
 use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
 use message::{Features, Kind, Notice, Request, Response};
@@ -19,23 +31,24 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::process::{Child, Command, Stdio};
 use tare_sys::clone::Spawned;
 
-/// The oldest version that speaks of all that is asked here: the notice about terminals, and external namespaces.
+/// The oldest version of criu with everything that is used here: the notice `orphan-pts-master`, and external namespaces.
 const OLDEST: (i32, i32) = (3, 11);
 
-/// The longest message that criu sends.
-const ROOM: usize = 16 * 1024;
+/// The size of criu's longest message.
+const MAX_MESSAGE: usize = 16 * 1024;
 
-/// How long criu may take to say what it has to, when the process that it restores has ended.
-const LAST_WORDS_MS: u64 = 3_000;
+/// The limit for criu's response after the process that it restores has died.
+const RESPONSE_LIMIT_MS: u64 = 3_000;
 
-/// A running service. It ends when this value goes, and after it the process that it has restored, unless somebody took that.
+/// A running criu. It is killed when this value is dropped, together with the restored process if [`Service::restored`] has not
+/// taken it.
 pub(crate) struct Service {
     child: Child,
     socket: OwnedFd,
     restored: Option<Restored>,
 }
 
-/// What a notice is answered with; an error ends the request.
+/// A callback for notices and the file descriptors passed with them. An error makes criu give up the request.
 pub(crate) type Answer<'a> = &'a mut dyn FnMut(&Notice, Option<OwnedFd>) -> Result<()>;
 
 impl Drop for Service {
@@ -45,22 +58,23 @@ impl Drop for Service {
 }
 
 impl Service {
-    /// Starts criu at `path`, or wherever PATH has it, with copies of `kept` under the numbers they have here.
-    pub(crate) fn start(path: Option<&str>, kept: &[BorrowedFd<'_>]) -> Result<Self> {
+    /// Starts criu: the program at `path`, or `criu` along PATH. It inherits the file descriptors `inherited` with their numbers.
+    pub(crate) fn start(path: Option<&str>, inherited: &[BorrowedFd<'_>]) -> Result<Self> {
         let act = |fault| Error::act("start criu", fault);
         let pair = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
         let (socket, theirs) = pair.during(Call::Socket).map_err(act)?;
         let number = theirs.as_raw_fd().to_string();
-        let hand_on = |flags| {
-            let mut all = kept.iter().copied().chain([theirs.as_fd()]);
+        // Only the child may inherit them: close-on-exec is off while it is spawned.
+        let set_flags = |flags| {
+            let mut all = inherited.iter().copied().chain([theirs.as_fd()]);
             all.try_for_each(|fd| fcntl_setfd(fd, flags)).during(Call::Duplicate)
         };
-        hand_on(FdFlags::empty()).map_err(act)?;
+        set_flags(FdFlags::empty()).map_err(act)?;
         let named = std::env::var("PATH").ok().filter(|path| !path.is_empty());
         let mut command = Command::new(path.filter(|path| !path.is_empty()).unwrap_or("criu"));
         command.args(["swrk", &number]).env("PATH", named.as_deref().unwrap_or(PATH));
         let child = command.stdin(Stdio::inherit()).spawn();
-        hand_on(FdFlags::CLOEXEC).map_err(act)?;
+        set_flags(FdFlags::CLOEXEC).map_err(act)?;
         let child = child.map_err(|error| {
             let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
             let name = path.unwrap_or("criu").to_owned();
@@ -69,23 +83,23 @@ impl Service {
         Ok(Self { child, socket, restored: None })
     }
 
-    /// Hands out the process that was restored.
+    /// Takes the restored process, which then outlives this value.
     pub(crate) fn restored(&mut self) -> Option<Restored> {
         self.restored.take()
     }
 
-    /// Ends it. It has answered, or is of no use any more; either way it is waited for.
+    /// Kills and reaps criu, which has answered or has failed. The wait has no limit: a SIGKILL ends it.
     fn end(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// The service's own process.
+    /// The pid of criu.
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 
-    /// Makes sure that this criu is new enough.
+    /// Checks that criu has at least the version [`OLDEST`].
     pub(crate) fn check_version(&mut self) -> Result<()> {
         let answer =
             self.ask(&Request { kind: Kind::Version.into(), keep_open: Some(true), ..Request::default() })?;
@@ -94,56 +108,56 @@ impl Service {
         if (major, minor) >= OLDEST {
             return Ok(());
         }
-        let (wanted_major, wanted_minor) = OLDEST;
+        let (oldest_major, oldest_minor) = OLDEST;
         Err(Error::Criu(format!(
-            "criu {major}.{minor} is too old: {wanted_major}.{wanted_minor} or newer is needed"
+            "criu {major}.{minor} is too old: {oldest_major}.{oldest_minor} or newer is needed"
         )))
     }
 
-    /// Makes sure that criu and the kernel can do what an option asks for.
-    pub(crate) fn check_features(&mut self, wanted: &Features) -> Result<()> {
+    /// Checks that criu and the kernel have the features that the options need.
+    pub(crate) fn check_features(&mut self, needed: &Features) -> Result<()> {
         let request = Request {
             kind: Kind::FeatureCheck.into(),
             keep_open: Some(true),
-            features: Some(wanted.clone()),
+            features: Some(needed.clone()),
             ..Request::default()
         };
         let found = self.ask(&request)?.features.unwrap_or_default();
-        let lacks = |wanted: Option<bool>, found: Option<bool>| wanted == Some(true) && found != Some(true);
-        if lacks(wanted.memory_tracking, found.memory_tracking) {
+        let lacks = |needed: Option<bool>, found: Option<bool>| needed == Some(true) && found != Some(true);
+        if lacks(needed.memory_tracking, found.memory_tracking) {
             return Err(Error::Criu(
                 "this kernel does not track memory changes, as --pre-dump needs".to_owned(),
             ));
         }
-        if lacks(wanted.lazy_pages, found.lazy_pages) {
+        if lacks(needed.lazy_pages, found.lazy_pages) {
             return Err(Error::Criu(
-                "this kernel can't bring pages back late, as --lazy-pages needs".to_owned(),
+                "this kernel does not support userfaultfd, as --lazy-pages needs".to_owned(),
             ));
         }
         Ok(())
     }
 
-    /// Sends a request and returns its answer; notices on the way are answered as `answer` says.
+    /// Sends a request and returns criu's response. Notices before it go to `answer`.
     pub(crate) fn serve(&mut self, request: &Request, answer: Answer<'_>) -> Result<Response> {
         self.send(request)?;
-        // criu takes back what it has done when a notice is refused, and says so in the end.
+        // After a refused notice criu undoes its work and responds with an error. The reason of the refusal is the better error.
         let mut refused = Ok(());
         loop {
-            self.await_word()?;
+            self.await_message()?;
             let (response, descriptor) = self.receive()?;
             if response.kind != i32::from(Kind::Notify) {
                 return refused.map(|()| response);
             }
             let notice = response.notice.unwrap_or_default();
             self.note_restored(&notice)?;
-            let told = answer(&notice, descriptor);
+            let answered = answer(&notice, descriptor);
             let kind = Kind::Notify.into();
-            self.send(&Request { kind, notify_success: Some(told.is_ok()), ..Request::default() })?;
-            refused = refused.and(told);
+            self.send(&Request { kind, notify_success: Some(answered.is_ok()), ..Request::default() })?;
+            refused = refused.and(answered);
         }
     }
 
-    /// Notes who is restored, which is a child of this process and not of criu's.
+    /// Notes the restored process. With `restore_sibling` it is a child of tare and not of criu, so tare has to reap it.
     fn note_restored(&mut self, notice: &Notice) -> Result<()> {
         if let Some(pid) = notice.pid.and_then(Pid::from_raw)
             && self.restored.is_none()
@@ -155,49 +169,52 @@ impl Service {
         Ok(())
     }
 
-    /// Waits until criu says something. When the process that it restores ends at the wrong moment, criu does not notice: it
-    /// would never say anything again.
-    fn await_word(&mut self) -> Result<()> {
+    /// Waits for a message of criu, or for the end of the restored process. criu does not notice if that process dies in the middle of
+    /// a restore, and would never send anything again.
+    ///
+    /// The wait has no limit: the images may be large, and with `--lazy-pages` they come over the network. The end of criu ends it.
+    fn await_message(&mut self) -> Result<()> {
         let Some(process) = self.restored.as_ref().and_then(Restored::pidfd) else { return Ok(()) };
         let mut waiting =
             [self.socket.as_fd(), process].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
         let waited = channel::retry(|| poll(&mut waiting, None)).during(Call::Wait);
-        waited.map_err(|fault| Error::act("hear from criu", fault))?;
-        let [word, _] = &waiting;
-        if !word.revents().is_empty()
-            || channel::await_readable(self.socket.as_fd(), Some(LAST_WORDS_MS)).is_ok()
+        waited.map_err(|fault| Error::act("receive a response of criu", fault))?;
+        let [message, _] = &waiting;
+        if !message.revents().is_empty()
+            || channel::await_readable(self.socket.as_fd(), Some(RESPONSE_LIMIT_MS)).is_ok()
         {
             return Ok(());
         }
-        // It traces the process, whose end is told to its parent when criu's is.
+        // criu traces the process. Its parent can wait for a traced process only after the tracer has ended (ptrace(2)).
         self.end();
         let ending = self.restored.as_ref().map_or(Ending::Unknown, Restored::ending);
         Err(Error::Criu(format!("the process that criu was restoring has ended: {ending}")))
     }
 
+    /// Sends a request without notices.
     fn ask(&mut self, request: &Request) -> Result<Response> {
         self.serve(request, &mut |_, _| Ok(()))
     }
 
     fn send(&self, request: &Request) -> Result<()> {
         let sent = rustix::net::send(&self.socket, &request.encode_to_vec(), SendFlags::NOSIGNAL);
-        sent.during(Call::Peer).map(drop).map_err(|fault| Error::act("speak to criu", fault))
+        sent.during(Call::Peer).map(drop).map_err(|fault| Error::act("send a request to criu", fault))
     }
 
     fn receive(&self) -> Result<(Response, Option<OwnedFd>)> {
-        let hear = |fault| Error::act("hear from criu", fault);
-        let mut bytes = vec![0; ROOM];
-        let (got, descriptor) = channel::receive_bytes(self.socket.as_fd(), &mut bytes).map_err(hear)?;
+        let act = |fault| Error::act("receive a response of criu", fault);
+        let mut bytes = vec![0; MAX_MESSAGE];
+        let (got, descriptor) = channel::receive_bytes(self.socket.as_fd(), &mut bytes).map_err(act)?;
         if got == 0 {
-            return Err(hear(Fault::new(Call::Peer, Errno::PIPE)));
+            return Err(act(Fault::new(Call::Peer, Errno::PIPE)));
         }
         let response = Response::decode(bytes.get(..got).unwrap_or_default());
-        let response = response.map_err(|_| hear(Fault::new(Call::Peer, Errno::PROTO)))?;
+        let response = response.map_err(|_| act(Fault::new(Call::Peer, Errno::PROTO)))?;
         Ok((response, descriptor))
     }
 }
 
-/// An answer that is not a success, in runc's words, with the place of the log that says more.
+/// Returns a successful response, or an error in runc's words with the path of criu's log. Podman prints it.
 pub(crate) fn success(response: Response, what: &str, log: &str) -> Result<Response> {
     if response.success {
         return Ok(response);

@@ -1,41 +1,50 @@
-//! What callers say of checkpoints and restores, in criu's terms.
+//! The options of `checkpoint` and `restore`, translated to criu's.
 
-use super::message::{ExternalMount, Options, PageServer};
+use super::message::{self, ExternalMount, Options};
 use crate::error::{Error, Result};
-use crate::mounts::inside::Inside;
+use crate::mounts::root_dir::RootDir;
 use rustix::fd::{AsRawFd, BorrowedFd, RawFd};
 use rustix::fs::OFlags;
 use std::ffi::CString;
 use tare_plan::criu::Externals;
 
-/// What both verbs take.
+/// The options that `checkpoint` and `restore` share.
 #[derive(Clone, Debug, Default)]
-pub struct Common {
-    /// Where criu is.
-    pub criu: Option<String>,
+pub struct CriuOptions {
+    /// The path of criu; without one, criu is found along PATH.
+    pub program: Option<String>,
     /// The directory of the images.
     pub images: String,
-    /// The directory of the log; the images' own without one.
+    /// The directory of the log; by default that of the images.
     pub work: Option<String>,
-    /// Connections stay as they are.
+    /// Dumps and restores established TCP connections.
     pub tcp_established: bool,
-    /// Sockets may have their other ends outside.
+    /// Allows Unix sockets that are connected to processes outside the container.
     pub external_unix_sockets: bool,
-    /// The container is a job of somebody's shell.
+    /// Allows a container that is a job of a shell, with a session and a terminal from outside.
     pub shell_job: bool,
-    /// File locks are kept.
+    /// Dumps and restores file locks.
     pub file_locks: bool,
-    /// How cgroups are brought back: `soft`, `full`, `strict` or `ignore`.
+    /// The mode in which criu restores cgroups: `soft`, `full`, `strict` or `ignore`.
     pub cgroups_mode: Option<String>,
-    /// The network namespace is left empty, for somebody else to fill.
+    /// Leaves the network namespace empty. The caller configures it, with a CNI plugin for example.
     pub empty_network: bool,
-    /// Pages that a later image replaces are punched out of the earlier one.
+    /// Deletes pages from the images of an earlier dump when a later one has them too.
     pub auto_dedup: bool,
-    /// Pages come when they are asked for.
+    /// Restores pages when the process touches them (userfaultfd(2)).
     pub lazy_pages: bool,
 }
 
-/// The file that is taken where no annotation names one, as with runc.
+/// A page server (`--page-server`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageServer {
+    /// Its IP address or host name.
+    pub address: String,
+    /// Its TCP port.
+    pub port: u16,
+}
+
+/// criu's configuration file without the annotation `org.criu.config`, as in runc.
 const DEFAULT_CONFIG: &str = "/etc/criu/runc.conf";
 
 /// The file descriptors of the directories that criu uses.
@@ -47,8 +56,12 @@ pub(crate) struct Directories {
     pub(crate) work: RawFd,
 }
 
-/// The options of both verbs.
-pub(crate) fn common(given: &Common, externals: &Externals, directories: Directories) -> Result<Options> {
+/// Translates the options that both verbs share.
+pub(crate) fn shared(
+    given: &CriuOptions,
+    externals: &Externals,
+    directories: Directories,
+) -> Result<Options> {
     let Directories { images, work } = directories;
     let default = || std::path::Path::new(DEFAULT_CONFIG).exists().then(|| DEFAULT_CONFIG.to_owned());
     Ok(Options {
@@ -71,6 +84,7 @@ pub(crate) fn common(given: &Common, externals: &Externals, directories: Directo
     })
 }
 
+/// Translates `--manage-cgroups-mode` to criu's number.
 fn cgroups_mode(word: &str) -> Result<i32> {
     match word {
         "ignore" => Ok(0),
@@ -83,25 +97,31 @@ fn cgroups_mode(word: &str) -> Result<i32> {
     }
 }
 
-/// `ADDRESS:PORT`.
-pub fn page_server(text: &str) -> Result<(String, i32)> {
+/// Parses `ADDRESS:PORT`. The address may have colons itself (IPv6).
+///
+/// # Errors
+/// [`Error::Usage`] without an address or with an invalid port.
+pub fn page_server(text: &str) -> Result<PageServer> {
     let wrong = || Error::Usage(format!("invalid --page-server {text:?}: expected ADDRESS:PORT"));
     let (address, port) = text.rsplit_once(':').ok_or_else(wrong)?;
     let port: u16 = port.parse().map_err(|_| wrong())?;
     if address.is_empty() || port == 0 {
         return Err(wrong());
     }
-    Ok((address.to_owned(), i32::from(port)))
+    Ok(PageServer { address: address.to_owned(), port })
 }
 
-pub(crate) fn page_server_message((address, port): (String, i32)) -> PageServer {
-    PageServer { address: Some(address), port: Some(port) }
+impl From<PageServer> for message::PageServer {
+    fn from(server: PageServer) -> Self {
+        Self { address: Some(server.address), port: Some(server.port.into()) }
+    }
 }
 
-/// What hides a file, in the images and on the host.
+/// The name of masked files in the images, and their source on the host.
 const NULL: &str = "/dev/null";
 
-/// The mounts that criu does not dump, by their real paths below `root`. The images know them by their configured paths.
+/// Returns the mounts that criu does not dump, by their real paths below `root`. The images know them by their configured paths.
+///
 /// `mounted` is the `mountinfo` of init. It shows which masked paths are files: a masked directory is a tmpfs, which criu dumps.
 pub(crate) fn dumped_mounts(
     externals: &Externals,
@@ -118,14 +138,14 @@ pub(crate) fn dumped_mounts(
     places.chain(masked).collect()
 }
 
-/// Where a place with symbolic links on the way really is.
+/// Resolves the symbolic links of a path below `root`: criu compares mount points as the kernel shows them.
 fn real(root: BorrowedFd<'_>, place: &str) -> Option<String> {
-    let file = Inside::new(root).open(&CString::new(place).ok()?, OFlags::PATH).ok()?;
+    let file = RootDir::new(root).open(&CString::new(place).ok()?, OFlags::PATH).ok()?;
     let path = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
     path.into_os_string().into_string().ok()
 }
 
-/// Whether the null device is mounted at a place (proc_pid_mountinfo(5): the fourth field is what is shown, the fifth where).
+/// Whether the null device is mounted at a path (proc_pid_mountinfo(5): field 4 is the root of the mount, field 5 its mount point).
 fn shows_null(mounted: &str, place: &str) -> bool {
     mounted.lines().any(|line| {
         let mut fields = line.split(' ').skip(3);
@@ -133,7 +153,7 @@ fn shows_null(mounted: &str, place: &str) -> bool {
     })
 }
 
-/// The mounts that criu finds in the images as external, with their sources on this host.
+/// Returns the external mounts of the images with their sources on this host.
 pub(crate) fn restored_mounts(externals: &Externals) -> Vec<ExternalMount> {
     let masked = (!externals.masked_paths.is_empty())
         .then(|| ExternalMount { key: NULL.to_owned(), value: NULL.to_owned() });
@@ -149,14 +169,14 @@ mod tests {
 
     #[test]
     fn a_page_server_has_an_address_and_a_port() {
-        assert_eq!(page_server("::1:27").unwrap(), ("::1".to_owned(), 27));
+        assert_eq!(page_server("::1:27").unwrap(), PageServer { address: "::1".to_owned(), port: 27 });
         for wrong in ["localhost", ":27", "localhost:", "localhost:0", "localhost:x"] {
             assert!(page_server(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
-    fn a_file_is_hidden_by_the_null_device() {
+    fn a_masked_file_shows_the_null_device() {
         let mounted = "90 78 0:6 /null /proc/keys rw - devtmpfs devtmpfs rw\n\
                        92 83 0:46 / /sys/firmware ro - tmpfs tmpfs ro\n";
         assert!(shows_null(mounted, "/proc/keys"));
@@ -164,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn modes_are_crius_numbers() {
+    fn cgroup_modes_have_crius_numbers() {
         assert_eq!(cgroups_mode("soft").unwrap(), 3);
         assert!(cgroups_mode("none").unwrap_err().to_string().contains("--manage-cgroups-mode"));
     }

@@ -1,18 +1,20 @@
-//! What init still holds when it is ready: the standard streams, what the caller asked to be kept, and what it waits with.
+//! The file descriptors that init keeps when it waits for `start`: the standard streams, those of `--preserve-fds`, and its own.
+//!
+//! A leaked descriptor of a host directory would be a way out of the container (CVE-2024-21626, CVE-2016-9962).
 
-use super::Init;
+use super::state::Init;
 use crate::fault::{Call, During, Fault};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use tare_plan::step::Slot;
 use tare_sys::descriptors::{close_range, close_range_on_exec};
 
-/// How many descriptors init may still need: its channel, its terminal, and what the plan's later steps use.
+/// The largest number of descriptors that init may still need: the channel, the terminal, and the slots of later steps.
 const KEPT: usize = 8;
 
-/// Closes everything from number 3 on but the `preserve` descriptors that the caller hands to the container, the
-/// channel, the terminal and what the plan's later steps use. None of those is a path of the host.
+/// Closes all file descriptors from 3 on, except the `preserve` descriptors of the caller and those that init still needs.
 ///
-/// Whatever else the caller had leaked into this process is closed here too, or at the latest by exec.
+/// Descriptors that the caller leaked are closed too. Those that are kept get close-on-exec, so the program gets only the
+/// standard streams and the preserved ones.
 pub(super) fn close_fds(init: &Init<'_>, preserve: u32, keep: &[Slot]) -> Result<(), Fault> {
     let first = preserve.saturating_add(3);
     close_own(init, first, keep)?;
@@ -28,8 +30,8 @@ pub(super) fn close_fds(init: &Init<'_>, preserve: u32, keep: &[Slot]) -> Result
     close_between(first, kept.into_iter().take_while(|number| *number != u32::MAX))
 }
 
-/// Closes what is this program's own and not needed any more, even where its number is below `first`: that range is the
-/// caller's, and nothing of ours may pass for it.
+/// Closes init's own unneeded descriptors, also below `first`. The numbers below `first` are for the caller's descriptors, and the
+/// program would get ours as one of them.
 fn close_own(init: &Init<'_>, first: u32, keep: &[Slot]) -> Result<(), Fault> {
     let slots = init.slots.all().filter(|(slot, _)| !keep.contains(slot)).map(|(_, fd)| fd.as_raw_fd());
     let own = std::iter::once(init.resources.host_proc.as_raw_fd()).chain(slots).map(i32::cast_unsigned);
@@ -39,7 +41,7 @@ fn close_own(init: &Init<'_>, first: u32, keep: &[Slot]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Closes from `first` on everything but `kept`, which is in order.
+/// Closes all descriptors from `first` on except `kept`, which is sorted. One close_range(2) closes a whole gap.
 fn close_between(first: u32, kept: impl Iterator<Item = u32>) -> Result<(), Fault> {
     let mut from = first;
     for number in kept.filter(|number| *number >= first) {

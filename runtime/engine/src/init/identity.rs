@@ -1,4 +1,4 @@
-//! Who the process is: users, groups, capabilities.
+//! The identity of the process: user, groups, capabilities, resource limits, no_new_privs (credentials(7), capabilities(7)).
 
 use crate::child::die_with_parent;
 use crate::fault::{Call, During, Fault};
@@ -7,21 +7,23 @@ use rustix::io::Errno;
 use rustix::thread::{self, CapabilitySet, CapabilitySets};
 use tare_plan::step::{Capabilities, Identity, IdentityStep, NoNewPrivileges, Rlimit, Verify};
 
-/// Carries out a step on the identity.
+/// Carries out a step on the process's identity.
 pub(super) fn act(step: &IdentityStep) -> Result<(), Fault> {
     match step {
         IdentityStep::BoundCapabilities(keep) => bound_capabilities(*keep),
         IdentityStep::Rlimit(limit) => set_rlimit(limit),
-        IdentityStep::User(identity) => take(identity),
+        IdentityStep::User(identity) => set_ids(identity),
         IdentityStep::Capabilities(sets) => set_capabilities(*sets),
         IdentityStep::NoNewPrivileges => thread::set_no_new_privs(true).during(Call::Prctl),
         IdentityStep::Verify(verify) => self::verify(verify),
     }
 }
 
-/// Takes the groups, the group and the user, in this order, since each but the first gives up the right to the others.
-/// Permitted capabilities are kept: a later step sets them as the configuration has them.
-fn take(identity: &Identity) -> Result<(), Fault> {
+/// Sets the supplementary groups, the group and the user. The user comes last, because with it the process loses the permission for
+/// the other two calls.
+///
+/// The permitted capabilities are kept (prctl(2), `PR_SET_KEEPCAPS`): a later step sets those of the configuration.
+fn set_ids(identity: &Identity) -> Result<(), Fault> {
     thread::set_keep_capabilities(true).during(Call::Prctl)?;
     if let Some(groups) = &identity.groups {
         set_groups(groups)?;
@@ -29,13 +31,14 @@ fn take(identity: &Identity) -> Result<(), Fault> {
     let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
     thread::set_thread_res_gid(gid, gid, gid).during(Call::SetGroup)?;
     thread::set_thread_res_uid(uid, uid, uid).during(Call::SetUser)?;
+    // A change of the effective user clears the parent-death signal (prctl(2), PR_SET_PDEATHSIG).
     die_with_parent()?;
     restore_effective()
 }
 
-/// Sets the supplementary groups, at most as many as the kernel takes.
+/// Sets the supplementary groups (setgroups(2)).
 fn set_groups(groups: &[u32]) -> Result<(), Fault> {
-    /// Groups that fit without allocating; the kernel takes 65,536, no configuration seen has over a few dozen.
+    /// The largest number of groups, on the stack. The kernel accepts 65,536; configurations have a few dozen.
     const ROOM: usize = 4096;
     let mut room = [Gid::ROOT; ROOM];
     for (place, gid) in room.iter_mut().zip(groups) {
@@ -45,19 +48,21 @@ fn set_groups(groups: &[u32]) -> Result<(), Fault> {
     thread::set_thread_groups(list).during(Call::SetGroups)
 }
 
-/// Makes what is permitted effective again, which leaving user 0 has undone.
+/// Makes all permitted capabilities effective again. The change from user 0 has cleared them (capabilities(7), "Effect of user ID
+/// changes on capabilities").
 fn restore_effective() -> Result<(), Fault> {
     let mut sets = thread::capabilities(None).during(Call::SetCapabilities)?;
     sets.effective = sets.permitted;
     thread::set_capabilities(None, sets).during(Call::SetCapabilities)
 }
 
-/// Sets a resource limit of this process (setrlimit(2)).
+/// Sets a resource limit of this process (prlimit(2)).
 fn set_rlimit(limit: &Rlimit) -> Result<(), Fault> {
     tare_sys::rlimit::set(None, limit.resource.resource(), limit.soft, limit.hard).during(Call::Rlimit)
 }
 
-/// Drops every capability but `keep` from the bounding set, up to the last that the kernel knows.
+/// Drops every capability except `keep` from the bounding set, up to the last one that the kernel knows. `EINVAL` marks the end
+/// (prctl(2), `PR_CAPBSET_DROP`).
 fn bound_capabilities(keep: u64) -> Result<(), Fault> {
     for bit in 0..u64::BITS {
         let capability = CapabilitySet::from_bits_retain(1 << bit);
@@ -74,7 +79,8 @@ fn bound_capabilities(keep: u64) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Sets all sets; the ambient one last, since it may hold only what is permitted and inheritable.
+/// Sets the capability sets. The ambient set comes last: a capability in it has to be permitted and inheritable
+/// (capabilities(7)).
 fn set_capabilities(sets: Capabilities) -> Result<(), Fault> {
     let kernel = CapabilitySets {
         effective: CapabilitySet::from_bits_retain(sets.effective),
@@ -90,15 +96,16 @@ fn set_capabilities(sets: Capabilities) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Reads back what the steps before have set; a difference is a failure, whichever call hid it.
-fn verify(wanted: &Verify) -> Result<(), Fault> {
-    let user =
-        rustix::process::getuid().as_raw() == wanted.uid && rustix::process::geteuid().as_raw() == wanted.uid;
-    let group =
-        rustix::process::getgid().as_raw() == wanted.gid && rustix::process::getegid().as_raw() == wanted.gid;
+/// Reads the identity back and compares it with the plan. The program must not start with more privileges than planned, even if
+/// a call had no effect.
+fn verify(planned: &Verify) -> Result<(), Fault> {
+    let user = rustix::process::getuid().as_raw() == planned.uid
+        && rustix::process::geteuid().as_raw() == planned.uid;
+    let group = rustix::process::getgid().as_raw() == planned.gid
+        && rustix::process::getegid().as_raw() == planned.gid;
     let privileges =
-        thread::no_new_privs().during(Call::Prctl)? == (wanted.no_new_privileges == NoNewPrivileges::Set);
-    let capabilities = match wanted.capabilities {
+        thread::no_new_privs().during(Call::Prctl)? == (planned.no_new_privileges == NoNewPrivileges::Set);
+    let capabilities = match planned.capabilities {
         Some(sets) => {
             let now = thread::capabilities(None).during(Call::SetCapabilities)?;
             now.effective.bits() == sets.effective
@@ -107,7 +114,7 @@ fn verify(wanted: &Verify) -> Result<(), Fault> {
         }
         None => true,
     };
-    // The detail says which of the four differs.
+    // The detail is the index of the first difference.
     let differing = [user, group, privileges, capabilities].iter().position(|same| !same);
     match differing {
         None => Ok(()),

@@ -1,8 +1,8 @@
-//! Labels of security modules, written through a procfs that nothing in the container can have covered.
+//! AppArmor and SELinux labels, written through a procfs that the container can't have covered.
 
 use crate::fault::{Call, During, Fault};
-use crate::mounts::inside::is_on;
 use crate::mounts::procfs::PROCFS;
+use crate::mounts::root_dir::is_on;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -12,11 +12,11 @@ use rustix::mount::{
 use std::ffi::CStr;
 use tare_plan::step::{Label, LabelTarget};
 
-/// Writes a label to the file of this process that it belongs in (proc_pid_attr(5)).
+/// Writes a label to its file in `/proc/self/attr` (proc_pid_attr(5)).
 ///
-/// A label that ended in a file of the image's would leave the container unconfined (CVE-2019-16884, CVE-2025-52881). So what is
-/// written to lies in a procfs of init's own, which has no name anywhere; where init may make none, in the host's, found before
-/// the container's mounts were made, with nothing mounted on the way.
+/// An image could mount a file of its own over `/proc` and the container would run unconfined (CVE-2019-16884, CVE-2025-52881). So
+/// init creates a procfs that is mounted nowhere. If the kernel does not allow that, the host's procfs is used, which was opened
+/// before the container's mounts existed, and `RESOLVE_NO_XDEV` refuses any mount below it.
 pub(super) fn write(host_proc: BorrowedFd<'_>, label: &Label) -> Result<(), Fault> {
     let files: &[&CStr] = match label.target {
         LabelTarget::ApparmorProgram => &[c"self/attr/apparmor/exec", c"self/attr/exec"],
@@ -28,7 +28,7 @@ pub(super) fn write(host_proc: BorrowedFd<'_>, label: &Label) -> Result<(), Faul
     rustix::io::write(&file, label.value.as_bytes()).during(Call::Write).map(drop)
 }
 
-/// A new procfs that is mounted nowhere and shows processes alone.
+/// Creates a detached procfs with processes only (`subset=pid`, Linux 5.8).
 fn procfs() -> Result<OwnedFd, Fault> {
     let context = fsopen(c"proc", FsOpenFlags::FSOPEN_CLOEXEC).during(Call::FsOpen)?;
     fsconfig_set_string(context.as_fd(), c"subset", c"pid").during(Call::FsOption)?;
@@ -39,7 +39,7 @@ fn procfs() -> Result<OwnedFd, Fault> {
     fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).during(Call::FsMount)
 }
 
-/// Opens the first of the files that is there: AppArmor has a directory of its own since Linux 5.8.
+/// Opens the first existing file. AppArmor has a directory of its own since Linux 5.8, so that it can be stacked with SELinux.
 fn open_first(proc: BorrowedFd<'_>, files: &[&CStr]) -> Result<OwnedFd, Fault> {
     let how = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
     let mut missing = Fault::new(Call::Open, Errno::NOENT);
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_of_a_label_is_in_a_procfs_and_nowhere_else() {
+    fn a_label_is_written_to_a_procfs_only() {
         let files = [c"self/attr/apparmor/exec", c"self/attr/exec"];
         let host = crate::mounts::procfs::open_host_proc().unwrap();
         assert!(open_first(host.as_fd(), &files).is_ok());
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn init_has_a_procfs_of_its_own() {
+    fn a_detached_procfs_has_the_file_of_a_label() {
         if !rustix::process::geteuid().is_root() {
             test_report::skip!("it needs root");
         }

@@ -1,53 +1,51 @@
-//! Paths that the container must not see, or not change.
+//! Masked and read-only paths (config-linux.md, "Masked Paths" and "Readonly Paths").
 
-use super::Init;
+use super::state::{Init, MaskMounts};
 use crate::fault::{Call, During, Fault};
 use crate::mounts::attributes::attach_at;
-use crate::mounts::inside::{self, Inside};
+use crate::mounts::root_dir::{self, RootDir};
+use crate::mounts::tree::clone_open;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_string, fsmount,
-    fsopen, open_tree,
+    fsopen,
 };
 use std::ffi::CStr;
 use tare_plan::step::Slot;
 use tare_sys::mount_attr::{Change, Depth, mount_setattr};
 
-/// What covers masked paths: made once, and copied for every path after the first.
-#[derive(Default)]
-pub(super) struct MaskMounts {
-    directory: Option<OwnedFd>,
-    null_used: bool,
-}
-
-/// Hides `path`: a directory behind an empty read-only one, anything else behind the null device. A path that is not
-/// there needs no hiding (config-linux.md, "Masked Paths").
+/// Masks `path`: covers a directory with an empty read-only tmpfs and any other file with the null device. A missing path is
+/// ignored, as in runc.
+///
+/// The null device comes from the host and not from the container's `/dev`, where an image could have put a symbolic link
+/// (CVE-2025-31133).
 pub(super) fn mask(init: &mut Init<'_>, path: &CStr, null: Slot) -> Result<(), Fault> {
-    let Some(place) = open_present(init.inside()?, path)? else { return Ok(()) };
-    if FileType::from_raw_mode(inside::stat(place.as_fd())?.st_mode) == FileType::Directory {
+    let Some(place) = open_present(init.root_dir()?, path)? else { return Ok(()) };
+    if FileType::from_raw_mode(root_dir::stat(place.as_fd())?.st_mode) == FileType::Directory {
         return hide_directory(&mut init.masks, place.as_fd());
     }
     let null = init.slots.get(null)?;
-    // A detached mount can be moved once; from then on it is a mount of this namespace, which can be copied.
+    // The first mask attaches the detached mount itself. From then on it is in this mount namespace and can be copied.
     if std::mem::replace(&mut init.masks.null_used, true) {
-        return attach_at(copy_of(null, OpenTreeFlags::empty())?.as_fd(), place.as_fd());
+        return attach_at(clone_open(null, OpenTreeFlags::empty())?.as_fd(), place.as_fd());
     }
     attach_at(null, place.as_fd())
 }
 
-fn hide_directory(cover: &mut MaskMounts, place: BorrowedFd<'_>) -> Result<(), Fault> {
-    if let Some(directory) = &cover.directory {
-        return attach_at(copy_of(directory.as_fd(), OpenTreeFlags::empty())?.as_fd(), place);
+/// Covers a directory with an empty one.
+fn hide_directory(masks: &mut MaskMounts, place: BorrowedFd<'_>) -> Result<(), Fault> {
+    if let Some(directory) = &masks.directory {
+        return attach_at(clone_open(directory.as_fd(), OpenTreeFlags::empty())?.as_fd(), place);
     }
     let directory = empty_directory()?;
     attach_at(directory.as_fd(), place)?;
-    cover.directory = Some(directory);
+    masks.directory = Some(directory);
     Ok(())
 }
 
-/// A tmpfs that can hold nothing.
+/// Creates a detached read-only tmpfs with no room for files (tmpfs(5)).
 fn empty_directory() -> Result<OwnedFd, Fault> {
     let context = fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).during(Call::FsOpen)?;
     for (key, value) in [(c"source", c"tmpfs"), (c"size", c"0"), (c"nr_inodes", c"1"), (c"mode", c"0755")] {
@@ -58,25 +56,18 @@ fn empty_directory() -> Result<OwnedFd, Fault> {
         .during(Call::FsMount)
 }
 
-/// Makes `path` read-only, with all that is mounted below it; a path that is not there is passed over.
-pub(super) fn readonly(inside: Inside<'_>, path: &CStr) -> Result<(), Fault> {
-    let Some(place) = open_present(inside, path)? else { return Ok(()) };
-    let copy = copy_of(place.as_fd(), OpenTreeFlags::AT_RECURSIVE)?;
+/// Makes `path` and the mounts below it read-only. A missing path is ignored.
+pub(super) fn readonly(root: RootDir<'_>, path: &CStr) -> Result<(), Fault> {
+    let Some(place) = open_present(root, path)? else { return Ok(()) };
+    let copy = clone_open(place.as_fd(), OpenTreeFlags::AT_RECURSIVE)?;
     let change = Change { set: libc::MOUNT_ATTR_RDONLY, ..Change::default() };
     mount_setattr(copy.as_fd(), c"", Depth::Recursive, change).during(Call::MountAttributes)?;
     attach_at(copy.as_fd(), place.as_fd())
 }
 
-/// A detached copy of a mount of this namespace.
-pub(super) fn copy_of(mount: BorrowedFd<'_>, more: OpenTreeFlags) -> Result<OwnedFd, Fault> {
-    let flags =
-        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
-    open_tree(mount, c"", flags | more).during(Call::OpenTree)
-}
-
-/// Opens a path; one that is not there is nothing.
-fn open_present(inside: Inside<'_>, path: &CStr) -> Result<Option<OwnedFd>, Fault> {
-    match inside.open(path, OFlags::PATH) {
+/// Opens a path; `None` if it does not exist.
+fn open_present(root: RootDir<'_>, path: &CStr) -> Result<Option<OwnedFd>, Fault> {
+    match root.open(path, OFlags::PATH) {
         Ok(place) => Ok(Some(place)),
         Err(Fault { errno: Errno::NOENT | Errno::NOTDIR, .. }) => Ok(None),
         Err(fault) => Err(fault),

@@ -1,8 +1,13 @@
-//! The init's column: runs each step of the plan inside the new container, up to the container's program.
+//! The init process: carries out the init's column of a plan, up to the container's program.
 //!
-//! From here on nothing is allocated, formatted or logged: what a step needs was made before init was.
+//! Init runs between clone(2) and execve(2). It does not allocate, format text or log: the raw clone(2) runs no fork handlers of
+//! the C library, so its allocator may be in any state (signal-safety(7)). [`InitResources`] has what the steps need. There is one
+//! file for each family of steps, and they share `state`.
+//!
+//! The parent spawns init, and only the parent may use this folder. It may use `container` and the floors below.
 
 mod close;
+mod device;
 mod file;
 pub(crate) mod identity;
 mod label;
@@ -13,39 +18,24 @@ mod process;
 mod program;
 mod resources;
 mod root;
+mod state;
 mod terminal;
 
-use crate::channel::{self, Failure, KernelText};
+use crate::channel::{self, Failure};
 use crate::child::{die_with_parent, outlive_parent};
 use crate::fault::{Call, During, Fault};
 use crate::hook;
-use crate::mounts::inside::Inside;
 use crate::slots::Slots;
 pub(crate) use resources::InitResources;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::AsFd;
 use rustix::io::Errno;
+use state::Init;
 use tare_plan::step::{InitStep, InitSync, Planned, Signal, Slot};
 
-/// Init, as far as it has come.
-struct Init<'plan> {
-    resources: InitResources,
-    slots: &'plan mut Slots,
-    root: Option<OwnedFd>,
-    terminal: Option<OwnedFd>,
-    masks: mask::MaskMounts,
-    hooks_done: usize,
-    filters_done: usize,
-    program: usize,
-    /// The index of the first step that is reported: 0, or that of the first step after the wait for `start`.
-    first_step: usize,
-    /// Where a failure after `start` is reported.
-    starter: Option<OwnedFd>,
-    text: KernelText,
-}
-
-/// Carries out `column`. Returns, with the exit code of a runtime's error, only when a step fails.
+/// Carries out `column`. The last step executes the container's program, so this returns only after a failure, with the exit code
+/// of init.
 pub(crate) fn run(column: &[Planned<InitStep>], resources: InitResources, slots: &mut Slots) -> i32 {
-    // Steps close descriptors by number; nothing may close them again when this value goes, so it never does.
+    // Some steps close file descriptors by number. A drop of this value would close the same numbers again.
     let mut init = std::mem::ManuallyDrop::new(Init::new(resources, slots));
     if init.close_parents_end().is_err() {
         return 1;
@@ -65,24 +55,8 @@ pub(crate) fn run(column: &[Planned<InitStep>], resources: InitResources, slots:
     1
 }
 
-impl<'plan> Init<'plan> {
-    fn new(resources: InitResources, slots: &'plan mut Slots) -> Self {
-        Self {
-            resources,
-            slots,
-            root: None,
-            terminal: None,
-            masks: mask::MaskMounts::default(),
-            hooks_done: 0,
-            filters_done: 0,
-            program: 0,
-            first_step: 0,
-            starter: None,
-            text: KernelText::EMPTY,
-        }
-    }
-
-    /// Closes the copy of the parent's end of the channel: while init held it, it would never hear that the parent is gone.
+impl Init<'_> {
+    /// Closes init's copy of the parent's end of the channel. With the copy, the channel would not end when the parent dies.
     fn close_parents_end(&self) -> Result<(), Fault> {
         let number = self.resources.parents_end.cast_unsigned();
         tare_sys::descriptors::close_range(number, number).during(Call::Close)
@@ -104,7 +78,7 @@ impl<'plan> Init<'plan> {
         }
     }
 
-    /// Waits for the parent or for `start`, or lets the parent go on.
+    /// Waits for the parent or for `start`, or sends the parent a signal.
     fn sync(&mut self, step: &InitSync) -> Result<(), Fault> {
         match step {
             InitSync::DieWithParent => die_with_parent(),
@@ -116,7 +90,8 @@ impl<'plan> Init<'plan> {
         }
     }
 
-    /// Waits for descriptors that the parent has opened since init was born; the end of the channel means that it is dead.
+    /// Receives the file descriptors that the parent has opened after it has spawned init. No limit: systemd may be slow, and the
+    /// channel ends when the parent dies.
     fn receive_fds(&mut self, slots: &[Slot]) -> Result<(), Fault> {
         for slot in slots {
             let (_, fd) = channel::receive_bytes(self.resources.channel.as_fd(), &mut [0])?;
@@ -125,23 +100,8 @@ impl<'plan> Init<'plan> {
         Ok(())
     }
 
-    /// The root file system's topmost directory.
-    fn root(&self) -> Result<BorrowedFd<'_>, Fault> {
-        self.root.as_ref().map(AsFd::as_fd).ok_or(Fault::new(Call::Slot, Errno::BADF))
-    }
-
-    /// The inside of the root file system.
-    fn inside(&self) -> Result<Inside<'_>, Fault> {
-        self.root().map(Inside::new)
-    }
-
-    /// Where a failure is reported: to `start` once it has connected, to the parent until then.
-    fn listener(&self) -> BorrowedFd<'_> {
-        self.starter.as_ref().unwrap_or(&self.resources.channel).as_fd()
-    }
-
     fn send(&mut self, signal: Signal) -> Result<(), Fault> {
-        // The master goes to the parent and stays there: the container must not hold its own terminal's other end.
+        // Init gives the master away: a container with the master of its own terminal could read what the caller types.
         let terminal = if signal == Signal::Ready { self.terminal.take() } else { None };
         channel::send_reached(self.resources.channel.as_fd(), signal, terminal.as_ref().map(AsFd::as_fd))
     }
@@ -160,8 +120,9 @@ impl<'plan> Init<'plan> {
         tare_sys::seccomp::install(filter, flags).during(Call::Seccomp)
     }
 
-    /// Waits for the message that `start` sends; the descriptor in it is where `start` hears how it went: it is closed by
-    /// exec, so that its end without a message means success.
+    /// Waits until `start` connects and passes a socket. execve(2) closes the socket, so its end without a message means success.
+    ///
+    /// No limit: a created container may wait for days (runtime.md, "Lifecycle"). `kill` and `delete` end it by a signal.
     fn wait_for_start(&mut self, slot: Slot) -> Result<(), Fault> {
         let socket = self.slots.get(slot)?;
         while self.starter.is_none() {

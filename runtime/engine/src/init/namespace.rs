@@ -1,6 +1,6 @@
-//! Namespaces and cgroups of init: entering them, and what is set in them.
+//! Namespaces and cgroups of init: joining them, and the settings in new ones.
 
-use super::Init;
+use super::state::Init;
 use crate::child::die_with_parent;
 use crate::fault::{Call, During, Fault};
 use crate::namespace;
@@ -31,10 +31,10 @@ pub(super) fn act(init: &mut Init<'_>, step: &NamespaceStep) -> Result<(), Fault
     }
 }
 
-/// Enters a cgroup v1 hierarchy.
+/// Moves init to a cgroup.
 ///
-/// A process that writes itself, and is alone in its thread group, does not wait for the kernel's grace period, as a
-/// pid written by another process would (7 ms a hierarchy).
+/// Init moves itself by the id 0 in `tasks`. The kernel does not wait for an RCU grace period then, unlike when the parent writes
+/// the pid of init (7 ms for each hierarchy).
 fn join_cgroup(cgroup: BorrowedFd<'_>, version: CgroupVersion) -> Result<(), Fault> {
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = match version {
@@ -45,27 +45,27 @@ fn join_cgroup(cgroup: BorrowedFd<'_>, version: CgroupVersion) -> Result<(), Fau
     rustix::io::write(&tasks, b"0").during(Call::Write).map(drop)
 }
 
-/// Becomes user and group 0 of the user namespace that init was born in.
+/// Becomes user and group 0 of the new user namespace, in which init has no mapped ID yet (user_namespaces(7)).
 fn become_root() -> Result<(), Fault> {
     let (uid, gid) = (Uid::ROOT, Gid::ROOT);
     rustix::thread::set_thread_res_gid(gid, gid, gid).during(Call::SetGroup)?;
     rustix::thread::set_thread_res_uid(uid, uid, uid).during(Call::SetUser)?;
-    // A change of user makes a process non-dumpable and forgets its parent's death; the second is asked for again.
+    // The change of the user clears the parent-death signal (prctl(2), PR_SET_PDEATHSIG).
     die_with_parent()
 }
 
-/// Makes the cgroup that init is in the root of all it can see of cgroups.
+/// Creates a cgroup namespace. The current cgroups of init become its root (cgroup_namespaces(7)).
 fn new_cgroup_namespace() -> Result<(), Fault> {
     tare_sys::namespace::unshare(NamespaceKind::Cgroup.clone_flag()).during(Call::Unshare)
 }
 
-/// Sets the loopback interface up, which has index 1 in every network namespace.
+/// Sets the loopback interface up. It has index 1 in every network namespace.
 fn loopback_up() -> Result<(), Fault> {
     tare_netlink::link::set_up_without_allocation(1).during(Call::Loopback)
 }
 
-/// Writes one kernel parameter. What is written to is below the host's own procfs, opened before the container's mounts
-/// were made, so that no image can put a file of its own in its place.
+/// Writes a kernel parameter (sysctl(2), proc_sys(5)) through the host's procfs, which was opened before the container's mounts
+/// existed. An image can't cover the file (CVE-2025-52881).
 fn sysctl(host_proc: BorrowedFd<'_>, path: &CStr, value: &[u8]) -> Result<(), Fault> {
     let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
     let sys =

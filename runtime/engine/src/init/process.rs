@@ -1,6 +1,7 @@
-//! What the process has besides its identity: session, CPUs, keyring, umask, file descriptors, working directory.
+//! Attributes of the process other than its identity: session, CPUs, keyring, umask, file descriptors, working directory.
 
-use super::{Init, close, label};
+use super::state::Init;
+use super::{close, label};
 use crate::child::hide;
 use crate::fault::{Call, During, Fault};
 use rustix::fd::AsFd;
@@ -11,7 +12,7 @@ use rustix::thread;
 use std::ffi::CStr;
 use tare_plan::step::{CpuSet, ProcessStep};
 
-/// Carries out a step on the process.
+/// Carries out a step on the process's attributes.
 pub(super) fn act(init: &mut Init<'_>, step: &ProcessStep) -> Result<(), Fault> {
     match step {
         ProcessStep::Hide => hide(),
@@ -34,27 +35,29 @@ pub(super) fn act(init: &mut Init<'_>, step: &ProcessStep) -> Result<(), Fault> 
     }
 }
 
-/// Undoes [`hide`](crate::child::hide): nothing of the host is left in this process by now.
+/// Makes the process dumpable again after [`hide`]. It has no file descriptor of the host any more. A rootless parent needs this
+/// to read init's files in `/proc` (proc(5)).
 fn show() -> Result<(), Fault> {
     set_dumpable_behavior(DumpableBehavior::Dumpable).during(Call::Prctl)
 }
 
-/// Lets this process run on every cpu that its cgroup allows.
+/// Allows every CPU of the cgroup. systemd may have restricted the affinity of the runtime, and init would inherit that.
 fn all_cpus() -> Result<(), Fault> {
     let mut all = thread::CpuSet::new();
     (0..thread::CpuSet::MAX_CPU).for_each(|cpu| all.set(cpu));
     thread::sched_setaffinity(None, &all).during(Call::Prctl)
 }
 
-/// Lets this process run on these cpus alone.
-fn set_cpus(wanted: &CpuSet) -> Result<(), Fault> {
+/// Sets the CPU affinity (config.md, `execCPUAffinity`; sched_setaffinity(2)).
+fn set_cpus(planned: &CpuSet) -> Result<(), Fault> {
     let mut set = thread::CpuSet::new();
-    let wanted = |cpu: &usize| wanted.bits.get(cpu / 64).is_some_and(|word| word & 1 << (cpu % 64) != 0);
-    (0..thread::CpuSet::MAX_CPU).filter(wanted).for_each(|cpu| set.set(cpu));
+    let planned = |cpu: &usize| planned.bits.get(cpu / 64).is_some_and(|word| word & 1 << (cpu % 64) != 0);
+    (0..thread::CpuSet::MAX_CPU).filter(planned).for_each(|cpu| set.set(cpu));
     thread::sched_setaffinity(None, &set).during(Call::Prctl)
 }
 
-/// Takes a session keyring of the container's own; a kernel without keyrings has none to leave behind.
+/// Joins a new session keyring, so that the container can't read the keys of the caller (session-keyring(7)). A kernel without
+/// keyrings returns `ENOSYS`, and then there are no keys to protect.
 fn new_keyring(name: &CStr) -> Result<(), Fault> {
     match tare_sys::keyring::join_session_keyring(name) {
         Err(Errno::NOSYS) => Ok(()),
@@ -62,11 +65,12 @@ fn new_keyring(name: &CStr) -> Result<(), Fault> {
     }
 }
 
-/// Changes to the working directory and makes sure that it is one that the container's root reaches (CVE-2024-21626).
+/// Changes to the working directory and checks that it is below the container's root. `process.cwd` could be
+/// `/proc/self/fd/N`, a leaked directory of the host (CVE-2024-21626).
 fn working_directory(path: &CStr) -> Result<(), Fault> {
     rustix::process::chdir(path).during(Call::ChangeDirectory)?;
     let mut room = [0_u8; 4096];
     tare_sys::directory::current(&mut room).during(Call::OutsideRoot)?;
-    // The kernel puts "(unreachable)" before a path that the root does not reach (getcwd(3)).
+    // The kernel writes "(unreachable)" in front of a path outside the root (getcwd(3)).
     if room.first() == Some(&b'/') { Ok(()) } else { Err(Fault::new(Call::OutsideRoot, Errno::PERM)) }
 }

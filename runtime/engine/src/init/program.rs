@@ -1,7 +1,7 @@
-//! The container's program: found, prepared for, executed.
+//! The container's program: finding it along PATH, setting HOME, executing it.
 
-use super::Init;
 use super::resources::HOME;
+use super::state::Init;
 use crate::channel::retry;
 use crate::fault::{Call, Fault};
 use rustix::fs::{self, Access, AtFlags, CWD, FileType, Mode, OFlags};
@@ -18,7 +18,7 @@ pub(super) fn act(init: &mut Init<'_>, step: &ProgramStep) -> Result<(), Fault> 
     }
 }
 
-/// Finds the first candidate that can be executed, so that a missing program is told while the container is created.
+/// Finds the first candidate that can be executed. `create` fails for a missing program then, not only `start`.
 fn find(init: &mut Init<'_>) -> Result<(), Fault> {
     let mut worst = Errno::NOENT;
     for (index, candidate) in init.resources.candidates.iter().enumerate() {
@@ -28,7 +28,7 @@ fn find(init: &mut Init<'_>) -> Result<(), Fault> {
                 return Ok(());
             }
             Err(Errno::NOENT) => {}
-            // Along PATH it is one more place where the program is not; a path of its own is wrong.
+            // A directory of PATH may be a file, as execvp(3) allows. With one candidate, the path of the program is wrong.
             Err(Errno::NOTDIR) if init.resources.candidates.len() > 1 => {}
             Err(errno) => worst = errno,
         }
@@ -36,7 +36,7 @@ fn find(init: &mut Init<'_>) -> Result<(), Fault> {
     Err(Fault::new(Call::FindProgram, worst))
 }
 
-/// Whether the process, with the ids it now has, may execute the file.
+/// Checks that the process may execute the file with its effective IDs, which are already those of the configuration.
 fn executable(path: &CStr) -> rustix::io::Result<()> {
     let stat = fs::statat(CWD, path, AtFlags::empty())?;
     if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
@@ -45,7 +45,7 @@ fn executable(path: &CStr) -> rustix::io::Result<()> {
     fs::accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS)
 }
 
-/// Sets HOME to the directory that the container's `/etc/passwd` has for `uid`, to `/` where it has none.
+/// Sets HOME to the home directory of `uid` in the container's `/etc/passwd`, or to `/` without one, as runc does.
 fn find_home(init: &mut Init<'_>, uid: u32) -> Result<(), Fault> {
     let mut home = [0; HOME];
     let length = read_home(uid, &mut home).unwrap_or(0);
@@ -57,7 +57,9 @@ fn find_home(init: &mut Init<'_>, uid: u32) -> Result<(), Fault> {
     }
 }
 
-/// Reads `/etc/passwd` line by line in a buffer of fixed size; a file that can't be read has no homes.
+/// Looks up the home directory of `uid` in `/etc/passwd` and returns its length. An unreadable file has no homes.
+///
+/// The image controls the file, so a FIFO must not block (`O_NONBLOCK`), and only a regular file is read.
 fn read_home(uid: u32, home: &mut [u8; HOME]) -> Option<usize> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = fs::openat(CWD, c"/etc/passwd", flags, Mode::empty()).ok()?;
@@ -89,7 +91,7 @@ fn copy(from: &[u8], to: &mut [u8; HOME]) -> Option<usize> {
     Some(from.len())
 }
 
-/// One line of a password file (passwd(5)); what does not fit is cut.
+/// One line of `/etc/passwd` (passwd(5)), cut to the size of the buffer.
 struct Line {
     bytes: [u8; HOME],
     length: usize,
@@ -109,7 +111,7 @@ impl Line {
         }
     }
 
-    /// The sixth field, if the third is `uid`.
+    /// Returns the home directory, the sixth field, if the third field is `uid`.
     fn home_of(&self, uid: u32) -> Option<&[u8]> {
         let mut fields = self.bytes.get(..self.length)?.split(|byte| *byte == b':');
         let id = std::str::from_utf8(fields.nth(2)?).ok()?.parse::<u32>().ok()?;
@@ -118,7 +120,7 @@ impl Line {
     }
 }
 
-/// Executes the program; returns only what went wrong.
+/// Executes the program with default signal handlers and no blocked signal. Returns only after a failure.
 fn execute(init: &Init<'_>) -> Fault {
     tare_sys::signals::reset();
     let Some(path) = init.resources.candidates.get(init.program) else {
@@ -141,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn home_is_the_sixth_field_of_the_users_line() {
+    fn home_is_the_sixth_field_of_the_line_with_the_uid() {
         assert_eq!(line("web:x:33:33:www:/srv/web:/bin/sh").home_of(33), Some(&b"/srv/web"[..]));
         assert_eq!(line("web:x:33:33:www:/srv/web:/bin/sh").home_of(3), None);
         assert_eq!(line("web:x:33:33:www::/bin/sh").home_of(33), None);

@@ -1,4 +1,4 @@
-//! What init needs in addition to its steps. The parent makes all of it before it spawns init, since init allocates nothing.
+//! What init needs in addition to its steps. The parent prepares it before it spawns init, because init does not allocate.
 
 use crate::error::{Error, Result};
 use crate::hook::PreparedHook;
@@ -10,31 +10,31 @@ use tare_plan::step::InitStep;
 use tare_sys::exec::Strings;
 use tare_sys::seccomp::Instruction;
 
-/// The room that HOME's value may take.
+/// The size of the longest value of HOME.
 pub(super) const HOME: usize = 4096;
 
-/// What init needs in addition to its steps, made before init is.
+/// Prepared arguments, hooks and filters, and the file descriptors of init that no slot has.
 pub(crate) struct InitResources {
     /// The program's arguments.
     pub(crate) arguments: Strings,
-    /// The program's environment, with room for HOME.
+    /// The program's environment, with space for HOME.
     pub(crate) environment: Strings,
-    /// The paths at which the program may be, in the order in which they are tried.
+    /// The candidate paths of the program, in the order of PATH.
     pub(crate) candidates: Vec<std::ffi::CString>,
     /// The hooks of each hooks step, in the order of the steps.
     pub(crate) hooks: Vec<Vec<PreparedHook>>,
-    /// The system call filter of each seccomp step, likewise.
+    /// The seccomp filter of each seccomp step, in the order of the steps.
     pub(crate) filters: Vec<Vec<Instruction>>,
-    /// `/proc` of the host, as it was before anything of the container was mounted.
+    /// The host's `/proc`, opened before the container's mounts exist.
     pub(crate) host_proc: OwnedFd,
     /// Init's end of the channel.
     pub(crate) channel: OwnedFd,
-    /// The number of the parent's end, of which init is born with a copy.
+    /// The number of the parent's end of the channel. Init inherits a copy and closes it.
     pub(crate) parents_end: RawFd,
 }
 
 impl InitResources {
-    /// Makes all of it.
+    /// Prepares the resources for a plan.
     pub(crate) fn new(plan: &Plan, channel: OwnedFd, parents_end: RawFd) -> Result<Self> {
         let hooks = plan.init.iter().filter_map(|planned| match &planned.step {
             InitStep::Hooks(hooks) => Some(hooks.hooks.iter().map(PreparedHook::new).collect()),

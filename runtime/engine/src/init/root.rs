@@ -1,6 +1,6 @@
-//! The root file system: mounted over the old root, and entered.
+//! The root file system: attaching it over the old root, and entering it (pivot_root(2)).
 
-use super::Init;
+use super::state::Init;
 use crate::fault::{Call, During, Fault};
 use crate::mounts;
 use rustix::fd::{BorrowedFd, OwnedFd};
@@ -32,12 +32,13 @@ pub(super) fn act(init: &mut Init<'_>, step: &RootStep) -> Result<(), Fault> {
     }
 }
 
-/// Makes every mount of this namespace a slave: what the host mounts still arrives, nothing goes back.
+/// Makes every mount of this namespace a slave. Mounts of the host still propagate into it, its own do not propagate back
+/// (mount_namespaces(7)).
 fn detach_propagation() -> Result<(), Fault> {
     mount_change(c"/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC).during(Call::Mount)
 }
 
-/// Mounts an overlay. It exists in this namespace alone and goes with it.
+/// Mounts an overlay as the root. The mount is in this namespace only, and the kernel removes it with the namespace.
 fn mount_overlay(init: &mut Init<'_>, overlay: &Overlay, at: &CStr) -> Result<(), Fault> {
     let mounted = mounts::overlay::make(overlay, &mut init.text)?;
     put(init, mounted, at)
@@ -49,15 +50,17 @@ fn mount_tree(init: &mut Init<'_>, tree: Slot, at: &CStr) -> Result<(), Fault> {
     put(init, tree, at)
 }
 
-/// Mounts the container's root at `at`: mostly over `/`. The old root stays below it, and is what paths are still looked up
-/// from until it is left, so that no path of the host has to be resolved to attach the root, and there is none to race with.
+/// Attaches the container's root at `at`, usually `/`.
+///
+/// The new root covers the old one, and lookups still begin in the old one until [`enter`]. No path of the host is looked up to attach
+/// the root, so no process can exchange a directory on the way.
 fn put(init: &mut Init<'_>, tree: OwnedFd, at: &CStr) -> Result<(), Fault> {
     move_mount(&tree, c"", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).during(Call::MoveMount)?;
     init.root = Some(tree);
     Ok(())
 }
 
-/// Leaves the host's root behind.
+/// Makes the container's root the root directory of this process, by pivot_root(2) or, with `--no-pivot`, by chroot(2).
 fn enter(init: &mut Init<'_>, how: EnterRoot) -> Result<(), Fault> {
     rustix::process::fchdir(init.root()?).during(Call::ChangeDirectory)?;
     match how {
@@ -67,13 +70,14 @@ fn enter(init: &mut Init<'_>, how: EnterRoot) -> Result<(), Fault> {
     rustix::process::chdir(c"/").during(Call::ChangeDirectory)
 }
 
-/// Goes back to the mount namespace `namespace` with a detached copy of the root, which becomes this process's root.
+/// Returns to the mount namespace `namespace` with a detached copy of the root, and makes the copy this process's root. This is
+/// for a container without a mount namespace.
 ///
-/// The namespace in which the root was built ends here, with everything in it. The copy has no place in any namespace: when its
-/// descriptor is closed the kernel takes it apart for all but those who are in it (UMOUNT_CONNECTED), so that there is nothing
-/// that a kill, or a deletion, could leave on the host.
+/// Init has built the root in a temporary mount namespace, which ends here. The copy is attached nowhere, so nothing of it
+/// stays on the host when the container is killed or deleted. After the file descriptor is closed, the kernel keeps the mounts
+/// for the processes that have them as their root (`UMOUNT_CONNECTED` in the kernel's fs/namespace.c).
 fn take_back(init: &mut Init<'_>, namespace: Slot) -> Result<(), Fault> {
-    let copy = super::mask::copy_of(init.root()?, OpenTreeFlags::AT_RECURSIVE)?;
+    let copy = mounts::tree::clone_open(init.root()?, OpenTreeFlags::AT_RECURSIVE)?;
     crate::namespace::join(init.slots.get(namespace)?, NamespaceKind::Mount)?;
     rustix::process::fchdir(&copy).during(Call::ChangeDirectory)?;
     rustix::process::chroot(c".").during(Call::ChangeRoot)?;
@@ -81,20 +85,20 @@ fn take_back(init: &mut Init<'_>, namespace: Slot) -> Result<(), Fault> {
     rustix::process::chdir(c"/").during(Call::ChangeDirectory)
 }
 
-/// Exchanges the roots in place (pivot_root(2), "pivot_root(".", ".")") and unmounts the old one from this namespace.
+/// Exchanges the two roots in place (pivot_root(2), `pivot_root(".", ".")`) and unmounts the old one, which lies on top then.
 fn pivot() -> Result<(), Fault> {
     rustix::process::pivot_root(c".", c".").during(Call::PivotRoot)?;
     unmount(c".", UnmountFlags::DETACH).during(Call::Unmount)
 }
 
-/// Takes what this process's own root is for the container's: in a container that exists, it has just been entered.
+/// Takes the root directory of this process as the container's root. `exec` has just entered it.
 fn current(init: &mut Init<'_>) -> Result<(), Fault> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     init.root = Some(fs::openat(CWD, c"/", flags, Mode::empty()).during(Call::Open)?);
     Ok(())
 }
 
-/// Makes a directory that the parent has opened the root.
+/// Makes a directory that the parent has opened the root directory.
 fn change(root: BorrowedFd<'_>) -> Result<(), Fault> {
     rustix::process::fchdir(root).during(Call::ChangeDirectory)?;
     rustix::process::chroot(c".").during(Call::ChangeRoot)

@@ -1,4 +1,4 @@
-//! The content that a new tmpfs takes over from what it covers (`tmpcopyup`).
+//! The mount option `tmpcopyup`: copies the content of the directory that a new tmpfs covers.
 
 use crate::channel::retry;
 use crate::fault::{Call, During, Fault};
@@ -8,16 +8,17 @@ use rustix::io::Errno;
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
 
-/// How deep directories are followed: the stack has to hold one buffer for each.
-const DEEPEST: usize = 64;
+/// The deepest directory that is copied. Init may not allocate, and every level needs a buffer on its stack.
+const MAX_DEPTH: usize = 64;
 
-/// Copies everything below `from` to `to`, directories, files, links, with owner and mode.
+/// Copies directories, files and symbolic links below `from` to `to`, with owner and mode.
 pub(crate) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), Fault> {
-    copy_directory(from, to, DEEPEST)
+    copy_directory(from, to, MAX_DEPTH)
 }
 
-fn copy_directory(from: BorrowedFd<'_>, to: BorrowedFd<'_>, deepest: usize) -> Result<(), Fault> {
-    let deeper = deepest.checked_sub(1).ok_or(Fault::new(Call::Read, Errno::LOOP))?;
+/// Copies one directory. `depth` is the number of levels that are still allowed.
+fn copy_directory(from: BorrowedFd<'_>, to: BorrowedFd<'_>, depth: usize) -> Result<(), Fault> {
+    let deeper = depth.checked_sub(1).ok_or(Fault::new(Call::Read, Errno::LOOP))?;
     let listed =
         fs::openat(from, c".", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(Call::Open)?;
     let mut room = [MaybeUninit::uninit(); 2048];
@@ -26,31 +27,32 @@ fn copy_directory(from: BorrowedFd<'_>, to: BorrowedFd<'_>, deepest: usize) -> R
         let entry = entry.during(Call::Read)?;
         let name = entry.file_name();
         if name != c"." && name != c".." {
-            copy_entry(Pair { from: listed.as_fd(), to }, name, deeper)?;
+            copy_entry(Directories { from: listed.as_fd(), to }, name, deeper)?;
         }
     }
     Ok(())
 }
 
-/// The directory that is read and the one that is written.
+/// The source and the target of a copy.
 #[derive(Clone, Copy)]
-struct Pair<'fd> {
+struct Directories<'fd> {
     from: BorrowedFd<'fd>,
     to: BorrowedFd<'fd>,
 }
 
-fn copy_entry(pair: Pair<'_>, name: &CStr, deepest: usize) -> Result<(), Fault> {
+/// Copies one directory entry and gives it its owner. `O_NOFOLLOW` everywhere: the image decides what the entries are.
+fn copy_entry(pair: Directories<'_>, name: &CStr, depth: usize) -> Result<(), Fault> {
     let stat = fs::statat(pair.from, name, AtFlags::SYMLINK_NOFOLLOW).during(Call::Stat)?;
     let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => {
             fs::mkdirat(pair.to, name, mode).during(Call::MakeDirectory)?;
             let (from, to) = (open_below(pair.from, name)?, open_below(pair.to, name)?);
-            copy_directory(from.as_fd(), to.as_fd(), deepest)?;
+            copy_directory(from.as_fd(), to.as_fd(), depth)?;
         }
         FileType::RegularFile => copy_file(pair, name, mode)?,
         FileType::Symlink => copy_link(pair, name)?,
-        // Sockets and devices have no content; runc leaves them out as well.
+        // Sockets and devices have no content. runc skips them too.
         _ => return Ok(()),
     }
     let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
@@ -62,7 +64,7 @@ fn open_below(directory: BorrowedFd<'_>, name: &CStr) -> Result<rustix::fd::Owne
     fs::openat(directory, name, flags, Mode::empty()).during(Call::Open)
 }
 
-fn copy_file(pair: Pair<'_>, name: &CStr, mode: Mode) -> Result<(), Fault> {
+fn copy_file(pair: Directories<'_>, name: &CStr, mode: Mode) -> Result<(), Fault> {
     let read = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let write = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let source = fs::openat(pair.from, name, read, Mode::empty()).during(Call::Open)?;
@@ -85,7 +87,8 @@ fn write_all(file: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Fault> {
     Ok(())
 }
 
-fn copy_link(pair: Pair<'_>, name: &CStr) -> Result<(), Fault> {
+/// Copies a symbolic link. Its target stays text and is not looked up.
+fn copy_link(pair: Directories<'_>, name: &CStr) -> Result<(), Fault> {
     let mut room = [MaybeUninit::uninit(); 4096];
     let (target, _) = fs::readlinkat_raw(pair.from, name, &mut room).during(Call::Read)?;
     let mut ended = [0; 4097];

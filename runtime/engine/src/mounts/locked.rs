@@ -1,10 +1,14 @@
-//! The host's mounts as a user namespace sees them: a copy that is made there keeps its mount flags locked everywhere.
+//! Copies of the host's mounts with locked flags, for containers with a user namespace.
 //!
-//! A mount that the host made read-only, or `nodev`, must stay so in a container whose root user is root of its own user
-//! namespace only (mount_namespaces(7), "Restrictions on mount namespaces"). The kernel locks the flags of mounts when it copies
-//! them into the mount namespace of another user namespace. A process in that user namespace has lost the host's read
-//! permissions, though. So two processes do this: the holder is born in the new namespaces and keeps them alive. The copier has
-//! the host's permissions, joins that mount namespace and makes the copies. Their flags stay locked.
+//! A mount that is `ro` or `nodev` on the host must stay so in a container with a user namespace. The container's root could remount
+//! it otherwise. The kernel locks the flags of all mounts when it copies them into a mount namespace of another user namespace
+//! (mount_namespaces(7), "Restrictions on mount namespaces"), and copies of locked mounts are locked too. A process in the
+//! new user namespace has lost the host's read permissions, though. So two processes share the work:
+//!
+//! ```text
+//! holder   is spawned in the new user and mount namespace, and keeps both alive
+//! copier   keeps the host's permissions, joins only the mount namespace, and copies mounts there
+//! ```
 
 use crate::channel;
 use crate::child::{self, Child, hold};
@@ -21,10 +25,10 @@ use tare_plan::step::Recursive;
 use tare_sys::clone::{Clone, fork};
 use tare_sys::descriptors::close_range;
 
-/// The longest request: how far, and a path with its end.
+/// The size of the longest request: one byte that is 1 for a recursive copy, then a path with its terminating zero.
 const REQUEST: usize = 1 + 4096;
 
-/// A mount namespace with locked mounts, and the process that makes copies in it. Both end when this value is dropped.
+/// A mount namespace with locked mounts, and the copier in it. Both end when this value is dropped.
 pub(crate) struct LockedMountNs {
     channel: OwnedFd,
     _copier: Child,
@@ -36,7 +40,7 @@ struct MountNs {
     root: OwnedFd,
 }
 
-/// Makes the mount namespace and starts the copier.
+/// Creates the mount namespace and spawns the copier.
 pub(crate) fn make() -> Result<LockedMountNs, Fault> {
     let (mounts, _holder) = locked_mount_ns()?;
     let (here, there) = channel::pair()?;
@@ -45,7 +49,7 @@ pub(crate) fn make() -> Result<LockedMountNs, Fault> {
     Ok(LockedMountNs { channel: here, _copier: Child::of(copier) })
 }
 
-/// Makes a process in a new user namespace and a new mount namespace of it, and opens that mount namespace.
+/// Spawns the holder in a new user namespace and a new mount namespace, and opens the mount namespace.
 fn locked_mount_ns() -> Result<(MountNs, Child), Fault> {
     let (here, there) = channel::pair()?;
     let other_end = here.as_raw_fd().cast_unsigned();
@@ -53,7 +57,7 @@ fn locked_mount_ns() -> Result<(MountNs, Child), Fault> {
     let how = Clone { flags: u64::from(flags[0] | flags[1]), cgroup: None };
     let spawned = fork(how, move || hold(there, other_end)).during(Call::Clone)?;
     let pid = spawned.pid.as_raw_nonzero();
-    // The channel stays open until the files are: the holder ends with it.
+    // The holder exits when its channel ends, so the channel stays open until the files are open.
     let (holder, _channel) = (Child::of(spawned), here);
     let open = |name: &str, flags: OFlags| {
         fs::openat(CWD, format!("/proc/{pid}/{name}"), flags | OFlags::CLOEXEC, Mode::empty())
@@ -63,7 +67,8 @@ fn locked_mount_ns() -> Result<(MountNs, Child), Fault> {
     Ok((mounts, holder))
 }
 
-/// In the copier: joins the mount namespace, and answers requests until the channel ends.
+/// The copier: joins the mount namespace and answers requests. The wait for a request has no limit: it ends with the channel, and
+/// the parent closes that or dies.
 fn serve(mounts: &MountNs, channel: &OwnedFd, other_end: u32) -> i32 {
     let entered = child::die_with_parent()
         .and_then(|()| close_range(other_end, other_end).during(Call::Close))
@@ -85,6 +90,7 @@ fn serve(mounts: &MountNs, channel: &OwnedFd, other_end: u32) -> i32 {
     1
 }
 
+/// Copies the mount that a request names.
 fn answer(request: &[u8; REQUEST]) -> Result<OwnedFd, Fault> {
     let (recursive, path) = request.split_first().ok_or(Fault::new(Call::Peer, Errno::INVAL))?;
     let path = CStr::from_bytes_until_nul(path).map_err(|_| Fault::new(Call::Peer, Errno::INVAL))?;
@@ -93,13 +99,17 @@ fn answer(request: &[u8; REQUEST]) -> Result<OwnedFd, Fault> {
     open_tree(CWD, path, flags).during(Call::OpenTree)
 }
 
+/// Answers a request with an errno.
 fn refuse(channel: BorrowedFd<'_>, errno: Errno) -> Result<(), Fault> {
     let bytes = errno.raw_os_error().to_ne_bytes();
     rustix::net::send(channel, &bytes, SendFlags::NOSIGNAL).during(Call::Peer).map(drop)
 }
 
 impl LockedMountNs {
-    /// Makes a detached copy of the mount at a path of the host, with its flags locked.
+    /// Copies the mount at a path of the host. The copy is detached, and its flags are locked.
+    ///
+    /// The wait for the answer has no limit: open_tree(2) can take as long as an automounted file system, and the end of the copier
+    /// ends it.
     pub(crate) fn copy(&self, path: &CStr, recursive: Recursive) -> Result<OwnedFd, Fault> {
         let request = [&[u8::from(recursive == Recursive::Yes)], path.to_bytes_with_nul()].concat();
         rustix::net::send(&self.channel, &request, SendFlags::NOSIGNAL).during(Call::Peer)?;

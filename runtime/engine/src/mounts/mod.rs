@@ -1,11 +1,12 @@
-//! Mounts, made and copied detached, and paths that are resolved inside a root file system.
+//! Mounts: created and copied detached (open_tree(2), fsmount(2)), and path lookups confined to a root file system.
 //!
-//! Both processes use these functions. What init calls allocates nothing. May use `channel`, `child`, `namespace`, `slots` and `fault`.
+//! The parent and init use this folder, and so do `criu`, `probe` and `socket`. Functions that init calls do not allocate.
+//! It may use `namespace`, `channel`, `child`, `slots` and `fault`.
 
 pub(crate) mod attributes;
 pub(crate) mod copy_up;
-pub(crate) mod inside;
 pub(crate) mod locked;
 pub(crate) mod overlay;
 pub(crate) mod procfs;
+pub(crate) mod root_dir;
 pub(crate) mod tree;

@@ -1,4 +1,4 @@
-//! An overlay as a root file system: layers below, and what is written above (fsopen(2), fsconfig(2)).
+//! An overlay as the root file system: lower directories, an upper directory and a work directory (overlayfs.rst of the kernel).
 
 use crate::channel::KernelText;
 use crate::fault::{Call, During, Fault};
@@ -10,7 +10,7 @@ use rustix::mount::{
 use std::ffi::CStr;
 use tare_plan::step::{Overlay, OverlayUpper};
 
-/// Makes an overlay that is mounted nowhere yet. On failure `text` gets what the kernel says of it. Nothing is allocated.
+/// Creates a detached overlay. On failure `text` receives the kernel's message. Init calls this, so it does not allocate.
 pub(crate) fn make(overlay: &Overlay, text: &mut KernelText) -> Result<OwnedFd, Fault> {
     let context = fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC).during(Call::FsOpen)?;
     let made = configure(context.as_fd(), overlay);
@@ -40,7 +40,8 @@ fn configure(context: BorrowedFd<'_>, overlay: &Overlay) -> Result<OwnedFd, Faul
     fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).during(Call::FsMount)
 }
 
-/// Gives one lower layer: a single one by the option that every kernel has, several one by one (Linux 6.7 on).
+/// Adds one lower directory. Every kernel has `lowerdir` for a single one. Several are added one by one with `lowerdir+` since
+/// Linux 6.7: in the older form, with colons, all paths together have to fit in 256 bytes of fsconfig(2).
 fn set_layer(context: BorrowedFd<'_>, index: usize, layer: &CStr, count: usize) -> Result<(), Fault> {
     let key = if count == 1 { c"lowerdir" } else { c"lowerdir+" };
     fsconfig_set_string(context, key, layer)

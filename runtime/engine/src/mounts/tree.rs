@@ -1,9 +1,11 @@
-//! Detached copies of what the host has mounted, made before init is, with the runtime's own eyes and rights.
+//! Detached copies of the host's mounts (open_tree(2)), and device nodes in detached file systems.
+//!
+//! The parent creates most of them before it spawns init, in the host's mount namespace and with the runtime's permissions.
 
 use super::attributes::{change, map_ids, propagate};
-use super::inside;
 use super::locked::LockedMountNs;
 use super::procfs::PROCFS;
+use super::root_dir;
 use crate::channel::{self, MESSAGE};
 use crate::child::{self, Child};
 use crate::fault::{Call, During, Fault};
@@ -19,7 +21,8 @@ use tare_plan::spec::NamespaceKind;
 use tare_plan::step::{Attributes, Device, Expect, Locks, NodeFs, Owner, Recursive, Source};
 use tare_sys::clone::{Clone, fork};
 
-/// Copies a tree. The path is looked up once; what is checked is what is copied.
+/// Copies the mount at a path of the host. The path is looked up once, and the checks look at the copy: a symbolic link that
+/// is exchanged later changes nothing.
 pub(crate) fn clone(step: &Source, slots: &Slots) -> Result<OwnedFd, Fault> {
     let recursive =
         if step.recursive == Recursive::Yes { OpenTreeFlags::AT_RECURSIVE } else { OpenTreeFlags::empty() };
@@ -27,8 +30,10 @@ pub(crate) fn clone(step: &Source, slots: &Slots) -> Result<OwnedFd, Fault> {
     finish(open_tree(CWD, step.path.as_c_str(), flags).during(Call::OpenTree)?, step, slots)
 }
 
-/// Copies a tree with the locks of a view. A mount alone, without what is mounted below it, can be copied there only where nothing
-/// is: what is below a mount is locked too. It is then copied as it is.
+/// Copies a mount with locked flags.
+///
+/// A locked mount can't be copied without the mounts below it, which may hide files: open_tree(2) fails with `EINVAL`. A bind
+/// mount without `rbind` is then copied on the host, with unlocked flags.
 pub(crate) fn clone_locked(step: &Source, slots: &Slots, mounts: &LockedMountNs) -> Result<OwnedFd, Fault> {
     match mounts.copy(&step.path, step.recursive) {
         Err(Fault { errno: Errno::INVAL, .. }) if step.recursive == Recursive::No => clone(step, slots),
@@ -36,7 +41,7 @@ pub(crate) fn clone_locked(step: &Source, slots: &Slots, mounts: &LockedMountNs)
     }
 }
 
-/// Looks at what was copied, and changes it as it is to be.
+/// Checks a copy and applies propagation, attributes and ID mapping.
 fn finish(tree: OwnedFd, step: &Source, slots: &Slots) -> Result<OwnedFd, Fault> {
     expect(tree.as_fd(), step.expect)?;
     for flags in &step.propagation {
@@ -49,24 +54,25 @@ fn finish(tree: OwnedFd, step: &Source, slots: &Slots) -> Result<OwnedFd, Fault>
     Ok(tree)
 }
 
-/// The changes without those that would undo what the mount is locked to; one that is asked for by name is refused.
-fn unlocked(tree: BorrowedFd<'_>, wanted: Attributes, locks: Locks) -> Result<Attributes, Fault> {
-    let Locks::Kept { named } = locks else { return Ok(wanted) };
+/// Removes the changes that would clear a locked flag. An option that the configuration names explicitly, such as `rw` for a
+/// read-only source, is an error instead: the kernel would refuse it with `EPERM`, as it does for mount(8).
+fn unlocked(tree: BorrowedFd<'_>, planned: Attributes, locks: Locks) -> Result<Attributes, Fault> {
+    let Locks::Kept { named } = locks else { return Ok(planned) };
     let now = attributes_of(fs::fstatvfs(tree).during(Call::Stat)?.f_flag);
     let times = libc::MOUNT_ATTR__ATIME | libc::MOUNT_ATTR_NODIRATIME;
-    let chosen = wanted.clear & libc::MOUNT_ATTR__ATIME != 0 && (wanted.set ^ now) & times != 0;
-    let directories = (wanted.set & !now | named & now) & libc::MOUNT_ATTR_NODIRATIME != 0;
+    let chosen = planned.clear & libc::MOUNT_ATTR__ATIME != 0 && (planned.set ^ now) & times != 0;
+    let directories = (planned.set & !now | named & now) & libc::MOUNT_ATTR_NODIRATIME != 0;
     if named & now & LOCKED != 0 || chosen || directories {
         return Err(Fault::new(Call::MountAttributes, Errno::PERM));
     }
-    Ok(Attributes { clear: wanted.clear & !(now & LOCKED), ..wanted })
+    Ok(Attributes { clear: planned.clear & !(now & LOCKED), ..planned })
 }
 
-/// What a user namespace locks of a mount, but for access times.
+/// The flags that the kernel locks. It locks the access time options too, which [`unlocked`] checks apart.
 const LOCKED: u64 =
     libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
 
-/// The attributes of a mount from what statvfs(3) says of it.
+/// Converts the flags of statvfs(3) to attributes of mount_setattr(2).
 fn attributes_of(flags: StatVfsMountFlags) -> u64 {
     let pairs = [
         (StatVfsMountFlags::RDONLY, libc::MOUNT_ATTR_RDONLY),
@@ -81,7 +87,9 @@ fn attributes_of(flags: StatVfsMountFlags) -> u64 {
     if strict { named | libc::MOUNT_ATTR_STRICTATIME } else { named }
 }
 
-/// Makes a device node where nobody else ever sees it, and a detached copy of it.
+/// Creates a device node in a detached tmpfs, which no other process can see, and returns a detached mount of the node alone.
+///
+/// A user namespace may not call mknod(2) for devices, so such a container gets its devices as bind mounts.
 pub(crate) fn make_node(device: &Device, attributes: Attributes, fs_kind: NodeFs) -> Result<OwnedFd, Fault> {
     let context = fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).during(Call::FsOpen)?;
     fsconfig_create(context.as_fd()).during(Call::FsCreate)?;
@@ -103,20 +111,22 @@ pub(crate) fn make_node(device: &Device, attributes: Attributes, fs_kind: NodeFs
     Ok(tree)
 }
 
-/// The name of a node in the file system that is made for it.
+/// The name of the node in its tmpfs.
 const NODE: &std::ffi::CStr = c"node";
 
+/// Copies the mount of the node alone.
 fn copy_node(place: BorrowedFd<'_>) -> Result<OwnedFd, Fault> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     open_tree(place, NODE, flags).during(Call::OpenTree)
 }
 
-/// Copies a node by way of a process whose mount namespace has the file system.
+/// Copies a node in a child process with a mount namespace of its own. Kernels before 6.15 copy only mounts that are attached to
+/// the caller's mount namespace, or whole detached trees.
 fn copy_in_namespace(place: OwnedFd) -> Result<OwnedFd, Fault> {
     let (here, there) = channel::pair()?;
     let flags = u64::from(NamespaceKind::Mount.clone_flag().cast_unsigned());
     let copier = fork(Clone { flags, cgroup: None }, move || {
-        let told = match attach_and_copy(place.as_fd()) {
+        let sent = match attach_and_copy(place.as_fd()) {
             Ok(tree) => channel::send_descriptor(there.as_fd(), b"tree", tree.as_fd()),
             Err(fault) => {
                 let text = channel::KernelText::EMPTY;
@@ -124,15 +134,17 @@ fn copy_in_namespace(place: OwnedFd) -> Result<OwnedFd, Fault> {
                 Ok(())
             }
         };
-        i32::from(told.is_err())
+        i32::from(sent.is_err())
     });
     let _copier = Child::of(copier.during(Call::Clone)?);
     let mut bytes = [0; MESSAGE];
+    // No limit: the child makes four system calls on a tmpfs, and its end closes the channel.
     let (got, tree) = channel::receive_bytes(here.as_fd(), &mut bytes)?;
     let failure = channel::failure_in(&bytes).filter(|_| got == MESSAGE);
     tree.ok_or(failure.map_or(Fault::new(Call::Peer, Errno::PIPE), |failure| failure.fault))
 }
 
+/// In the child: attaches the tmpfs over `/`, privately, and copies the node.
 fn attach_and_copy(place: BorrowedFd<'_>) -> Result<OwnedFd, Fault> {
     child::die_with_parent()?;
     mount_change(c"/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).during(Call::Mount)?;
@@ -140,23 +152,29 @@ fn attach_and_copy(place: BorrowedFd<'_>) -> Result<OwnedFd, Fault> {
     copy_node(place)
 }
 
-/// Copies the mount of a directory that is open.
-pub(crate) fn clone_directory(directory: BorrowedFd<'_>, attributes: Attributes) -> Result<OwnedFd, Fault> {
+/// Copies the mount at an open file. With `AT_RECURSIVE` in `more`, also the mounts below it.
+pub(crate) fn clone_open(file: BorrowedFd<'_>, more: OpenTreeFlags) -> Result<OwnedFd, Fault> {
     let flags =
         OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
-    let tree = open_tree(directory, c"", flags).during(Call::OpenTree)?;
+    open_tree(file, c"", flags | more).during(Call::OpenTree)
+}
+
+/// Copies the mount of an open directory, without the mounts below it and without propagation.
+pub(crate) fn clone_directory(directory: BorrowedFd<'_>, attributes: Attributes) -> Result<OwnedFd, Fault> {
+    let tree = clone_open(directory, OpenTreeFlags::empty())?;
     propagate(tree.as_fd(), libc::MS_PRIVATE)?;
     change(tree.as_fd(), attributes, 0)?;
     Ok(tree)
 }
 
+/// Checks that a copy is of the expected kind.
 fn expect(tree: BorrowedFd<'_>, expect: Expect) -> Result<(), Fault> {
-    let stat = inside::stat(tree)?;
+    let stat = root_dir::stat(tree)?;
     let kind = FileType::from_raw_mode(stat.st_mode);
     let (met, errno) = match expect {
         Expect::Anything => (true, Errno::INVAL),
         Expect::Directory => (kind == FileType::Directory, Errno::NOTDIR),
-        Expect::Procfs => (inside::is_on(tree, PROCFS)?, Errno::INVAL),
+        Expect::Procfs => (root_dir::is_on(tree, PROCFS)?, Errno::INVAL),
         Expect::Device { major, minor } => {
             let device = matches!(kind, FileType::CharacterDevice | FileType::BlockDevice);
             (device && stat.st_rdev == fs::makedev(major, minor), Errno::NODEV)

@@ -1,4 +1,4 @@
-//! User namespaces that nobody lives in, made for their mappings alone: what mounts map their ids by.
+//! User namespaces for ID-mapped mounts. mount_setattr(2) takes the mappings of a user namespace; no process lives in it.
 
 use super::id_mappings;
 use crate::channel;
@@ -10,7 +10,10 @@ use tare_plan::spec::NamespaceKind;
 use tare_plan::step::MapIds;
 use tare_sys::clone::{Clone, fork};
 
-/// Makes a user namespace with these mappings. The process that it takes is gone when this returns.
+/// Creates a user namespace with these mappings.
+///
+/// A user namespace begins with a process. The process is killed before this function returns, and the file descriptor keeps
+/// the namespace alive (namespaces(7)).
 pub(crate) fn make(maps: &MapIds) -> Result<OwnedFd, Fault> {
     let (here, there) = channel::pair()?;
     let other_end = here.as_raw_fd().cast_unsigned();

@@ -1,6 +1,7 @@
-//! Namespaces: opened, joined, and user namespaces with their mappings (namespaces(7), user_namespaces(7)).
+//! Namespaces: opening and joining them, and user namespaces with their ID mappings (namespaces(7), user_namespaces(7)).
 //!
-//! Both processes use these functions; joining allocates nothing. May use `child`, `channel` and `fault`.
+//! The parent, init and `mounts` use this folder. Joining a namespace does not allocate. It may use `channel`, `child` and
+//! `fault`.
 
 pub(crate) mod id_map;
 pub(crate) mod id_mappings;
@@ -13,15 +14,16 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::ffi::CStr;
 use tare_plan::spec::NamespaceKind;
 
-/// Opens a namespace file of the host and checks that it is a namespace of this kind.
+/// Opens a namespace file of the host and checks that the namespace has type `kind`. Without the check, a network namespace
+/// in the place of a mount namespace would be an error of setns(2) in init, far from the path in the configuration.
 pub(crate) fn open(path: &CStr, kind: NamespaceKind) -> Result<OwnedFd, Fault> {
     let file = fs::openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).during(Call::Open)?;
     let found = tare_sys::namespace::kind(file.as_fd()).during(Call::Unexpected)?;
-    let wanted = kind.clone_flag();
-    if found == wanted { Ok(file) } else { Err(Fault::new(Call::Unexpected, Errno::INVAL)) }
+    let expected = kind.clone_flag();
+    if found == expected { Ok(file) } else { Err(Fault::new(Call::Unexpected, Errno::INVAL)) }
 }
 
-/// Joins an existing namespace (setns(2)).
+/// Joins the namespace (setns(2)). The kernel refuses a namespace of another type than `kind`.
 pub(crate) fn join(namespace: BorrowedFd<'_>, kind: NamespaceKind) -> Result<(), Fault> {
     let kind = match kind {
         NamespaceKind::Mount => LinkNameSpaceType::Mount,
@@ -36,7 +38,7 @@ pub(crate) fn join(namespace: BorrowedFd<'_>, kind: NamespaceKind) -> Result<(),
     move_into_link_name_space(namespace, Some(kind)).during(Call::SetNamespace)
 }
 
-/// Joins several namespaces of a process in one call, by its pidfd (setns(2)). `kinds` are `CLONE_NEW*` flags.
+/// Joins several namespaces of a process in one call. setns(2) takes a pidfd since Linux 5.8. `kinds` are `CLONE_NEW*` flags.
 pub(crate) fn enter(process: BorrowedFd<'_>, kinds: u64) -> Result<(), Fault> {
     if kinds == 0 {
         return Ok(());

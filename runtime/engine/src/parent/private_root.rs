@@ -4,8 +4,8 @@
 use crate::channel::KernelText;
 use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
-use crate::mounts::inside::open_host;
 use crate::mounts::overlay;
+use crate::mounts::root_dir::open_host;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::mount::{

@@ -1,6 +1,6 @@
-//! systemd as the manager of cgroups: its bus, and the units that are containers' cgroups.
+//! systemd as the cgroup manager (`--systemd-cgroup`): its D-Bus API, and the scopes and slices of containers.
 //!
-//! May use `error` and `fault`.
+//! Every floor from `probe` up may use this folder. It may use `error` and `fault`.
 
 pub(crate) mod bus;
 pub(crate) mod unit;

@@ -1,4 +1,4 @@
-//! The verb `checkpoint`: a container's processes as files, by criu.
+//! The verb `checkpoint`: writes the processes of a container to image files, with criu.
 
 use crate::container::record::Record;
 use crate::container::status::status;
@@ -6,10 +6,10 @@ use crate::container::store::{Entry, Store};
 use crate::criu::images::{self, Missing};
 use crate::criu::message::{Features, Kind, Options, Request};
 use crate::criu::options::Directories;
-pub use crate::criu::options::{Common, page_server};
+pub use crate::criu::options::{CriuOptions, PageServer, page_server};
 use crate::criu::{Service, options, success};
 use crate::error::{Error, Result};
-use crate::mounts::inside::open_host;
+use crate::mounts::root_dir::open_host;
 use crate::probe;
 use crate::verb::delete::destroy;
 use rustix::fd::{AsFd, AsRawFd};
@@ -20,42 +20,47 @@ use tare_plan::criu::{ExternalNamespace, Externals, externals};
 use tare_plan::spec::Checked;
 use tare_plan::step::Status;
 
-/// What becomes of the container when it has been dumped.
+/// What to do with the container after the dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Afterwards {
-    /// It ends and is deleted.
-    Deleted,
-    /// It goes on (`--leave-running`).
-    Running,
+pub enum AfterDump {
+    /// Kill and delete it.
+    Delete,
+    /// Leave it running (`--leave-running`).
+    LeaveRunning,
 }
 
-/// What is asked of `checkpoint`.
+/// The options of `checkpoint`.
 #[derive(Debug)]
-pub struct Asked {
-    /// What both verbs take.
-    pub common: Common,
-    /// What becomes of it.
-    pub afterwards: Afterwards,
-    /// Only its memory is dumped, for a later dump to build on, and it goes on.
+pub struct CheckpointOptions {
+    /// The options that `restore` has too.
+    pub criu: CriuOptions,
+    /// What to do with the container.
+    pub after: AfterDump,
+    /// Dumps the memory only, as the base of a later dump, and leaves the container running.
     pub pre_dump: bool,
     /// The directory of an earlier dump, relative to that of the images.
     pub parent: Option<String>,
-    /// Who takes the pages: an address and a port.
-    pub page_server: Option<(String, i32)>,
-    /// The number of the descriptor on which criu says that it is ready to serve pages.
+    /// The server that receives the memory pages.
+    pub page_server: Option<PageServer>,
+    /// The file descriptor on which criu reports that it is ready to serve pages.
     pub status_fd: Option<i32>,
-    /// Packets that are under way are left to be sent again.
+    /// Skips TCP connections that are being established. The peer sends its packets again.
     pub tcp_skip_in_flight: bool,
-    /// Files that are open and have no name get one.
+    /// Creates temporary links to open files that have been deleted, so that they can be restored.
     pub link_remap: bool,
 }
 
-/// Dumps a container that runs or is paused.
+/// Dumps a running or paused container. `warn` receives the errors of poststop hooks.
 ///
 /// # Errors
-/// When there is no such container, when it does not run, when criu is missing or too old, and what criu itself says; the
-/// container goes on then.
-pub fn checkpoint(store: &Store, id: &str, asked: &Asked, warn: &mut dyn FnMut(&Error)) -> Result<()> {
+/// When the container does not exist or does not run, when criu is missing or too old, or when criu fails. The container keeps
+/// running then.
+pub fn checkpoint(
+    store: &Store,
+    id: &str,
+    options: &CheckpointOptions,
+    warn: &mut dyn FnMut(&Error),
+) -> Result<()> {
     let entry = store.open(id)?;
     let record = entry.record()?;
     let status = status(&entry, &record);
@@ -63,43 +68,49 @@ pub fn checkpoint(store: &Store, id: &str, asked: &Asked, warn: &mut dyn FnMut(&
         return Err(Error::State { verb: "checkpoint", id: id.to_owned(), status });
     }
     let config = crate::container::bundle::check(&entry.config()?)?;
-    dump(&entry, &record, &config, asked)?;
-    if asked.pre_dump || asked.afterwards == Afterwards::Running {
+    dump(&entry, &record, &config, options)?;
+    if options.pre_dump || options.after == AfterDump::LeaveRunning {
         return Ok(());
     }
     destroy(entry, &record, warn)
 }
 
-fn dump(entry: &Entry, record: &Record, config: &Checked, asked: &Asked) -> Result<()> {
-    let common = &asked.common;
-    check_parent(&common.images, asked.parent.as_deref())?;
-    let images = images::open(&common.images, Missing::Made)?;
-    let work_path = common.work.as_deref().unwrap_or(&common.images);
-    let work = images::open(work_path, Missing::Made)?;
+/// Lets criu dump the processes of a container.
+fn dump(entry: &Entry, record: &Record, config: &Checked, options: &CheckpointOptions) -> Result<()> {
+    let given = &options.criu;
+    check_parent(&given.images, options.parent.as_deref())?;
+    let images = images::open(&given.images, Missing::Create)?;
+    let work_path = given.work.as_deref().unwrap_or(&given.images);
+    let work = images::open(work_path, Missing::Create)?;
     let pid = record.init.as_ref().map_or(0, |init| init.pid);
-    // The descriptor for the status has been inherited from the caller, and is handed on as it came.
-    let mut service = Service::start(common.criu.as_deref(), &[])?;
+    // The runtime has inherited the status descriptor from its caller without close-on-exec, and criu inherits it likewise.
+    let mut service = Service::start(given.program.as_deref(), &[])?;
     service.check_version()?;
     service.check_features(&Features {
-        memory_tracking: asked.pre_dump.then_some(true),
-        lazy_pages: common.lazy_pages.then_some(true),
+        memory_tracking: options.pre_dump.then_some(true),
+        lazy_pages: given.lazy_pages.then_some(true),
     })?;
     let externals = externals(config, &probe::host()?, entry.id(), "");
     let directories = Directories { images: images.as_raw_fd(), work: work.as_raw_fd() };
-    let options = options::common(common, &externals, directories)?;
-    let (kind, what) = if asked.pre_dump { (Kind::PreDump, "PRE_DUMP") } else { (Kind::Dump, "DUMP") };
-    let options = own_options(options, record, &externals, asked);
-    let request = Request { kind: kind.into(), options: Some(options), ..Request::default() };
-    images::keep_descriptors(&common.images, pid)?;
+    let shared = options::shared(given, &externals, directories)?;
+    let (kind, what) = if options.pre_dump { (Kind::PreDump, "PRE_DUMP") } else { (Kind::Dump, "DUMP") };
+    let all = dump_options(shared, record, &externals, options);
+    let request = Request { kind: kind.into(), options: Some(all), ..Request::default() };
+    images::keep_descriptors(&given.images, pid)?;
     let response = service.serve(&request, &mut |_, _| Ok(()))?;
     success(response, what, &format!("{work_path}/dump.log")).map(drop)
 }
 
-/// The options that only a dump has.
-fn own_options(options: Options, record: &Record, externals: &Externals, asked: &Asked) -> Options {
+/// Adds the options of a dump to the shared ones.
+fn dump_options(
+    shared: Options,
+    record: &Record,
+    externals: &Externals,
+    options: &CheckpointOptions,
+) -> Options {
     let init = record.init.as_ref().map(|init| init.pid);
     let mounts = match init {
-        Some(pid) if !asked.pre_dump => {
+        Some(pid) if !options.pre_dump => {
             let mounted = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
             let root = CString::new(format!("/proc/{pid}/root")).unwrap_or_default();
             let root = open_host(&root, OFlags::PATH).ok();
@@ -114,27 +125,27 @@ fn own_options(options: Options, record: &Record, externals: &Externals, asked: 
         pid: init,
         log_file: Some("dump.log".to_owned()),
         root: Some(record.rootfs.clone()),
-        leave_running: Some(asked.afterwards == Afterwards::Running),
-        parent_images: asked.parent.clone(),
-        track_memory: (asked.pre_dump || asked.parent.is_some()).then_some(true),
-        page_server: asked.page_server.clone().map(options::page_server_message),
-        status: asked.status_fd,
-        tcp_skip_in_flight: Some(asked.tcp_skip_in_flight),
-        link_remap: Some(asked.link_remap),
+        leave_running: Some(options.after == AfterDump::LeaveRunning),
+        parent_images: options.parent.clone(),
+        track_memory: (options.pre_dump || options.parent.is_some()).then_some(true),
+        page_server: options.page_server.clone().map(Into::into),
+        status: options.status_fd,
+        tcp_skip_in_flight: Some(options.tcp_skip_in_flight),
+        link_remap: Some(options.link_remap),
         external_mounts: mounts,
         external,
         freezer: freezer.map(|cgroup| format!("{}/{}", cgroup.mount, cgroup.path)),
-        ..options
+        ..shared
     }
 }
 
-/// The number by which criu knows a namespace.
+/// The inode of a namespace, by which criu identifies it.
 fn inode(path: &str) -> u64 {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata(path).map_or(0, |file| file.ino())
 }
 
-/// An earlier dump is found from the images' own directory, so that both can be moved together.
+/// Checks the directory of an earlier dump. Its path is relative to the images, so that both can be moved together.
 fn check_parent(images: &str, parent: Option<&str>) -> Result<()> {
     let Some(parent) = parent else { return Ok(()) };
     if parent.starts_with('/') {
@@ -153,7 +164,7 @@ mod tests {
     use super::check_parent;
 
     #[test]
-    fn the_path_of_an_earlier_dump_is_relative_and_there() {
+    fn the_path_of_an_earlier_dump_is_relative_and_exists() {
         assert!(check_parent("/tmp", None).is_ok());
         assert!(check_parent("/tmp", Some("../tmp")).is_ok());
         for wrong in ["/tmp", "no-such-directory"] {

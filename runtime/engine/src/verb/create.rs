@@ -4,7 +4,7 @@ use crate::cgroup::freezer;
 use crate::cgroup::resctrl;
 use crate::cgroup::{self, Cgroup};
 pub use crate::container::bundle::{Bundle, read};
-use crate::container::record::{Pids, Record};
+use crate::container::record::Record;
 use crate::container::store::{Entry, Store};
 use crate::error::{Error, Result};
 use crate::parent::activation::Activation;
@@ -12,7 +12,7 @@ use crate::parent::{self, Created};
 use crate::probe;
 use std::ffi::CString;
 use tare_plan::context::{self, CgroupManager, Detach, Request};
-use tare_plan::footprint::{PidNamespace, footprint};
+use tare_plan::footprint::footprint;
 use tare_plan::host::Host;
 use tare_plan::plan::Plan;
 use tare_plan::spec::{Mistake, Spec};
@@ -137,7 +137,7 @@ pub fn record(bundle: &Bundle, host: &Host, request: &Request<'_>) -> Record {
     let stays = |unit: &Unit| unit.name.ends_with(".slice") && !found.is_empty();
     let unit = footprint.unit.filter(|unit| !stays(unit));
     // Nor is a resctrl group that existed before it removed with it.
-    let groups = footprint.resctrl_groups.into_iter().filter(|group| !resctrl::is_there(group));
+    let groups = footprint.resctrl_groups.into_iter().filter(|group| !resctrl::exists(group));
     Record {
         id: request.id.to_owned(),
         bundle: bundle.path.clone(),
@@ -150,10 +150,7 @@ pub fn record(bundle: &Bundle, host: &Host, request: &Request<'_>) -> Record {
         cgroups,
         found,
         unit,
-        pids: match footprint.pid_namespace {
-            PidNamespace::Own => Pids::Own,
-            PidNamespace::Shared => Pids::Shared,
-        },
+        pid_namespace: footprint.pid_namespace,
         keyring: request.keyring,
         exit: None,
         resctrl: groups.collect(),
@@ -168,5 +165,5 @@ fn cgroups(host: &Host, path: &str) -> Vec<Cgroup> {
 }
 
 fn is_found(cgroup: &Cgroup) -> bool {
-    CString::new(cgroup.mount.as_str()).is_ok_and(|mount| cgroup::is_there(&mount, &cgroup.path))
+    CString::new(cgroup.mount.as_str()).is_ok_and(|mount| cgroup::exists(&mount, &cgroup.path))
 }

@@ -1,4 +1,4 @@
-//! The verb `debug`: what a puzzled operator wants to see at once of a container.
+//! The verb `debug`: the state of a container as the kernel has it, for an operator who looks for a mistake.
 
 use crate::cgroup;
 use crate::container::bundle;
@@ -15,21 +15,22 @@ use tare_plan::step::{LimitWrite, Planned, Status, WriteCgroup};
 use tare_plan::tables::capabilities::CapabilitySet;
 use tare_plan::update::{ExistingContainer, Update};
 
-/// What is known about one side of a container, line by line.
+/// A group of facts about a container.
 #[derive(Debug)]
 pub struct Section {
-    /// What it is about.
+    /// Its title.
     pub title: &'static str,
-    /// What is named, and what is known of it.
+    /// Names and values.
     pub lines: Vec<(String, String)>,
 }
 
-/// Tells all that can be seen of a container from outside. Of one that has ended that is little, but why it has.
+/// Collects facts about a container from `/proc` and its cgroups. For a stopped container these are its exit code and whether
+/// the OOM killer has killed it.
 ///
 /// # Errors
-/// When there is no such container.
+/// When the container does not exist.
 pub fn examine(store: &Store, id: &str) -> Result<Vec<Section>> {
-    let entry = store.look(id)?;
+    let entry = store.open_unlocked(id)?;
     let record = entry.record()?;
     let status = status(&entry, &record);
     let config = entry.config().and_then(|bytes| bundle::check(&bytes)).ok();
@@ -66,22 +67,22 @@ fn state(record: &Record, status: Status) -> Section {
     Section { title: "state", lines }
 }
 
-/// Why init has ended, as far as anybody but its parent can know.
+/// The reason for the end of init. The kernel reports the exit code of a process only to its parent (wait(2)).
 fn end(record: &Record, status: Status) -> Section {
     let mut lines = Vec::new();
     if cgroup::was_oom_killed(&record.cgroups) {
-        let what = "the kernel has killed a process of it for want of memory: linux.resources.memory.limit";
-        lines.push(line("memory", what));
+        let text = "the OOM killer has killed a process of the container: linux.resources.memory.limit";
+        lines.push(line("memory", text));
     }
     if status == Status::Stopped {
-        let unknown = "its exit status went to its parent, who created it".to_owned();
+        let unknown = "known only to the process that created the container".to_owned();
         let code = record.exit.or_else(|| record.init.as_ref().and_then(|init| unreaped(init.pid)));
         lines.push(line("exit", code.map_or(unknown, exit_words)));
     }
     Section { title: "end", lines }
 }
 
-/// The exit code as shells have it: 128 and more for a signal.
+/// Describes an exit code, where 128 plus a number is a signal, as in a shell.
 fn exit_words(code: i32) -> String {
     match code {
         0..=128 => format!("exit code {code}"),
@@ -89,7 +90,7 @@ fn exit_words(code: i32) -> String {
     }
 }
 
-/// The status of a process that has ended and that its parent has not asked about (proc_pid_stat(5), `exit_code`).
+/// Returns the exit code of a zombie (proc_pid_stat(5), `exit_code`); `None` for any other process.
 fn unreaped(pid: i32) -> Option<i32> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<&str> = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace().collect();
@@ -97,7 +98,7 @@ fn unreaped(pid: i32) -> Option<i32> {
     (*fields.first()? == "Z").then(|| if status & 0x7f == 0 { status >> 8 } else { 128 + (status & 0x7f) })
 }
 
-/// Each limit that the configuration asks for, beside what the kernel has.
+/// Each configured limit with the kernel's value. `update` of the same limits shows in which files they are.
 fn limits(record: &Record, config: &Spec) -> Section {
     let cgroups = record.cgroups.iter().map(|cgroup| (cgroup.mount.as_str(), cgroup.path.as_str()));
     let mut lines: Vec<(String, String)> =
@@ -112,29 +113,30 @@ fn limits(record: &Record, config: &Spec) -> Section {
     Section { title: "cgroup", lines }
 }
 
-/// Each limit of an update: the kernel's value, and the configured one where they differ.
+/// Each limit of an update: the kernel's value, and the configured value if it differs.
 fn compare(update: &Update) -> Vec<(String, String)> {
     let mut slots = Slots::new(update.slots);
     for Planned { step, .. } in &update.cgroups {
-        // A directory that is gone has no values to show.
+        // A cgroup that does not exist any more has no values.
         let _ = cgroup::open(step).and_then(|directory| slots.put(step.slot, directory));
     }
     let compare = |planned: &Planned<LimitWrite>| {
-        let write = cgroup::present(&slots, &planned.step).ok()?;
+        let write = cgroup::choose_file(&slots, &planned.step).ok()?;
         Some(value(write, slots.get(write.cgroup).ok()?))
     };
     update.limits.iter().filter_map(compare).collect()
 }
 
-/// What a file of a cgroup has, and what it was to have where that differs.
+/// The current value of a cgroup file, and the configured value if it differs.
 fn value(write: &WriteCgroup, cgroup: BorrowedFd<'_>) -> (String, String) {
     let now = cgroup::read(cgroup, &write.file).unwrap_or_default();
     let now = String::from_utf8_lossy(&now).trim().replace('\n', "; ");
-    let wanted = write.value.to_string_lossy();
-    let text = if now == wanted { now } else { format!("{now}, configured as {wanted}") };
+    let configured = write.value.to_string_lossy();
+    let text = if now == configured { now } else { format!("{now}, configured as {configured}") };
     line(write.file.to_string_lossy(), text)
 }
 
+/// The namespaces of init, and which of them are also those of this process (namespaces(7)).
 fn namespaces(pid: i32) -> Section {
     const KINDS: &[&str] = &["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
     let of = |pid: &str, kind: &str| fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok();
@@ -146,7 +148,7 @@ fn namespaces(pid: i32) -> Section {
     Section { title: "namespaces", lines: KINDS.iter().filter_map(describe).collect() }
 }
 
-/// Capabilities, filter and new privileges, from `/proc/PID/status`.
+/// IDs, capabilities, seccomp and no_new_privs, from `/proc/PID/status` (proc_pid_status(5)).
 fn privileges(pid: i32) -> Section {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let field =
@@ -170,18 +172,19 @@ fn privileges(pid: i32) -> Section {
         _ => format!("{} filters", field("Seccomp_filters").unwrap_or("some")),
     });
     lines.extend(mode.map(|mode| line("seccomp", mode)));
-    let given_up = field("NoNewPrivs").map(|value| if value == "1" { "given up" } else { "possible" });
-    lines.extend(given_up.map(|value| line("new privileges", value)));
+    let no_new_privs = field("NoNewPrivs").map(|value| if value == "1" { "set" } else { "not set" });
+    lines.extend(no_new_privs.map(|value| line("no_new_privs", value)));
     Section { title: "privileges", lines }
 }
 
+/// The names of the capabilities in a set.
 fn capabilities(hexadecimal: &str) -> String {
     let set = CapabilitySet::from_bits(u64::from_str_radix(hexadecimal, 16).unwrap_or(0));
     let names: Vec<&str> = set.iter().map(|capability| capability.name()).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(" ") }
 }
 
-/// Where, of what kind, from where, and how (proc_pid_mountinfo(5)).
+/// The mount points of init with type, source and options (proc_pid_mountinfo(5)).
 fn mounts(pid: i32) -> Section {
     let text = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
     let describe = |entry: &str| {
@@ -194,6 +197,7 @@ fn mounts(pid: i32) -> Section {
     Section { title: "mounts", lines: text.lines().filter_map(describe).collect() }
 }
 
+/// The open file descriptors of init.
 fn descriptors(pid: i32) -> Section {
     let directory = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     let mut all: Vec<(u32, String)> = directory

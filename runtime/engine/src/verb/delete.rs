@@ -15,22 +15,21 @@ use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use tare_plan::place::Place;
 use tare_plan::step::{HookKind, Status};
 
-/// Which containers are deleted.
+/// The containers that `delete` may delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Force {
-    /// Those that run no program: stopped ones, and those that have not been started.
+    /// Stopped and created ones, which run no program.
     Stopped,
-    /// All; one that is not there needs no deletion.
+    /// All (`--force`). A missing container is no error then.
     Any,
 }
 
-/// Deletes a container: kills what is left of it, removes what create made, and runs its poststop hooks.
+/// Deletes a container: kills its remaining processes, removes what `create` has made, and runs its poststop hooks.
 ///
-/// Interrupted at any point, it can be asked again.
+/// An interrupted `delete` can be repeated.
 ///
 /// # Errors
-/// When there is no such container or it runs; when something of it can't be removed. A poststop hook that fails is told
-/// to `warn` and changes nothing.
+/// When the container does not exist or runs, or when a part of it can't be removed. A failed poststop hook is a warning.
 pub fn delete(store: &Store, id: &str, force: Force, warn: &mut dyn FnMut(&Error)) -> Result<()> {
     let entry = match store.open(id) {
         Err(Error::NotFound(_)) if force == Force::Any => return Ok(()),
@@ -48,25 +47,25 @@ pub fn delete(store: &Store, id: &str, force: Force, warn: &mut dyn FnMut(&Error
     destroy(entry, &record, warn)
 }
 
-/// Deletes a container that has just been created.
+/// Deletes a new container whose parent is this process.
 ///
 /// # Errors
 /// As [`delete`].
 pub fn discard(created: Created, warn: &mut dyn FnMut(&Error)) -> Result<()> {
     let Created { entry, record, init, terminal } = created;
     drop(terminal);
-    // Whoever made it is its parent and has to take its exit status.
-    let _ended = pidfd_send_signal(&init.pidfd, Signal::KILL);
+    // The parent has to reap init: a zombie would keep the cgroup busy. A SIGKILL ends the wait. Both fail if init is reaped.
+    let _killed = pidfd_send_signal(&init.pidfd, Signal::KILL);
     let _reaped = waitid(WaitId::PidFd(init.pidfd.as_fd()), WaitIdOptions::EXITED);
     destroy(entry, &record, warn)
 }
 
-/// Undoes all that create made, and removes the record last.
+/// Undoes `create`, and removes the state directory last.
 pub(crate) fn destroy(mut entry: Entry, record: &Record, warn: &mut dyn FnMut(&Error)) -> Result<()> {
     stop(&entry, record)?;
     cgroup::destroy(&record.own_cgroups()).map_err(|fault| entry.error("remove the cgroup of", fault))?;
     if let Some(unit) = record.own_unit() {
-        // Its cgroup is gone, which systemd sees by itself; only the memory of a failure may be left.
+        // systemd notices the removed cgroup and stops the unit by itself, but a failed unit would keep its name.
         let stopped = unit::stop(unit);
         stopped.unwrap_or_else(|refusal| warn(&unit::refused("stop", unit, refusal, Place::DEFAULT)));
     }
@@ -78,8 +77,10 @@ pub(crate) fn destroy(mut entry: Entry, record: &Record, warn: &mut dyn FnMut(&E
     entry.remove()
 }
 
-/// A directory without a record that can be read: create was killed before it wrote one, and so before it made anything,
-/// or the record was damaged since. The cgroup's name is written down apart, for the second case.
+/// Deletes a container without a readable record.
+///
+/// Either `create` was killed before it wrote the record, and so before it changed anything, or the record is damaged. For the second
+/// case the name of the cgroup is in a symbolic link.
 fn delete_unrecorded(mut entry: Entry, force: Force) -> Result<()> {
     if force == Force::Stopped {
         return Err(Error::Damaged(entry.id().to_owned()));
@@ -98,13 +99,13 @@ mod tests {
     use super::*;
     use std::process::{Child, Command};
 
-    /// A cgroup with a process that is no container's.
-    struct Stranger {
+    /// A cgroup with a process of another program.
+    struct ForeignProcess {
         cgroup: Cgroup,
         process: Child,
     }
 
-    impl Stranger {
+    impl ForeignProcess {
         fn new(name: &str) -> Self {
             let mount = crate::probe::host().unwrap().hierarchies[0].mount.clone();
             let cgroup = Cgroup { mount, path: name.to_owned() };
@@ -116,7 +117,7 @@ mod tests {
         }
     }
 
-    impl Drop for Stranger {
+    impl Drop for ForeignProcess {
         fn drop(&mut self) {
             let _ = self.process.kill();
             let _ = self.process.wait();
@@ -125,16 +126,16 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_was_never_created_takes_no_stranger_along() {
+    fn an_unfinished_container_does_not_kill_foreign_processes() {
         if !rustix::process::geteuid().is_root() {
             test_report::skip!("it needs root");
         }
-        let name = format!("tare-stranger-{}", std::process::id());
-        let mut stranger = Stranger::new(&name);
+        let name = format!("tare-foreign-{}", std::process::id());
+        let mut foreign = ForeignProcess::new(&name);
         let root = std::env::temp_dir().join(&name);
         let store = Store::new(root.to_string_lossy());
         let mut entry = store.reserve("half").unwrap();
-        let cgroups = vec![stranger.cgroup.clone()];
+        let cgroups = vec![foreign.cgroup.clone()];
         entry
             .begin(&Record {
                 id: "half".to_owned(),
@@ -148,7 +149,7 @@ mod tests {
                 cgroups: cgroups.clone(),
                 found: cgroups,
                 unit: None,
-                pids: crate::container::record::Pids::Own,
+                pid_namespace: tare_plan::footprint::PidNamespace::Own,
                 keyring: tare_plan::context::Keyring::New,
                 exit: None,
                 resctrl: Vec::new(),
@@ -158,7 +159,7 @@ mod tests {
         entry.keep();
         drop(entry);
         delete(&store, "half", Force::Any, &mut |_| ()).unwrap();
-        assert!(stranger.process.try_wait().unwrap().is_none(), "the stranger was killed");
+        assert!(foreign.process.try_wait().unwrap().is_none(), "the foreign process was killed");
         std::fs::remove_dir(root).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! The verb `events`: the resource usage of a container at an interval, and each time the OOM killer strikes.
+//! The verb `events`: the resource usage of a container at an interval, and the kills of the OOM killer.
 
 use crate::cgroup::{self, Cgroup};
 use crate::container::status::status;
@@ -14,70 +14,70 @@ use serde::Serialize;
 use std::time::{Duration, Instant};
 use tare_plan::step::Status;
 
-/// An event, in runc's form and order.
+/// An event, in runc's format and order.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Event<'a> {
-    /// What the container uses.
+    /// The resource usage of the container.
     Stats {
         /// The container ID.
         id: &'a str,
         /// Its resource usage.
         data: Box<Stats>,
     },
-    /// The OOM killer has killed a process of it.
+    /// The OOM killer has killed a process of the container.
     Oom {
         /// The container ID.
         id: &'a str,
     },
 }
 
-/// Whether the reader of events wants more of them.
+/// Whether the reader of the events is still there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reader {
-    /// It reads on.
+    /// It reads.
     Reads,
-    /// It has closed its end.
+    /// It has closed its end of the pipe.
     Gone,
 }
 
-/// Reports the resource usage of a container whenever `interval` has passed, and each kill by the OOM killer at once, until
-/// the container ends or the reader is gone.
+/// Reports the resource usage of a container after every `interval`, and each kill of the OOM killer at once, until the container
+/// stops or the reader is gone.
 ///
 /// # Errors
-/// When there is no such container, when it does not run, or when the kernel gives no notice.
+/// When the container does not exist or does not run, or when the kernel refuses to watch it.
 pub fn events(
     store: &Store,
     id: &str,
     interval: Duration,
     report: &mut dyn FnMut(&Event<'_>) -> Reader,
 ) -> Result<()> {
-    let entry = store.look(id)?;
+    let entry = store.open_unlocked(id)?;
     let record = entry.record()?;
-    let over = || Error::Usage(format!("container with id {id} is not running"));
+    let stopped = || Error::Usage(format!("container with id {id} is not running"));
     if matches!(status(&entry, &record), Status::Stopped | Status::Creating) {
-        return Err(over());
+        return Err(stopped());
     }
     let init = record.init.as_ref().map(crate::container::process::ProcessId::open).transpose();
-    let init = init.map_err(|fault| entry.error("watch", fault))?.flatten().ok_or_else(over)?;
+    let init = init.map_err(|fault| entry.error("watch", fault))?.flatten().ok_or_else(stopped)?;
     let watch = Watch::new(&record.cgroups).map_err(|fault| entry.error("watch the memory of", fault))?;
     let mut next = Instant::now() + interval;
     loop {
         match wait(&init, watch.as_ref(), next).map_err(|fault| entry.error("watch", fault))? {
-            Came::End => {
-                // v2 notifies of a change some time after it.
+            Wakeup::End => {
+                // The notification of v2 may come later than the kill that ended the container.
                 if watch.as_ref().is_some_and(Watch::has_killed_since) {
                     report(&Event::Oom { id });
                 }
                 return Ok(());
             }
-            Came::Memory => {
+            Wakeup::Memory => {
                 let killed = watch.as_ref().is_some_and(Watch::has_killed);
                 if killed && report(&Event::Oom { id }) == Reader::Gone {
                     return Ok(());
                 }
             }
-            Came::Interval => {
+            Wakeup::Interval => {
                 next += interval;
                 let data = Box::new(stats::read(&record.cgroups));
                 if report(&Event::Stats { id, data }) == Reader::Gone {
@@ -88,36 +88,42 @@ pub fn events(
     }
 }
 
-/// What ended a wait.
-enum Came {
+/// The reason why a wait has ended.
+enum Wakeup {
+    /// Init has exited.
     End,
+    /// The kernel has sent a notification about memory.
     Memory,
+    /// The interval is over.
     Interval,
 }
 
-fn wait(init: &OwnedFd, watch: Option<&Watch>, until: Instant) -> std::result::Result<Came, Fault> {
+/// Waits for the first of the three, at most until the end of the interval.
+fn wait(init: &OwnedFd, watch: Option<&Watch>, until: Instant) -> std::result::Result<Wakeup, Fault> {
     let left = until.saturating_duration_since(Instant::now());
     let limit = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
     let mut waiting = vec![PollFd::new(init, PollFlags::IN)];
     waiting.extend(watch.map(|watch| PollFd::new(&watch.notice, PollFlags::IN)));
-    let came = crate::channel::retry(|| poll(&mut waiting, Some(&limit))).during(Call::Wait)?;
+    let count = crate::channel::retry(|| poll(&mut waiting, Some(&limit))).during(Call::Wait)?;
     let ready = |index: usize| waiting.get(index).is_some_and(|fd| !fd.revents().is_empty());
-    Ok(match came {
-        0 => Came::Interval,
-        _ if ready(1) => Came::Memory,
-        _ => Came::End,
+    Ok(match count {
+        0 => Wakeup::Interval,
+        _ if ready(1) => Wakeup::Memory,
+        _ => Wakeup::End,
     })
 }
 
-/// The kernel's notice that a cgroup's memory has run out.
+/// A watch for kills of the OOM killer in a cgroup.
 struct Watch {
+    /// Readable after a notification: an inotify instance on v2, an eventfd on v1.
     notice: OwnedFd,
     cgroup: OwnedFd,
+    /// The number of kills at the last notification.
     killed: std::cell::Cell<u64>,
 }
 
 impl Watch {
-    /// By an event descriptor on v1, by the change of a file on v2; nothing where memory is not counted.
+    /// Watches the memory cgroup of a container; `None` without a memory controller.
     fn new(cgroups: &[Cgroup]) -> std::result::Result<Option<Self>, Fault> {
         let memory = cgroups.iter().find(|cgroup| cgroup.has("memory")).or(cgroups.first());
         let Some(cgroup) = memory.map(Cgroup::open).transpose()?.flatten() else { return Ok(None) };
@@ -133,6 +139,7 @@ impl Watch {
         Ok(Some(watch))
     }
 
+    /// v2: inotify(7) reports changes of `memory.events` (cgroups(7)).
     fn by_file(cgroup: &OwnedFd) -> std::result::Result<OwnedFd, Fault> {
         let notice = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)
             .during(Call::Open)?;
@@ -141,6 +148,7 @@ impl Watch {
         Ok(notice)
     }
 
+    /// v1: `cgroup.event_control` connects an eventfd to `memory.oom_control` (memory.rst of the kernel, "OOM Control").
     fn by_descriptor(cgroup: &OwnedFd) -> std::result::Result<OwnedFd, Fault> {
         let notice = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).during(Call::Open)?;
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
@@ -150,20 +158,21 @@ impl Watch {
         Ok(notice)
     }
 
-    /// Takes the notice, and tells whether anything was killed since the last one.
+    /// Consumes the notification and returns whether the OOM killer has killed since the last one. `memory.events` also changes
+    /// when a limit is only reached.
     fn has_killed(&self) -> bool {
-        // What stands in it says no more than that it came.
         while rustix::io::read(&self.notice, &mut [0; 4096]).is_ok_and(|got| got > 0) {}
         let before = self.killed.replace(self.count());
-        // v1 counts kills only since Linux 4.13; a notice there means one.
+        // v1 counts kills since Linux 4.13 only. A notification of v1 always means a kill.
         self.killed.get() > before || self.file(c"memory.events").is_none()
     }
 
-    /// Whether anything was killed since the last notice.
+    /// Whether the OOM killer has killed since the last notification.
     fn has_killed_since(&self) -> bool {
         self.count() > self.killed.get()
     }
 
+    /// Returns the number of kills.
     fn count(&self) -> u64 {
         let text = self.file(c"memory.events").or_else(|| self.file(c"memory.oom_control"));
         text.and_then(|text| crate::cgroup::values::keyed(&text, "oom_kill")).unwrap_or(0)
@@ -175,7 +184,7 @@ impl Watch {
     }
 }
 
-/// An interval such as `5s`, `500ms` or `1m30s`, as Go writes durations.
+/// Parses an interval such as `5s`, `500ms` or `1m30s`, the format of Go's durations; `None` for an invalid one and for 0.
 pub fn interval(text: &str) -> Option<Duration> {
     const UNITS: &[(&str, f64)] =
         &[("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
@@ -199,7 +208,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn intervals_are_written_as_go_writes_them() {
+    fn intervals_have_the_format_of_go() {
         assert_eq!(interval("5s"), Some(Duration::from_secs(5)));
         assert_eq!(interval("1m30.5s"), Some(Duration::from_millis(90_500)));
         assert_eq!(interval("500ms"), Some(Duration::from_millis(500)));

@@ -78,7 +78,7 @@ pub fn prepare(
     warn: &mut dyn FnMut(&Mistake),
 ) -> Result<Prepared> {
     crate::parent::inherited::check(request.preserve_fds)?;
-    let entry = store.look(id)?;
+    let entry = store.open_unlocked(id)?;
     let record = entry.record()?;
     refuse(status(&entry, &record), request.paused)?;
     let config = bundle::check(&entry.config()?)?;

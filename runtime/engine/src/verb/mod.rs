@@ -1,6 +1,6 @@
-//! The verbs of the command line, one file each: they look containers up, plan, and let the floors below act.
+//! The verbs of the command line, one file each. A verb finds the container, plans, and calls the floors below.
 //!
-//! May use every other module of this crate. Nothing but `tare` itself calls a verb.
+//! Only `tare` itself may use this folder. It may use every other module of this crate.
 
 pub mod checkpoint;
 pub mod create;

@@ -1,4 +1,4 @@
-//! The verbs `pause` and `resume`.
+//! The verbs `pause` and `resume`, by the freezer.
 
 use crate::cgroup::freezer;
 use crate::container::status::status;
@@ -6,10 +6,10 @@ use crate::container::store::Store;
 use crate::error::{Error, Result};
 use tare_plan::step::Status;
 
-/// Stops every process of a container where it is.
+/// Suspends every process of a container.
 ///
 /// # Errors
-/// When there is no such container, when it has ended or is paused already, or when its processes can't be stopped.
+/// When the container does not exist, is stopped or already paused, or when a process does not freeze in time.
 pub fn pause(store: &Store, id: &str) -> Result<()> {
     let entry = store.open(id)?;
     let record = entry.record()?;
@@ -21,10 +21,10 @@ pub fn pause(store: &Store, id: &str) -> Result<()> {
     }
 }
 
-/// Lets every process of a paused container go on.
+/// Resumes every process of a paused container.
 ///
 /// # Errors
-/// When there is no such container, or when it is not paused.
+/// When the container does not exist or is not paused.
 pub fn resume(store: &Store, id: &str) -> Result<()> {
     let entry = store.open(id)?;
     let record = entry.record()?;

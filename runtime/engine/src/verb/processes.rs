@@ -1,18 +1,19 @@
-//! The processes of a container, for `ps` and for signals to all of them.
+//! The processes of a container, for `ps` and `kill --all`.
 
-use crate::cgroup::population;
-use crate::container::record::{Pids, Record};
+use crate::cgroup::members;
+use crate::container::record::Record;
 use crate::container::store::Store;
 use crate::error::Result;
 use crate::fault::Fault;
 use rustix::process::Pid;
+use tare_plan::footprint::PidNamespace;
 
-/// The processes of a container by their pids on the host, in order; none when it has ended.
+/// Returns the host's pids of a container's processes, sorted. A stopped container has none.
 ///
 /// # Errors
-/// When there is no such container, or when its cgroup can't be read.
+/// When the container does not exist, or its cgroup can't be read.
 pub fn processes(store: &Store, id: &str) -> Result<Vec<i32>> {
-    let entry = store.look(id)?;
+    let entry = store.open_unlocked(id)?;
     let record = entry.record()?;
     let found = all(&record).map_err(|fault| entry.error("list the processes of", fault))?;
     let mut pids: Vec<i32> = found.into_iter().map(|pid| pid.as_raw_nonzero().get()).collect();
@@ -20,28 +21,27 @@ pub fn processes(store: &Store, id: &str) -> Result<Vec<i32>> {
     Ok(pids)
 }
 
-/// Every process of the container: who is in its cgroup; without one, who is in its pid namespace.
+/// Returns every process of a container: those in its cgroup, or without one those in its pid namespace.
 pub(crate) fn all(record: &Record) -> std::result::Result<Vec<Pid>, Fault> {
     if !record.cgroups.is_empty() {
-        return population::members(&record.cgroups);
+        return members::of_container(&record.cgroups);
     }
     let Some(init) = record.init.as_ref().filter(|init| init.is_alive()) else { return Ok(Vec::new()) };
-    match record.pids {
-        Pids::Own => Ok(in_namespace_of(init.pid)),
-        Pids::Shared => Ok(Pid::from_raw(init.pid).into_iter().collect()),
+    match record.pid_namespace {
+        PidNamespace::Own => Ok(in_namespace_of(init.pid)),
+        PidNamespace::Shared => Ok(Pid::from_raw(init.pid).into_iter().collect()),
     }
 }
 
-/// Who is in the same pid namespace, as far as this process may look into it.
+/// Returns the processes in the pid namespace of `init`. A rootless user can read the namespaces of its own processes only.
 fn in_namespace_of(init: i32) -> Vec<Pid> {
     let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-    let Some(wanted) = namespace(&init.to_string()) else { return Vec::new() };
+    let Some(own) = namespace(&init.to_string()) else { return Vec::new() };
     let names = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     names
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| {
-            name.bytes().all(|byte| byte.is_ascii_digit()) && namespace(name) == Some(wanted.clone())
-        })
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+        .filter(|name| namespace(name).as_ref() == Some(&own))
         .filter_map(|name| name.parse().ok().and_then(Pid::from_raw))
         .collect()
 }

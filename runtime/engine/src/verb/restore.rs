@@ -1,4 +1,7 @@
-//! The verb `restore`: a container from the files that `checkpoint` made of it.
+//! The verb `restore`: restores a container from the image files of `checkpoint`, with criu.
+//!
+//! The runtime creates the cgroups and the mount points, criu everything else: namespaces, mounts, processes. criu stops at some
+//! points and sends a notice, and the runtime runs hooks or takes the terminal.
 
 use crate::cgroup;
 use crate::cgroup::resctrl;
@@ -9,12 +12,12 @@ use crate::container::record::Record;
 use crate::container::store::{Entry, Store};
 use crate::criu::images::{self, Missing};
 use crate::criu::message::{CgroupRoot, Inherited, Kind, Notice, Options, Request};
-use crate::criu::options::{Common, Directories};
+use crate::criu::options::{CriuOptions, Directories};
 use crate::criu::{Service, options, success};
 use crate::error::{Error, Result};
 use crate::fault::{Call, During, Fault};
 use crate::hook::{self, PreparedHook, run_all};
-use crate::mounts::inside::{Inside, open_host};
+use crate::mounts::root_dir::{RootDir, open_host};
 use crate::parent::Created;
 use crate::parent::made::Made;
 use crate::parent::private_root::PrivateRoot;
@@ -33,49 +36,63 @@ use tare_plan::restore::{Restore, RestoreStep};
 use tare_plan::step::{Hook, HookKind, Slot, Status};
 use tare_sys::clone::Spawned;
 
-/// What is asked of `restore`.
+/// The options of `restore`.
 #[derive(Debug)]
-pub struct Asked<'text> {
-    /// What both verbs take.
-    pub common: Common,
-    /// Who the container becomes.
+pub struct RestoreOptions<'text> {
+    /// The options that `checkpoint` has too.
+    pub criu: CriuOptions,
+    /// The ID of the new container, and the other options of `create`.
     pub request: tare_plan::context::Request<'text>,
-    /// Whether the caller leaves when the container runs.
+    /// Whether the caller exits when the container runs.
     pub detach: Detach,
-    /// Connections are closed instead of being brought back.
+    /// Closes established TCP connections instead of restoring them.
     pub tcp_close: bool,
-    /// A security module's profile instead of the one that was dumped.
+    /// The profile of a security module; by default that of the dump.
     pub lsm_profile: Option<String>,
-    /// A context for mounts instead of the one that was dumped.
+    /// The SELinux context of mounts; by default that of the dump.
     pub lsm_mount_context: Option<String>,
 }
 
-/// A container on its way back.
+/// The state of a restore.
 struct Restoring<'a> {
-    asked: &'a Asked<'a>,
+    options: &'a RestoreOptions<'a>,
     host: Host,
     entry: Entry,
     record: Record,
     made: Made,
+    /// The master of the container's terminal, if the caller stays attached.
     terminal: Option<OwnedFd>,
 }
 
-/// Brings a container back. It runs when this returns; its init is a child of this process.
+/// The plan, and the things that criu's notices need.
+struct Prepared<'a> {
+    plan: &'a Restore,
+    root: PrivateRoot,
+    namespaces: Vec<JoinedNamespace>,
+}
+
+/// A namespace that the container has joined, open, with its name in the images.
+struct JoinedNamespace {
+    name: &'static str,
+    file: OwnedFd,
+}
+
+/// Restores a container. It runs when this returns, and its init is a child of this process.
 ///
 /// # Errors
-/// Mistakes in the configuration, an id that is taken, a missing or too old criu, and the error of criu itself. Nothing is
-/// left of the container then.
-pub fn restore(store: &Store, bundle: &Bundle, asked: &Asked<'_>) -> Result<Created> {
-    store.check_free(asked.request.id)?;
-    create::check_terminal(Creation { bundle, request: &asked.request, detach: asked.detach })?;
-    let host = create::host(&asked.request)?;
-    let plan = tare_plan::restore::restore(&bundle.config, &host, &asked.request).map_err(Error::Config)?;
-    let record = create::record(bundle, &host, &asked.request);
-    let entry = store.reserve(asked.request.id)?;
+/// Mistakes in the configuration, an ID that is in use, a missing or too old criu, or an error of criu itself. Nothing is left
+/// of the container then.
+pub fn restore(store: &Store, bundle: &Bundle, options: &RestoreOptions<'_>) -> Result<Created> {
+    store.check_free(options.request.id)?;
+    create::check_terminal(Creation { bundle, request: &options.request, detach: options.detach })?;
+    let host = create::host(&options.request)?;
+    let plan = tare_plan::restore::restore(&bundle.config, &host, &options.request).map_err(Error::Config)?;
+    let record = create::record(bundle, &host, &options.request);
+    let entry = store.reserve(options.request.id)?;
     create::begin(bundle, &record, &entry)?;
     let made = Made::of(&record);
-    let mut restoring = Restoring { asked, host, entry, record, made, terminal: None };
-    match restoring.bring_back(&plan) {
+    let mut restoring = Restoring { options, host, entry, record, made, terminal: None };
+    match restoring.run(&plan) {
         Ok(init) => {
             let Restoring { mut entry, record, terminal, mut made, .. } = restoring;
             made.keep();
@@ -83,6 +100,7 @@ pub fn restore(store: &Store, bundle: &Bundle, asked: &Asked<'_>) -> Result<Crea
             Ok(Created { entry, record, init, terminal })
         }
         Err(error) => {
+            // Something could not be removed. The record stays, and delete can try again.
             if restoring.made.remove().is_err() {
                 restoring.entry.keep();
             }
@@ -92,38 +110,41 @@ pub fn restore(store: &Store, bundle: &Bundle, asked: &Asked<'_>) -> Result<Crea
 }
 
 impl Restoring<'_> {
-    fn bring_back(&mut self, plan: &Restore) -> Result<Spawned> {
-        let common = &self.asked.common;
-        // systemd starts a unit around a process that exists: then the cgroups come after criu.
+    /// Prepares the host, starts criu, and serves its notices until init runs.
+    fn run(&mut self, plan: &Restore) -> Result<Spawned> {
+        let given = &self.options.criu;
+        // systemd starts a unit only around an existing process, and criu is the first one. Then the cgroups come after criu.
         let early = if plan.starts_unit { None } else { Some(self.carry_out(plan, None)?) };
         let root = PrivateRoot::mount(&plan.root, &self.entry.path())?;
-        // criu mounts below these directories. The kernel allows that only in the mount namespace that they belong to.
-        let images = images::open(&common.images, Missing::Refused)?;
-        let work_path = common.work.clone().unwrap_or_else(|| common.images.clone());
-        let work = images::open(&work_path, Missing::Made)?;
-        make_places(&plan.externals.mounts, root.directory())?;
+        // criu mounts below these directories. The kernel allows that only in the mount namespace in which they are opened, and
+        // PrivateRoot has just changed to a new one.
+        let images = images::open(&given.images, Missing::Refuse)?;
+        let work_path = given.work.clone().unwrap_or_else(|| given.images.clone());
+        let work = images::open(&work_path, Missing::Create)?;
+        make_mount_points(&plan.externals.mounts, root.directory())?;
         let namespaces = open_namespaces(&plan.externals.namespaces)?;
-        let kept: Vec<BorrowedFd<'_>> = namespaces.iter().map(|(_, fd)| fd.as_fd()).collect();
-        let mut service = Service::start(common.criu.as_deref(), &kept)?;
+        let inherited: Vec<BorrowedFd<'_>> = namespaces.iter().map(|one| one.file.as_fd()).collect();
+        let mut service = Service::start(given.program.as_deref(), &inherited)?;
         service.check_version()?;
         let slots = early.map_or_else(|| self.carry_out(plan, Some(service.pid())), Ok)?;
         enter_cgroups(plan, &slots, service.pid())?;
         let directories = Directories { images: images.as_raw_fd(), work: work.as_raw_fd() };
-        let options = options::common(common, &plan.externals, directories)?;
-        let options = self.own_options(options, plan, &root, &namespaces);
+        let shared = options::shared(given, &plan.externals, directories)?;
+        let prepared = Prepared { plan, root, namespaces };
+        let options = self.restore_options(shared, &prepared);
         let request = Request { kind: Kind::Restore.into(), options: Some(options), ..Request::default() };
-        let response = service.serve(&request, &mut |notice, fd| self.notice(notice, fd, plan, &root))?;
+        let response = service.serve(&request, &mut |notice, fd| self.notice(notice, fd, &prepared))?;
         success(response, "RESTORE", &format!("{work_path}/restore.log"))?;
-        // Until it is recorded, the restored process ends with this value.
+        // A drop of this value kills the process, until it is recorded.
         let init = service.restored().and_then(|init| Some((init.pid()?, init)));
         let (pid, init) =
-            init.ok_or_else(|| Error::Criu("criu does not say which process it has restored".to_owned()))?;
-        root.leave()?;
+            init.ok_or_else(|| Error::Criu("criu has sent no pid of the restored process".to_owned()))?;
+        prepared.root.leave()?;
         self.commit(pid)?;
         init.keep().ok_or_else(|| Error::Criu("the restored process is gone".to_owned()))
     }
 
-    /// Makes the container's cgroups and resctrl groups, with their limits. A unit of systemd starts around `member`.
+    /// Creates the container's cgroups and resctrl groups and writes their limits. A systemd unit starts around `member`.
     fn carry_out(&mut self, plan: &Restore, member: Option<Pid>) -> Result<Slots> {
         let mut slots = Slots::new(plan.slots);
         for planned in &plan.steps {
@@ -134,10 +155,8 @@ impl Restoring<'_> {
                 }
                 RestoreStep::Unit(start) => {
                     let refused = |refusal| unit::refused("start", &start.unit, refusal, planned.because);
-                    match member {
-                        Some(member) => self.made.start_unit(start, member).map_err(refused)?,
-                        None => return Err(Error::Criu("a unit needs a process that exists".to_owned())),
-                    }
+                    let member = member.ok_or_else(|| Error::Criu("a unit needs a process".to_owned()))?;
+                    self.made.start_unit(start, member).map_err(refused)?;
                     Ok(())
                 }
             };
@@ -146,7 +165,7 @@ impl Restoring<'_> {
         Ok(slots)
     }
 
-    /// Records the container as it now runs.
+    /// Records the running container.
     fn commit(&mut self, pid: Pid) -> Result<()> {
         let act = |fault| Error::act("find the restored process", fault);
         self.record.init = Some(ProcessId::of(pid).map_err(act)?);
@@ -154,33 +173,28 @@ impl Restoring<'_> {
         self.entry.commit(&self.record)
     }
 
-    /// The options that only a restore has.
-    fn own_options(
-        &self,
-        options: Options,
-        plan: &Restore,
-        root: &PrivateRoot,
-        namespaces: &[(&'static str, OwnedFd)],
-    ) -> Options {
+    /// Adds the options of a restore to the shared ones.
+    fn restore_options(&self, shared: Options, prepared: &Prepared<'_>) -> Options {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let namespaces = namespaces
+        let namespaces = prepared
+            .namespaces
             .iter()
-            .map(|(name, fd)| Inherited { key: (*name).to_owned(), descriptor: fd.as_raw_fd() });
+            .map(|one| Inherited { key: one.name.to_owned(), descriptor: one.file.as_raw_fd() });
         Options {
             log_file: Some("restore.log".to_owned()),
-            root: Some(root.path.clone()),
+            root: Some(prepared.root.path.clone()),
             restore_sibling: Some(true),
-            external_mounts: options::restored_mounts(&plan.externals),
+            external_mounts: options::restored_mounts(&prepared.plan.externals),
             cgroup_roots: self.cgroup_roots(),
             inherited: namespaces.chain(self.streams()).collect(),
-            tcp_close: Some(self.asked.tcp_close),
-            lsm_profile: given(&self.asked.lsm_profile),
-            lsm_mount_context: given(&self.asked.lsm_mount_context),
-            ..options
+            tcp_close: Some(self.options.tcp_close),
+            lsm_profile: given(&self.options.lsm_profile),
+            lsm_mount_context: given(&self.options.lsm_mount_context),
+            ..shared
         }
     }
 
-    /// The container's own directory in each hierarchy, below which its cgroups are brought back.
+    /// The container's cgroup in each hierarchy. criu restores the dumped cgroups below it.
     fn cgroup_roots(&self) -> Vec<CgroupRoot> {
         let hierarchy = |mount: &str| self.host.hierarchies.iter().find(|one| one.mount == mount);
         let root = |cgroup: &cgroup::Cgroup| {
@@ -191,21 +205,21 @@ impl Restoring<'_> {
         self.record.cgroups.iter().filter_map(root).collect()
     }
 
-    /// Pipes that were its standard streams: this process's own take their places.
+    /// The standard streams of this process, which replace dumped standard streams that were pipes.
     fn streams(&self) -> Vec<Inherited> {
-        let names = images::descriptors(&self.asked.common.images);
+        let names = images::descriptors(&self.options.criu.images);
         let pipes = names.into_iter().zip(0..).filter(|(name, _)| name.contains("pipe:"));
         pipes.map(|(key, descriptor)| Inherited { key, descriptor }).collect()
     }
 
-    /// Does what criu has stopped for.
+    /// Answers a notice of criu: runs hooks once the namespaces exist, and takes the master of the terminal.
     fn notice(
         &mut self,
         notice: &Notice,
         descriptor: Option<OwnedFd>,
-        plan: &Restore,
-        root: &PrivateRoot,
+        prepared: &Prepared<'_>,
     ) -> Result<()> {
+        let Prepared { plan, root, .. } = prepared;
         match notice.script.as_deref() {
             Some("setup-namespaces") => root.outside(|| self.run_hooks(&plan.hooks, notice.pid)),
             Some("orphan-pts-master") => self.take_terminal(descriptor),
@@ -213,7 +227,7 @@ impl Restoring<'_> {
         }
     }
 
-    /// Hooks that run when a container's namespaces are there.
+    /// Runs the prestart and createRuntime hooks, in the host's mount namespace.
     fn run_hooks(&self, hooks: &[(HookKind, Vec<Hook>)], pid: Option<i32>) -> Result<()> {
         let mut record = self.record.clone();
         record.init = pid.map(|pid| ProcessId { pid, start: 0, boot: String::new() });
@@ -229,11 +243,11 @@ impl Restoring<'_> {
         Ok(())
     }
 
-    /// The terminal that the container had: it goes to the console socket, or stays for the relay.
+    /// Takes the master of the restored terminal: sends it to the console socket, or keeps it for the relay.
     fn take_terminal(&mut self, descriptor: Option<OwnedFd>) -> Result<()> {
         let act = |fault| Error::act("take the terminal", fault);
         let master = descriptor.ok_or_else(|| act(Fault::new(Call::Terminal, Errno::BADF)))?;
-        let Some(socket) = self.asked.request.console_socket else {
+        let Some(socket) = self.options.request.console_socket else {
             self.terminal = Some(master);
             return Ok(());
         };
@@ -243,43 +257,43 @@ impl Restoring<'_> {
     }
 }
 
-/// Opens the namespaces that the container has joined. Returns them with their names in the images.
-fn open_namespaces(namespaces: &[ExternalNamespace]) -> Result<Vec<(&'static str, OwnedFd)>> {
+/// Opens the namespaces that the container has joined.
+fn open_namespaces(namespaces: &[ExternalNamespace]) -> Result<Vec<JoinedNamespace>> {
     let open = |namespace: &ExternalNamespace| {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = fs::openat(CWD, namespace.path.as_str(), flags, Mode::empty()).during(Call::Open);
         let act = |fault| Error::act(format!("open the namespace {}", namespace.path), fault);
-        Ok((namespace.name, file.map_err(act)?))
+        Ok(JoinedNamespace { name: namespace.name, file: file.map_err(act)? })
     };
     namespaces.iter().map(open).collect()
 }
 
-/// Makes the mount points of the mounts that criu does not make itself: the root file system may lack them.
-fn make_places(mounts: &[ExternalMount], root: BorrowedFd<'_>) -> Result<()> {
-    for ExternalMount { destination: place, source, parent } in mounts {
+/// Creates the mount points of external mounts. `create` made them on demand, so the root file system may lack them.
+fn make_mount_points(mounts: &[ExternalMount], root: BorrowedFd<'_>) -> Result<()> {
+    for ExternalMount { destination, source, parent } in mounts {
         let made = match parent {
-            ParentMount::RootFs => make_place(root, place, source),
-            ParentMount::Bind { source: shown, mount_point } => {
-                let shown = CString::new(shown.as_str()).unwrap_or_default();
-                let shown = open_host(&shown, OFlags::PATH | OFlags::DIRECTORY);
-                shown.and_then(|directory| make_place(directory.as_fd(), mount_point, source))
+            ParentMount::RootFs => make_mount_point(root, destination, source),
+            ParentMount::Bind { source: below, mount_point } => {
+                let below = CString::new(below.as_str()).unwrap_or_default();
+                let below = open_host(&below, OFlags::PATH | OFlags::DIRECTORY);
+                below.and_then(|directory| make_mount_point(directory.as_fd(), mount_point, source))
             }
             ParentMount::Restored => Ok(()),
         };
-        made.map_err(|fault| Error::act(format!("make the mount point {place}"), fault))?;
+        made.map_err(|fault| Error::act(format!("make the mount point {destination}"), fault))?;
     }
     Ok(())
 }
 
-/// Makes a place for what `source` is: a directory or a file.
-fn make_place(ground: BorrowedFd<'_>, place: &str, source: &str) -> std::result::Result<(), Fault> {
-    let inside = Inside::new(ground);
-    let path = CString::new(place.trim_start_matches('/')).unwrap_or_default();
+/// Creates a mount point for `source`: a directory for a directory, a file for any other.
+fn make_mount_point(parent: BorrowedFd<'_>, path: &str, source: &str) -> std::result::Result<(), Fault> {
+    let root = RootDir::new(parent);
+    let path = CString::new(path.trim_start_matches('/')).unwrap_or_default();
     let is_file = std::fs::metadata(source).is_ok_and(|file| !file.is_dir());
-    if is_file { inside.make_file(&path) } else { inside.make_directory(&path) }.map(drop)
+    if is_file { root.make_file(&path) } else { root.make_directory(&path) }.map(drop)
 }
 
-/// Moves criu into the container's cgroups, so that the restored processes are born in them.
+/// Moves criu to the container's cgroups and resctrl groups. The restored processes inherit them (fork(2)).
 fn enter_cgroups(plan: &Restore, slots: &Slots, criu: Pid) -> Result<()> {
     let pid = criu.as_raw_nonzero().to_string();
     let enter = |slot: &Slot| cgroup::write(slots.get(*slot)?, c"cgroup.procs", pid.as_bytes());

@@ -1,4 +1,4 @@
-//! The verb `run`: create, start, and, unless detached, wait for the end.
+//! The verb `run`: create, start and, unless detached, wait for the exit of the program.
 
 use crate::container::record::Record;
 use crate::container::store::Entry;
@@ -15,7 +15,7 @@ use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use tare_sys::clone::Spawned;
 use tare_sys::signals;
 
-/// Signals that are passed on to the container: all that a program may catch but those about its own children and terminal.
+/// The signals that are forwarded to the container: those that a program may catch, without SIGCHLD and the faults of its own code.
 const PASSED_ON: &[i32] = &[
     libc::SIGHUP,
     libc::SIGINT,
@@ -32,24 +32,24 @@ const PASSED_ON: &[i32] = &[
     libc::SIGWINCH,
 ];
 
-/// What becomes of the container when its program has ended.
+/// What to do with the container after its program has exited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterEnd {
-    /// It is deleted.
+    /// Delete it.
     Delete,
-    /// It stays, stopped (`--keep`).
+    /// Keep it stopped (`--keep`).
     Keep,
 }
 
-/// Blocks the signals that are passed on, so that none is lost between here and the wait. Init gives them back.
+/// Blocks the forwarded signals, so that none is lost before the wait reads them (signalfd(2)). Init unblocks them again.
 pub fn hold_signals() {
     signals::block(PASSED_ON);
 }
 
-/// Starts a container that has just been created, and returns.
+/// Starts a new container and returns (`--detach`).
 ///
 /// # Errors
-/// As for `start`; the container is deleted.
+/// As for `start`. The container is deleted then.
 pub fn start_detached(created: Created, warn: &mut dyn FnMut(&Error)) -> Result<()> {
     match release_and_await_notice(&created.entry, &created.record) {
         Ok(()) => Ok(()),
@@ -60,24 +60,25 @@ pub fn start_detached(created: Created, warn: &mut dyn FnMut(&Error)) -> Result<
     }
 }
 
-/// Starts a container that has just been created, waits until its program has ended, and returns the exit code: the
-/// program's own, or 128 and the signal that ended it.
+/// Starts a new container, waits until its program has exited, and returns the exit code: that of the program, or 128 plus the
+/// number of the signal that killed it.
 ///
-/// [`hold_signals`] must have been called before the container was created.
+/// Call [`hold_signals`] before the container is created.
 ///
 /// # Errors
-/// As for `start`, and when the wait fails; the container is deleted in both cases.
+/// As for `start`, and when the wait fails. The container is deleted in both cases.
 pub fn run(created: Created, after: AfterEnd, warn: &mut dyn FnMut(&Error)) -> Result<i32> {
     follow(created, after, warn, release)
 }
 
-/// How a container that is there comes to run.
+/// Starts the program of an existing container. A restored container runs already.
 type Start = fn(&Entry, &Record) -> Result<()>;
 
+/// Starts a container, waits, and deletes or keeps it.
 fn follow(mut created: Created, after: AfterEnd, warn: &mut dyn FnMut(&Error), start: Start) -> Result<i32> {
     let ended = start_and_wait(&mut created, start);
     match created.entry.relock() {
-        // Somebody else has deleted it meanwhile.
+        // Another process has deleted it meanwhile (`delete --force`).
         Err(Error::NotFound(_)) => return ended,
         answer => answer?,
     }
@@ -89,15 +90,15 @@ fn follow(mut created: Created, after: AfterEnd, warn: &mut dyn FnMut(&Error), s
     ended
 }
 
-/// Notes how a container's init has ended, for one that stays.
+/// Records the exit code of init. Only its parent knows the code, and the kept container has no parent after this process.
 fn keep_exit(entry: &Entry, record: &mut Record, code: i32) -> Result<()> {
     record.exit = Some(code);
     entry.commit(record)
 }
 
-/// Waits until a process that `exec` has made has ended, and returns its exit code as [`run`] does.
+/// Waits until a process of `exec` has exited, and returns its exit code as [`run`] does.
 ///
-/// [`hold_signals`] must have been called before it was made.
+/// Call [`hold_signals`] before the process is created.
 ///
 /// # Errors
 /// When the wait fails.
@@ -106,14 +107,14 @@ pub fn wait_for(executed: Created) -> Result<i32> {
     let relay = terminal.map(Relay::new).transpose();
     let waited = relay.and_then(|relay| {
         let signals = signals::receiver(PASSED_ON).during(Call::Wait)?;
-        wait(&init, &signals, (relay, None))
+        wait(&init, &signals, Watched { relay, notice: None })
     });
     waited.map_err(|fault| entry.error("wait for the process in", fault))
 }
 
-/// Waits until a container that `restore` has brought back has ended, and returns its exit code as [`run`] does.
+/// Waits until the program of a restored container has exited, and returns its exit code as [`run`] does.
 ///
-/// [`hold_signals`] must have been called before.
+/// Call [`hold_signals`] before the restore.
 ///
 /// # Errors
 /// As [`run`].
@@ -121,6 +122,7 @@ pub fn wait_for_restored(created: Created, after: AfterEnd, warn: &mut dyn FnMut
     follow(created, after, warn, |_, _| Ok(()))
 }
 
+/// Starts the program with everything ready that the wait needs, so that no output, signal or notification is lost.
 fn start_and_wait(created: &mut Created, start: Start) -> Result<i32> {
     let terminal = created.terminal.take();
     let Created { entry, record, init, .. } = created;
@@ -134,17 +136,24 @@ fn start_and_wait(created: &mut Created, start: Start) -> Result<i32> {
     start(entry, record)?;
     // Other verbs may change the container while this one waits.
     entry.unlock();
-    wait(init, &signals, (relay, notice)).map_err(|fault| entry.error("wait for", fault))
+    wait(init, &signals, Watched { relay, notice }).map_err(|fault| entry.error("wait for", fault))
 }
 
-/// Waits for init's end; passes signals on, with a terminal what is typed and printed, and the notice of being ready.
-fn wait(
-    init: &Spawned,
-    signals: &OwnedFd,
-    (mut relay, mut notice): (Option<Relay>, Option<Notice>),
-) -> std::result::Result<i32, Fault> {
+/// What a wait forwards besides signals.
+struct Watched {
+    /// Between the caller's terminal and the container's.
+    relay: Option<Relay>,
+    /// The notification `READY=1` for `NOTIFY_SOCKET` (sd_notify(3)).
+    notice: Option<Notice>,
+}
+
+/// Waits for the exit of init, and forwards signals, the terminal's input and output, and the notification.
+///
+/// The wait has no limit: the program may run for years.
+fn wait(init: &Spawned, signals: &OwnedFd, watched: Watched) -> std::result::Result<i32, Fault> {
+    let Watched { mut relay, mut notice } = watched;
     loop {
-        if notice.as_ref().is_some_and(|notice| has_come(notice.socket())) {
+        if notice.as_ref().is_some_and(|notice| is_readable(notice.socket())) {
             notice = notice.filter(|notice| !notice.pass_on().unwrap_or(true));
         }
         let mut waiting = vec![PollFd::new(&init.pidfd, PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
@@ -170,11 +179,11 @@ fn wait(
     }
 }
 
-fn has_come(socket: BorrowedFd<'_>) -> bool {
+fn is_readable(socket: BorrowedFd<'_>) -> bool {
     crate::channel::await_readable(socket, Some(0)).is_ok()
 }
 
-/// Passes every signal that has come on to init; a change of the window's size goes to the terminal instead.
+/// Forwards every pending signal to init. A SIGWINCH changes the size of the container's terminal instead.
 fn pass_on(init: &Spawned, signals: &OwnedFd, relay: Option<&Relay>) -> std::result::Result<(), Fault> {
     while let Some(number) = signals::next(signals).during(Call::Read)? {
         match (number, relay) {
@@ -182,7 +191,7 @@ fn pass_on(init: &Spawned, signals: &OwnedFd, relay: Option<&Relay>) -> std::res
             (libc::SIGWINCH, None) => {}
             _ => {
                 if let Some(signal) = Signal::from_named_raw(number) {
-                    // It may have ended just now, which the next turn finds out.
+                    // Init may have exited just now. The next poll(2) reports that.
                     let _ = pidfd_send_signal(&init.pidfd, signal);
                 }
             }
@@ -191,7 +200,7 @@ fn pass_on(init: &Spawned, signals: &OwnedFd, relay: Option<&Relay>) -> std::res
     Ok(())
 }
 
-/// Takes the exit status of init.
+/// Reaps init and returns its exit code.
 fn end_of(init: &Spawned) -> std::result::Result<i32, Fault> {
     let status = waitid(WaitId::PidFd(init.pidfd.as_fd()), WaitIdOptions::EXITED).during(Call::Wait)?;
     let Some(status) = status else { return Err(Fault::new(Call::Wait, rustix::io::Errno::CHILD)) };
@@ -199,7 +208,7 @@ fn end_of(init: &Spawned) -> std::result::Result<i32, Fault> {
     Ok(signal.or(status.exit_status()).unwrap_or(0))
 }
 
-/// Makes this process the parent of processes that the container leaves behind, so that they do not outlive it unseen.
+/// Makes this process the subreaper of orphans of the container (prctl(2), `PR_SET_CHILD_SUBREAPER`), as runc does.
 ///
 /// # Errors
 /// The errno of prctl(2).

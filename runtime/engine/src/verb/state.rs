@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use tare_plan::step::Status;
 
-/// The state of a container in runc's form and order: that of the specification with `rootfs`, `created` and `owner`.
+/// The state of a container in runc's format and order: the fields of the specification, and `rootfs`, `created` and `owner`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State {
@@ -16,7 +16,7 @@ pub struct State {
     pub oci_version: String,
     /// The container ID.
     pub id: String,
-    /// The pid of init on the host; 0 once that has ended.
+    /// The pid of init on the host; 0 for a stopped container.
     pub pid: i32,
     /// `creating`, `created`, `running`, `paused` or `stopped`.
     pub status: &'static str,
@@ -29,22 +29,22 @@ pub struct State {
     /// The configuration's annotations.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// The name of the user who created the container. `state` leaves it empty, as runc does; `list` fills it in.
+    /// The name of the user who created the container. `state` leaves it empty, as runc does. `list` fills it in.
     pub owner: String,
 }
 
-/// The state of one container.
+/// Returns the state of a container.
 ///
 /// # Errors
-/// When there is no such container.
+/// When the container does not exist.
 pub fn state(store: &Store, id: &str) -> Result<State> {
-    let entry = store.look(id)?;
+    let entry = store.open_unlocked(id)?;
     let record = entry.record()?;
     let status = status(&entry, &record);
     Ok(describe(record, status))
 }
 
-/// The state of a container with this record.
+/// Converts a record to a state.
 pub(crate) fn describe(record: Record, status: Status) -> State {
     State {
         pid: record.pid(status),

@@ -1,4 +1,4 @@
-//! The verb `update`: other limits for a container that exists, all of them or none.
+//! The verb `update`: changes the limits of an existing container, all of them or none.
 
 use crate::cgroup::resctrl;
 use crate::cgroup::values::Values;
@@ -20,18 +20,22 @@ use tare_plan::step::{
 };
 use tare_plan::update::{ExistingContainer, Update};
 
-/// Changes limits of a container. When the kernel refuses one, those before it are given back their former values.
-///
-/// `warn` is told what is odd without being wrong.
+/// The new limits.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits<'a> {
+    /// Limits of cgroups.
+    pub resources: &'a Resources,
+    /// The schemata of caches and memory bandwidth (resctrl).
+    pub schemata: Schemata<'a>,
+}
+
+/// Changes the limits of a container. If the kernel refuses one, the limits that were written before it get their former values
+/// back. `warn` receives warnings of the plan.
 ///
 /// # Errors
-/// When there is no such container, when it has ended, every mistake in the limits, and the one that the kernel refuses.
-pub fn update(
-    store: &Store,
-    id: &str,
-    (resources, schemata): (&Resources, Schemata<'_>),
-    warn: &mut dyn FnMut(&Mistake),
-) -> Result<()> {
+/// When the container does not exist or is stopped, every mistake in the limits, or the limit that the kernel refuses.
+pub fn update(store: &Store, id: &str, limits: Limits<'_>, warn: &mut dyn FnMut(&Mistake)) -> Result<()> {
+    let Limits { resources, schemata } = limits;
     let entry = store.open(id)?;
     let record = entry.record()?;
     if matches!(status(&entry, &record), Status::Stopped | Status::Creating) {
@@ -55,7 +59,7 @@ pub fn update(
     carry_out(&planned, group.as_ref())
 }
 
-/// Opens the container's directories.
+/// Opens the container's cgroups.
 fn open(update: &Update) -> Result<Slots> {
     let mut slots = Slots::new(update.slots);
     for Planned { step, because } in &update.cgroups {
@@ -65,7 +69,8 @@ fn open(update: &Update) -> Result<Slots> {
     Ok(slots)
 }
 
-/// Checks the current use, writes the limits, and then tells systemd what the kernel has accepted.
+/// Checks the current use, writes the limits, and then sets the same limits in systemd. Without the last step, systemd would write
+/// its own values back at the next `daemon-reload`.
 fn carry_out(update: &Update, group: Option<&MakeResctrlGroup>) -> Result<()> {
     let slots = open(update)?;
     update.checks.iter().try_for_each(|check| check_use(&slots, check))?;
@@ -84,7 +89,7 @@ fn check_use(slots: &Slots, check: &Planned<CheckUse>) -> Result<()> {
     step.refusal(used).map_or(Ok(()), |refusal| Err(Error::Usage(refusal)))
 }
 
-/// A limit, as the one file of it that the cgroup has.
+/// A limit with the file that this kernel has for it.
 struct LimitFile<'plan> {
     planned: &'plan Planned<LimitWrite>,
     write: &'plan WriteCgroup,
@@ -93,32 +98,34 @@ struct LimitFile<'plan> {
 /// Chooses the file of each limit.
 fn writes<'plan>(slots: &Slots, update: &'plan Update) -> Result<Vec<LimitFile<'plan>>> {
     let choose = |planned: &'plan Planned<LimitWrite>| {
-        let write = cgroup::present(slots, &planned.step);
+        let write = cgroup::choose_file(slots, &planned.step);
         let write = write.map_err(|fault| Error::step(&planned.step, fault, planned.because))?;
         Ok(LimitFile { planned, write })
     };
     update.limits.iter().map(choose).collect()
 }
 
-/// Tells systemd the new limits.
+/// Sets the new limits in systemd.
 fn change_unit(change: &ChangeUnit) -> Result<()> {
     unit::change(change).map_err(|refusal| unit::refused("change", &change.unit, refusal, Place::DEFAULT))
 }
 
-/// Writes other schemata of caches and memory bandwidth.
+/// Writes the new schemata of the resctrl group.
 fn share(group: &MakeResctrlGroup) -> Result<()> {
     let step = |fault| Error::step(&"change the resctrl group", fault, Place::of("linux.intelRdt"));
     resctrl::make(group).map(drop).map_err(step)
 }
 
-/// A value that was written, with what has to be written to have the former one back.
+/// A written value, with the writes that restore the former one.
 struct Written<'plan> {
     step: &'plan WriteCgroup,
     before: Vec<String>,
 }
 
-/// Writes all values. Some depend on each other (a limit of memory may not be above that of memory and swap, a quota not above
-/// its period's), so that what is refused is asked for again when the others are there, until none of them gets further.
+/// Writes all values.
+///
+/// Some limits depend on each other: `memory.limit_in_bytes` may not exceed `memory.memsw.limit_in_bytes`, in the old or the new
+/// value. So a refused value is written again after the others, until a whole round has no success.
 fn write_all<'plan>(
     slots: &Slots,
     mut left: Vec<LimitFile<'plan>>,
@@ -141,7 +148,7 @@ fn write_all<'plan>(
     Ok(())
 }
 
-/// Writes one value, and returns what restores the former one.
+/// Writes one value, and returns the writes that restore the former one.
 fn write_one(slots: &Slots, step: &WriteCgroup) -> std::result::Result<Vec<String>, Fault> {
     let cgroup = slots.get(step.cgroup)?;
     let before = former(cgroup, &step.file, &step.value);
@@ -149,7 +156,7 @@ fn write_one(slots: &Slots, step: &WriteCgroup) -> std::result::Result<Vec<Strin
     Ok(before)
 }
 
-/// Gives back the former values, the last one first. The error that led here is the one to tell.
+/// Restores the former values in reverse order. The caller returns the first error; an error of the restore would hide it.
 fn restore(slots: &Slots, written: &[Written<'_>]) {
     for Written { step, before } in written.iter().rev() {
         let Ok(cgroup) = slots.get(step.cgroup) else { continue };
@@ -159,34 +166,34 @@ fn restore(slots: &Slots, written: &[Written<'_>]) {
     }
 }
 
+/// Returns the writes that restore the current value of a file; none for a file that can't be read.
 fn former(cgroup: BorrowedFd<'_>, file: &CStr, written: &CStr) -> Vec<String> {
-    // What can't be read can't be given back either.
     let Ok(text) = cgroup::read(cgroup, file) else { return Vec::new() };
     let text = String::from_utf8_lossy(&text);
     inverse(&file.to_string_lossy(), &written.to_string_lossy(), &text)
 }
 
-/// What has to be written to a file to undo a write, given the text that the file had before.
+/// Returns the writes that undo a write, from the text of the file before it.
 fn inverse(file: &str, written: &str, before: &str) -> Vec<String> {
     let mut words = written.split(' ');
     let (first, second) = (words.next().unwrap_or_default(), words.next());
-    // A file with a line for each device, or for each interface.
+    // A file with a line for each device or interface. A device without a line has no limit.
     if second.is_some() && file != "cpu.max" {
         let line = before.lines().find(|line| line.split(' ').next() == Some(first));
-        let nothing = match file {
+        let no_limit = match file {
             "io.max" => format!("{first} rbps=max wbps=max riops=max wiops=max"),
             "io.weight" => format!("{first} default"),
             "rdma.max" => format!("{first} hca_handle=max hca_object=max"),
             _ => format!("{first} 0"),
         };
-        return vec![line.map_or(nothing, str::to_owned)];
+        return vec![line.map_or(no_limit, str::to_owned)];
     }
     match file {
         "memory.oom_control" => {
             let disabled = crate::cgroup::values::keyed(before, "oom_kill_disable").unwrap_or(0);
             vec![disabled.to_string()]
         }
-        // The kernel does nothing at all for a write of no bytes.
+        // The kernel ignores a write of 0 bytes.
         _ if before.trim().is_empty() => vec!["\n".to_owned()],
         _ => vec![before.trim().to_owned()],
     }
@@ -197,7 +204,7 @@ mod tests {
     use super::inverse;
 
     #[test]
-    fn a_write_is_undone_by_what_stood_there() {
+    fn a_write_is_undone_by_the_former_value() {
         assert_eq!(inverse("pids.max", "5", "max\n"), ["max"]);
         assert_eq!(inverse("cpu.max", "max 50000", "20000 100000\n"), ["20000 100000"]);
         assert_eq!(

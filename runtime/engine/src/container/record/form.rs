@@ -1,50 +1,65 @@
-//! How a record is written: its version, and the values of the plan that are no text.
+//! The JSON format of a record: its version, and the values that have no JSON format of their own.
+//!
+//! Older versions of tare have written these forms, and records outlive an update of the runtime. So the forms stay.
 
-use super::{Pids, Record};
-use crate::cgroup::Cgroup;
 use serde::{Deserialize, Serialize};
 
-/// A record with the version of its form in front.
+/// A record with the version of its format in front.
 #[derive(Serialize)]
-pub(super) struct Document<'a> {
+pub(super) struct Document<Record> {
     pub(super) version: u64,
     #[serde(flatten)]
-    pub(super) record: &'a Record,
+    pub(super) record: Record,
 }
 
-/// The version alone: it decides whether the rest can be read.
+/// The version alone, which decides whether the rest can be read.
 #[derive(Deserialize)]
 pub(super) struct Version {
     #[serde(default)]
     pub(super) version: u64,
 }
 
-impl From<bool> for Pids {
-    fn from(own: bool) -> Self {
-        if own { Self::Own } else { Self::Shared }
+/// The pid namespace, as `true` for the container's own one.
+pub(super) mod pid_namespace {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use tare_plan::footprint::PidNamespace;
+
+    pub(in crate::container::record) fn serialize<S: Serializer>(
+        namespace: &PidNamespace,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        (*namespace == PidNamespace::Own).serialize(to)
+    }
+
+    pub(in crate::container::record) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<PidNamespace, D::Error> {
+        bool::deserialize(from).map(|own| if own { PidNamespace::Own } else { PidNamespace::Shared })
     }
 }
 
-impl From<Pids> for bool {
-    fn from(pids: Pids) -> Self {
-        pids == Pids::Own
+/// Cgroups, each as a pair: the mount point of the hierarchy, and the path below it.
+pub(super) mod cgroups {
+    use crate::cgroup::Cgroup;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(in crate::container::record) fn serialize<S: Serializer>(
+        cgroups: &[Cgroup],
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        let pairs: Vec<_> = cgroups.iter().map(|cgroup| (&cgroup.mount, &cgroup.path)).collect();
+        pairs.serialize(to)
+    }
+
+    pub(in crate::container::record) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<Cgroup>, D::Error> {
+        let pairs = Vec::<(String, String)>::deserialize(from)?;
+        Ok(pairs.into_iter().map(|(mount, path)| Cgroup { mount, path }).collect())
     }
 }
 
-/// A cgroup is a pair: the mount, and the path below it.
-impl From<(String, String)> for Cgroup {
-    fn from((mount, path): (String, String)) -> Self {
-        Self { mount, path }
-    }
-}
-
-impl From<Cgroup> for (String, String) {
-    fn from(cgroup: Cgroup) -> Self {
-        (cgroup.mount, cgroup.path)
-    }
-}
-
-/// The session keyring as `true` for a new one.
+/// The session keyring, as `true` for a new one.
 pub(super) mod keyring {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use tare_plan::context::Keyring;
@@ -63,7 +78,7 @@ pub(super) mod keyring {
     }
 }
 
-/// A systemd unit as its name and whether the user's manager has it.
+/// A systemd unit, as its name and `true` for a unit of the user manager.
 pub(super) mod unit {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use tare_plan::host::Manager;

@@ -1,21 +1,23 @@
-//! Messages of D-Bus, as they are on the wire (D-Bus specification, "Message Format").
+//! The wire format of D-Bus messages (D-Bus specification, "Message Format" and "Marshaling").
+//!
+//! Numbers are little-endian, and a value of N bytes begins at a multiple of N.
 
 use tare_plan::step::Value;
 
-/// What a message is.
+/// The type of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A call of a method.
+    /// `METHOD_CALL`
     Call = 1,
-    /// Its answer.
-    Answer = 2,
-    /// A refusal.
-    Refusal = 3,
-    /// News for whoever asked to hear them.
+    /// `METHOD_RETURN`
+    Return = 2,
+    /// `ERROR`
+    Error = 3,
+    /// `SIGNAL`
     Signal = 4,
 }
 
-/// Fields of a header, by their codes.
+// The codes of header fields (D-Bus specification, "Header Fields").
 const PATH: u8 = 1;
 const INTERFACE: u8 = 2;
 const MEMBER: u8 = 3;
@@ -24,13 +26,13 @@ const REPLY_TO: u8 = 5;
 const DESTINATION: u8 = 6;
 const SIGNATURE: u8 = 8;
 
-/// The part of a header that every message has: up to the length of the fields.
+/// The size of the fixed part of a header, with the length of the fields at its end.
 pub(super) const HEAD: usize = 16;
 
-/// The longest message that is read: what systemd answers is short.
-const LONGEST: usize = 1 << 20;
+/// The longest message that is accepted. The specification allows 128 MiB; systemd's answers here have a few hundred bytes.
+const MAX_LENGTH: usize = 1 << 20;
 
-/// A method and whom it belongs to.
+/// The address of a method: a bus name, an object path, an interface and a member.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Method {
     pub(super) destination: &'static str,
@@ -39,7 +41,7 @@ pub(super) struct Method {
     pub(super) member: &'static str,
 }
 
-/// A call on the wire.
+/// Encodes a method call.
 pub(super) fn call(method: Method, serial: u32, arguments: &[Value]) -> Vec<u8> {
     let mut body = Encoder::default();
     arguments.iter().for_each(|value| body.value(value));
@@ -64,7 +66,7 @@ pub(super) fn call(method: Method, serial: u32, arguments: &[Value]) -> Vec<u8> 
     message.bytes
 }
 
-/// Puts values one after the other, each where its type may begin.
+/// Encodes values one after the other, with the padding that their alignment needs.
 #[derive(Default)]
 struct Encoder {
     bytes: Vec<u8>,
@@ -121,7 +123,7 @@ impl Encoder {
         }
     }
 
-    /// The length of the items, without what is between it and the first of them.
+    /// Encodes an array: the length of its items, padding, the items. The length does not count the padding.
     fn array(&mut self, of: &str, items: &[Value]) {
         self.number(0);
         let at = self.bytes.len();
@@ -135,7 +137,7 @@ impl Encoder {
     }
 }
 
-/// Where a value of a type may begin.
+/// Returns the alignment of a type (D-Bus specification, "Summary of D-Bus marshaling").
 fn alignment(signature: &str) -> usize {
     match signature.bytes().next() {
         Some(b'n' | b'q') => 2,
@@ -145,30 +147,30 @@ fn alignment(signature: &str) -> usize {
     }
 }
 
-/// A message that came, as far as it is looked at.
+/// A received message, with the header fields that this client needs.
 #[derive(Debug, Default)]
 pub(super) struct Message {
-    /// What it is, by its number.
+    /// Its type, a [`Kind`].
     pub(super) kind: u8,
-    /// The serial number of the call that it answers.
+    /// The serial number of the call to which this is the reply; 0 for a signal.
     pub(super) reply_to: u32,
     /// The name of a signal.
     pub(super) member: String,
     /// The name of an error.
     pub(super) error: String,
-    /// Its texts, and numbers as texts, in their order.
+    /// The values of the body as texts, up to the first array or struct.
     pub(super) body: Vec<String>,
 }
 
-/// How long a message is, by the part that every one begins with. Nothing for one that is none, or too long.
+/// Returns the length of the whole message from its first [`HEAD`] bytes; `None` for a malformed or too long one.
 pub(super) fn length(head: &[u8; HEAD]) -> Option<usize> {
     let word = |at: usize| Some(u32::from_le_bytes(head.get(at..at + 4)?.try_into().ok()?) as usize);
     let fields = (HEAD + word(12)?).next_multiple_of(8);
     let all = fields.checked_add(word(4)?)?;
-    (head.first() == Some(&b'l') && head.get(3) == Some(&1) && all <= LONGEST).then_some(all)
+    (head.first() == Some(&b'l') && head.get(3) == Some(&1) && all <= MAX_LENGTH).then_some(all)
 }
 
-/// Reads a whole message. Nothing for one whose parts don't fit.
+/// Decodes a whole message; `None` for a malformed one.
 pub(super) fn read(bytes: &[u8]) -> Option<Message> {
     let mut message = Message { kind: *bytes.get(1)?, ..Message::default() };
     let mut header = Decoder { bytes, at: 12 };
@@ -188,13 +190,14 @@ pub(super) fn read(bytes: &[u8]) -> Option<Message> {
     }
     let mut body = Decoder { bytes: bytes.get(end.next_multiple_of(8)..)?, at: 0 };
     for kind in signature.bytes() {
-        // What follows something that is none of the simple types is not asked for.
+        // No method that is called here needs a value after an array or a struct.
         let Some(value) = body.simple(kind) else { break };
         message.body.push(value);
     }
     Some(message)
 }
 
+/// Decodes values. Every function returns `None` at the end of the bytes.
 struct Decoder<'bytes> {
     bytes: &'bytes [u8],
     at: usize,
@@ -241,7 +244,7 @@ impl Decoder<'_> {
         self.text_of(length)
     }
 
-    /// A value of a type that is one letter, as text. A variant is what is in it.
+    /// Decodes a value of a basic type as text. A variant is decoded as the value that it contains.
     fn simple(&mut self, kind: u8) -> Option<String> {
         match kind {
             b's' | b'o' => self.text(),
@@ -266,10 +269,10 @@ mod tests {
         Method { destination: "org.example.Name", path: "/a/b", interface: "org.example.One", member: "Do" };
 
     #[test]
-    fn a_call_is_laid_out_as_the_specification_says() {
+    fn a_call_is_encoded_as_the_specification_says() {
         let bytes = call(METHOD, 7, &[Value::Text("x".to_owned()), Value::Uint64(5)]);
         assert_eq!(&bytes[..12], [b'l', 1, 0, 1, 16, 0, 0, 0, 7, 0, 0, 0]);
-        // "x" with its length and end, the gap, then the number where eight bytes may begin.
+        // "x" with its length and its zero, padding, then the number at a multiple of eight bytes.
         assert_eq!(&bytes[bytes.len() - 16..], [1, 0, 0, 0, b'x', 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(length(bytes[..HEAD].try_into().unwrap()), Some(bytes.len()));
         let message = read(&bytes).unwrap();
@@ -278,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn arrays_of_structures_begin_where_eight_bytes_may() {
+    fn the_first_struct_of_an_array_is_aligned_to_eight_bytes() {
         let mut out = Encoder::default();
         let item =
             Value::Struct(vec![Value::Text("k".to_owned()), Value::Variant(Box::new(Value::Bool(true)))]);
@@ -293,15 +296,15 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_cut_or_spoilt_is_none_and_never_too_long() {
+    fn a_truncated_or_corrupt_message_does_not_panic() {
         let bytes = call(METHOD, 7, &[Value::Text("hello".to_owned())]);
         for end in 16..bytes.len() {
             let _ = read(&bytes[..end]);
         }
         for at in 0..bytes.len() {
-            let mut spoilt = bytes.clone();
-            spoilt[at] ^= 0xff;
-            let _ = read(&spoilt);
+            let mut corrupt = bytes.clone();
+            corrupt[at] ^= 0xff;
+            let _ = read(&corrupt);
         }
         let mut long: [u8; HEAD] = bytes[..HEAD].try_into().unwrap();
         long[4..8].fill(0xff);

@@ -1,9 +1,21 @@
-//! A connection to a bus: just what it takes to ask systemd for something and to hear what became of it (D-Bus specification).
+//! A D-Bus client for systemd: method calls, properties, and the results of jobs (D-Bus specification).
 //!
-//! It blocks, with a limit, and speaks to one peer. Where no bus runs, systemd's own socket is spoken to, as its tools do.
+//! The client blocks, with a limit. Without a D-Bus daemon it connects to systemd's private socket, as systemctl(1) does.
+//!
+//! ```text
+//! tare                                    bus or systemd
+//!   -- AUTH EXTERNAL, DATA, BEGIN -->
+//!   <-- DATA, OK --
+//!   -- Hello -->                              on a bus only
+//!   -- AddMatch JobRemoved, Subscribe -->
+//!   -- StartTransientUnit -->
+//!   <-- return: /…/job/17 --
+//!   <-- signal JobRemoved /…/job/17 done --   may come before the return
+//! ```
 
 mod message;
 
+use crate::errno::words;
 use crate::fault::{Call, Fault};
 use message::{HEAD, Kind, Message, Method};
 use rustix::io::Errno;
@@ -14,12 +26,12 @@ use std::time::{Duration, Instant};
 use tare_plan::host::Manager;
 use tare_plan::step::Value;
 
-/// How long systemd may take to answer, and to do what it is asked.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The limit for one call with its job. systemd's own clients wait 25 seconds for an answer (sd_bus_call(3)).
+const LIMIT: Duration = Duration::from_secs(30);
 
-/// The bus of the machine.
+/// The address of the system bus.
 const SYSTEM: &str = "unix:path=/run/dbus/system_bus_socket";
-/// systemd's own socket.
+/// The private socket of systemd, in `/run` or in `XDG_RUNTIME_DIR`.
 const PRIVATE: &str = "systemd/private";
 
 const BUS: Method = Method {
@@ -35,44 +47,49 @@ const SYSTEMD: Method = Method {
     member: "",
 };
 
-/// The news of jobs that have ended.
+/// The match rule for the end of jobs.
 const JOBS: &str = "type='signal',sender='org.freedesktop.systemd1',\
                     interface='org.freedesktop.systemd1.Manager',member='JobRemoved'";
 
-/// Why something asked of systemd was not done.
+/// Why systemd did not carry out a request.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// The connection failed.
+    /// The connection failed or ran into its limit.
     Lost(Fault),
-    /// There is no systemd to be asked: the addresses that were tried, and why the last was none.
-    Nobody(String, Errno),
-    /// systemd has refused: the name of the error, and what it says.
+    /// No systemd answers at any of these addresses; the errno is that of the last one.
+    Unreachable(String, Errno),
+    /// systemd has returned an error: its name and its message.
     Refused(String, String),
-    /// The job that it made of it has ended otherwise than done.
-    Undone(String),
+    /// The job has ended with another result than `done`.
+    JobFailed(String),
+}
+
+/// A refusal as a fault, with a text for the user.
+pub(crate) struct Described {
+    pub(crate) fault: Fault,
+    /// The reason in words; empty if the fault alone says it.
+    pub(crate) text: String,
 }
 
 impl Refusal {
-    /// What went wrong, for those that take a fault and the words for it.
-    pub(crate) fn told(self) -> (Fault, String) {
-        match self {
-            Self::Lost(fault) => (fault, String::new()),
-            Self::Nobody(tried, errno) => {
-                let why = crate::errno::words(errno);
-                (Fault::new(Call::Bus, errno), format!("no systemd can be reached at {tried}: {why}"))
+    /// Describes the refusal to the user.
+    pub(crate) fn describe(self) -> Described {
+        let (errno, text) = match self {
+            Self::Lost(fault) => return Described { fault, text: String::new() },
+            Self::Unreachable(addresses, errno) => {
+                (errno, format!("no systemd can be reached at {addresses}: {}", words(errno)))
             }
             Self::Refused(name, text) => {
-                let short = name.rsplit('.').next().unwrap_or_default().to_owned();
+                let short = name.rsplit('.').next().unwrap_or_default();
                 let errno = if short == "AccessDenied" { Errno::ACCESS } else { Errno::PROTO };
-                (Fault::new(Call::Bus, errno), format!("systemd says {short}: {text}"))
+                (errno, format!("systemd says {short}: {text}"))
             }
-            Self::Undone(result) => {
-                (Fault::new(Call::Bus, Errno::CANCELED), format!("systemd's job ended as {result}"))
-            }
-        }
+            Self::JobFailed(result) => (Errno::CANCELED, format!("systemd's job ended as {result}")),
+        };
+        Described { fault: Fault::new(Call::Bus, errno), text }
     }
 
-    /// Whether systemd has refused with this error.
+    /// Whether systemd has returned an error with a name that ends so, such as `.UnitExists`.
     pub(crate) fn is(&self, error: &str) -> bool {
         matches!(self, Self::Refused(name, _) if name.ends_with(error))
     }
@@ -89,85 +106,103 @@ impl From<std::io::Error> for Refusal {
     }
 }
 
-type Answer<T> = Result<T, Refusal>;
+type Result<T> = std::result::Result<T, Refusal>;
 
-/// A connection.
+/// A connection to a bus or to systemd itself.
 #[derive(Debug)]
 pub(crate) struct Bus {
     stream: BufReader<UnixStream>,
     serial: u32,
     deadline: Instant,
-    /// Jobs that are known to have ended, and how.
-    ended: Vec<(String, String)>,
+    /// The jobs that have ended, with their results. The signal can arrive before the reply with the name of the job.
+    ended: Vec<EndedJob>,
+}
+
+/// A finished job of systemd.
+#[derive(Debug)]
+struct EndedJob {
+    path: String,
+    result: String,
+}
+
+/// The peer of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peer {
+    /// A D-Bus daemon. It routes messages after `Hello`.
+    Bus,
+    /// systemd itself, which knows no `Hello`.
+    Systemd,
 }
 
 impl Bus {
-    /// Connects to the bus on which a systemd is.
-    pub(crate) fn connect(manager: Manager) -> Answer<Self> {
+    /// Connects to the first address that answers.
+    pub(crate) fn connect(manager: Manager) -> Result<Self> {
         let addresses = addresses(manager);
         let mut why = Errno::NOENT;
         for address in &addresses {
-            match dial(address) {
-                Ok(stream) => return Self::greet(stream, !address.ends_with(PRIVATE)),
+            let peer = if address.ends_with(PRIVATE) { Peer::Systemd } else { Peer::Bus };
+            match connect_any(address) {
+                Ok(stream) => return Self::authenticate(stream, peer),
                 Err(error) => why = Errno::from_io_error(&error).unwrap_or(Errno::INVAL),
             }
         }
-        Err(Refusal::Nobody(addresses.join(" or "), why))
+        Err(Refusal::Unreachable(addresses.join(" or "), why))
     }
 
-    /// Says who is there, and, to a bus, hello. The kernel tells the other side who is there, in its own numbers, so that
-    /// a user namespace makes no difference.
-    fn greet(mut stream: UnixStream, bus: bool) -> Answer<Self> {
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        // All at once, as systemd's own tools do: it overlooks a message that arrives in one piece with the beginning.
+    /// Authenticates with `EXTERNAL` and no name: the peer takes the uid from `SO_PEERCRED` (unix(7)). A uid in the message
+    /// would be wrong inside a user namespace.
+    fn authenticate(mut stream: UnixStream, peer: Peer) -> Result<Self> {
+        stream.set_read_timeout(Some(LIMIT))?;
+        stream.set_write_timeout(Some(LIMIT))?;
+        // systemd discards a message that arrives in the same packet as BEGIN, so the reply is read before the first call.
         stream.write_all(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")?;
         let refused = || Refusal::Refused("AccessDenied".to_owned(), "the bus knows no such user".to_owned());
         let mut stream = BufReader::new(stream);
         if read_line(&mut stream)? != "DATA" || !read_line(&mut stream)?.starts_with("OK") {
             return Err(refused());
         }
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + LIMIT;
         let mut this = Self { stream, serial: 0, deadline, ended: Vec::new() };
-        if bus {
-            this.ask(Method { member: "Hello", ..BUS }, &[])?;
+        if peer == Peer::Bus {
+            this.call_method(Method { member: "Hello", ..BUS }, &[])?;
         }
         Ok(this)
     }
 
-    /// Asks systemd for something, and returns what it answers.
-    pub(crate) fn call(&mut self, member: &'static str, arguments: &[Value]) -> Answer<Vec<String>> {
-        self.ask(Method { member, ..SYSTEMD }, arguments)
+    /// Calls a method of systemd's manager and returns the values of the reply.
+    pub(crate) fn call(&mut self, member: &'static str, arguments: &[Value]) -> Result<Vec<String>> {
+        self.call_method(Method { member, ..SYSTEMD }, arguments)
     }
 
-    /// Asks for a property of systemd itself.
-    pub(crate) fn property(&mut self, name: &str) -> Answer<String> {
+    /// Reads a property of systemd's manager.
+    pub(crate) fn property(&mut self, name: &str) -> Result<String> {
         let text = |text: &str| Value::Text(text.to_owned());
         let method = Method { interface: "org.freedesktop.DBus.Properties", member: "Get", ..SYSTEMD };
-        let answer = self.ask(method, &[text(SYSTEMD.interface), text(name)])?;
-        answer.into_iter().next().ok_or_else(nonsense)
+        let answer = self.call_method(method, &[text(SYSTEMD.interface), text(name)])?;
+        answer.into_iter().next().ok_or_else(malformed)
     }
 
-    /// Asks systemd for something that it makes a job of, and waits until that is done.
-    pub(crate) fn job(&mut self, member: &'static str, arguments: &[Value]) -> Answer<()> {
-        let job = self.call(member, arguments)?.into_iter().next().ok_or_else(nonsense)?;
+    /// Calls a method that returns a job, and waits until the job has ended. [`Bus::watch_jobs`] comes first.
+    pub(crate) fn job(&mut self, member: &'static str, arguments: &[Value]) -> Result<()> {
+        let job = self.call(member, arguments)?.into_iter().next().ok_or_else(malformed)?;
         loop {
-            if let Some((_, result)) = self.ended.iter().find(|(ended, _)| *ended == job) {
-                return if result == "done" { Ok(()) } else { Err(Refusal::Undone(result.clone())) };
+            if let Some(EndedJob { result, .. }) = self.ended.iter().find(|ended| ended.path == job) {
+                return if result == "done" { Ok(()) } else { Err(Refusal::JobFailed(result.clone())) };
             }
             let message = self.receive()?;
             self.note(message);
         }
     }
 
-    /// Lets systemd tell of jobs. Its own socket does so unasked, and has nobody who would know about rules.
-    pub(crate) fn watch_jobs(&mut self) -> Answer<()> {
+    /// Subscribes to the end of jobs. systemd's private socket sends these signals anyway and has no bus for a match rule, so a
+    /// refusal is no error.
+    pub(crate) fn watch_jobs(&mut self) -> Result<()> {
         for (method, rule) in [
             (Method { member: "AddMatch", ..BUS }, Some(JOBS)),
             (Method { member: "Subscribe", ..SYSTEMD }, None),
         ] {
             let rule: Vec<Value> = rule.map(|rule| Value::Text(rule.to_owned())).into_iter().collect();
-            match self.ask(method, &rule) {
+            match self.call_method(method, &rule) {
                 Ok(_) | Err(Refusal::Refused(..)) => {}
                 Err(refusal) => return Err(refusal),
             }
@@ -175,47 +210,47 @@ impl Bus {
         Ok(())
     }
 
-    /// Calls a method, and waits for its answer.
-    fn ask(&mut self, method: Method, arguments: &[Value]) -> Answer<Vec<String>> {
+    /// Calls a method and waits for the reply. Signals that arrive meanwhile are noted.
+    fn call_method(&mut self, method: Method, arguments: &[Value]) -> Result<Vec<String>> {
         self.serial += 1;
-        self.deadline = Instant::now() + PATIENCE;
+        self.deadline = Instant::now() + LIMIT;
         self.stream.get_mut().write_all(&message::call(method, self.serial, arguments))?;
         loop {
             let message = self.receive()?;
             let kind = message.kind;
             if message.reply_to != self.serial || kind == Kind::Signal as u8 {
                 self.note(message);
-            } else if kind == Kind::Refusal as u8 {
+            } else if kind == Kind::Error as u8 {
                 let text = message.body.into_iter().next().unwrap_or_default();
                 return Err(Refusal::Refused(message.error, text));
-            } else if kind == Kind::Answer as u8 {
+            } else if kind == Kind::Return as u8 {
                 return Ok(message.body);
             }
         }
     }
 
-    /// Notes the end of a job; other messages are for nobody here.
+    /// Notes the signal `JobRemoved` (number, job, unit, result) and drops every other message.
     fn note(&mut self, message: Message) {
-        let news = message.kind == Kind::Signal as u8 && message.member == "JobRemoved";
-        if let [_, job, _, result, ..] = message.body.as_slice()
-            && news
+        let removed = message.kind == Kind::Signal as u8 && message.member == "JobRemoved";
+        if let [_, path, _, result, ..] = message.body.as_slice()
+            && removed
         {
-            self.ended.push((job.clone(), result.clone()));
+            self.ended.push(EndedJob { path: path.clone(), result: result.clone() });
         }
     }
 
-    fn receive(&mut self) -> Answer<Message> {
+    fn receive(&mut self) -> Result<Message> {
         let mut head = [0; HEAD];
         self.fill(&mut head)?;
-        let length = message::length(&head).ok_or_else(nonsense)?;
+        let length = message::length(&head).ok_or_else(malformed)?;
         let mut bytes = head.to_vec();
         bytes.resize(length, 0);
         self.fill(bytes.get_mut(HEAD..).unwrap_or_default())?;
-        message::read(&bytes).ok_or_else(nonsense)
+        message::read(&bytes).ok_or_else(malformed)
     }
 
-    /// Reads as many bytes, before it is too late. A bus that is never silent has no more time than one that is.
-    fn fill(&mut self, bytes: &mut [u8]) -> Answer<()> {
+    /// Reads `bytes.len()` bytes before the deadline of the call. Signals of other units do not extend the deadline.
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Refusal::Lost(Fault::new(Call::Bus, Errno::TIMEDOUT)));
@@ -225,12 +260,12 @@ impl Bus {
     }
 }
 
-fn nonsense() -> Refusal {
+fn malformed() -> Refusal {
     Refusal::Lost(Fault::new(Call::Bus, Errno::PROTO))
 }
 
-/// Reads a line of the greeting, which is short.
-fn read_line(stream: &mut BufReader<UnixStream>) -> Answer<String> {
+/// Reads one line of the authentication protocol, at most 256 bytes.
+fn read_line(stream: &mut BufReader<UnixStream>) -> Result<String> {
     let mut line = Vec::new();
     stream.take(256).read_until(b'\n', &mut line)?;
     if line.ends_with(b"\n") {
@@ -240,7 +275,7 @@ fn read_line(stream: &mut BufReader<UnixStream>) -> Answer<String> {
     }
 }
 
-/// Where a systemd can be reached, in the order in which that is tried.
+/// Returns the addresses of a systemd instance in the order in which they are tried.
 fn addresses(manager: Manager) -> Vec<String> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     match manager {
@@ -259,23 +294,24 @@ fn addresses(manager: Manager) -> Vec<String> {
     }
 }
 
-/// Connects to an address of the bus's form, or to the first of several parted by semicolons that answers.
-fn dial(addresses: &str) -> std::io::Result<UnixStream> {
+/// Connects to the first of several semicolon-separated addresses that answers (D-Bus specification, "Server Addresses").
+fn connect_any(addresses: &str) -> std::io::Result<UnixStream> {
     let mut last = Err(std::io::Error::from_raw_os_error(Errno::INVAL.raw_os_error()));
     for address in addresses.split(';') {
-        let pairs = address.strip_prefix("unix:").unwrap_or_default().split(',');
-        for dialled in pairs.filter_map(|pair| dial_one(pair.split_once('=')?)) {
-            if dialled.is_ok() {
-                return dialled;
+        let options = address.strip_prefix("unix:").unwrap_or_default().split(',');
+        for connected in options.filter_map(connect_option) {
+            if connected.is_ok() {
+                return connected;
             }
-            last = dialled;
+            last = connected;
         }
     }
     last
 }
 
-/// Connects to where a pair of an address says, if it says where.
-fn dial_one((key, value): (&str, &str)) -> Option<std::io::Result<UnixStream>> {
+/// Connects to the socket of an option `path=…` or `abstract=…`; `None` for another option of an address.
+fn connect_option(option: &str) -> Option<std::io::Result<UnixStream>> {
+    let (key, value) = option.split_once('=')?;
     match key {
         "path" => Some(UnixStream::connect(unescape(value))),
         "abstract" => {
@@ -286,7 +322,7 @@ fn dial_one((key, value): (&str, &str)) -> Option<std::io::Result<UnixStream>> {
     }
 }
 
-/// A value of an address: what is not plain stands there as `%` and two digits.
+/// Decodes a value of an address, in which `%` and two hexadecimal digits stand for a byte.
 fn unescape(text: &str) -> String {
     let mut parts = text.split('%');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
@@ -308,7 +344,7 @@ mod tests {
     use super::unescape;
 
     #[test]
-    fn addresses_may_hold_any_byte() {
+    fn escaped_bytes_of_an_address_are_decoded() {
         assert_eq!(unescape("/run/user/1000/bus"), "/run/user/1000/bus");
         assert_eq!(unescape("/tmp/a%2cb%3b"), "/tmp/a,b;");
         assert_eq!(unescape("%zz"), "zz");

@@ -1,36 +1,36 @@
-//! Block I/O, by device and by operation.
+//! Block I/O by device and operation.
 
+use super::omit::{is_none, is_zero};
 use super::pressure::Pressure;
-use super::{is_none, is_zero};
 use crate::cgroup::values::Values;
 use serde::Serialize;
 
-/// Block I/O of a container. The lists are runc's; cgroup v2 fills the first two.
+/// Block I/O of a container. The lists are runc's, with the names of the v1 files. cgroup v2 has the first two only.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BlockIo {
-    /// Bytes.
+    /// Bytes transferred.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub io_service_bytes_recursive: Vec<Entry>,
-    /// Requests.
+    /// Completed requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub io_serviced_recursive: Vec<Entry>,
-    /// Requests in the queue.
+    /// Queued requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub io_queue_recursive: Vec<Entry>,
-    /// Nanoseconds that requests took at the device.
+    /// Nanoseconds between dispatch and completion of requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub io_service_time_recursive: Vec<Entry>,
     /// Nanoseconds that requests waited in the queue.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub io_wait_time_recursive: Vec<Entry>,
-    /// Requests merged with others.
+    /// Merged requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub io_merged_recursive: Vec<Entry>,
-    /// Milliseconds of device time.
+    /// Milliseconds in which the device served the container.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub io_time_recursive: Vec<Entry>,
-    /// Sectors.
+    /// Sectors transferred.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sectors_recursive: Vec<Entry>,
     /// Time that tasks waited for block I/O (cgroup v2).
@@ -38,7 +38,7 @@ pub struct BlockIo {
     pub psi: Option<Pressure>,
 }
 
-/// One count of one device.
+/// A count of one device.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Entry {
     /// The device's major number.
@@ -47,7 +47,7 @@ pub struct Entry {
     /// The device's minor number.
     #[serde(skip_serializing_if = "is_zero")]
     pub minor: u64,
-    /// The operation, such as `Read`; empty in files that count all operations together.
+    /// The operation, such as `Read`; empty in files without operations.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub op: String,
     /// The count.
@@ -65,7 +65,7 @@ impl BlockIo {
         Self { psi: Pressure::read(values, "blkio", "io.pressure"), ..counted }
     }
 
-    /// The files of the BFQ scheduler, where it counts, otherwise those of throttling.
+    /// Reads the counters of the BFQ scheduler, or those of throttling if the device has another scheduler.
     fn v1(values: &Values) -> Self {
         let bfq = |name: &str| v1_entries(values, &format!("blkio.bfq.{name}"));
         let either = |name: &str| {
@@ -86,7 +86,7 @@ impl BlockIo {
         }
     }
 
-    /// A line of `io.stat` is `8:0 rbytes=4096 wbytes=0 …`.
+    /// Parses `io.stat`, with lines such as `8:0 rbytes=4096 wbytes=0 …` (cgroup-v2.rst of the kernel).
     fn v2(text: &str) -> Self {
         let mut counted = Self::default();
         for line in text.lines() {
@@ -114,7 +114,7 @@ fn v1_entries(values: &Values, file: &str) -> Vec<Entry> {
     text.lines().filter_map(v1_entry).collect()
 }
 
-/// `8:0 Read 4096`, or `8:0 4096` in files that count all operations together. The line `Total` has no device.
+/// Parses `8:0 Read 4096`, or `8:0 4096` in files without operations. The line `Total` has no device and is skipped.
 fn v1_entry(line: &str) -> Option<Entry> {
     let mut words = line.split_ascii_whitespace();
     let device = Device::parse(words.next()?)?;
@@ -134,7 +134,7 @@ struct Device {
 }
 
 impl Device {
-    /// Reads `8:0`.
+    /// Parses `8:0`.
     fn parse(text: &str) -> Option<Self> {
         let (major, minor) = text.split_once(':')?;
         Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? })

@@ -1,11 +1,11 @@
-//! CPU time, and the CPUs of a container.
+//! CPU time, throttling, and the cpuset.
 
+use super::omit::{is_none, is_zero};
 use super::pressure::Pressure;
-use super::{is_none, is_zero};
 use crate::cgroup::values::{Values, keyed};
 use serde::Serialize;
 
-/// Nanoseconds in a clock tick of `cpuacct.stat`: in user space a tick is 1/100 s, whatever the kernel's own clock is.
+/// Nanoseconds in a tick of `cpuacct.stat`: `USER_HZ` is 100 on every architecture (time(7)).
 const TICK_NS: u64 = 10_000_000;
 
 /// CPU time used, and time for which the container was throttled.
@@ -13,7 +13,7 @@ const TICK_NS: u64 = 10_000_000;
 pub struct Cpu {
     /// CPU time used.
     pub usage: CpuUsage,
-    /// What the quota did.
+    /// Throttling by the quota.
     pub throttling: Throttling,
     /// Time that tasks waited for a CPU (cgroup v2).
     #[serde(skip_serializing_if = "is_none")]
@@ -41,7 +41,7 @@ pub struct CpuUsage {
     pub user: u64,
 }
 
-/// What the CPU quota did.
+/// Throttling by the CPU quota.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Throttling {
@@ -56,14 +56,14 @@ pub struct Throttling {
     pub throttled_time: u64,
 }
 
-/// The CPUs and memory nodes that the container may use, and the other switches of the v1 hierarchy `cpuset`.
+/// The CPUs and memory nodes of the container, and the other settings of the v1 controller `cpuset` (cpuset(7)).
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct CpuSet {
-    /// The CPUs; `None` where there is no cpuset.
+    /// The CPUs; `None` without a cpuset.
     pub cpus: Option<Vec<u16>>,
     /// `cpuset.cpu_exclusive`
     pub cpu_exclusive: u64,
-    /// The memory nodes; `None` where there is no cpuset.
+    /// The memory nodes; `None` without a cpuset.
     pub mems: Option<Vec<u16>>,
     /// `cpuset.mem_hardwall`
     pub mem_hardwall: u64,
@@ -115,7 +115,7 @@ impl CpuUsage {
     }
 }
 
-/// The numbers of a file with one for each CPU, on one line.
+/// Parses a file with a number for each CPU, on one line.
 fn each(values: &Values, file: &str) -> Vec<u64> {
     let text = values.text("cpuacct", file).unwrap_or_default();
     text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect()
@@ -135,7 +135,7 @@ impl Throttling {
 }
 
 impl CpuSet {
-    /// Reads the files of the hierarchy `cpuset`.
+    /// Reads the files of the controller `cpuset`.
     pub(super) fn read(values: &Values) -> Self {
         let number = |file: &str| values.number("cpuset", file).unwrap_or(0);
         let relax = values.text("cpuset", "cpuset.sched_relax_domain_level");
@@ -155,7 +155,7 @@ impl CpuSet {
     }
 }
 
-/// The numbers of a list such as `0-2,7`; `None` for an empty one.
+/// Expands a list such as `0-2,7` (cpuset(7), "List format"); `None` for an empty one.
 fn list(text: Option<String>) -> Option<Vec<u16>> {
     let mut numbers: Vec<u16> = Vec::new();
     for part in text?.trim().split(',') {

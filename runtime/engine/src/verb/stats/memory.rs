@@ -1,7 +1,7 @@
-//! Memory, and huge pages.
+//! Memory and huge pages.
 
+use super::omit::{is_none, is_zero};
 use super::pressure::Pressure;
-use super::{is_none, is_zero};
 use crate::cgroup::values::Values;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ pub struct Memory {
     /// Memory of TCP buffers (cgroup v1).
     #[serde(rename = "kernelTCP")]
     pub kernel_tcp: MemoryEntry,
-    /// `memory.stat`, line by line.
+    /// The lines of `memory.stat`.
     pub raw: BTreeMap<String, u64>,
     /// Time that tasks waited for memory (cgroup v2).
     #[serde(skip_serializing_if = "is_none")]
@@ -95,7 +95,7 @@ impl MemoryEntry {
         }
     }
 
-    /// Memory and swap together, as v1 counts them.
+    /// Memory and swap together: v2 counts swap apart, and runc's format has the sum, as v1.
     fn v2_with_swap(values: &Values) -> Self {
         let sum = |memory: Option<u64>, swap: Option<u64>| {
             memory.zip(swap).map_or(0, |(memory, swap)| memory.saturating_add(swap))
@@ -110,7 +110,7 @@ impl MemoryEntry {
     }
 }
 
-/// `memory.stat`, line by line.
+/// Parses `memory.stat`.
 fn raw(values: &Values) -> BTreeMap<String, u64> {
     let text = values.text("memory", "memory.stat").unwrap_or_default();
     let pair = |line: &str| {
@@ -120,7 +120,7 @@ fn raw(values: &Values) -> BTreeMap<String, u64> {
     text.lines().filter_map(pair).collect()
 }
 
-/// Huge pages by the name of their size, such as `2MB`.
+/// Reads huge pages by size, such as `2MB`. A size without files of its own in the cgroup is left out.
 pub(super) fn huge_pages(values: &Values) -> BTreeMap<String, HugePages> {
     let sizes = std::fs::read_dir("/sys/kernel/mm/hugepages").into_iter().flatten().flatten();
     let names = sizes.filter_map(|entry| size_name(entry.file_name().to_str()?));
@@ -138,7 +138,7 @@ pub(super) fn huge_pages(values: &Values) -> BTreeMap<String, HugePages> {
     names.filter_map(of).collect()
 }
 
-/// The name in a cgroup file for a directory such as `hugepages-2048kB`.
+/// Converts a directory such as `hugepages-2048kB` to the size in the name of a cgroup file.
 fn size_name(directory: &str) -> Option<String> {
     let kib: u64 = directory.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse().ok()?;
     let (mut size, mut unit) = (kib, "KB");
@@ -155,7 +155,7 @@ mod tests {
     use super::size_name;
 
     #[test]
-    fn sizes_have_the_names_of_cgroup_files() {
+    fn huge_page_sizes_have_the_names_of_cgroup_files() {
         assert_eq!(size_name("hugepages-2048kB").as_deref(), Some("2MB"));
         assert_eq!(size_name("hugepages-1048576kB").as_deref(), Some("1GB"));
         assert_eq!(size_name("hugepages-64kB").as_deref(), Some("64KB"));

@@ -1,8 +1,9 @@
-//! The resource usage of a container, read from its cgroups, in the form and order in which runc's `events` prints it.
+//! The resource usage of a container from its cgroups, in the format and order of runc's `events`.
 
 mod block_io;
 mod cpu;
 mod memory;
+mod omit;
 mod pressure;
 
 pub use block_io::{BlockIo, Entry as BlockIoEntry};
@@ -15,6 +16,7 @@ use crate::cgroup::values::Values;
 use crate::container::status::status;
 use crate::container::store::Store;
 use crate::error::{Error, Result};
+use omit::is_zero;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tare_plan::step::Status;
@@ -45,20 +47,20 @@ pub struct Stats {
 /// The tasks of a container.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PidStats {
-    /// How many there are.
+    /// The number of tasks.
     #[serde(skip_serializing_if = "is_zero")]
     pub current: u64,
-    /// How many there may be; 0 without a limit, as in runc.
+    /// The limit; 0 without a limit, as in runc.
     #[serde(skip_serializing_if = "is_zero")]
     pub limit: u64,
 }
 
-/// The resource usage of a container now.
+/// Returns the current resource usage of a container.
 ///
 /// # Errors
-/// When there is no such container, or when it does not run.
+/// When the container does not exist or does not run.
 pub fn stats(store: &Store, id: &str) -> Result<Stats> {
-    let entry = store.look(id)?;
+    let entry = store.open_unlocked(id)?;
     let record = entry.record()?;
     match status(&entry, &record) {
         Status::Stopped | Status::Creating => {
@@ -68,7 +70,7 @@ pub fn stats(store: &Store, id: &str) -> Result<Stats> {
     }
 }
 
-/// Reads every file; one that the kernel lacks is left out.
+/// Reads the files of all controllers. A file that this kernel does not have counts as 0.
 pub(crate) fn read(cgroups: &[Cgroup]) -> Stats {
     let values = Values::open(cgroups);
     let pids = |file: &str| values.number("pids", file).unwrap_or(0);
@@ -84,20 +86,12 @@ pub(crate) fn read(cgroups: &[Cgroup]) -> Stats {
     }
 }
 
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-fn is_none<T>(value: &Option<T>) -> bool {
-    value.is_none()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_in_the_order_of_runc_and_zeros_are_left_out() {
+    fn keys_are_in_runcs_order_and_zeros_are_left_out() {
         let mut stats = Stats { pids: PidStats { current: 1, limit: 0 }, ..Stats::default() };
         stats.cpu.usage.total = 7;
         let (memory, rest) =

@@ -1,6 +1,6 @@
-//! Pressure stall information (PSI): the share of time that tasks waited for a resource.
+//! Pressure stall information (PSI): the share of time in which tasks waited for a resource (psi.rst of the kernel).
 
-use super::is_none;
+use super::omit::is_none;
 use crate::cgroup::values::Values;
 use serde::Serialize;
 
@@ -29,7 +29,7 @@ pub struct Waits {
 }
 
 impl Pressure {
-    /// Reads a file such as `cpu.pressure`, which only cgroup v2 has.
+    /// Reads a file such as `cpu.pressure`. Only cgroup v2 has such files.
     pub(super) fn read(values: &Values, controller: &str, file: &str) -> Option<Self> {
         values.text(controller, file).map(|text| Self::parse(&text))
     }
@@ -49,7 +49,7 @@ impl Waits {
                 "avg60" => waits.avg60 = value.parse().unwrap_or(0.0),
                 "avg300" => waits.avg300 = value.parse().unwrap_or(0.0),
                 "total" => waits.total = value.parse().unwrap_or(0),
-                // A kernel may add a key.
+                // A newer kernel may have more keys.
                 _ => {}
             }
         }

@@ -1,7 +1,8 @@
-//! The inside of a root file system: paths that are resolved within it, whatever links the image holds.
+//! Path lookups confined to a root file system, whatever symbolic links the image contains.
 //!
-//! No path string of the container is used in any other way. What a path turned out to be is kept as a descriptor, and
-//! what is mounted, made or written afterwards is that descriptor, never the path a second time.
+//! Every path of a container is looked up here, once, with openat2(2) and `RESOLVE_IN_ROOT`. The result is a file descriptor,
+//! and later steps mount, create and write through it. A second lookup of the same path could end elsewhere, because another
+//! container may share the files and exchange a directory for a symbolic link meanwhile (CVE-2021-30465, CVE-2019-19921).
 
 use crate::fault::{Call, During, Fault};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,38 +10,40 @@ use rustix::fs::{self, AtFlags, CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::ffi::CStr;
 
-/// The longest path that the kernel takes, with its end.
+/// The longest path that the kernel accepts, with its terminating zero (limits.h, `PATH_MAX`).
 const PATH_MAX: usize = 4096;
 
-/// How often a resolution is tried again that a rename elsewhere disturbed (openat2(2), EAGAIN).
+/// The number of lookups before the error is final. A rename anywhere on the host can make a lookup fail with `EAGAIN`
+/// (openat2(2)).
 const ATTEMPTS: usize = 128;
 
-/// How many links to what is missing are followed on one way.
+/// The number of dangling symbolic links that one path may contain. The kernel allows 40 links in all (path_resolution(7)).
 const LINKS: usize = 16;
 
-/// A root file system, seen through a descriptor of its topmost directory.
+/// The root directory of a container, to which lookups are confined.
 #[derive(Clone, Copy)]
-pub(crate) struct Inside<'fd> {
+pub(crate) struct RootDir<'fd> {
     root: BorrowedFd<'fd>,
 }
 
-/// The directory that a path ends in, and the last name of the path.
+/// The last component of a path, and the directory that contains it.
 pub(crate) struct Entry<'path> {
     pub(crate) directory: OwnedFd,
     pub(crate) name: &'path CStr,
 }
 
-impl<'fd> Inside<'fd> {
+impl<'fd> RootDir<'fd> {
+    /// Confines lookups to the directory `root`.
     pub(crate) fn new(root: BorrowedFd<'fd>) -> Self {
         Self { root }
     }
 
-    /// Opens `path` inside the root. Magic links (`/proc/PID/fd/N` and their like) are never followed.
+    /// Opens `path` inside the root. A magic link such as `/proc/PID/fd/N` leads out of any root, so it is an error (symlink(7)).
     pub(crate) fn open(self, path: &CStr, flags: OFlags) -> Result<OwnedFd, Fault> {
         self.resolve(path, flags, ResolveFlags::empty())
     }
 
-    /// Opens `path` inside the root and refuses symbolic links on the way and at its end.
+    /// Opens `path` inside the root. A symbolic link in any component is an error.
     pub(crate) fn open_without_links(self, path: &CStr, flags: OFlags) -> Result<OwnedFd, Fault> {
         self.resolve(path, flags, ResolveFlags::NO_SYMLINKS)
     }
@@ -57,7 +60,7 @@ impl<'fd> Inside<'fd> {
         Err(Fault::new(Call::Open, Errno::AGAIN))
     }
 
-    /// Opens the directory `path`, and makes it, and those above it, where they are missing.
+    /// Opens the directory `path`. Missing components are created.
     pub(crate) fn make_directory(self, path: &CStr) -> Result<OwnedFd, Fault> {
         self.make_directory_by(path, LINKS)
     }
@@ -69,19 +72,22 @@ impl<'fd> Inside<'fd> {
         }
     }
 
-    /// Walks down `path`, one more component at a time, and makes what is missing in the directory above it. Where a link leads to
-    /// what is missing, that is made: inside the root, as all else.
+    /// Looks up longer and longer prefixes of `path` and creates each missing directory in the one before.
+    ///
+    /// A dangling symbolic link is followed by hand, and its target is created, inside the root too. Images have such links
+    /// (`/var/run` to a `/run` that is not in the image).
     fn make_missing(self, path: &CStr, links: usize) -> Result<OwnedFd, Fault> {
         let mut last = self.open(c".", OFlags::PATH | OFlags::DIRECTORY)?;
-        let mut prefix = Prefixes::of(path)?;
+        let mut prefix = PathPrefixes::of(path)?;
         while let Some((above, name)) = prefix.next() {
             last = match self.open(above, OFlags::PATH | OFlags::DIRECTORY) {
                 Err(Fault { errno: Errno::NOENT, .. }) => {
                     let mut text = [0; PATH_MAX];
-                    if let Some(link) = link_at(last.as_fd(), name, &mut text)? {
+                    if let Some(link) = read_link(last.as_fd(), name, &mut text)? {
                         let mut room = [0; PATH_MAX];
                         let (above, rest) = prefix.around();
-                        return self.make_directory_by(led_to(&mut room, above, link, rest)?, fewer(links)?);
+                        let target = link_target(&mut room, above, link, rest)?;
+                        return self.make_directory_by(target, one_fewer(links)?);
                     }
                     make_in(last.as_fd(), name)?
                 }
@@ -91,7 +97,7 @@ impl<'fd> Inside<'fd> {
         Ok(last)
     }
 
-    /// Opens `path` if it is there, and makes it an empty file, with the directories above it, if it is not.
+    /// Opens `path`. A missing file is created empty, and its missing directories too.
     pub(crate) fn make_file(self, path: &CStr) -> Result<OwnedFd, Fault> {
         self.make_file_by(path, LINKS)
     }
@@ -103,12 +109,12 @@ impl<'fd> Inside<'fd> {
         }
         let entry = self.entry(path)?;
         let mut text = [0; PATH_MAX];
-        if let Some(link) = link_at(entry.directory.as_fd(), entry.name, &mut text)? {
+        if let Some(link) = read_link(entry.directory.as_fd(), entry.name, &mut text)? {
             let bytes = path.to_bytes();
             let above = bytes.iter().rposition(|byte| *byte == b'/').and_then(|slash| bytes.get(..slash));
             let mut room = [0; PATH_MAX];
-            let led = led_to(&mut room, above.unwrap_or_default(), link, b"")?;
-            return self.make_file_by(led, fewer(links)?);
+            let target = link_target(&mut room, above.unwrap_or_default(), link, b"")?;
+            return self.make_file_by(target, one_fewer(links)?);
         }
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::WRONLY;
         fs::openat(&entry.directory, entry.name, flags, Mode::from_raw_mode(0o644)).during(Call::MakeFile)?;
@@ -121,7 +127,7 @@ impl<'fd> Inside<'fd> {
         .during(Call::Open)
     }
 
-    /// The directory in which `path` ends, made where it is missing, and the name in it.
+    /// Opens the directory that contains the last component of `path`. Missing directories are created.
     pub(crate) fn entry(self, path: &CStr) -> Result<Entry<'_>, Fault> {
         let bytes = path.to_bytes_with_nul();
         let Some(slash) = bytes.iter().rposition(|byte| *byte == b'/') else {
@@ -134,8 +140,8 @@ impl<'fd> Inside<'fd> {
     }
 }
 
-/// Reads the link `name` in `directory`; anything else is none.
-fn link_at<'room>(
+/// Reads the symbolic link `name` in `directory`; `None` for any other file and for a missing one.
+fn read_link<'room>(
     directory: BorrowedFd<'_>,
     name: &CStr,
     room: &'room mut [u8; PATH_MAX],
@@ -147,8 +153,8 @@ fn link_at<'room>(
     }
 }
 
-/// Where a link in the directory `above` leads, with `rest` behind it.
-fn led_to<'room>(
+/// Returns the path after a symbolic link is substituted: `link` relative to the directory `above`, then `rest`.
+fn link_target<'room>(
     room: &'room mut [u8; PATH_MAX],
     above: &[u8],
     link: &[u8],
@@ -167,12 +173,13 @@ fn led_to<'room>(
     c_str(room)
 }
 
-/// One link less that may be followed.
-fn fewer(links: usize) -> Result<usize, Fault> {
+/// Counts one followed link. Links in a circle end as in the kernel, with `ELOOP`.
+fn one_fewer(links: usize) -> Result<usize, Fault> {
     links.checked_sub(1).ok_or(Fault::new(Call::Open, Errno::LOOP))
 }
 
-/// Makes the directory `name` in `directory` and opens it; a link of that name is refused.
+/// Creates the directory `name` in `directory` and opens it. A symbolic link that another process puts there meanwhile is an
+/// error.
 fn make_in(directory: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Fault> {
     match fs::mkdirat(directory, name, Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(Errno::EXIST) => {}
@@ -182,29 +189,29 @@ fn make_in(directory: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Fault> {
     fs::openat(directory, name, flags, Mode::empty()).during(Call::Open)
 }
 
-/// The leading parts of a path, each one component longer than the one before, without allocation.
-struct Prefixes {
+/// The prefixes of a path, each one component longer than the one before. Init calls this, so it does not allocate.
+struct PathPrefixes {
     path: [u8; PATH_MAX],
     name: [u8; 256],
     length: usize,
     end: usize,
 }
 
-impl Prefixes {
+impl PathPrefixes {
     fn of(path: &CStr) -> Result<Self, Fault> {
         let mut room = [0; PATH_MAX];
         let length = terminated(&mut room, path.to_bytes())?.count_bytes();
         Ok(Self { path: room, name: [0; 256], length, end: 0 })
     }
 
-    /// What is before the part that was given last, and what after it.
+    /// Returns the path before and after the last component of the current prefix.
     fn around(&self) -> (&[u8], &[u8]) {
         let part = self.path.get(..self.end).unwrap_or_default();
         let above = part.iter().rposition(|byte| *byte == b'/').and_then(|slash| part.get(..slash));
         (above.unwrap_or_default(), self.path.get(self.end + 1..self.length).unwrap_or_default())
     }
 
-    /// The next longer part, and its last component.
+    /// Returns the next prefix and its last component.
     fn next(&mut self) -> Option<(&CStr, &CStr)> {
         if self.end > 0 && self.end < self.length {
             *self.path.get_mut(self.end)? = b'/';
@@ -225,7 +232,7 @@ impl Prefixes {
     }
 }
 
-/// Copies `text` into `room` and ends it.
+/// Copies `text` to `room` with a terminating zero.
 fn terminated<'room>(room: &'room mut [u8; PATH_MAX], text: &[u8]) -> Result<&'room CStr, Fault> {
     let too_long = Fault::new(Call::Open, Errno::NAMETOOLONG);
     if text.len() >= PATH_MAX {
@@ -239,17 +246,17 @@ fn c_str(bytes: &[u8]) -> Result<&CStr, Fault> {
     CStr::from_bytes_until_nul(bytes).map_err(|_| Fault::new(Call::Open, Errno::INVAL))
 }
 
-/// Whether `file` lies in a file system of the type that `magic` stands for (statfs(2)).
+/// Whether `file` is in a file system of the type `magic` (statfs(2)).
 pub(crate) fn is_on(file: BorrowedFd<'_>, magic: u64) -> Result<bool, Fault> {
     Ok(fs::fstatfs(file).during(Call::Stat)?.f_type as u64 == magic)
 }
 
-/// Opens a path of the host.
+/// Opens a path of the host, which the configuration's author controls and the container does not.
 pub(crate) fn open_host(path: &CStr, flags: OFlags) -> Result<OwnedFd, Fault> {
     fs::openat(CWD, path, flags | OFlags::CLOEXEC, Mode::empty()).during(Call::Open)
 }
 
-/// What `file` is.
+/// Returns the status of an open file, also of one opened with `O_PATH` (stat(2), `AT_EMPTY_PATH`).
 pub(crate) fn stat(file: BorrowedFd<'_>) -> Result<fs::Stat, Fault> {
     fs::statat(file, c"", AtFlags::EMPTY_PATH).during(Call::Stat)
 }
@@ -258,11 +265,11 @@ pub(crate) fn stat(file: BorrowedFd<'_>) -> Result<fs::Stat, Fault> {
 mod tests {
     use super::*;
 
-    struct Scratch(std::path::PathBuf);
+    struct TempDir(std::path::PathBuf);
 
-    impl Scratch {
+    impl TempDir {
         fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("tare-inside-{name}-{}", std::process::id()));
+            let path = std::env::temp_dir().join(format!("tare-root-dir-{name}-{}", std::process::id()));
             std::fs::create_dir_all(&path).unwrap();
             Self(path)
         }
@@ -272,73 +279,73 @@ mod tests {
         }
     }
 
-    impl Drop for Scratch {
+    impl Drop for TempDir {
         fn drop(&mut self) {
             let _ = std::fs::remove_dir_all(&self.0);
         }
     }
 
     #[test]
-    fn directories_above_are_made() {
-        let scratch = Scratch::new("made");
-        let root = scratch.open();
-        Inside::new(root.as_fd()).make_directory(c"a//b/c").unwrap();
-        assert!(scratch.0.join("a/b/c").is_dir());
+    fn missing_parent_directories_are_created() {
+        let temp = TempDir::new("made");
+        let root = temp.open();
+        RootDir::new(root.as_fd()).make_directory(c"a//b/c").unwrap();
+        assert!(temp.0.join("a/b/c").is_dir());
     }
 
     #[test]
     fn an_absolute_link_is_followed_inside_the_root() {
-        let scratch = Scratch::new("link");
-        std::fs::create_dir(scratch.0.join("etc")).unwrap();
-        std::os::unix::fs::symlink("/etc", scratch.0.join("link")).unwrap();
-        let root = scratch.open();
-        Inside::new(root.as_fd()).make_directory(c"link/tare-test/deep").unwrap();
-        assert!(scratch.0.join("etc/tare-test/deep").is_dir());
+        let temp = TempDir::new("link");
+        std::fs::create_dir(temp.0.join("etc")).unwrap();
+        std::os::unix::fs::symlink("/etc", temp.0.join("link")).unwrap();
+        let root = temp.open();
+        RootDir::new(root.as_fd()).make_directory(c"link/tare-test/deep").unwrap();
+        assert!(temp.0.join("etc/tare-test/deep").is_dir());
         assert!(!std::path::Path::new("/etc/tare-test").exists());
     }
 
     #[test]
-    fn dots_do_not_leave_the_root() {
-        let scratch = Scratch::new("dots");
-        let root = scratch.open();
-        Inside::new(root.as_fd()).make_directory(c"../../../x").unwrap();
-        assert!(scratch.0.join("x").is_dir());
+    fn dot_dot_does_not_leave_the_root() {
+        let temp = TempDir::new("dots");
+        let root = temp.open();
+        RootDir::new(root.as_fd()).make_directory(c"../../../x").unwrap();
+        assert!(temp.0.join("x").is_dir());
     }
 
     #[test]
-    fn what_a_dangling_link_leads_to_is_made_inside_the_root() {
-        let scratch = Scratch::new("dangling");
-        std::os::unix::fs::symlink("/nowhere/tare", scratch.0.join("link")).unwrap();
-        std::os::unix::fs::symlink("../up", scratch.0.join("relative")).unwrap();
-        let root = scratch.open();
-        let inside = Inside::new(root.as_fd());
-        inside.make_directory(c"link/below").unwrap();
-        assert!(scratch.0.join("nowhere/tare/below").is_dir());
+    fn the_target_of_a_dangling_link_is_created_inside_the_root() {
+        let temp = TempDir::new("dangling");
+        std::os::unix::fs::symlink("/nowhere/tare", temp.0.join("link")).unwrap();
+        std::os::unix::fs::symlink("../up", temp.0.join("relative")).unwrap();
+        let root = temp.open();
+        let root_dir = RootDir::new(root.as_fd());
+        root_dir.make_directory(c"link/below").unwrap();
+        assert!(temp.0.join("nowhere/tare/below").is_dir());
         assert!(!std::path::Path::new("/nowhere").exists());
-        inside.make_directory(c"relative").unwrap();
-        assert!(scratch.0.join("up").is_dir());
-        std::os::unix::fs::symlink("missing/file", scratch.0.join("nowhere/to")).unwrap();
-        inside.make_file(c"nowhere/to").unwrap();
-        assert!(scratch.0.join("nowhere/missing/file").is_file());
+        root_dir.make_directory(c"relative").unwrap();
+        assert!(temp.0.join("up").is_dir());
+        std::os::unix::fs::symlink("missing/file", temp.0.join("nowhere/to")).unwrap();
+        root_dir.make_file(c"nowhere/to").unwrap();
+        assert!(temp.0.join("nowhere/missing/file").is_file());
     }
 
     #[test]
-    fn links_that_lead_to_each_other_are_refused() {
-        let scratch = Scratch::new("round");
-        std::os::unix::fs::symlink("two/x", scratch.0.join("one")).unwrap();
-        std::os::unix::fs::symlink("one/x", scratch.0.join("two")).unwrap();
-        let root = scratch.open();
-        assert!(Inside::new(root.as_fd()).make_directory(c"one/below").is_err());
+    fn a_circle_of_links_is_an_error() {
+        let temp = TempDir::new("round");
+        std::os::unix::fs::symlink("two/x", temp.0.join("one")).unwrap();
+        std::os::unix::fs::symlink("one/x", temp.0.join("two")).unwrap();
+        let root = temp.open();
+        assert!(RootDir::new(root.as_fd()).make_directory(c"one/below").is_err());
     }
 
     #[test]
-    fn a_file_is_made_once() {
-        let scratch = Scratch::new("file");
-        let root = scratch.open();
-        let inside = Inside::new(root.as_fd());
-        inside.make_file(c"etc/hosts").unwrap();
-        std::fs::write(scratch.0.join("etc/hosts"), "kept").unwrap();
-        inside.make_file(c"etc/hosts").unwrap();
-        assert_eq!(std::fs::read_to_string(scratch.0.join("etc/hosts")).unwrap(), "kept");
+    fn an_existing_file_is_kept() {
+        let temp = TempDir::new("file");
+        let root = temp.open();
+        let root_dir = RootDir::new(root.as_fd());
+        root_dir.make_file(c"etc/hosts").unwrap();
+        std::fs::write(temp.0.join("etc/hosts"), "kept").unwrap();
+        root_dir.make_file(c"etc/hosts").unwrap();
+        assert_eq!(std::fs::read_to_string(temp.0.join("etc/hosts")).unwrap(), "kept");
     }
 }

@@ -1,6 +1,8 @@
-//! Who is in a cgroup: found, killed, waited for.
+//! The processes in a cgroup: listing them, and killing them all.
 
-use super::files::{Cgroup, PATIENCE, await_event, below, open_directory, read, unless_gone, until, write};
+use super::files::{
+    Cgroup, EXIT_LIMIT, await_event, below, ignore_removed, open_directory, read, until, write,
+};
 use super::freezer;
 use crate::channel::retry;
 use crate::fault::{Call, During, Fault};
@@ -11,42 +13,42 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::collections::HashSet;
 use std::time::Instant;
 
-/// Every process in the cgroups. A process is in all of the hierarchies, so that the first one tells.
-pub(crate) fn members(cgroups: &[Cgroup]) -> Result<Vec<Pid>, Fault> {
+/// Returns every process of a container. A process is in every hierarchy, so the first one has them all.
+pub(crate) fn of_container(cgroups: &[Cgroup]) -> Result<Vec<Pid>, Fault> {
     match cgroups.first().map(Cgroup::open).transpose()?.flatten() {
-        Some(directory) => processes(directory.as_fd()),
+        Some(directory) => pids(directory.as_fd()),
         None => Ok(Vec::new()),
     }
 }
 
-/// Kills every process in the cgroups and waits until none is left.
+/// Kills every process in the cgroups and waits until none is left, at most [`EXIT_LIMIT`].
 ///
-/// A process is in all of the hierarchies, so that the first one settles it for all. The v2 one, which comes first, can kill a
-/// whole cgroup at once.
+/// A process is in every hierarchy, so the first existing cgroup is enough. The v2 cgroup comes first, because it can kill all
+/// processes at once, so that none forks away (cgroups(7), `cgroup.kill`, since Linux 5.14).
 pub(crate) fn kill_all(cgroups: &[Cgroup]) -> Result<(), Fault> {
-    let deadline = Instant::now() + PATIENCE;
-    freezer::release(cgroups)?;
+    let deadline = Instant::now() + EXIT_LIMIT;
+    freezer::thaw_killed(cgroups)?;
     for cgroup in cgroups {
         let Some(directory) = cgroup.open()? else { continue };
         let killed = match write(directory.as_fd(), c"cgroup.kill", b"1") {
             Ok(()) => await_empty(directory.as_fd(), deadline),
             Err(_) => kill_one_by_one(directory.as_fd(), deadline),
         };
-        return unless_gone(killed);
+        return ignore_removed(killed);
     }
     Ok(())
 }
 
-/// v1: what forks away is found the next time.
+/// Kills the processes of a cgroup without `cgroup.kill`. A process that forks meanwhile is found in the next round.
 pub(crate) fn kill_one_by_one(cgroup: BorrowedFd<'_>, deadline: Instant) -> Result<(), Fault> {
-    while !processes(cgroup)?.is_empty() {
+    while !pids(cgroup)?.is_empty() {
         let left = open_processes(cgroup)?;
         for process in &left {
-            // It may have ended by itself.
+            // The process may have exited by itself.
             let _ = pidfd_send_signal(process, Signal::KILL);
         }
-        // One is enough to wait for: who forks meanwhile is to be found soon.
-        left.first().map_or(Ok(()), |process| await_end(process.as_fd(), deadline))?;
+        // The next round begins after the first exit: the sooner it looks, the fewer forks it has to find.
+        left.first().map_or(Ok(()), |process| await_exit(process.as_fd(), deadline))?;
         if Instant::now() > deadline {
             return Err(Fault::new(Call::Wait, Errno::BUSY));
         }
@@ -54,29 +56,31 @@ pub(crate) fn kill_one_by_one(cgroup: BorrowedFd<'_>, deadline: Instant) -> Resu
     Ok(())
 }
 
-/// The processes of a cgroup, as many as this process may open: those who are in it, and never others who got their numbers
-/// meanwhile.
+/// Opens pidfds of the processes in a cgroup, as many as the limit of open files allows.
+///
+/// A pid may pass to another process between the read of `cgroup.procs` and pidfd_open(2). So the list is read again
+/// afterwards: a pid that is still in it belonged to a process of the cgroup all the time, or belongs to a new one of it.
 fn open_processes(cgroup: BorrowedFd<'_>) -> Result<Vec<OwnedFd>, Fault> {
     let mut opened = Vec::new();
-    for pid in processes(cgroup)? {
+    for pid in pids(cgroup)? {
         match pidfd_open(pid, PidfdFlags::empty()) {
             Ok(process) => opened.push((pid, process)),
             Err(Errno::MFILE | Errno::NFILE) if opened.len() > 1 => {
-                // Whoever is still there is read from files as well.
+                // The second read of the list needs file descriptors too, one for each level of cgroups.
                 opened.truncate(opened.len() / 2);
                 break;
             }
-            // Of a process that has been reaped older kernels say that it leads no threads.
+            // Kernels before 6.13 return EINVAL for a process that has just been reaped.
             Err(Errno::SRCH | Errno::INVAL) => {}
             Err(errno) => return Err(Fault::new(Call::Open, errno)),
         }
     }
-    let still: HashSet<Pid> = processes(cgroup)?.into_iter().collect();
+    let still: HashSet<Pid> = pids(cgroup)?.into_iter().collect();
     Ok(opened.into_iter().filter(|(pid, _)| still.contains(pid)).map(|(_, process)| process).collect())
 }
 
-/// Waits until a process has ended, of which its descriptor tells (pidfd_open(2)).
-fn await_end(process: BorrowedFd<'_>, deadline: Instant) -> Result<(), Fault> {
+/// Waits until a process has exited. Its pidfd becomes readable then (pidfd_open(2)).
+fn await_exit(process: BorrowedFd<'_>, deadline: Instant) -> Result<(), Fault> {
     let mut waiting = [PollFd::from_borrowed_fd(process, PollFlags::IN)];
     match retry(|| poll(&mut waiting, Some(&until(deadline)))).during(Call::Wait)? {
         0 => Err(Fault::new(Call::Wait, Errno::BUSY)),
@@ -84,14 +88,15 @@ fn await_end(process: BorrowedFd<'_>, deadline: Instant) -> Result<(), Fault> {
     }
 }
 
+/// Waits until a v2 cgroup and those below it have no process (cgroups(7), `cgroup.events`).
 fn await_empty(cgroup: BorrowedFd<'_>, deadline: Instant) -> Result<(), Fault> {
     await_event(cgroup, "populated 0", deadline)
 }
 
-/// The processes in a cgroup and in all below it.
-pub(crate) fn processes(cgroup: BorrowedFd<'_>) -> Result<Vec<Pid>, Fault> {
+/// Returns the pids in a cgroup and in all cgroups below it.
+pub(crate) fn pids(cgroup: BorrowedFd<'_>) -> Result<Vec<Pid>, Fault> {
     let text = match read(cgroup, c"cgroup.procs") {
-        // What is in a threaded cgroup of v2 is told by the one above it (cgroups(7), "Threaded mode").
+        // A threaded v2 cgroup lists its processes in its domain cgroup above (cgroups(7), "Thread mode").
         Err(Fault { errno: Errno::NOTSUP, .. }) => Vec::new(),
         answer => answer?,
     };
@@ -99,7 +104,7 @@ pub(crate) fn processes(cgroup: BorrowedFd<'_>) -> Result<Vec<Pid>, Fault> {
     let mut found: Vec<Pid> = ids.filter_map(Pid::from_raw).collect();
     for name in below(cgroup)? {
         if let Ok(directory) = open_directory(cgroup, name.as_slice()) {
-            found.append(&mut processes(directory.as_fd())?);
+            found.append(&mut pids(directory.as_fd())?);
         }
     }
     Ok(found)
