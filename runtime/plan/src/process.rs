@@ -136,16 +136,22 @@ fn supplementary_groups(context: &Context<'_>, process: &Process) -> Option<Vec<
 /// inheritable to become ambient (capabilities(7)). runc leaves it out too.
 fn capabilities(draft: &mut Draft, context: &Context<'_>, process: &Process) -> (u64, Capabilities) {
     let place = Place::of("process.capabilities");
-    let Some(asked) = &process.capabilities else { return (0, Capabilities::default()) };
+    let Some(configured) = &process.capabilities else { return (0, Capabilities::default()) };
     let grantable = if context.has_user_namespace() { u64::MAX } else { context.host.capabilities };
-    let wanted = [asked.bounding, asked.effective, asked.permitted, asked.inheritable, asked.ambient]
-        .map(|set| set.bits());
-    let all = wanted.iter().fold(0, |all, set| all | set);
+    let sets = [
+        configured.bounding,
+        configured.effective,
+        configured.permitted,
+        configured.inheritable,
+        configured.ambient,
+    ];
+    let sets = sets.map(|set| set.bits());
+    let all = sets.iter().fold(0, |all, set| all | set);
     if all & !grantable != 0 {
         let names = CapabilitySet::from_bits(all & !grantable);
         draft.warn(place, format!("ignoring capabilities that this runtime cannot grant: {names:?}"));
     }
-    let [bounding, effective, permitted, inheritable, ambient] = wanted.map(|set| set & grantable);
+    let [bounding, effective, permitted, inheritable, ambient] = sets.map(|set| set & grantable);
     let raisable = ambient & permitted & inheritable;
     for capability in Capability::ALL {
         if (ambient & !raisable) & 1 << capability.number() != 0 {

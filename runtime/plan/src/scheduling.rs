@@ -14,23 +14,23 @@ use crate::step::{ChildStep, CpuSet, IoPriority, MemoryPolicy, ProcessStep, Sche
 /// Plans the scheduler and the I/O priority. The parent sets them, since init has no CAP_SYS_NICE over the host in a user namespace
 /// (sched(7), ioprio_set(2)).
 pub(crate) fn plan(draft: &mut Draft, process: &Process) {
-    if let Some(asked) = &process.scheduler {
+    if let Some(scheduler) = &process.scheduler {
         let step = Scheduler {
-            policy: asked.policy,
-            number: policy_number(asked.policy),
-            eperm_hint: is_real_time(asked.policy).then_some(NO_REAL_TIME_RUNTIME),
-            flags: asked.flags.iter().fold(0, |all, flag| all | flag_bit(*flag)),
-            nice: asked.nice.unwrap_or(0),
-            priority: asked.priority.unwrap_or(0).unsigned_abs(),
-            runtime_ns: asked.runtime.unwrap_or(0),
-            deadline_ns: asked.deadline.unwrap_or(0),
-            period_ns: asked.period.unwrap_or(0),
+            policy: scheduler.policy,
+            number: policy_number(scheduler.policy),
+            eperm_hint: is_real_time(scheduler.policy).then_some(NO_REAL_TIME_RUNTIME),
+            flags: scheduler.flags.iter().fold(0, |all, flag| all | flag_bit(*flag)),
+            nice: scheduler.nice.unwrap_or(0),
+            priority: scheduler.priority.unwrap_or(0).unsigned_abs(),
+            runtime_ns: scheduler.runtime.unwrap_or(0),
+            deadline_ns: scheduler.deadline.unwrap_or(0),
+            period_ns: scheduler.period.unwrap_or(0),
         };
         draft.after(ChildStep::Scheduler(step), Place::of("process.scheduler"));
     }
-    if let Some(asked) = &process.io_priority {
-        let level = u16::try_from(asked.priority.unwrap_or(0)).unwrap_or(0);
-        let step = IoPriority { class: asked.class, number: class_number(asked.class), level };
+    if let Some(io) = &process.io_priority {
+        let level = u16::try_from(io.priority.unwrap_or(0)).unwrap_or(0);
+        let step = IoPriority { class: io.class, number: class_number(io.class), level };
         draft.after(ChildStep::IoPriority(step), Place::of("process.ioPriority"));
     }
 }
@@ -47,9 +47,10 @@ fn is_real_time(policy: SchedulerPolicy) -> bool {
 
 /// Refuses startContainer hooks with SCHED_DEADLINE: such a process cannot fork, except with the reset-on-fork flag (sched(7)).
 pub(crate) fn check_hooks(draft: &mut Draft, spec: &Spec) {
-    let asked = spec.process.as_ref().and_then(|process| process.scheduler.as_ref());
-    let Some(asked) = asked.filter(|_| !spec.hooks.start_container.is_empty()) else { return };
-    if asked.policy == SchedulerPolicy::Deadline && !asked.flags.contains(&SchedulerFlag::ResetOnFork) {
+    let scheduler = spec.process.as_ref().and_then(|process| process.scheduler.as_ref());
+    let Some(scheduler) = scheduler.filter(|_| !spec.hooks.start_container.is_empty()) else { return };
+    if scheduler.policy == SchedulerPolicy::Deadline && !scheduler.flags.contains(&SchedulerFlag::ResetOnFork)
+    {
         let place = Place::of("process.scheduler.flags");
         draft.refuse(
             place,
@@ -61,15 +62,15 @@ pub(crate) fn check_hooks(draft: &mut Draft, spec: &Spec) {
 /// Plans the memory policy. Init sets it, since set_mempolicy(2) has no other target, and after it has joined its cpuset, which limits
 /// the nodes.
 pub(crate) fn memory_policy(draft: &mut Draft, context: &Context<'_>) {
-    let Some(asked) = &context.spec.linux.memory_policy else { return };
+    let Some(policy) = &context.spec.linux.memory_policy else { return };
     let place = Place::of("linux.memoryPolicy.nodes");
-    let text = asked.nodes.as_deref().unwrap_or("");
+    let text = policy.nodes.as_deref().unwrap_or("");
     let Some(nodes) = mask(text) else {
         return draft.refuse(place, format!("memory nodes {text:?} are out of range: expected 0 to 1023"));
     };
-    let flags = asked.flags.iter().fold(0, |all, flag| all | memory_flag_bit(*flag));
-    let number = mode_number(asked.mode) | flags;
-    let step = MemoryPolicy { mode: asked.mode, number, nodes };
+    let flags = policy.flags.iter().fold(0, |all, flag| all | memory_flag_bit(*flag));
+    let number = mode_number(policy.mode) | flags;
+    let step = MemoryPolicy { mode: policy.mode, number, nodes };
     draft.init(ProcessStep::MemoryPolicy(step), Place::of("linux.memoryPolicy"));
 }
 
@@ -152,7 +153,7 @@ fn mask<const WORDS: usize>(list: &str) -> Option<[u64; WORDS]> {
 
 #[cfg(test)]
 mod tests {
-    use super::mask;
+    use super::*;
     use crate::step::NODE_WORDS;
 
     #[test]
@@ -164,5 +165,65 @@ mod tests {
         assert_eq!(mask::<NODE_WORDS>("1024"), None);
         assert_eq!(mask::<NODE_WORDS>("a"), None);
         assert_eq!(mask::<NODE_WORDS>("0-4294967295"), None);
+    }
+
+    // libc has the numbers of the kernel's headers.
+    #[test]
+    fn policies_and_flags_have_the_numbers_of_the_kernel() {
+        let policies = [
+            (SchedulerPolicy::Other, libc::SCHED_OTHER),
+            (SchedulerPolicy::Fifo, libc::SCHED_FIFO),
+            (SchedulerPolicy::RoundRobin, libc::SCHED_RR),
+            (SchedulerPolicy::Batch, libc::SCHED_BATCH),
+            (SchedulerPolicy::Idle, libc::SCHED_IDLE),
+            (SchedulerPolicy::Deadline, libc::SCHED_DEADLINE),
+        ];
+        for (policy, number) in policies {
+            assert_eq!(policy_number(policy), number.cast_unsigned(), "{policy}");
+        }
+        let flags = [
+            (SchedulerFlag::ResetOnFork, libc::SCHED_FLAG_RESET_ON_FORK),
+            (SchedulerFlag::Reclaim, libc::SCHED_FLAG_RECLAIM),
+            (SchedulerFlag::DeadlineOverrun, libc::SCHED_FLAG_DL_OVERRUN),
+            (SchedulerFlag::KeepPolicy, libc::SCHED_FLAG_KEEP_POLICY),
+            (SchedulerFlag::KeepParams, libc::SCHED_FLAG_KEEP_PARAMS),
+            (SchedulerFlag::UtilClampMin, libc::SCHED_FLAG_UTIL_CLAMP_MIN),
+            (SchedulerFlag::UtilClampMax, libc::SCHED_FLAG_UTIL_CLAMP_MAX),
+        ];
+        for (flag, bit) in flags {
+            assert_eq!(flag_bit(flag), u64::from(bit.cast_unsigned()), "{flag}");
+        }
+    }
+
+    #[test]
+    fn memory_policies_have_the_numbers_of_the_kernel() {
+        let modes = [
+            (MemoryPolicyMode::Default, libc::MPOL_DEFAULT),
+            (MemoryPolicyMode::Preferred, libc::MPOL_PREFERRED),
+            (MemoryPolicyMode::Bind, libc::MPOL_BIND),
+            (MemoryPolicyMode::Interleave, libc::MPOL_INTERLEAVE),
+            (MemoryPolicyMode::Local, libc::MPOL_LOCAL),
+        ];
+        for (mode, number) in modes {
+            assert_eq!(mode_number(mode), number.cast_unsigned(), "{mode}");
+        }
+        let flags = [
+            (MemoryPolicyFlag::NumaBalancing, libc::MPOL_F_NUMA_BALANCING),
+            (MemoryPolicyFlag::RelativeNodes, libc::MPOL_F_RELATIVE_NODES),
+            (MemoryPolicyFlag::StaticNodes, libc::MPOL_F_STATIC_NODES),
+        ];
+        for (flag, bit) in flags {
+            assert_eq!(memory_flag_bit(flag), bit.cast_unsigned(), "{flag}");
+        }
+    }
+
+    // ioprio_set(2) and linux/ioprio.h. sched(7): only SCHED_FIFO and SCHED_RR take real-time runtime of the cgroup.
+    #[test]
+    fn classes_and_real_time_policies_are_those_of_the_kernel() {
+        let classes = [IoPriorityClass::RealTime, IoPriorityClass::BestEffort, IoPriorityClass::Idle];
+        assert_eq!(classes.map(class_number), [1, 2, 3]);
+        let real_time = [SchedulerPolicy::Fifo, SchedulerPolicy::RoundRobin, SchedulerPolicy::Deadline];
+        assert_eq!(real_time.map(is_real_time), [true, true, false]);
+        assert!(!is_real_time(SchedulerPolicy::Other));
     }
 }

@@ -110,5 +110,7 @@ mod tests {
     fn shares_and_weights_agree_at_both_ends_and_at_the_default() {
         assert_eq!((weight_of(2), weight_of(1024), weight_of(262_144)), (1, 100, 10_000));
         assert_eq!((weight_of(0), weight_of(1_000_000)), (1, 10_000));
+        // Kubernetes writes 102 shares for a request of 100m CPU.
+        assert_eq!(weight_of(102), 17);
     }
 }

@@ -62,10 +62,10 @@ fn write_rules(draft: &mut Draft, slot: Slot, resources: &Resources) {
 
 /// Whether the rules already allow exactly this: engines list the default devices too. The last rule of the same device or pattern
 /// decides, since on v1 a denial only changes the exception of that device or pattern.
-fn is_allowed(rules: &[(Verdict, String, Place)], wanted: &str) -> bool {
+fn is_allowed(rules: &[(Verdict, String, Place)], expected: &str) -> bool {
     let device = |rule: &str| rule.rsplit_once(' ').map_or(String::new(), |(device, _)| device.to_owned());
-    let last = rules.iter().rfind(|(_, rule, _)| device(rule) == device(wanted));
-    last.is_some_and(|(verdict, rule, _)| *verdict == Verdict::Allow && rule == wanted)
+    let last = rules.iter().rfind(|(_, rule, _)| device(rule) == device(expected));
+    last.is_some_and(|(verdict, rule, _)| *verdict == Verdict::Allow && rule == expected)
 }
 
 /// The file of v1 for rules with this verdict.

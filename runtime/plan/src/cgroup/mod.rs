@@ -5,6 +5,7 @@
 mod block_io;
 mod cpu;
 mod device_program;
+mod device_properties;
 mod devices;
 pub(crate) mod limit;
 pub(crate) mod limits;

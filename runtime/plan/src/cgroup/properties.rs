@@ -2,13 +2,12 @@
 //! so it must have the same values. A limit without a property is only in the cgroup files.
 
 use super::{cpu, memory};
-use crate::context::{Context, is_root};
 use crate::draft::Draft;
 use crate::gvariant;
 use crate::host::{Host, Systemd};
 use crate::place::Place;
 use crate::scheduling::cpu_set;
-use crate::spec::{Cpu, DeviceRule, Memory, Resources, Verdict};
+use crate::spec::{Cpu, Memory, Resources};
 use crate::step::{Property, Value};
 use std::collections::BTreeMap;
 
@@ -167,73 +166,6 @@ fn file_as_properties(file: &str, value: &str, systemd: &Systemd) -> Vec<Propert
     }
 }
 
-/// Returns the device rules. systemd takes only a list of allowed devices. If a later rule denies some of them, the list allows more
-/// than the rules, and the runtime's own rules decide: the kernel checks both.
-pub(super) fn devices(context: &Context<'_>) -> Vec<Property> {
-    if !is_root(context.host) || context.host.in_user_namespace {
-        return Vec::new();
-    }
-    let rules = &context.spec.linux.resources.devices;
-    let overridden = rules.iter().rposition(|rule| is_everything(rule) && rule.allow == Verdict::Deny);
-    let left = rules.get(overridden.map_or(0, |last| last + 1)..).unwrap_or_default();
-    let allowed = left.iter().filter(|rule| rule.allow == Verdict::Allow);
-    if allowed.clone().any(is_everything) {
-        return vec![Property::new("DevicePolicy", Value::Text("auto".to_owned()))];
-    }
-    let configured = allowed.map(|rule| (name(rule), access(rule)));
-    let always = super::devices::ALWAYS.iter().filter_map(|line| parse(line));
-    let mut list: Vec<(String, String)> = Vec::new();
-    for entry in configured.chain(always).filter(|(_, access)| !access.is_empty()) {
-        if !list.contains(&entry) {
-            list.push(entry);
-        }
-    }
-    let text = |text: String| Value::Text(text);
-    let items =
-        list.into_iter().map(|(name, access)| Value::Struct(vec![text(name), text(access)])).collect();
-    vec![
-        Property::new("DevicePolicy", Value::Text("strict".to_owned())),
-        Property::new("DeviceAllow", Value::Array { of: "(ss)".to_owned(), items }),
-    ]
-}
-
-/// Whether a rule matches every device.
-fn is_everything(rule: &DeviceRule) -> bool {
-    matches!(rule.kind.as_deref(), None | Some("" | "a"))
-}
-
-/// Returns systemd's name for the devices of a rule. It has none for one minor number of every major number, so that rule becomes all
-/// devices of the type.
-fn name(rule: &DeviceRule) -> String {
-    let kind = if rule.kind.as_deref() == Some("b") { "block" } else { "char" };
-    match (rule.major.filter(|number| *number >= 0), rule.minor.filter(|number| *number >= 0)) {
-        (Some(major), Some(minor)) => format!("/dev/{kind}/{major}:{minor}"),
-        (Some(major), None) => format!("{kind}-{major}"),
-        (None, _) => format!("{kind}-*"),
-    }
-}
-
-/// The access letters of a rule, in the order of systemd.
-fn access(rule: &DeviceRule) -> String {
-    let given = rule.access.as_deref().unwrap_or("rwm");
-    "rwm".chars().filter(|way| given.contains(*way)).collect()
-}
-
-/// Parses a line such as `c 1:3 rwm` to systemd's name and access letters.
-fn parse(line: &str) -> Option<(String, String)> {
-    let mut words = line.split(' ');
-    let (kind, numbers, access) = (words.next()?, words.next()?, words.next()?);
-    let (major, minor) = numbers.split_once(':')?;
-    let rule = DeviceRule {
-        allow: Verdict::Allow,
-        kind: Some(kind.to_owned()),
-        major: major.parse().ok(),
-        minor: minor.parse().ok(),
-        access: None,
-    };
-    Some((name(&rule), access.to_owned()))
-}
-
 /// Returns the properties of annotations. Their values are GVariants in text form, as runc and crun read them.
 pub(super) fn annotated(draft: &mut Draft, annotations: &BTreeMap<String, String>) -> Vec<Property> {
     let named = annotations.iter().filter_map(|(key, value)| Some((key, key.strip_prefix(PREFIX)?, value)));
@@ -282,7 +214,8 @@ fn microseconds(value: &Value) -> Result<Value, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::Manager;
+    use crate::host::{CgroupVersion, Hierarchy, Manager};
+    use crate::spec::load_resources;
 
     fn systemd(version: u32) -> Systemd {
         Systemd { manager: Manager::System, version, cgroup: String::new() }
@@ -335,10 +268,64 @@ mod tests {
         assert!(property("a-b", "1").is_err() && property("ab", "1").is_err());
     }
 
+    fn host(version: CgroupVersion) -> Host {
+        let (mount, controllers) = ("/sys/fs/cgroup".to_owned(), Vec::new());
+        Host { hierarchies: vec![Hierarchy { mount, version, controllers }], ..Host::default() }
+    }
+
+    fn limits_of(resources: &str, host: &Host, version: u32) -> Vec<String> {
+        let resources = load_resources(resources.as_bytes()).unwrap();
+        let mut draft = Draft::default();
+        let properties = texts(limits(&mut draft, host, &systemd(version), &resources));
+        properties.into_iter().chain(draft.warnings.iter().map(|warning| warning.what.clone())).collect()
+    }
+
+    // systemd.resource-control(5), CPUWeight=: "idle" since version 252, 0 on the bus.
     #[test]
-    fn allowed_lines_become_device_names_of_systemd() {
-        assert_eq!(parse("c 136:* rwm"), Some(("char-136".to_owned(), "rwm".to_owned())));
-        assert_eq!(parse("b *:* m"), Some(("block-*".to_owned(), "m".to_owned())));
-        assert_eq!(parse("c 1:3 rwm"), Some(("/dev/char/1:3".to_owned(), "rwm".to_owned())));
+    fn an_idle_cgroup_has_weight_0_since_systemd_252() {
+        let (v1, v2) = (host(CgroupVersion::V1), host(CgroupVersion::V2));
+        let idle = r#"{"cpu": {"idle": 1}}"#;
+        assert_eq!(limits_of(idle, &v2, 252), ["CPUWeight=0"]);
+        assert!(limits_of(idle, &v2, 251).is_empty() && limits_of(idle, &v1, 252).is_empty());
+        assert!(limits_of(r#"{"cpu": {"idle": 0}}"#, &v2, 252).is_empty());
+        let both = limits_of(r#"{"cpu": {"idle": 1, "shares": 1024}}"#, &v2, 252);
+        assert_eq!(
+            both,
+            ["CPUWeight=0", "cannot set both the shares and idle: systemd has one property for both"]
+        );
+        assert_eq!(limits_of(r#"{"cpu": {"idle": 0, "shares": 1024}}"#, &v2, 252), ["CPUWeight=100"]);
+        assert_eq!(limits_of(r#"{"cpu": {"idle": 1, "shares": 1024}}"#, &v1, 252), ["CPUShares=1024"]);
+    }
+
+    // config-linux.md, "Memory" and "PIDs": -1 is no limit. 0 is unset for memory, and 1 for pids, as with runc.
+    #[test]
+    fn no_limit_is_infinity_and_zero_is_unset() {
+        let (v1, v2) = (host(CgroupVersion::V1), host(CgroupVersion::V2));
+        let none = r#"{"memory": {"limit": -1, "reservation": -1, "swap": -1}, "pids": {"limit": -1}}"#;
+        let infinite =
+            ["MemoryMax=infinity", "MemoryLow=infinity", "MemorySwapMax=infinity", "TasksMax=infinity"];
+        assert_eq!(limits_of(none, &v2, 252), infinite);
+        assert_eq!(limits_of(none, &v1, 252), ["MemoryLimit=infinity", "TasksMax=infinity"]);
+        let zero = r#"{"memory": {"limit": 0, "reservation": 0, "swap": 0}, "cpu": {"shares": 0, "quota": 0, "period": 0},
+            "blockIO": {"weight": 0}, "pids": {"limit": 0}}"#;
+        assert_eq!(limits_of(zero, &v2, 252), ["TasksMax=1"]);
+        assert_eq!(limits_of(zero, &v1, 252), ["TasksMax=1"]);
+    }
+
+    #[test]
+    fn a_property_replaces_one_of_the_same_name() {
+        let mut all = vec![Property::new("A", Value::Byte(1)), Property::new("B", Value::Byte(2))];
+        put_all(&mut all, vec![Property::new("A", Value::Byte(3))]);
+        assert_eq!(texts(all), ["B=0x02", "A=0x03"]);
+    }
+
+    #[test]
+    fn times_in_seconds_may_have_any_number_type_but_no_sign() {
+        let of = |text: &str| microseconds(&gvariant::parse(text).unwrap());
+        for text in ["byte 2", "int16 2", "uint16 2", "2", "uint32 2", "int64 2", "uint64 2", "2.0"] {
+            assert_eq!(of(text), Ok(Value::Uint64(2_000_000)), "{text}");
+        }
+        assert_eq!(of("0"), Ok(Value::Uint64(0)));
+        assert_eq!(of("-1"), Err("a time cannot be negative".to_owned()));
     }
 }

@@ -1,5 +1,6 @@
 //! The systemd unit of a container, with the systemd cgroup manager: its name, its slice, and its directory.
 
+use super::device_properties::device_properties;
 use super::properties;
 use crate::context::Context;
 use crate::draft::Draft;
@@ -119,7 +120,7 @@ pub(super) fn start(draft: &mut Draft, context: &Context<'_>, systemd: &Systemd,
     }
     properties.push(Property::new("DefaultDependencies", Value::Bool(false)));
     properties.extend(properties::accounting(context.host));
-    properties::put_all(&mut properties, properties::devices(context));
+    properties::put_all(&mut properties, device_properties(context));
     properties::put_all(
         &mut properties,
         properties::limits(draft, context.host, systemd, &context.spec.linux.resources),

@@ -76,7 +76,7 @@ impl std::fmt::Display for RestoredRoot {
 /// Plans a restore from the plan that created the container.
 ///
 /// # Errors
-/// Every mistake in the configuration. A rootless caller, who may not mount the root file system.
+/// Every mistake in the configuration. A rootless caller: only root may mount the root file system.
 pub fn restore(checked: &Checked, host: &Host, request: &Request<'_>) -> Result<Restore, Vec<Mistake>> {
     let plan = create::create(checked, host, request)?;
     let mut root = plan.init.into_iter().find_map(overlay_of);
