@@ -70,6 +70,7 @@ bench: setup-bench release
 lint: setup-lint
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) test --locked --quiet -p tests --test glossary
 
 install: release
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/cni $(DESTDIR)$(PREFIX)/share/doc/tare

@@ -29,14 +29,14 @@ fn runtime(word: &str) -> Result<Subject> {
 }
 
 fn look_up(name: &str) -> Result<Option<PathBuf>> {
-    let beside = beside(name)?;
+    let beside = next_to_this(name)?;
     let path = std::env::var_os("PATH").unwrap_or_default();
     let all = std::env::split_paths(&path).map(|directory| directory.join(name));
     Ok(std::iter::once(beside).chain(all).find(|program| program.is_file()))
 }
 
 /// A program of the same build.
-pub(crate) fn beside(name: &str) -> Result<PathBuf> {
+pub(crate) fn next_to_this(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     Ok(own.parent().context("a program without a directory")?.join(name))
 }

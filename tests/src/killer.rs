@@ -1,4 +1,4 @@
-//! The killer: runs a command under ptrace(2), and kills it at a system call of choice or makes that call fail.
+//! Runs a command under ptrace(2), and kills it at a system call of choice or makes that call fail.
 //!
 //! Only calls that change something count: between two of them, a death makes no difference. The command is stopped at
 //! the entry of the call, so that the call itself never happens; a death after the last one is a death before the exit.

@@ -9,7 +9,7 @@ use tare_bundle::config::Config;
 use crate::bed::Bed;
 use crate::command::eventually;
 use crate::runtime::stage::{Stage, at};
-use crate::subject::beside;
+use crate::subject::next_to_this;
 
 /// The hooks of a check: the payload writes a line for each that runs, into a directory that both sides see.
 pub(super) struct Hooks {
@@ -35,7 +35,7 @@ impl Hooks {
         if kind == "startContainer" {
             return Ok(config.hook(kind, &["/bin/payload", "hook", "/hooks/lines", name, &code]));
         }
-        let program = beside("tare-payload")?.to_string_lossy().into_owned();
+        let program = next_to_this("tare-payload")?.to_string_lossy().into_owned();
         let file = self.directory.join("lines").to_string_lossy().into_owned();
         Ok(config.hook(kind, &[&program, "hook", &file, name, &code]))
     }

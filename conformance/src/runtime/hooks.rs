@@ -7,7 +7,7 @@ use crate::bed::Bed;
 use crate::check::Check;
 use crate::runtime::hooked::Hooks;
 use crate::runtime::stage::{Container, Stage, at, is};
-use crate::subject::beside;
+use crate::subject::next_to_this;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -311,7 +311,7 @@ fn comes_before(bed: &Bed, first: &str, second: &str) -> Result<()> {
 /// The program lies on the runtime's side alone.
 fn resolves_outside(bed: &Bed, kind: &str) -> Result<()> {
     let seen = one(bed, kind, |container| {
-        let inside = container.rootfs().join(beside("tare-payload")?.strip_prefix("/")?);
+        let inside = container.rootfs().join(next_to_this("tare-payload")?.strip_prefix("/")?);
         ensure!(!inside.exists(), "the program is inside too");
         Ok(())
     })?;

@@ -10,7 +10,7 @@ use tare_bundle::config::Config;
 
 use crate::bed::Bed;
 use crate::command::{Command, Output, Running, eventually};
-use crate::subject::beside;
+use crate::subject::next_to_this;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -75,7 +75,7 @@ impl<'a> Stage<'a> {
     pub(super) fn container(&'a self, config: Config) -> Result<Container<'a>> {
         let id = self.id();
         let bundle = Bundle::create(&self.files().join(&id))?;
-        let payload = beside("tare-payload")?;
+        let payload = next_to_this("tare-payload")?;
         ensure!(payload.is_file(), "no {}: cargo build --bins makes it", payload.display());
         bundle.payload_root("rootfs", &payload)?;
         let config = match config.value().pointer("/linux/cgroupsPath") {

@@ -108,7 +108,7 @@ pub(super) const CHECKS: &[Check] = &[
         run: |bed| Stage::new(bed)?.refuses(&["state", "no-such-container"]),
     },
     Check {
-        name: "state-tells-the-annotations",
+        name: "state-has-the-annotations",
         place: "runtime.md#query-state",
         sentence: "This operation MUST return the state of a container as specified in the State section.",
         run: |bed| {

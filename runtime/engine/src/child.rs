@@ -104,7 +104,7 @@ pub(crate) fn hide() -> Result<(), Fault> {
 }
 
 /// Keeps this process alive until it is killed, or until the parent dies or closes its end of the channel. `other_end` is the number of
-/// that end, of which this process has inherited a copy. Returns the exit code.
+/// that end, since this process has inherited a copy. Returns the exit code.
 ///
 /// The wait has no limit: the parent ends it.
 pub(crate) fn hold(channel: OwnedFd, other_end: u32) -> i32 {

@@ -195,7 +195,7 @@ fn write_all(out: &mut fmt::Formatter<'_>, mistakes: &[Mistake]) -> fmt::Result 
     Ok(())
 }
 
-/// Docker tells exit code 126 from 127 by these words. They are those of Go's exec.LookPath.
+/// Docker distinguishes exit codes 126 and 127 by these words. They are those of Go's exec.LookPath.
 fn write_program(out: &mut fmt::Formatter<'_>, name: &str, errno: Errno) -> fmt::Result {
     write!(out, "unable to start container process: exec: {name:?}: ")?;
     match errno {

@@ -50,7 +50,7 @@ fn main() {
             9 => answer(number, kind, true, &[(8, &[0x08, 1, 0x10, 1])]),
             1 | 4 => dump(number, kind, &options),
             2 => restore(number, &options),
-            other => panic!("nobody asks for {other}"),
+            other => panic!("unexpected request: {other}"),
         }
     }
 }

@@ -167,7 +167,7 @@ impl Reader<'_> {
                 let inner = &kind[1..kind.len() - 1];
                 types(inner).map(|one| self.value(one)).collect()
             }
-            other => panic!("nobody sends a {}", char::from(other)),
+            other => panic!("unexpected type: {}", char::from(other)),
         }
     }
 }
@@ -220,7 +220,7 @@ fn answer(stream: &mut UnixStream, call: &Call, turn: MutexGuard<'_, ()>) -> Opt
             *FORGOTTEN.lock().unwrap() += 1;
             reply(stream, call, None)
         }
-        other => panic!("nobody asks for {other}"),
+        other => panic!("unexpected request: {other}"),
     }
 }
 

@@ -172,7 +172,7 @@ fn remove_below(directory: BorrowedFd<'_>) -> Result<(), Fault> {
 }
 
 /// Removes one empty cgroup. rmdir(2) fails with `EBUSY` until the kernel has released the last process, some time after its
-/// exit. No notification tells when, so this polls until [`EXIT_LIMIT`].
+/// exit. There is no notification, so this polls until [`EXIT_LIMIT`].
 fn remove_directory(above: BorrowedFd<'_>, name: &[u8]) -> Result<(), Fault> {
     let deadline = Instant::now() + EXIT_LIMIT;
     let mut pause = Duration::from_micros(200);

@@ -18,7 +18,7 @@ pub fn note() {
 /// this program and leads to the host (CVE-2024-21626).
 ///
 /// # Errors
-/// The first file descriptor that is missing, in the words of runc.
+/// The first file descriptor that is missing, with runc's wording.
 pub(crate) fn check(wanted: u32) -> Result<()> {
     let there = COUNT.get().copied().unwrap_or(0);
     if wanted <= there {

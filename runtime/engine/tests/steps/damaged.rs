@@ -18,7 +18,7 @@ pub(crate) fn cut_at_any_length() {
     let whole = std::fs::read(record(&stage)).unwrap();
     for length in 0..whole.len() {
         std::fs::write(record(&stage), &whole[..length]).unwrap();
-        is_told(&stage, &format!("{length} bytes of {}", whole.len()));
+        is_reported(&stage, &format!("{length} bytes of {}", whole.len()));
     }
     stage.delete();
     for length in (0..whole.len()).step_by(SAMPLE) {
@@ -53,7 +53,7 @@ pub(crate) fn empty_directory() {
 
 /// `state` and `delete` refuse and say what helps, `create` says that the id is taken, `delete --force` frees it.
 fn told_and_removed(stage: &Stage, when: &str) {
-    is_told(stage, when);
+    is_reported(stage, when);
     let told = delete(&stage.store, &stage.id, Force::Stopped, &mut |_| {}).unwrap_err().to_string();
     assert!(told.contains("is missing or damaged"), "{when}: {told}");
     let taken = stage.make(&stage.plan()).map(drop).unwrap_err().to_string();
@@ -62,7 +62,7 @@ fn told_and_removed(stage: &Stage, when: &str) {
     stage.is_clean(when);
 }
 
-fn is_told(stage: &Stage, when: &str) {
+fn is_reported(stage: &Stage, when: &str) {
     let told = state(&stage.store, &stage.id).unwrap_err().to_string();
     let words = format!("container does not exist: the record of \"{}\" is missing or damaged", stage.id);
     assert!(told.starts_with(&words) && told.contains("delete --force"), "{when}: {told}");

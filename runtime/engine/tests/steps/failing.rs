@@ -47,7 +47,7 @@ fn every_step(kind: Kind) {
     for at in 0..waits {
         fails_in_init(&stage, at);
     }
-    fails_when_nobody_listens(&stage, waits);
+    fails_without_a_listener(&stage, waits);
     for at in waits + 1..=executes {
         fails_at_start(&stage, at);
     }
@@ -86,8 +86,8 @@ fn says(error: &Error, when: &str, words: &str) {
     assert!(said.ends_with("because of the.test"), "{when}: {said}");
 }
 
-/// Init has let go of the parent and not yet heard of a caller: the container counts as created, and has stopped.
-fn fails_when_nobody_listens(stage: &Stage, at: usize) {
+/// Init no longer dies with the parent, and the caller has not connected: the container counts as created, and has stopped.
+fn fails_without_a_listener(stage: &Stage, at: usize) {
     let created = stage.make(&with_failing_init(stage, at)).unwrap();
     waitid(WaitId::PidFd(created.init.pidfd.as_fd()), WaitIdOptions::EXITED).unwrap();
     drop(created);

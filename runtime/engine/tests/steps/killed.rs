@@ -62,7 +62,7 @@ fn step_of(plan: &Plan, is: fn(&ParentStep) -> bool) -> usize {
     plan.parent.iter().position(|planned| is(&planned.step)).unwrap()
 }
 
-/// The step waits for a message on the socket for start, which nobody sends. Before init has asked to die with its parent,
+/// The step waits for a message on the start socket, which never arrives. Before init has asked to die with its parent,
 /// it waits on the channel instead, whose end it hears.
 fn every_step_of_init(stage: &Stage, first: usize) {
     let plan = stage.plan();
@@ -98,7 +98,7 @@ pub(crate) fn without_death_signal() {
     }
 }
 
-/// Starts a creator that blocks before the parent's step of this number: it opens a FIFO that nobody else opens.
+/// Starts a creator that blocks before the parent's step of this number: it opens a FIFO without a peer.
 fn blocked_in_parent(stage: &Stage, mut plan: Plan, at: usize) -> Pid {
     let path = stage.host.files().join("fifo");
     if !path.exists() {
@@ -115,7 +115,7 @@ fn blocked_in_parent(stage: &Stage, mut plan: Plan, at: usize) -> Pid {
 /// Starts a process that carries the plan out.
 fn creating(stage: &Stage, plan: &Plan) -> Pid {
     let create = || match stage.make(plan) {
-        // Whoever has created a container and waits for nothing ends; this one is killed first.
+        // A creator that waits for nothing ends; this one is killed first.
         Ok(_created) => loop {
             std::thread::sleep(Duration::from_secs(1));
         },
@@ -149,13 +149,13 @@ fn waits_to_open(pid: Pid, path: &CStr) -> bool {
     memory.read_exact_at(&mut found, address).is_ok() && found == path.to_bytes_with_nul()
 }
 
-/// Whether an init waits to be started, and not for a word of its creator's.
+/// Whether an init waits for start, and not for a message of its creator.
 fn waits_for_start(creator: Pid, init: Pid) -> bool {
     let Some(&[descriptor, ..]) = waits_in(init, RECVMSG).as_deref() else { return false };
     let link = std::fs::read_link(format!("/proc/{init}/fd/{descriptor}")).unwrap_or_default();
     let link = link.to_string_lossy();
     let inode = link.trim_start_matches("socket:[").trim_end_matches(']');
-    // The socket was made in the creator's network namespace, and is told there (proc_pid_net(5)).
+    // The socket was made in the creator's network namespace, and is listed there (proc_pid_net(5)).
     let sockets = std::fs::read_to_string(format!("/proc/{creator}/net/unix")).unwrap();
     sockets.lines().any(|line| {
         let mut words = line.split_ascii_whitespace().skip(6);

@@ -37,10 +37,10 @@ const TESTS: &[(&str, fn())] = &[
     ("shares::a_group_of_its_own_goes_with_the_container", shares::gone_with_the_container),
     ("shares::a_class_that_is_there_is_compared_and_stays", shares::of_a_class),
     ("shares::a_class_that_is_only_named_must_be_there", shares::of_a_class_that_is_missing),
-    ("damaged::a_record_cut_at_any_length_is_told_and_removed", damaged::cut_at_any_length),
-    ("damaged::a_record_that_is_missing_is_told_and_removed", damaged::missing),
-    ("damaged::a_record_of_garbage_is_told_and_removed", damaged::garbage),
-    ("damaged::a_directory_without_anything_is_told_and_removed", damaged::empty_directory),
+    ("damaged::a_record_cut_at_any_length_is_reported_and_removed", damaged::cut_at_any_length),
+    ("damaged::a_record_that_is_missing_is_reported_and_removed", damaged::missing),
+    ("damaged::a_record_of_garbage_is_reported_and_removed", damaged::garbage),
+    ("damaged::a_directory_without_anything_is_reported_and_removed", damaged::empty_directory),
 ];
 
 fn main() -> ExitCode {

@@ -17,7 +17,7 @@ use tare_plan::plan::Plan;
 use tare_plan::step::EnterRoot;
 use tests::{Host, Snapshot};
 
-/// How long what nobody holds any more may take to be gone.
+/// How long a resource without a holder may take to disappear.
 const SOON: Duration = Duration::from_secs(1);
 
 /// What the container is like.

@@ -84,7 +84,7 @@ impl Rule {
         kind.is_none() && major.is_none() && minor.is_none() && *access == ALL_ACCESS
     }
 
-    /// Appends the rule to the program: the checks whether it matches, each of which skips the rest, and the decision.
+    /// Appends the rule to the program: the checks whether it matches, where each skips the rest, and the decision.
     fn write(&self, program: &mut Vec<ProgramInstruction>) {
         let mut rule = Vec::new();
         match (self.verdict, self.access) {

@@ -120,7 +120,7 @@ pub enum LimitedMemory {
 }
 
 impl CheckUse {
-    /// Why the limit is refused when `used` bytes are in use, in the words of runc.
+    /// Why the limit is refused when `used` bytes are in use, with runc's wording.
     pub fn refusal(&self, used: u64) -> Option<String> {
         let limit = self.limit;
         match self.limited {
