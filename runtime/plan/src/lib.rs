@@ -3,20 +3,20 @@
 //! Pure: no files, no clock, no environment. Facts about the host come in as [`host::Host`], the caller's request as
 //! [`context::Request`]. The result is a [`plan::Plan`]: two columns of steps that `tare-engine` carries out.
 //!
-//! The floors. A module uses those of lower floors, and of its own floor; never one of a higher floor:
+//! The floors. A module uses modules of lower floors, and of its own floor without a cycle; never one of a higher floor
+//! (`tests/floors.rs` checks it):
 //!
 //! ```text
-//! verb                 create, exec, restore, start, update: a plan from its first step to its last
-//! criu footprint       facts about a container that are no steps
-//! topics               cgroup devices hooks labels mounts namespaces process resctrl root scheduling
-//! context draft        what the topics read, and what they write; mappings, gvariant
-//! print plan           the two columns, and their text
-//! step                 what the parent and init can do
-//! seccomp              the filter, compiled
-//! host place spec      facts about the host, places in the configuration, the configuration; tables
+//! verb features print     create, exec, restore, start, update; the text of a plan; the tables of `tare features`
+//! topics                  cgroup devices hooks labels mounts namespaces process resctrl root scheduling,
+//!                         with mappings and gvariant below them, criu and footprint above
+//! context draft           what the topics read, and what they write
+//! plan                    the two columns
+//! step                    what the parent and init can do
+//! host seccomp            facts about the host; the compiled filter
+//! spec                    the configuration, parsed and checked
+//! tables place            the names of the kernel; places in the configuration
 //! ```
-//!
-//! `features` lists the tables for `tare features`.
 
 mod cgroup;
 pub mod context;

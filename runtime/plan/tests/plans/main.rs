@@ -8,6 +8,7 @@
     reason = "a test that can't go on should stop, and says what it measured"
 )]
 
+mod cgroups;
 mod columns;
 mod exec;
 mod fields;
