@@ -22,7 +22,7 @@ fi
 
 # The names without line and column, which every edit changes, decide by their hash.
 sample() {
-    tests/rust.sh cargo mutants --list --package "$package" --test-package "$package" | while read -r name; do
+    tests/rust.sh cargo mutants --list --colors never --package "$package" --test-package "$package" | while read -r name; do
         key=$(printf '%s %s' "$seed" "$name" | sed 's/:[0-9]*:[0-9]*:/:/' | md5sum | cut -c1-16)
         echo "$key $name"
     done | sort | head -n "$count" | cut -d ' ' -f 2-
