@@ -119,6 +119,20 @@ impl Host {
         &self.runtime
     }
 
+    /// A copy of the runtime for a rootless user: the checkout may lie in a directory that only root can enter.
+    ///
+    /// # Panics
+    /// It cannot be copied.
+    #[must_use]
+    pub fn program_for_all(&self) -> PathBuf {
+        let copy = self.files().join(self.runtime.program().file_name().unwrap());
+        if !copy.exists() {
+            std::fs::copy(self.runtime.program(), &copy).unwrap();
+            becomes_executable(&copy);
+        }
+        copy
+    }
+
     /// A directory for the test's own files, which the leak check passes over.
     #[must_use]
     pub fn files(&self) -> &Path {
@@ -241,12 +255,12 @@ pub(crate) fn payload() -> PathBuf {
     built().join("tare-payload")
 }
 
-/// Waits until a payload that has just been written can be executed. A process that another thread has started has this one's
+/// Waits until a program that has just been written can be executed. A process that another thread has started has this one's
 /// descriptors until it executes its own program, and a file that is open for writing can't be executed (execve(2), ETXTBSY).
-fn becomes_executable(payload: &Path) {
-    eventually("the payload can be executed", || match Command::new(payload).arg("true").status() {
-        Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => false,
-        status => status.unwrap().success(),
+fn becomes_executable(program: &Path) {
+    eventually("the program can be executed", || {
+        let output = Command::new(program).arg("true").output();
+        !output.is_err_and(|error| error.kind() == ErrorKind::ExecutableFileBusy)
     });
 }
 

@@ -46,7 +46,7 @@ impl User {
     }
 
     fn call(&self, words: &[&str]) -> Output {
-        let program = self.host.runtime().program().to_string_lossy().into_owned();
+        let program = self.host.program_for_all().to_string_lossy().into_owned();
         self.outside(&[&[program.as_str()], words].concat())
     }
 
@@ -139,7 +139,7 @@ fn root_of_a_user_namespace_has_no_cgroup_either_and_its_state_in_its_session() 
             .set("/linux/uidMappings", serde_json::json!([]));
         config.set("/linux/gidMappings", serde_json::json!([]))
     });
-    let (program, id) = (user.host.runtime().program().to_string_lossy().into_owned(), user.id.as_str());
+    let (program, id) = (user.host.program_for_all().to_string_lossy().into_owned(), user.id.as_str());
     let script = format!(
         "set -e; unset USER; {program} create {id}; test -e $XDG_RUNTIME_DIR/tare/{id}; \
          {program} start {id}; {program} exec {id} /bin/payload echo in; {program} kill {id} KILL; \
@@ -165,7 +165,7 @@ fn root_of_a_user_namespace_has_a_cgroup_where_they_are_its_own() {
         serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     config["linux"].as_object_mut().unwrap().remove("cgroupsPath");
     std::fs::write(&path, config.to_string()).unwrap();
-    let program = host.runtime().program().to_string_lossy().into_owned();
+    let program = host.program_for_all().to_string_lossy().into_owned();
     let (root, id) = (host.runtime().root().to_string_lossy().into_owned(), container.id());
     let words = ["unshare", "--user", "--map-root-user", "--mount", &program, "--root", &root, "run", id];
     let call =
