@@ -110,7 +110,9 @@ fn limits_are_the_kernels() {
     assert!(limits.lines().any(|line| line.contains("open files") && line.contains("1234")), "{limits}");
     let killed = docker.container(&["--name", "greedy", "-m", "16m"], &["payload", "alloc", "268435456"]);
     assert_eq!(killed.code, 137);
-    assert_eq!(docker.ok(&["inspect", "-f", "{{.State.OOMKilled}}", "greedy"]), "true");
+    // The event of the kill may come after the exit code.
+    let inspected = || docker.ok(&["inspect", "-f", "{{.State.OOMKilled}}", "greedy"]);
+    tests::eventually("the OOM kill is recorded", || inspected() == "true");
     docker.ok(&["run", "-d", "--name", "one", NAME, "sleep", "100"]);
     docker.ok(&[
         "update",
