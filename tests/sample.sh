@@ -36,7 +36,7 @@ if [ -n "${LIST:-}" ]; then
 fi
 # Each name as a regular expression of its own.
 while read -r name; do
-    set -- "$@" --re "^$(printf '%s' "$name" | sed 's/[][(){}.*+?^$|\\\\]/\\\\&/g')\$"
+    set -- "$@" --re "^$(printf '%s' "$name" | sed 's/[][(){}.*+?^$|\\]/\\&/g')\$"
 done <"$out/sample/$package/names"
 tests/rust.sh cargo mutants --package "$package" --test-package "$package" --output "$out/sample/$package" \
     --timeout 120 --no-times --colors never "$@"
