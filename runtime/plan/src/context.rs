@@ -74,8 +74,8 @@ impl Context<'_> {
         self.namespace(kind).is_some_and(|namespace| path_of(namespace).is_none())
     }
 
-    /// Whether the container runs in the runtime's mount namespace. Init then builds the root file system in a temporary mount
-    /// namespace and leaves it again.
+    /// Whether the container runs in the runtime's mount namespace. Init then builds the root file system in
+    /// a temporary mount namespace and leaves it again.
     pub(crate) fn shares_host_mount_ns(&self) -> bool {
         self.namespace(NamespaceKind::Mount).is_none()
     }
@@ -90,20 +90,23 @@ impl Context<'_> {
         matches!(self.spec.linux.rootfs_propagation, Some(Propagation::Shared | Propagation::RecursiveShared))
     }
 
-    /// Whether the parent clones the host's mounts. Init cannot do it in two cases: mounts in its own namespace never propagate to
-    /// the host, and in a new user namespace init has no capabilities over the host's mounts (mount_namespaces(7)).
+    /// Whether the parent clones the host's mounts. Init cannot do it in two cases: mounts in its own
+    /// namespace never propagate to the host, and in a new user namespace init has no capabilities over the
+    /// host's mounts (mount_namespaces(7)).
     pub(crate) fn parent_clones_mounts(&self) -> bool {
         self.is_shared() || self.locks_cloned_mounts()
     }
 
-    /// Whether clones of the host's mounts keep their flags locked: only the owner of a mount may clear them, and with a user
-    /// namespace the container is not the owner (mount_namespaces(7), "Restrictions on mount namespaces").
+    /// Whether clones of the host's mounts keep their flags locked: only the owner of a mount may clear them,
+    /// and with a user namespace the container is not the owner (mount_namespaces(7), "Restrictions on mount
+    /// namespaces").
     pub(crate) fn locks_cloned_mounts(&self) -> bool {
         self.has_user_namespace() && is_root(self.host)
     }
 
-    /// The propagation that a clone of a host mount starts with, as `MS_*` flags. It never reaches further than the root file
-    /// system's. Init's own mount namespace is a slave of the host's already, so clones made there need none.
+    /// The propagation that a clone of a host mount starts with, as `MS_*` flags. It never reaches further
+    /// than the root file system's. Init's own mount namespace is a slave of the host's already, so clones
+    /// made there need none.
     pub(crate) fn clone_propagation(&self) -> Option<u64> {
         match self.spec.linux.rootfs_propagation {
             Some(Propagation::Private | Propagation::RecursivePrivate) => {
@@ -131,8 +134,8 @@ pub(crate) fn is_root(host: &Host) -> bool {
     host.privilege == Privilege::Root
 }
 
-/// Resolves a path of the host that the configuration names: a relative path starts at the bundle, and an empty one is the bundle
-/// itself (config.md, "Root" and "Mounts").
+/// Resolves a path of the host that the configuration names: a relative path starts at the bundle, and an
+/// empty one is the bundle itself (config.md, "Root" and "Mounts").
 pub(crate) fn bundle_path(bundle: &str, path: &str) -> String {
     match path {
         "" => bundle.to_owned(),

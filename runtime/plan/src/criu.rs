@@ -1,5 +1,5 @@
-//! External resources of a checkpoint: mounts and namespaces that criu neither dumps nor restores, because the runtime makes them
-//! (criu.org/External_bind_mounts).
+//! External resources of a checkpoint: mounts and namespaces that criu neither dumps nor restores, because
+//! the runtime makes them (criu.org/External_bind_mounts).
 //!
 //! May use the topics. `verb` and the engine use it.
 
@@ -36,7 +36,8 @@ pub struct ExternalMount {
     pub parent: ParentMount,
 }
 
-/// The parent of an external mount: the mount that has its mount point. It decides what creates the mount point.
+/// The parent of an external mount: the mount that has its mount point. It decides what creates the mount
+/// point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParentMount {
     /// The root file system: the runtime creates the mount point in it.
@@ -96,7 +97,8 @@ fn source(mount: &Mount, bundle: &str) -> String {
     bundle_path(bundle, mount.source.as_deref().unwrap_or_default())
 }
 
-/// Returns the mounts that a cgroup mount makes, each with its destination and its source: one on v2, one per hierarchy on v1.
+/// Returns the mounts that a cgroup mount makes, each with its destination and its source: one on v2, one per
+/// hierarchy on v1.
 fn cgroup_mounts(spec: &Spec, host: &Host, id: &str, destination: &str) -> Vec<(String, String)> {
     let Some(path) = cgroup_path(spec, host, id) else { return Vec::new() };
     let own = |mount: &str| format!("{mount}/{path}");
@@ -127,7 +129,8 @@ fn parent_mount(spec: &Spec, destination: &str, bundle: &str) -> ParentMount {
     }
 }
 
-/// Returns the joined namespaces with their names in the images. The names are runc's, so that each can restore the other's images.
+/// Returns the joined namespaces with their names in the images. The names are runc's, so that each can
+/// restore the other's images.
 fn namespaces(spec: &Spec) -> Vec<ExternalNamespace> {
     const KINDS: &[(NamespaceKind, &str, &str)] = &[
         (NamespaceKind::Network, "net", "extRootNetNS"),

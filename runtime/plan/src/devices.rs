@@ -1,4 +1,5 @@
-//! The devices and links in `/dev`: those that every container has, and those of `linux.devices` (config-linux.md, "Devices").
+//! The devices and links in `/dev`: those that every container has, and those of `linux.devices`
+//! (config-linux.md, "Devices").
 //!
 //! A topic: the verbs use it.
 
@@ -15,8 +16,8 @@ use crate::step::{
     Recursive, Source, SourceUse, Target,
 };
 
-/// The devices that every container has (config-linux.md, "Default Devices"). `/dev/console` is mounted with a terminal,
-/// and `/dev/ptmx` is a link to the container's devpts.
+/// The devices that every container has (config-linux.md, "Default Devices"). `/dev/console` is mounted with
+/// a terminal, and `/dev/ptmx` is a link to the container's devpts.
 const DEFAULT: &[(&str, u32, u32)] = &[
     ("dev/null", 1, 3),
     ("dev/zero", 1, 5),
@@ -38,7 +39,8 @@ const LINKS: &[(&str, &str)] = &[
 /// The mode of a device without `fileMode`: read and write for all.
 const DEFAULT_MODE: u32 = 0o666;
 
-/// Plans the device nodes and links. If `/dev` is a bind mount, the caller has filled it, and it stays unchanged.
+/// Plans the device nodes and links. If `/dev` is a bind mount, the caller has filled it, and it stays
+/// unchanged.
 pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
     if is_dev_bind_mount(context) {
         return;
@@ -93,6 +95,7 @@ fn configured_node(draft: &mut Draft, context: &Context<'_>, device: &spec::Devi
         minor: number(device.minor),
         owner: (owner != Owner { uid: 0, gid: 0 }).then_some(owner),
     };
+    // mknod(2) makes fifos without privilege, so init makes them even in a user namespace.
     if parent_makes_nodes(context) && device.kind != DeviceKind::Fifo {
         make_node_in_parent(draft, context, step, place);
     } else {
@@ -100,8 +103,8 @@ fn configured_node(draft: &mut Draft, context: &Context<'_>, device: &spec::Devi
     }
 }
 
-/// Plans a device node that init makes. In a user namespace, the container's or the runtime's, mknod(2) fails for devices: there
-/// init bind-mounts the host's node of that path, and checks its numbers.
+/// Plans a device node that init makes. In a user namespace, the container's or the runtime's, mknod(2) fails
+/// for devices: there init bind-mounts the host's node of that path, and checks its numbers.
 fn make_node(draft: &mut Draft, context: &Context<'_>, device: Device, place: Place) {
     let fifo = device.mode & libc::S_IFMT == libc::S_IFIFO;
     let denied = context.has_user_namespace() || context.host.in_user_namespace;
@@ -115,6 +118,7 @@ fn make_node(draft: &mut Draft, context: &Context<'_>, device: Device, place: Pl
         locks: Locks::None,
         attributes: NODE_ATTRIBUTES,
         propagation: vec![libc::MS_PRIVATE],
+        // The host's node of that name might be another device.
         expect: Expect::Device { major: device.major, minor: device.minor },
         id_map: None,
         usage: SourceUse::Bind(device.path.clone()),
@@ -127,8 +131,8 @@ fn make_node(draft: &mut Draft, context: &Context<'_>, device: Device, place: Pl
 const NODE_ATTRIBUTES: Attributes =
     Attributes { set: libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC, clear: 0, set_all: 0, clear_all: 0 };
 
-/// Whether the parent makes the device nodes, since init may not. It has to know the host IDs of the container's users, so not
-/// for a user namespace that the container joins.
+/// Whether the parent makes the device nodes, since init may not. It has to know the host IDs of the
+/// container's users, so not for a user namespace that the container joins.
 fn parent_makes_nodes(context: &Context<'_>) -> bool {
     context.is_new(NamespaceKind::User) && is_root(context.host) && !context.host.in_user_namespace
 }
@@ -136,8 +140,8 @@ fn parent_makes_nodes(context: &Context<'_>) -> bool {
 /// Since this release open_tree(2) can clone a part of a detached mount.
 const CLONES_DETACHED: Kernel = Kernel { major: 6, minor: 15 };
 
-/// Plans a device node that the parent makes on a file system of its own, and that init mounts. It has the mode and the owner of
-/// the configuration, and the host need not have a node of that path.
+/// Plans a device node that the parent makes on a file system of its own, and that init mounts. It has the
+/// mode and the owner of the configuration, and the host need not have a node of that path.
 fn make_node_in_parent(draft: &mut Draft, context: &Context<'_>, device: Device, place: Place) {
     let linux = &context.spec.linux;
     let owner = device.owner.unwrap_or(Owner { uid: 0, gid: 0 });

@@ -10,7 +10,8 @@ use crate::step::{
 };
 use std::ffi::CString;
 
-/// The draft of a plan. A topic that cannot plan something adds a mistake and goes on, so that one run reports every mistake.
+/// The draft of a plan. A topic that cannot plan something adds a mistake and goes on, so that one run
+/// reports every mistake.
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     /// The parent's steps before it spawns init.
@@ -117,10 +118,11 @@ impl Draft {
     }
 }
 
-/// Returns a path relative to the root, in its shortest form: without `//` and `/./`, and with each `..` resolved.
+/// Returns a path relative to the root, in its shortest form: without `//` and `/./`, and with each `..`
+/// resolved.
 ///
-/// `..` removes the component before it even if that is a symbolic link, as Go's filepath.Clean and so runc do. At the root it
-/// has no effect.
+/// `..` removes the component before it even if that is a symbolic link, as Go's filepath.Clean and so runc
+/// do. At the root it has no effect.
 pub(crate) fn clean(path: &str) -> String {
     let mut parts = Vec::new();
     for part in path.split('/') {
@@ -151,8 +153,8 @@ pub(crate) fn finish(mut draft: Draft, spawn: Spawn, program: Program) -> Result
     Ok(Plan { parent, init: draft.init, slots, program, warnings: draft.warnings })
 }
 
-/// Passes init the file descriptors that the parent opens after the spawn, where init waits for them. It inherits only those that
-/// were open before.
+/// Passes init the file descriptors that the parent opens after the spawn, where init waits for them. It
+/// inherits only those that were open before.
 fn pass_late_fds(draft: &mut Draft) {
     let opened = |planned: &Planned<ParentStep>| match &planned.step {
         ParentStep::Cgroup(CgroupStep::Make(make)) => Some(make.slot),

@@ -1,5 +1,5 @@
-//! The footprint of a container: everything that `create` makes on the host. It is recorded before the first step, so that `delete`
-//! can undo a `create` that was killed.
+//! The footprint of a container: everything that `create` makes on the host. It is recorded before the first
+//! step, so that `delete` can undo a `create` that was killed.
 //!
 //! May use the topics. `verb` and the engine use it.
 
@@ -27,7 +27,8 @@ pub struct Footprint {
     pub has_late_hooks: bool,
 }
 
-/// The pid namespace of a container. In its own, the kernel kills every process when init exits (pid_namespaces(7)).
+/// The pid namespace of a container. In its own, the kernel kills every process when init exits
+/// (pid_namespaces(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PidNamespace {
     /// A new one.

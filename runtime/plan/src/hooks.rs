@@ -31,8 +31,9 @@ impl HookStages {
     }
 }
 
-/// Plans the hooks of `create`, in the order that the specification fixes. The prestart and createRuntime hooks run in the
-/// runtime's namespaces, so the parent runs them while init waits. The createContainer hooks run in init.
+/// Plans the hooks of `create`, in the order that the specification fixes. The prestart and createRuntime
+/// hooks run in the runtime's namespaces, so the parent runs them while init waits. The createContainer hooks
+/// run in init.
 pub(crate) fn run_create_hooks(draft: &mut Draft, stages: HookStages) {
     let Some(state) = stages.state else { return };
     draft.init(InitSync::Send(Signal::Mounted), Place::of("hooks"));
@@ -57,8 +58,8 @@ pub(crate) fn make_state(draft: &mut Draft) -> Slot {
     slot
 }
 
-/// Returns hooks of one kind. A startContainer hook without `env` gets the environment of the container's process, any other hook
-/// the runtime's, as with runc.
+/// Returns hooks of one kind. A startContainer hook without `env` gets the environment of the container's
+/// process, any other hook the runtime's, as with runc.
 pub(crate) fn of_kind(draft: &mut Draft, hooks: &[spec::Hook], kind: HookKind) -> Vec<Hook> {
     let mut prepared = Vec::new();
     for hook in hooks {

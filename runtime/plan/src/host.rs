@@ -9,12 +9,13 @@ pub struct Host {
     pub hierarchies: Vec<Hierarchy>,
     /// Whether the runtime is root or rootless.
     pub privilege: Privilege,
-    /// Whether the runtime runs in a user namespace of its own. There the kernel refuses device nodes and device programs.
+    /// Whether the runtime runs in a user namespace of its own. There the kernel refuses device nodes and
+    /// device programs.
     pub in_user_namespace: bool,
     /// Whether that namespace denies setgroups(2), as one that maps a single user does (user_namespaces(7)).
     pub denies_groups: bool,
-    /// Whether root of that namespace may not create cgroups: the root cgroups are the host's. They are its own only where an
-    /// outer container runtime has delegated cgroups to it.
+    /// Whether root of that namespace may not create cgroups: the root cgroups are the host's. They are its
+    /// own only where an outer container runtime has delegated cgroups to it.
     pub denies_cgroups: bool,
     /// The capabilities that the runtime can grant, one bit per capability.
     pub capabilities: u64,

@@ -1,5 +1,5 @@
-//! Labels of security modules, for the program, its keyring and its mounts (config.md, "Linux Process"; config-linux.md,
-//! "Mount Label").
+//! Labels of security modules, for the program, its keyring and its mounts (config.md, "Linux Process";
+//! config-linux.md, "Mount Label").
 //!
 //! A topic: the verbs, `namespaces` and `mounts` use it.
 
@@ -19,8 +19,8 @@ const LABELLED_BY_KERNEL: &[&str] = &["proc", "sysfs", "mqueue", "cgroup", "cgro
 /// The AppArmor profile that confines nothing. Without AppArmor it is not an error.
 const UNCONFINED: &str = "unconfined";
 
-/// Plans the labels that the program gets at exec. Init writes them before it sets no_new_privs: with that set, AppArmor refuses
-/// a profile that allows more than the current one.
+/// Plans the labels that the program gets at exec. Init writes them before it sets no_new_privs: with that
+/// set, AppArmor refuses a profile that allows more than the current one.
 pub(crate) fn program(draft: &mut Draft, context: &Context<'_>, process: &Process) {
     if let Some(profile) = nonempty(process.apparmor_profile.as_deref()) {
         let place = Place::of("process.apparmorProfile");
@@ -34,7 +34,8 @@ pub(crate) fn program(draft: &mut Draft, context: &Context<'_>, process: &Proces
     selinux(draft, context, process, LabelTarget::SelinuxProgram);
 }
 
-/// Plans the label of new keyrings: the program's label. The kernel resets it at exec (proc_pid_attr(5), `keycreate`).
+/// Plans the label of new keyrings: the program's label. The kernel resets it at exec (proc_pid_attr(5),
+/// `keycreate`).
 pub(crate) fn keyring(draft: &mut Draft, context: &Context<'_>, process: &Process) {
     if context.host.security.selinux {
         selinux(draft, context, process, LabelTarget::SelinuxKeys);
@@ -58,8 +59,8 @@ pub(crate) fn check_mounts(draft: &mut Draft, context: &Context<'_>) {
     }
 }
 
-/// Returns the option `context` for a new file system of this type. Options of the mount that set a label themselves
-/// (`context`, `fscontext`, `defcontext`, `rootcontext`) replace it.
+/// Returns the option `context` for a new file system of this type. Options of the mount that set a label
+/// themselves (`context`, `fscontext`, `defcontext`, `rootcontext`) replace it.
 pub(crate) fn mount_context(
     draft: &mut Draft,
     context: &Context<'_>,

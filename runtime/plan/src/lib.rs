@@ -1,10 +1,11 @@
 //! Reads an OCI configuration and plans every step of a container's life, as data.
 //!
-//! Pure: no files, no clock, no environment. Facts about the host come in as [`host::Host`], the caller's request as
-//! [`context::Request`]. The result is a [`plan::Plan`]: two columns of steps that `tare-engine` carries out.
+//! Pure: no files, no clock, no environment. Facts about the host come in as [`host::Host`], the caller's
+//! request as [`context::Request`]. The result is a [`plan::Plan`]: two columns of steps that `tare-engine`
+//! carries out.
 //!
-//! The floors. A module uses modules of lower floors, and of its own floor without a cycle; never one of a higher floor
-//! (`tests/floors.rs` checks it):
+//! The floors. A module uses modules of lower floors, and of its own floor without a cycle; never one of a
+//! higher floor (`tests/floors.rs` checks it):
 //!
 //! ```text
 //! verb features print     create, exec, restore, start, update; the text of a plan; the tables of `tare features`

@@ -18,7 +18,8 @@ pub(crate) fn host_id(mappings: &[IdMapping], id: u32) -> Option<u32> {
 /// The kernel accepts one write of less than a page to `uid_map` and `gid_map` (user_namespaces(7)).
 const MAP_FILE_MAX: usize = 4095;
 
-/// Returns the text for `uid_map` or `gid_map`: one line per mapping. Refuses one that is too long for the kernel.
+/// Returns the text for `uid_map` or `gid_map`: one line per mapping. Refuses one that is too long for the
+/// kernel.
 pub(crate) fn map_file(draft: &mut Draft, mappings: &[IdMapping], place: Place) -> String {
     let mut text = String::new();
     for mapping in mappings {
@@ -40,7 +41,8 @@ pub(crate) fn map_file(draft: &mut Draft, mappings: &[IdMapping], place: Place) 
 mod tests {
     use super::*;
 
-    /// user_namespaces(7): "the length of the range of user IDs that is mapped", from the first ID on in both namespaces.
+    /// user_namespaces(7): "the length of the range of user IDs that is mapped", from the first ID on in both
+    /// namespaces.
     #[test]
     fn an_id_is_mapped_from_the_first_to_the_last_of_a_range() {
         let range = |container_id, host_id, size| IdMapping { container_id, host_id, size };

@@ -1,4 +1,5 @@
-//! Namespaces: how init gets into new and existing ones, and what it sets in them (config-linux.md, "Namespaces").
+//! Namespaces: how init gets into new and existing ones, and what it sets in them (config-linux.md,
+//! "Namespaces").
 //!
 //! A topic: the verbs use it.
 
@@ -16,8 +17,8 @@ use crate::step::{
 use std::ffi::CString;
 use std::fmt::Write;
 
-/// The order in which init joins namespaces. The mount namespace is last, since path lookup changes with it. The user and the pid
-/// namespace are joined before init is spawned ([`joined_before_spawn`]).
+/// The order in which init joins namespaces. The mount namespace is last, since path lookup changes with it.
+/// The user and the pid namespace are joined before init is spawned ([`joined_before_spawn`]).
 const JOIN_ORDER: &[NamespaceKind] = &[
     NamespaceKind::Ipc,
     NamespaceKind::Uts,
@@ -75,8 +76,9 @@ fn open_joined(draft: &mut Draft, context: &mut Context<'_>) -> Vec<Joined> {
     all
 }
 
-/// Whether clone(2) makes a new namespace of this kind. Init makes its cgroup namespace itself, when it is in its cgroup. A time
-/// namespace with offsets is made by unshare(2): the offsets must be written before a process enters it (time_namespaces(7)).
+/// Whether clone(2) makes a new namespace of this kind. Init makes its cgroup namespace itself, when it is in
+/// its cgroup. A time namespace with offsets is made by unshare(2): the offsets must be written before a
+/// process enters it (time_namespaces(7)).
 fn is_made_by_clone(kind: NamespaceKind, time_offsets: Option<&CString>) -> bool {
     match kind {
         NamespaceKind::Cgroup => false,
@@ -89,16 +91,16 @@ fn flag_of(kind: NamespaceKind) -> u64 {
     u64::from(kind.clone_flag().cast_unsigned())
 }
 
-/// The namespaces that are joined before init is spawned: setns(2) into a pid namespace moves only later children, and the user
-/// namespace must own the new namespaces, which clone(2) makes in it.
+/// The namespaces that are joined before init is spawned: setns(2) into a pid namespace moves only later
+/// children, and the user namespace must own the new namespaces, which clone(2) makes in it.
 fn joined_before_spawn(joined: &[Joined]) -> Vec<(NamespaceKind, Slot)> {
     let find = |kind| joined.iter().find(|namespace| namespace.kind == kind);
     let kinds = [NamespaceKind::User, NamespaceKind::Pid];
     kinds.into_iter().filter_map(find).map(|namespace| (namespace.kind, namespace.slot)).collect()
 }
 
-/// Plans the user namespace. In a new one init waits until its mappings are written. In any other than the runtime's own it
-/// becomes root of that namespace, since an ID without mapping could own nothing there.
+/// Plans the user namespace. In a new one init waits until its mappings are written. In any other than the
+/// runtime's own it becomes root of that namespace, since an ID without mapping could own nothing there.
 fn user_namespace(draft: &mut Draft, context: &Context<'_>) {
     if context.is_new(NamespaceKind::User) {
         let place = Place::of("linux.uidMappings");
@@ -120,8 +122,8 @@ fn user_namespace(draft: &mut Draft, context: &Context<'_>) {
     }
 }
 
-/// Plans the network devices. They move after the user namespace has its mappings, and before init sets up the network namespace
-/// (config-linux.md, "Network Devices").
+/// Plans the network devices. They move after the user namespace has its mappings, and before init sets up
+/// the network namespace (config-linux.md, "Network Devices").
 fn move_net_devices(draft: &mut Draft, context: &Context<'_>, joined: &[Joined]) {
     let network = joined.iter().find(|namespace| namespace.kind == NamespaceKind::Network);
     let namespace = network.map(|namespace| namespace.slot);
@@ -134,8 +136,8 @@ fn move_net_devices(draft: &mut Draft, context: &Context<'_>, joined: &[Joined])
     }
 }
 
-/// Returns how a rootless runtime writes the mappings: a process may map its own IDs itself, and only those (user_namespaces(7)).
-/// For more it needs the set-user-ID programs newuidmap(1) and newgidmap(1).
+/// Returns how a rootless runtime writes the mappings: a process may map its own IDs itself, and only those
+/// (user_namespaces(7)). For more it needs the set-user-ID programs newuidmap(1) and newgidmap(1).
 fn rootless_map_writer(uids: &[IdMapping], gids: &[IdMapping]) -> MapWriter {
     let single = |mappings: &[IdMapping]| matches!(mappings, [one] if one.size == 1);
     if single(uids) && single(gids) { MapWriter::OwnIds } else { MapWriter::Delegated }
@@ -156,6 +158,7 @@ fn time_offsets(draft: &mut Draft, context: &Context<'_>) -> Option<CString> {
 
 /// Plans what init sets in its new namespaces, and a session and a keyring of its own.
 pub(crate) fn set_up(draft: &mut Draft, context: &Context<'_>) {
+    // setsid(2) detaches init from the caller's terminal, which it could otherwise open as /dev/tty.
     draft.init(ProcessStep::NewSession, Place::DEFAULT);
     draft.init(ProcessStep::AllCpus, Place::DEFAULT);
     if let Some(personality) = &context.spec.linux.personality {
@@ -165,6 +168,7 @@ pub(crate) fn set_up(draft: &mut Draft, context: &Context<'_>) {
         };
         draft.init(ProcessStep::Personality { persona }, Place::of("linux.personality"));
     }
+    // The label is for new keyrings, so it comes before the keyring.
     if context.request.keyring == Keyring::New {
         if let Some(process) = &context.spec.process {
             labels::keyring(draft, context, process);
@@ -180,13 +184,14 @@ pub(crate) fn set_up(draft: &mut Draft, context: &Context<'_>) {
         let name = draft.text(name, Place::of("domainname"));
         draft.init(NamespaceStep::Domainname { name }, Place::of("domainname"));
     }
+    // The loopback interface of a new network namespace is down (network_namespaces(7)).
     if context.is_new(NamespaceKind::Network) {
         draft.init(NamespaceStep::LoopbackUp, Place::of("linux.namespaces"));
     }
 }
 
-/// Plans a new cgroup namespace. Its root is the cgroup that init is in at that moment (cgroup_namespaces(7)), so init has joined
-/// its cgroups before.
+/// Plans a new cgroup namespace. Its root is the cgroup that init is in at that moment
+/// (cgroup_namespaces(7)), so init has joined its cgroups before.
 pub(crate) fn new_cgroup_namespace(draft: &mut Draft, context: &Context<'_>) {
     if context.is_new(NamespaceKind::Cgroup) {
         draft.init(NamespaceStep::NewCgroup, Place::of("linux.namespaces"));

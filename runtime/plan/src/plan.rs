@@ -32,7 +32,8 @@ pub struct Program {
     pub candidates: Vec<CString>,
 }
 
-/// A signal that one process awaits and the other never sends, or one that it sends and the other never awaits.
+/// A signal that one process awaits and the other never sends, or one that it sends and the other never
+/// awaits.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Deadlock {
     /// The first signal at which the columns differ.
@@ -49,7 +50,8 @@ impl Plan {
         self.init.iter().any(create)
     }
 
-    /// Checks that both processes reach the ends of their columns: the signals of one must match those of the other, in order.
+    /// Checks that both processes reach the ends of their columns: the signals of one must match those of the
+    /// other, in order.
     ///
     /// # Errors
     /// The first signal at which they differ.

@@ -29,8 +29,8 @@ pub(crate) struct AfterStart {
     before_exec: BeforeExec,
 }
 
-/// What a process does right before it executes its program. The seccomp filter comes last, since it would also judge the system
-/// calls of the runtime.
+/// What a process does right before it executes its program. The seccomp filter comes last, since it would
+/// also judge the system calls of the runtime.
 pub(crate) struct BeforeExec {
     filter: Option<Filter>,
     /// The capability sets, if the process needs more capabilities to install the filter.
@@ -55,8 +55,8 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>, process: &Process) 
     AfterStart { start_socket, state, hooks, before_exec: prepare(draft, context, process, keep) }
 }
 
-/// Plans the identity, the privileges and the working directory of a process. The file descriptors in `keep` stay open, since
-/// later steps use them.
+/// Plans the identity, the privileges and the working directory of a process. The file descriptors in `keep`
+/// stay open, since later steps use them.
 pub(crate) fn prepare(
     draft: &mut Draft,
     context: &Context<'_>,
@@ -86,8 +86,8 @@ pub(crate) fn prepare(
 
 /// Plans the user, the groups and the capabilities. Returns the capability sets.
 ///
-/// The bounding set comes first, since dropping from it needs CAP_SETPCAP (capabilities(7)), which a new user may lack. The other
-/// sets come after the user, since a change of the user changes them.
+/// The bounding set comes first, since dropping from it needs CAP_SETPCAP (capabilities(7)), which a new user
+/// may lack. The other sets come after the user, since a change of the user changes them.
 fn identity(
     draft: &mut Draft,
     context: &Context<'_>,
@@ -97,8 +97,9 @@ fn identity(
     let place = Place::of("process.capabilities");
     let (bounding, sets) = capabilities(draft, context, process);
     if sets.inheritable & !bounding != 0 {
-        // A capability that has left the bounding set cannot be added to the inheritable set (capabilities(7)), so the inheritable
-        // set is taken first. capset(2) ignores the bits of `everything` that the process does not have.
+        // A capability that has left the bounding set cannot be added to the inheritable set
+        // (capabilities(7)), so the inheritable set is taken first. capset(2) ignores the bits of
+        // `everything` that the process does not have.
         let everything = Capabilities {
             effective: u64::MAX,
             permitted: u64::MAX,
@@ -121,8 +122,8 @@ fn identity(
     sets
 }
 
-/// The supplementary groups: exactly those of the configuration. `None` keeps the current ones. A user namespace whose gid_map was
-/// written without privilege denies setgroups(2) (user_namespaces(7)).
+/// The supplementary groups: exactly those of the configuration. `None` keeps the current ones. A user
+/// namespace whose gid_map was written without privilege denies setgroups(2) (user_namespaces(7)).
 fn supplementary_groups(context: &Context<'_>, process: &Process) -> Option<Vec<u32>> {
     let linux = &context.spec.linux;
     let own_gid_only =
@@ -131,9 +132,9 @@ fn supplementary_groups(context: &Context<'_>, process: &Process) -> Option<Vec<
     (!denied).then(|| process.user.additional_gids.iter().map(|gid| gid.get()).collect())
 }
 
-/// Returns the bounding set and the other sets, as far as the runtime can grant them. The rest causes a warning and no error
-/// (config.md, "Linux Process"). The ambient set loses what the kernel would refuse: a capability must be permitted and
-/// inheritable to become ambient (capabilities(7)). runc leaves it out too.
+/// Returns the bounding set and the other sets, as far as the runtime can grant them. The rest causes a
+/// warning and no error (config.md, "Linux Process"). The ambient set loses what the kernel would refuse: a
+/// capability must be permitted and inheritable to become ambient (capabilities(7)). runc leaves it out too.
 fn capabilities(draft: &mut Draft, context: &Context<'_>, process: &Process) -> (u64, Capabilities) {
     let place = Place::of("process.capabilities");
     let Some(configured) = &process.capabilities else { return (0, Capabilities::default()) };
@@ -167,8 +168,8 @@ fn capabilities(draft: &mut Draft, context: &Context<'_>, process: &Process) -> 
     (bounding, Capabilities { effective: effective & permitted, permitted, inheritable, ambient: raisable })
 }
 
-/// Plans the last checks of `create`, so that it reports what `start` would fail at: the working directory, the program, and
-/// whether the kernel has taken the identity.
+/// Plans the last checks of `create`, so that it reports what `start` would fail at: the working directory,
+/// the program, and whether the kernel has taken the identity.
 fn check_before_exec(draft: &mut Draft, process: &Process, capabilities: Option<Capabilities>) {
     let path = draft.text(&process.cwd, Place::of("process.cwd"));
     draft.init(ProcessStep::WorkingDirectory { path }, Place::of("process.cwd"));
@@ -220,8 +221,10 @@ pub(crate) fn before_exec(draft: &mut Draft, left: BeforeExec) {
     }
 }
 
-/// Plans the standard streams: a stream that is the host's `/dev/null` would be a file outside the container's root file system.
+/// Plans the standard streams: a stream that is the host's `/dev/null` would be a file outside the
+/// container's root file system.
 pub(crate) fn standard_streams(draft: &mut Draft, context: &Context<'_>) {
+    // In the host's mount namespace /dev/null stays the same file.
     if context.namespace(NamespaceKind::Mount).is_some() {
         draft.init(FileStep::ReopenDevNull, Place::DEFAULT);
     }
@@ -239,8 +242,8 @@ pub(crate) fn terminal(draft: &mut Draft, process: &Process, console: Console) {
     draft.init(FileStep::OpenTerminal { size, owner, console }, Place::of("process.terminal"));
 }
 
-/// Plans the rlimits that the parent sets. Raising a hard limit needs CAP_SYS_RESOURCE in the initial user namespace
-/// (setrlimit(2)), which init has lost in a new one.
+/// Plans the rlimits that the parent sets. Raising a hard limit needs CAP_SYS_RESOURCE in the initial user
+/// namespace (setrlimit(2)), which init has lost in a new one.
 pub(crate) fn rlimits_by_parent(draft: &mut Draft, context: &Context<'_>, process: &Process) {
     if parent_sets_rlimits(context) {
         for (limit, place) in rlimits(process) {
@@ -270,7 +273,8 @@ fn rlimits(process: &Process) -> impl Iterator<Item = (Rlimit, Place)> {
     })
 }
 
-/// Plans the score for the OOM killer. The parent sets it, since lowering it needs CAP_SYS_RESOURCE (proc_pid_oom_score_adj(5)).
+/// Plans the score for the OOM killer. The parent sets it, since lowering it needs CAP_SYS_RESOURCE
+/// (proc_pid_oom_score_adj(5)).
 pub(crate) fn oom_score(draft: &mut Draft, process: &Process) {
     if let Some(adjustment) = process.oom_score_adj {
         draft.after(ChildStep::OomScore(adjustment), Place::of("process.oomScoreAdj"));
@@ -288,8 +292,8 @@ pub(crate) fn program(draft: &mut Draft, process: &Process) -> Program {
     Program { arguments, environment, candidates }
 }
 
-/// The paths at which the program may be, in the order of the lookup: a name with a slash is a path, any other name is looked up
-/// in each directory of the container's PATH, as execvp(3) does.
+/// The paths at which the program may be, in the order of the lookup: a name with a slash is a path, any
+/// other name is looked up in each directory of the container's PATH, as execvp(3) does.
 fn candidates(process: &Process) -> Vec<String> {
     let Some(name) = process.args.first() else { return Vec::new() };
     if name.contains('/') {
@@ -300,7 +304,8 @@ fn candidates(process: &Process) -> Vec<String> {
     directories.map(|directory| format!("{directory}/{name}")).collect()
 }
 
-/// The environment with each variable once: the last value counts, as with runc. An empty HOME counts as unset.
+/// The environment with each variable once: the last value counts, as with runc. An empty HOME counts as
+/// unset.
 fn environment(process: &Process) -> Vec<String> {
     let name = |variable: &str| variable.split('=').next().unwrap_or_default().to_owned();
     let mut kept: Vec<&String> = Vec::new();

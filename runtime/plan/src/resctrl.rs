@@ -1,8 +1,8 @@
 //! resctrl groups: the container's shares of caches and of memory bandwidth (config-linux.md, "IntelRdt";
 //! Documentation/filesystems/resctrl.rst of the kernel).
 //!
-//! A topic: the verbs and `footprint` use it. A control group of resctrl is a class of service (CLOS), and allocates. A monitoring
-//! group is below a class, and only counts.
+//! A topic: the verbs and `footprint` use it. A control group of resctrl is a class of service (CLOS), and
+//! allocates. A monitoring group is below a class, and only counts.
 
 use crate::context::Context;
 use crate::draft::Draft;
@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 /// The directory of the monitoring groups of a class.
 const MONITORING: &str = "mon_groups";
 
-/// Plans the groups, and how init joins them: the class first, since a monitoring group takes only members of its class.
+/// Plans the groups, and how init joins them: the class first, since a monitoring group takes only members of
+/// its class.
 pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
     let Some(rdt) = &context.spec.linux.intel_rdt else { return };
     let place = Place::of("linux.intelRdt");
@@ -44,8 +45,8 @@ pub(crate) fn join(draft: &mut Draft, context: &Context<'_>) {
     }
 }
 
-/// Returns the directories that end with the container, in the order of their removal. A class that the configuration names stays,
-/// since other containers may be in it.
+/// Returns the directories that end with the container, in the order of their removal. A class that the
+/// configuration names stays, since other containers may be in it.
 pub fn own_groups(spec: &Spec, host: &Host, id: &str) -> Vec<String> {
     let Some((rdt, mount)) = spec.linux.intel_rdt.as_ref().zip(host.resctrl.as_ref()) else {
         return Vec::new();
@@ -99,7 +100,8 @@ pub fn update(
     if draft.mistakes.is_empty() { Ok(Some(step)) } else { Err(draft.mistakes) }
 }
 
-/// The directory of the class, relative to the mount. The default is the container ID. A `closID` of `/` is the default class.
+/// The directory of the class, relative to the mount. The default is the container ID. A `closID` of `/` is
+/// the default class.
 fn class_of<'text>(rdt: &'text IntelRdt, id: &'text str) -> &'text str {
     nonempty(rdt.clos_id.as_deref()).unwrap_or(id).trim_matches('/')
 }
@@ -128,9 +130,10 @@ impl Default for Group {
     }
 }
 
-/// Returns the class. Its own class of a container takes all schemata. A class that the configuration names may serve other
-/// containers: it must have `l3CacheSchema` and `memBwSchema` already, or is made with them, and gets only `schemata` written. With
-/// none of them the class must exist (config-linux.md, "IntelRdt", closID).
+/// Returns the class. Its own class of a container takes all schemata. A class that the configuration names
+/// may serve other containers: it must have `l3CacheSchema` and `memBwSchema` already, or is made with them,
+/// and gets only `schemata` written. With none of them the class must exist (config-linux.md, "IntelRdt",
+/// closID).
 fn class_group(rdt: &IntelRdt) -> Group {
     let (older, newer) = (older_schemata(rdt), join_lines(rdt.schemata.iter().map(String::as_str)));
     if nonempty(rdt.clos_id.as_deref()).is_none() {
@@ -141,8 +144,8 @@ fn class_group(rdt: &IntelRdt) -> Group {
     Group { presence, expected: older, written: newer, ..Group::default() }
 }
 
-/// Returns `l3CacheSchema` and `memBwSchema` as one text. `MB:` lines of the first are dropped if there is a second
-/// (config-linux.md, "IntelRdt").
+/// Returns `l3CacheSchema` and `memBwSchema` as one text. `MB:` lines of the first are dropped if there is a
+/// second (config-linux.md, "IntelRdt").
 fn older_schemata(rdt: &IntelRdt) -> String {
     let cache = rdt.l3_cache_schema.as_deref().unwrap_or("");
     let bandwidth = nonempty(rdt.mem_bw_schema.as_deref());
@@ -171,7 +174,8 @@ fn make(draft: &mut Draft, mount: &str, group: Group, place: Place) {
 
 /// Returns the first of the `expected` lines that differs from the kernel's `schemata`.
 ///
-/// The kernel pads numbers, writes masks in hexadecimal and lists every cache, while a configuration may list a few.
+/// The kernel pads numbers, writes masks in hexadecimal and lists every cache, while a configuration may list
+/// a few.
 pub fn first_mismatch<'text>(expected: &'text str, schemata: &str) -> Option<&'text str> {
     let actual: BTreeMap<&str, BTreeMap<&str, String>> = schemata.lines().filter_map(resource).collect();
     expected.lines().find(|line| {
@@ -209,7 +213,8 @@ mod tests {
         assert_eq!(first_mismatch("", kernel), None);
     }
 
-    /// config-linux.md, "IntelRdt": lines of l3CacheSchema that begin with MB: are ignored if memBwSchema is set.
+    /// config-linux.md, "IntelRdt": lines of l3CacheSchema that begin with MB: are ignored if memBwSchema is
+    /// set.
     #[test]
     fn mem_bw_schema_replaces_the_bandwidth_of_l3_cache_schema() {
         let joined = |rdt: &str| older_schemata(&rdt_of(rdt).linux.intel_rdt.unwrap());
@@ -225,7 +230,8 @@ mod tests {
         spec::load(text.as_bytes()).unwrap().spec
     }
 
-    /// config-linux.md, "IntelRdt", closID: a class of the configuration must not be removed with the container.
+    /// config-linux.md, "IntelRdt", closID: a class of the configuration must not be removed with the
+    /// container.
     #[test]
     fn only_groups_that_the_runtime_named_end_with_the_container() {
         let host = Host { resctrl: Some("/sys/fs/resctrl".to_owned()), ..Host::default() };

@@ -1,6 +1,8 @@
-//! The root file system: its source, its masked and read-only paths, and how init enters it (config.md, "Root").
+//! The root file system: its source, its masked and read-only paths, and how init enters it (config.md,
+//! "Root").
 //!
-//! A topic: the verbs use it. A bundle may name overlay layers instead of a directory, by annotations that other runtimes ignore:
+//! A topic: the verbs use it. A bundle may name overlay layers instead of a directory, by annotations that
+//! other runtimes ignore:
 //!
 //! | annotation | value |
 //! |---|---|
@@ -8,7 +10,8 @@
 //! | `org.tare.overlay.upper` | the upper directory; without it the root file system is read-only |
 //! | `org.tare.overlay.work` | the work directory: empty, and on the file system of the upper directory |
 //!
-//! Relative paths start at the bundle. Init mounts the overlay in the container's mount namespace, so it ends with the container.
+//! Relative paths start at the bundle. Init mounts the overlay in the container's mount namespace, so it ends
+//! with the container.
 
 use crate::context::{Context, is_root, root_path};
 use crate::draft::Draft;
@@ -33,8 +36,8 @@ pub(crate) enum RootSource {
     Layers(Overlay),
 }
 
-/// Plans the parent's part: it clones the directory before it changes anything on the host, so that a bundle without a root
-/// file system fails first.
+/// Plans the parent's part: it clones the directory before it changes anything on the host, so that a bundle
+/// without a root file system fails first.
 pub(crate) fn prepare(draft: &mut Draft, context: &Context<'_>) -> RootSource {
     let annotations = &context.spec.annotations;
     let lower = annotations.get(LOWER).map(|value| split(value)).unwrap_or_default();
@@ -45,7 +48,8 @@ pub(crate) fn prepare(draft: &mut Draft, context: &Context<'_>) -> RootSource {
             let path = root_path(context.spec, context.request.bundle);
             RootSource::Tree(tree(draft, context, &path, Place::of("root.path")))
         }
-        // The kernel refuses an overlay of one lower directory without an upper one. It would be that directory, read-only.
+        // The kernel refuses an overlay of one lower directory without an upper one. It would be that
+        // directory, read-only.
         ([only], None) => {
             RootSource::Tree(tree(draft, context, only, Place::of("annotations.org.tare.overlay.lower")))
         }
@@ -65,7 +69,8 @@ fn check_annotations(draft: &mut Draft, context: &Context<'_>, lower: &[String])
 }
 
 fn tree(draft: &mut Draft, context: &Context<'_>, path: &str, place: Place) -> Slot {
-    // Even if rootfsPropagation is shared: the new root of pivot_root(2) must not be. `enter` sets that propagation later.
+    // Even if rootfsPropagation is shared: the new root of pivot_root(2) must not be. `enter` sets that
+    // propagation later.
     let propagation = context.clone_propagation().unwrap_or(libc::MS_SLAVE | libc::MS_REC);
     let source = Source {
         path: draft.text(&context.bundle_path(path), place),
@@ -104,8 +109,8 @@ fn overlay(
         upper: draft.text(&context.bundle_path(upper), Place::of("annotations.org.tare.overlay.upper")),
         work: draft.text(&context.bundle_path(work), Place::of("annotations.org.tare.overlay.work")),
     });
-    // In a user namespace overlayfs may not write `trusted.overlay.*` attributes, so it has to use `user.overlay.*`
-    // (Documentation/filesystems/overlayfs.rst of the kernel, "User xattr").
+    // In a user namespace overlayfs may not write `trusted.overlay.*` attributes, so it has to use
+    // `user.overlay.*` (Documentation/filesystems/overlayfs.rst of the kernel, "User xattr").
     let options =
         if context.has_user_namespace() { vec![(c"userxattr".to_owned(), None)] } else { Vec::new() };
     Overlay { lower, upper, options }
@@ -114,7 +119,8 @@ fn overlay(
 /// Plans how init mounts the root file system in the container's mount namespace.
 pub(crate) fn mount(draft: &mut Draft, context: &Context<'_>, source: RootSource) {
     if context.shares_host_mount_ns() && context.has_user_namespace() {
-        // setns(2) into the host's mount namespace needs CAP_SYS_ADMIN over it, so init could not return there.
+        // setns(2) into the host's mount namespace needs CAP_SYS_ADMIN over it, so init could not return
+        // there.
         let what = "a container with a user namespace needs a mount namespace as well";
         return draft.refuse(Place::of("linux.namespaces"), what);
     }
@@ -131,8 +137,8 @@ pub(crate) fn mount(draft: &mut Draft, context: &Context<'_>, source: RootSource
     }
 }
 
-/// The mount point of the root file system until init enters it. Mounted over the old root it needs no path lookup on the host.
-/// Hooks find it by its path on the host, so with hooks it is mounted there.
+/// The mount point of the root file system until init enters it. Mounted over the old root it needs no path
+/// lookup on the host. Hooks find it by its path on the host, so with hooks it is mounted there.
 fn mount_point(draft: &mut Draft, context: &Context<'_>) -> CString {
     let place = Place::of("root.path");
     match &context.spec.root {
@@ -141,10 +147,11 @@ fn mount_point(draft: &mut Draft, context: &Context<'_>) -> CString {
     }
 }
 
-/// Plans the read-only and masked paths (config-linux.md, "Masked Paths" and "Readonly Paths"), and the directory of `process.cwd`,
-/// which can't be made when the root file system is read-only.
+/// Plans the read-only and masked paths (config-linux.md, "Masked Paths" and "Readonly Paths"), and the
+/// directory of `process.cwd`, which can't be made when the root file system is read-only.
 pub(crate) fn restrict_paths(draft: &mut Draft, context: &Context<'_>) {
     let linux = &context.spec.linux;
+    // runc creates a missing working directory too.
     let cwd = context.spec.process.as_ref().map_or("", |process| process.cwd.as_str());
     let path = draft.inside(cwd, Place::of("process.cwd"));
     if !path.is_empty() {
@@ -166,8 +173,8 @@ pub(crate) fn restrict_paths(draft: &mut Draft, context: &Context<'_>) {
     }
 }
 
-/// Plans a detached clone of a host mount. The parent makes it first of all. A rootless parent has no right to (open_tree(2) needs
-/// CAP_SYS_ADMIN), so init makes it in the new user namespace.
+/// Plans a detached clone of a host mount. The parent makes it first of all. A rootless parent has no right
+/// to (open_tree(2) needs CAP_SYS_ADMIN), so init makes it in the new user namespace.
 fn clone_tree(draft: &mut Draft, context: &Context<'_>, source: Source, place: Place) -> Slot {
     let slot = draft.slot();
     if is_root(context.host) {
@@ -178,8 +185,8 @@ fn clone_tree(draft: &mut Draft, context: &Context<'_>, source: Source, place: P
     slot
 }
 
-/// Plans a clone of the host's null device, to mask files with. The container's `/dev/null` comes from the image or the
-/// configuration and could be any file.
+/// Plans a clone of the host's null device, to mask files with. The container's `/dev/null` comes from the
+/// image or the configuration and could be any file.
 fn null_device(draft: &mut Draft, context: &Context<'_>) -> Slot {
     let source = Source {
         path: c"/dev/null".to_owned(),
@@ -194,11 +201,14 @@ fn null_device(draft: &mut Draft, context: &Context<'_>) -> Slot {
     clone_tree(draft, context, source, Place::of("linux.maskedPaths"))
 }
 
-/// Plans how init enters the root file system, and the mount attributes and the propagation that it has from then on.
+/// Plans how init enters the root file system, and the mount attributes and the propagation that it has from
+/// then on.
 pub(crate) fn enter(draft: &mut Draft, context: &Context<'_>) {
     if context.shares_host_mount_ns() {
         let (slot, place) = (draft.slot(), Place::of("linux.namespaces"));
         let (kind, path) = (NamespaceKind::Mount, c"/proc/self/ns/mnt".to_owned());
+        // pivot_root in the host's mount namespace would move the host's root, so init takes the finished
+        // root there as a detached mount.
         draft.before(OpenStep::Namespace { slot, kind, path }, place);
         draft.init(RootStep::TakeBack { namespace: slot }, place);
     } else {

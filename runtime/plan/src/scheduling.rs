@@ -1,5 +1,5 @@
-//! The scheduler, the I/O priority, the CPU affinity and the NUMA memory policy (config.md, "Linux Process"; config-linux.md,
-//! "Memory policy").
+//! The scheduler, the I/O priority, the CPU affinity and the NUMA memory policy (config.md, "Linux Process";
+//! config-linux.md, "Memory policy").
 //!
 //! A topic: the verbs and `cgroup` use it.
 
@@ -11,8 +11,8 @@ use crate::spec::{
 };
 use crate::step::{ChildStep, CpuSet, IoPriority, MemoryPolicy, ProcessStep, Scheduler};
 
-/// Plans the scheduler and the I/O priority. The parent sets them, since init has no CAP_SYS_NICE over the host in a user namespace
-/// (sched(7), ioprio_set(2)).
+/// Plans the scheduler and the I/O priority. The parent sets them, since init has no CAP_SYS_NICE over the
+/// host in a user namespace (sched(7), ioprio_set(2)).
 pub(crate) fn plan(draft: &mut Draft, process: &Process) {
     if let Some(scheduler) = &process.scheduler {
         let step = Scheduler {
@@ -35,8 +35,8 @@ pub(crate) fn plan(draft: &mut Draft, process: &Process) {
     }
 }
 
-/// Why the kernel refuses a real-time policy: with CONFIG_RT_GROUP_SCHED a new cgroup has no real-time runtime
-/// (Documentation/scheduler/sched-rt-group.rst).
+/// Why the kernel refuses a real-time policy: with CONFIG_RT_GROUP_SCHED a new cgroup has no real-time
+/// runtime (Documentation/scheduler/sched-rt-group.rst).
 const NO_REAL_TIME_RUNTIME: &str =
     "the cgroup has no real-time runtime, which linux.resources.cpu.realtimeRuntime sets";
 
@@ -45,7 +45,8 @@ fn is_real_time(policy: SchedulerPolicy) -> bool {
     matches!(policy, SchedulerPolicy::Fifo | SchedulerPolicy::RoundRobin)
 }
 
-/// Refuses startContainer hooks with SCHED_DEADLINE: such a process cannot fork, except with the reset-on-fork flag (sched(7)).
+/// Refuses startContainer hooks with SCHED_DEADLINE: such a process cannot fork, except with the
+/// reset-on-fork flag (sched(7)).
 pub(crate) fn check_hooks(draft: &mut Draft, spec: &Spec) {
     let scheduler = spec.process.as_ref().and_then(|process| process.scheduler.as_ref());
     let Some(scheduler) = scheduler.filter(|_| !spec.hooks.start_container.is_empty()) else { return };
@@ -59,8 +60,8 @@ pub(crate) fn check_hooks(draft: &mut Draft, spec: &Spec) {
     }
 }
 
-/// Plans the memory policy. Init sets it, since set_mempolicy(2) has no other target, and after it has joined its cpuset, which limits
-/// the nodes.
+/// Plans the memory policy. Init sets it, since set_mempolicy(2) has no other target, and after it has joined
+/// its cpuset, which limits the nodes.
 pub(crate) fn memory_policy(draft: &mut Draft, context: &Context<'_>) {
     let Some(policy) = &context.spec.linux.memory_policy else { return };
     let place = Place::of("linux.memoryPolicy.nodes");
@@ -217,7 +218,8 @@ mod tests {
         }
     }
 
-    // ioprio_set(2) and linux/ioprio.h. sched(7): only SCHED_FIFO and SCHED_RR take real-time runtime of the cgroup.
+    // ioprio_set(2) and linux/ioprio.h. sched(7): only SCHED_FIFO and SCHED_RR take real-time runtime of the
+    // cgroup.
     #[test]
     fn classes_and_real_time_policies_are_those_of_the_kernel() {
         let classes = [IoPriorityClass::RealTime, IoPriorityClass::BestEffort, IoPriorityClass::Idle];

@@ -34,8 +34,8 @@ fn warn_of_leaf_weights(draft: &mut Draft, io: &BlockIo) {
 
 /// Plans the weight of the cgroup and of single devices.
 ///
-/// The BFQ scheduler has files of its own. Without it, v1 has the files of the former scheduler CFQ, and v2 those of the cost model
-/// (iocost), with another scale.
+/// The BFQ scheduler has files of its own. Without it, v1 has the files of the former scheduler CFQ, and v2
+/// those of the cost model (iocost), with another scale.
 fn weights(draft: &mut Draft, cgroups: &Cgroups<'_>, io: &BlockIo) {
     if let Some(weight) = io.weight.filter(|weight| *weight != 0) {
         let files = WeightFiles {
@@ -68,7 +68,8 @@ struct WeightFiles<'text> {
 }
 
 impl WeightFiles<'_> {
-    /// Plans the weight: in the file of BFQ if the cgroup has it, otherwise in the other file of this cgroup version.
+    /// Plans the weight: in the file of BFQ if the cgroup has it, otherwise in the other file of this cgroup
+    /// version.
     fn plan(self, draft: &mut Draft, cgroups: &Cgroups<'_>, place: Place) {
         let controller = controller(cgroups);
         let found = cgroups.iter().find(|(_, hierarchy)| super::has(hierarchy, controller));
@@ -150,8 +151,8 @@ pub(super) fn io_weight(weight: u16) -> u64 {
 mod tests {
     use super::io_weight;
 
-    /// config-linux.md, "Block IO": 10 to 1000. Documentation/admin-guide/cgroup-v2.rst, io.weight: 1 to 10000. runc's
-    /// ConvertBlkIOToIOWeightValue is 1 + (weight - 10) * 9999 / 990.
+    /// config-linux.md, "Block IO": 10 to 1000. Documentation/admin-guide/cgroup-v2.rst, io.weight: 1 to
+    /// 10000. runc's ConvertBlkIOToIOWeightValue is 1 + (weight - 10) * 9999 / 990.
     #[test]
     fn the_ends_of_the_v1_scale_are_those_of_v2() {
         assert_eq!((io_weight(10), io_weight(1000)), (1, 10_000));

@@ -8,8 +8,8 @@ use crate::spec::Cpu;
 /// The kernel's default period of a quota, in microseconds.
 pub(super) const DEFAULT_PERIOD: u64 = 100_000;
 
-/// Plans the shares, the bandwidth and the CPU sets. The real-time period comes before the real-time runtime, which must be
-/// smaller.
+/// Plans the shares, the bandwidth and the CPU sets. The real-time period comes before the real-time runtime,
+/// which must be smaller.
 pub(super) fn plan(draft: &mut Draft, cgroups: &Cgroups<'_>, cpu: &Cpu) {
     let place = Place::of;
     let (shares, burst, idle) = (nonzero(cpu.shares), cpu.burst, cpu.idle);
@@ -48,12 +48,14 @@ pub(super) fn plan(draft: &mut Draft, cgroups: &Cgroups<'_>, cpu: &Cpu) {
     sets(draft, cgroups, cpu);
 }
 
-/// Plans the quota and its period. v1 takes the period first, since the kernel limits the ratio of both. v2 has one file for both.
+/// Plans the quota and its period. v1 takes the period first, since the kernel limits the ratio of both. v2
+/// has one file for both.
 fn bandwidth(draft: &mut Draft, cgroups: &Cgroups<'_>, cpu: &Cpu) {
     let (period, quota) = (nonzero(cpu.period), nonzero_signed(cpu.quota));
     let quota_at = Place::of("linux.resources.cpu.quota");
     let period_at = Place::of("linux.resources.cpu.period");
     if is_v2(cgroups, "cpu") {
+        // Both values are in one write, so the one that is not given gets the kernel's default.
         if period.is_some() || quota.is_some() {
             let time =
                 quota.filter(|quota| *quota > 0).map_or_else(|| "max".to_owned(), |quota| quota.to_string());
@@ -84,16 +86,18 @@ fn sets(draft: &mut Draft, cgroups: &Cgroups<'_>, cpu: &Cpu) {
     }
 }
 
+/// Drops a 0: it means unset.
 fn nonzero(number: Option<u64>) -> Option<u64> {
     number.filter(|number| *number != 0)
 }
 
+/// Drops a 0: it means unset. Negative quotas mean no limit, so they stay.
 fn nonzero_signed(number: Option<i64>) -> Option<i64> {
     number.filter(|number| *number != 0)
 }
 
-/// Converts shares of v1 (2 to 262144) to a weight of v2 (1 to 10000). Both ends are mapped to each other, and the default 1024 to
-/// the default 100.
+/// Converts shares of v1 (2 to 262144) to a weight of v2 (1 to 10000). Both ends are mapped to each other,
+/// and the default 1024 to the default 100.
 ///
 /// The curve is the one that runc, crun and Kubernetes use since 2025: a parabola of the logarithms.
 pub(super) fn weight_of(shares: u64) -> u64 {

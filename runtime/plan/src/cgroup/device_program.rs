@@ -1,9 +1,10 @@
 //! Compiles the device rules to the eBPF program that v2 needs (config-linux.md, "Allowed Device list").
 //!
-//! The kernel runs the program for each access to a device, with the type and the numbers of the device and the access: mknod, read,
-//! write, or several of them. For each kind of access the last matching rule decides; without a rule it is denied. So the program
-//! checks the rules from the last to the first. A rule that allows removes its kinds of access from those left to decide, and the
-//! program allows when none is left. A rule that denies any of those left denies the whole access.
+//! The kernel runs the program for each access to a device, with the type and the numbers of the device and
+//! the access: mknod, read, write, or several of them. For each kind of access the last matching rule
+//! decides; without a rule it is denied. So the program checks the rules from the last to the first. A rule
+//! that allows removes its kinds of access from those left to decide, and the program allows when none is
+//! left. A rule that denies any of those left denies the whole access.
 
 use crate::spec::{DeviceRule, Verdict};
 use crate::step::ProgramInstruction;
@@ -20,8 +21,8 @@ const SKIP_IF_ANY_BIT: u8 = 0x45;
 const SKIP_UNLESS_EQUAL: u8 = 0x56;
 const EXIT: u8 = 0x95;
 
-/// Registers. The kernel fixes the first two: the return value, and the pointer to `struct bpf_cgroup_dev_ctx`. The others hold the
-/// fields of that struct.
+/// Registers. The kernel fixes the first two: the return value, and the pointer to `struct
+/// bpf_cgroup_dev_ctx`. The others hold the fields of that struct.
 const RESULT: u8 = 0;
 const CONTEXT: u8 = 1;
 const KIND: u8 = 2;
@@ -84,12 +85,15 @@ impl Rule {
         kind.is_none() && major.is_none() && minor.is_none() && *access == ALL_ACCESS
     }
 
-    /// Appends the rule to the program: the checks whether it matches, where each skips the rest, and the decision.
+    /// Appends the rule to the program: the checks whether it matches, where each skips the rest, and the
+    /// decision.
     fn write(&self, program: &mut Vec<ProgramInstruction>) {
         let mut rule = Vec::new();
         match (self.verdict, self.access) {
+            // Whatever the access is, the rule decides it.
             (_, ALL_ACCESS) => {}
             (Verdict::Allow, access) => {
+                // Skips the return of two instructions, unless nothing is left to decide.
                 rule.push(alu(AND, ACCESS, ALL_ACCESS & !access));
                 rule.push(skip_if(SKIP_IF_EQUAL, ACCESS, 0, 1));
                 rule.push(skip(2));
@@ -100,6 +104,7 @@ impl Rule {
             }
         }
         rule.extend(return_verdict(self.verdict));
+        // Each check goes in front of the rest, so it can count the instructions to skip.
         let numbers = [(MINOR, self.minor), (MAJOR, self.major)];
         let numbers = numbers.map(|(register, number)| (register, number.map(u32::cast_signed)));
         for (register, expected) in numbers.into_iter().chain([(KIND, self.kind)]) {
@@ -139,8 +144,8 @@ fn skip_if(code: u8, register: u8, immediate: i32, offset: i16) -> ProgramInstru
     ProgramInstruction { code, to: register, from: UNUSED, offset, immediate }
 }
 
-/// Parses a rule of the configuration. A rule for type `a` matches every device and every access, whatever its other fields are,
-/// as on v1.
+/// Parses a rule of the configuration. A rule for type `a` matches every device and every access, whatever
+/// its other fields are, as on v1.
 fn of_config(rule: &DeviceRule) -> Rule {
     let kind = match rule.kind.as_deref() {
         Some("b") => Some(BLOCK),

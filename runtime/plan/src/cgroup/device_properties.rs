@@ -1,12 +1,13 @@
-//! The device rules as properties of the container's unit (systemd.resource-control(5), `DeviceAllow=` and `DevicePolicy=`).
+//! The device rules as properties of the container's unit (systemd.resource-control(5), `DeviceAllow=` and
+//! `DevicePolicy=`).
 
 use super::devices::ALWAYS;
 use crate::context::{Context, is_root};
 use crate::spec::{DeviceRule, Verdict};
 use crate::step::{Property, Value};
 
-/// Returns the device rules. systemd takes only a list of allowed devices. If a later rule denies some of them, the list allows more
-/// than the rules, and the runtime's own rules decide: the kernel checks both.
+/// Returns the device rules. systemd takes only a list of allowed devices. If a later rule denies some of
+/// them, the list allows more than the rules, and the runtime's own rules decide: the kernel checks both.
 pub(super) fn device_properties(context: &Context<'_>) -> Vec<Property> {
     if !is_root(context.host) || context.host.in_user_namespace {
         return Vec::new();
@@ -40,8 +41,8 @@ fn is_everything(rule: &DeviceRule) -> bool {
     matches!(rule.kind.as_deref(), None | Some("" | "a"))
 }
 
-/// Returns systemd's name for the devices of a rule. It has none for one minor number of every major number, so that rule becomes all
-/// devices of the type.
+/// Returns systemd's name for the devices of a rule. It has none for one minor number of every major number,
+/// so that rule becomes all devices of the type.
 fn name(rule: &DeviceRule) -> String {
     let kind = if rule.kind.as_deref() == Some("b") { "block" } else { "char" };
     match (rule.major.filter(|number| *number >= 0), rule.minor.filter(|number| *number >= 0)) {

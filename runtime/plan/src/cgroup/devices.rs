@@ -9,8 +9,8 @@ use crate::place::Place;
 use crate::spec::{DeviceRule, Resources, Verdict};
 use crate::step::{CgroupStep, DeviceProgram, Slot};
 
-/// What every container may do in addition to its rules, the same as in runc: make nodes of any device, and use the default devices
-/// and terminals.
+/// What every container may do in addition to its rules, the same as in runc: make nodes of any device, and
+/// use the default devices and terminals.
 pub(super) const ALWAYS: &[&str] = &[
     "c *:* m",
     "b *:* m",
@@ -28,6 +28,7 @@ pub(super) const ALWAYS: &[&str] = &[
 pub(super) fn plan(draft: &mut Draft, context: &Context<'_>) {
     let resources = &context.spec.linux.resources;
     let place = Place::of("linux.resources.devices");
+    // The kernel accepts device rules only with capabilities in the initial user namespace, on both versions.
     if !is_root(context.host) || context.host.in_user_namespace {
         if !context.cgroups.is_empty() && !resources.devices.is_empty() {
             draft.warn(place, "device rules are not enforced: only the host's root may set them");
@@ -45,9 +46,11 @@ pub(super) fn plan(draft: &mut Draft, context: &Context<'_>) {
 }
 
 /// Plans the writes to `devices.deny` and `devices.allow` of v1, which take one rule at a time
-/// (Documentation/admin-guide/cgroup-v1/devices.rst). A new cgroup inherits its parent's rules, so the first write denies all.
+/// (Documentation/admin-guide/cgroup-v1/devices.rst). A new cgroup inherits its parent's rules, so the first
+/// write denies all.
 fn write_rules(draft: &mut Draft, slot: Slot, resources: &Resources) {
     let rules = effective_rules(resources);
+    // With every device allowed, the lines of ALWAYS would add nothing.
     let everything = matches!(rules.last(), Some((Verdict::Allow, rule, _)) if rule == "a");
     write(draft, slot, Line::new(file(Verdict::Deny), "a"), Place::of("linux.resources.devices"));
     for (verdict, rule, place) in &rules {
@@ -60,8 +63,8 @@ fn write_rules(draft: &mut Draft, slot: Slot, resources: &Resources) {
     }
 }
 
-/// Whether the rules already allow exactly this: engines list the default devices too. The last rule of the same device or pattern
-/// decides, since on v1 a denial only changes the exception of that device or pattern.
+/// Whether the rules already allow exactly this: engines list the default devices too. The last rule of the
+/// same device or pattern decides, since on v1 a denial only changes the exception of that device or pattern.
 fn is_allowed(rules: &[(Verdict, String, Place)], expected: &str) -> bool {
     let device = |rule: &str| rule.rsplit_once(' ').map_or(String::new(), |(device, _)| device.to_owned());
     let last = rules.iter().rfind(|(_, rule, _)| device(rule) == device(expected));
@@ -92,7 +95,8 @@ fn effective_rules(resources: &Resources) -> Vec<(Verdict, String, Place)> {
     rules
 }
 
-/// Returns a rule in the syntax of v1. A rule about all devices is `a` alone: the kernel ignores the rest of such a line.
+/// Returns a rule in the syntax of v1. A rule about all devices is `a` alone: the kernel ignores the rest of
+/// such a line.
 fn rule_line(rule: &DeviceRule) -> String {
     let kind = rule.kind.as_deref().filter(|kind| !kind.is_empty()).unwrap_or("a");
     let given = rule.access.as_deref().unwrap_or("rwm");

@@ -33,8 +33,8 @@ pub(super) struct Limit<'text> {
     pub(super) place: Place,
 }
 
-/// Plans one limit. A controller that is missing is an error, since the limit would be missing silently (config-linux.md, "Control
-/// groups"). A limit that the cgroup version does not have causes a warning.
+/// Plans one limit. A controller that is missing is an error, since the limit would be missing silently
+/// (config-linux.md, "Control groups"). A limit that the cgroup version does not have causes a warning.
 pub(super) fn set(draft: &mut Draft, cgroups: &Cgroups<'_>, limit: Limit<'_>) {
     let found = cgroups.iter().find(|(_, hierarchy)| has(hierarchy, limit.controller));
     let Some((slot, hierarchy)) = found else {

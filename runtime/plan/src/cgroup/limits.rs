@@ -1,4 +1,5 @@
-//! The limits of `linux.resources` as writes to cgroup files: one line for each property, with its file on v1 and on v2.
+//! The limits of `linux.resources` as writes to cgroup files: one line for each property, with its file on v1
+//! and on v2.
 
 use super::limit::{Cgroups, Limit, Line, is_unified, set};
 use super::{block_io, cpu, memory, write};
@@ -25,8 +26,8 @@ pub(crate) fn refuse_all(draft: &mut Draft, resources: &Resources) {
     draft.mistakes.append(&mut limits.mistakes);
 }
 
-/// The number of tasks (config-linux.md, "PIDs"). A negative limit is none. A limit of 0 becomes 1, as with runc: with 0 no
-/// container could start.
+/// The number of tasks (config-linux.md, "PIDs"). A negative limit is none. A limit of 0 becomes 1, as with
+/// runc: with 0 no container could start.
 fn pids(draft: &mut Draft, cgroups: &Cgroups<'_>, resources: &Resources) {
     let Some(limit) = resources.pids.limit else { return };
     let value = if limit < 0 { "max".to_owned() } else { limit.max(1).to_string() };
@@ -43,8 +44,9 @@ fn huge_pages(draft: &mut Draft, cgroups: &Cgroups<'_>, resources: &Resources) {
             draft.refuse(place, format!("{:?} is not a page size", limit.page_size));
             continue;
         }
-        // The kernel counts reserved pages apart. Without the second limit mmap(2) grants a reservation, and the process dies by
-        // SIGBUS when it uses the pages (Documentation/admin-guide/cgroup-v1/hugetlb.rst).
+        // The kernel counts reserved pages apart. Without the second limit mmap(2) grants a reservation, and
+        // the process dies by SIGBUS when it uses the pages
+        // (Documentation/admin-guide/cgroup-v1/hugetlb.rst).
         for counter in ["", ".rsvd"] {
             let v1 = format!("hugetlb.{}{counter}.limit_in_bytes", limit.page_size);
             let v2 = format!("hugetlb.{}{counter}.max", limit.page_size);
@@ -79,8 +81,8 @@ fn rdma(draft: &mut Draft, cgroups: &Cgroups<'_>, resources: &Resources) {
     }
 }
 
-/// Files of v2 by their names (config-linux.md, "Unified"). A value of several lines takes one write(2) per line, since files such
-/// as `io.max` accept one device per write.
+/// Files of v2 by their names (config-linux.md, "Unified"). A value of several lines takes one write(2) per
+/// line, since files such as `io.max` accept one device per write.
 fn unified(draft: &mut Draft, cgroups: &Cgroups<'_>, resources: &Resources) {
     let is_v2_only = is_unified(cgroups);
     for (file, value) in &resources.unified {

@@ -6,11 +6,12 @@ use crate::place::Place;
 use crate::spec::Memory;
 use crate::step::{CheckUse, LimitStep, LimitedMemory};
 
-/// Plans the memory limits. The limit comes before memory+swap: v1 refuses memory+swap below the limit, and a new cgroup is
-/// unlimited.
+/// Plans the memory limits. The limit comes before memory+swap: v1 refuses memory+swap below the limit, and a
+/// new cgroup is unlimited.
 pub(super) fn plan(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
     let limit = memory.limit.unwrap_or(0);
     let is_v2 = is_v2(cgroups, "memory");
+    // v2 has no file for memory+swap. Without the memory limit there is nothing to subtract from it.
     if is_v2 && limit == 0 && memory.swap.is_some_and(|swap| swap > 0) {
         let place = Place::of("linux.resources.memory.swap");
         return draft.refuse(place, "unable to set swap limit without memory limit");
@@ -18,6 +19,8 @@ pub(super) fn plan(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
     if is_v2 && memory.check_before_update == Some(true) {
         check_use(draft, cgroups, memory);
     }
+    // memory.low protects memory from reclaim. v1's soft limit is the closest that it has, and runc maps the
+    // two alike.
     let low = or_max(memory.reservation.unwrap_or(0));
     let swap = swap_alone(limit, memory.swap.unwrap_or(0));
     let table = [
@@ -50,7 +53,8 @@ pub(super) fn plan(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
     reclaim(draft, cgroups, memory);
 }
 
-/// Plans the checks of `checkBeforeUpdate`: no limit may be below the current use. On v1 the kernel refuses such a limit itself.
+/// Plans the checks of `checkBeforeUpdate`: no limit may be below the current use. On v1 the kernel refuses
+/// such a limit itself.
 fn check_use(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
     let Some((slot, _)) = cgroups.iter().find(|(_, hierarchy)| super::has(hierarchy, "memory")) else {
         return;
@@ -68,8 +72,8 @@ fn check_use(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
     }
 }
 
-/// Plans the settings that only v1 has: swappiness and the OOM killer. Warns of the kernel memory limit, which the kernel no longer
-/// has.
+/// Plans the settings that only v1 has: swappiness and the OOM killer. Warns of the kernel memory limit,
+/// which the kernel no longer has.
 fn reclaim(draft: &mut Draft, cgroups: &Cgroups<'_>, memory: &Memory) {
     if memory.kernel.is_some_and(|value| value != 0) {
         draft.warn(
@@ -94,6 +98,7 @@ pub(super) fn swap_alone(limit: i64, both: i64) -> String {
     if both < 0 || limit < 0 { "max".to_owned() } else { (both - limit).max(0).to_string() }
 }
 
+/// Returns a limit in the syntax of v2. A negative one is none.
 fn or_max(value: i64) -> String {
     if value < 0 { "max".to_owned() } else { value.to_string() }
 }

@@ -1,4 +1,5 @@
-//! The container's cgroups: a directory in each hierarchy, and the limits in it (config-linux.md, "Control groups").
+//! The container's cgroups: a directory in each hierarchy, and the limits in it (config-linux.md, "Control
+//! groups").
 //!
 //! A topic: the verbs, `namespaces`, `criu` and `footprint` use it.
 
@@ -26,11 +27,12 @@ use crate::step::{
 use limit::{Cgroup, Line};
 use unit::{UnitKind, UnitLocation};
 
-/// Returns the container's directory, relative to the mount of each hierarchy; `None` for a container without cgroup.
+/// Returns the container's directory, relative to the mount of each hierarchy; `None` for a container without
+/// cgroup.
 ///
-/// The default is the container ID, below the root cgroup. A rootless runtime may not create a cgroup there, nor may root of a
-/// user namespace that Podman made for a rootless user: there a container gets a cgroup only with `cgroupsPath`. With systemd the
-/// directory is the unit's.
+/// The default is the container ID, below the root cgroup. A rootless runtime may not create a cgroup there,
+/// nor may root of a user namespace that Podman made for a rootless user: there a container gets a cgroup
+/// only with `cgroupsPath`. With systemd the directory is the unit's.
 pub(crate) fn path(spec: &Spec, host: &Host, id: &str) -> Option<String> {
     if let Some(systemd) = &host.systemd {
         return unit::locate(spec, host, systemd, id).ok().map(|location| location.path);
@@ -82,8 +84,9 @@ pub(crate) fn plan<'host>(draft: &mut Draft, context: &mut Context<'host>) {
     fill(draft, context);
 }
 
-/// Plans a unit for init, then what systemd leaves to the runtime: the hierarchies that systemd does not use, and the limits that
-/// have no property. Init was spawned before, so the parent passes it the file descriptors.
+/// Plans a unit for init, then what systemd leaves to the runtime: the hierarchies that systemd does not use,
+/// and the limits that have no property. Init was spawned before, so the parent passes it the file
+/// descriptors.
 fn plan_unit<'host>(draft: &mut Draft, context: &mut Context<'host>, location: &UnitLocation) {
     let Some(systemd) = &context.host.systemd else { return };
     let place = Place::of("linux.cgroupsPath");
@@ -93,8 +96,8 @@ fn plan_unit<'host>(draft: &mut Draft, context: &mut Context<'host>, location: &
     for hierarchy in &context.host.hierarchies {
         let slot = draft.slot();
         let (mount, path) = (draft.text(&hierarchy.mount, place), draft.text(&location.path, place));
-        // A single unified hierarchy is systemd's, so the unit is a directory in it. systemd enables no controller that it does not
-        // know, such as hugetlb: the runtime enables those.
+        // A single unified hierarchy is systemd's, so the unit is a directory in it. systemd enables no
+        // controller that it does not know, such as hugetlb: the runtime enables those.
         let existing = if context.host.is_unified() {
             ExistingCgroup::MadeBySystemd
         } else {
@@ -123,16 +126,18 @@ fn fill(draft: &mut Draft, context: &Context<'_>) {
     let resources = &context.spec.linux.resources;
     limits::plan(draft, &context.cgroups, resources);
     draft.set_limits();
+    // After the limits: on v1 the device rules are limits too, written in order.
     devices::plan(draft, context);
     draft.set_limits();
     delegate(draft, context);
 }
 
-/// Plans the delegation of the v2 cgroup to the container's user. The container must see the cgroup as the root of its own cgroup
-/// namespace, and have it mounted read-write (config-linux.md, "Cgroup ownership").
+/// Plans the delegation of the v2 cgroup to the container's user. The container must see the cgroup as the
+/// root of its own cgroup namespace, and have it mounted read-write (config-linux.md, "Cgroup ownership").
 fn delegate(draft: &mut Draft, context: &Context<'_>) {
     let linux = &context.spec.linux;
     let writable = context.spec.mounts.iter().any(|mount| {
+        // The last of two opposite options counts.
         let readonly = mount.options.iter().rfind(|option| matches!(option.as_str(), "ro" | "rw"));
         matches!(mount.kind.as_deref(), Some("cgroup" | "cgroup2"))
             && readonly.is_none_or(|option| option == "rw")

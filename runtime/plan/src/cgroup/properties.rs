@@ -1,5 +1,6 @@
-//! The container's limits as properties of its unit (systemd.resource-control(5)). systemd may rewrite the cgroup files at any time,
-//! so it must have the same values. A limit without a property is only in the cgroup files.
+//! The container's limits as properties of its unit (systemd.resource-control(5)). systemd may rewrite the
+//! cgroup files at any time, so it must have the same values. A limit without a property is only in the
+//! cgroup files.
 
 use super::{cpu, memory};
 use crate::draft::Draft;
@@ -50,6 +51,7 @@ pub(crate) fn limits(
     for (name, list) in [("AllowedCPUs", &resources.cpu.cpus), ("AllowedMemoryNodes", &resources.cpu.mems)] {
         all.extend(list.as_deref().and_then(|list| set(name, list, systemd)));
     }
+    // A limit of 0 becomes 1, as in the cgroup file: no container could start with 0.
     if let Some(limit) = resources.pids.limit {
         all.push(number("TasksMax", if limit == 0 { 1 } else { limit }));
     }
@@ -72,6 +74,8 @@ fn number(name: &str, value: i64) -> Property {
     Property::new(name, Value::Uint64(u64::try_from(value).unwrap_or(u64::MAX)))
 }
 
+/// The memory limits on v2. systemd has no property for memory+swap, so the swap limit is computed as for the
+/// file.
 fn memory_v2(memory: &Memory) -> Vec<Property> {
     let limit = memory.limit.unwrap_or(0);
     let swap = memory.swap.filter(|swap| *swap != 0).map(|both| memory::swap_alone(limit, both));
@@ -82,11 +86,13 @@ fn memory_v2(memory: &Memory) -> Vec<Property> {
     set.chain(swap).collect()
 }
 
+/// The memory limit on v1. systemd has no properties for the other ones.
 fn memory_v1(memory: &Memory) -> Vec<Property> {
     memory.limit.filter(|limit| *limit != 0).map(|limit| number("MemoryLimit", limit)).into_iter().collect()
 }
 
-/// Returns the CPU shares. systemd has one property for the shares and for idle, so idle overrides the shares.
+/// Returns the CPU shares. systemd has one property for the shares and for idle, so idle overrides the
+/// shares.
 fn weight(draft: &mut Draft, cpu: &Cpu, host: &Host, systemd: &Systemd) -> Option<Property> {
     let unified = host.is_unified();
     let shares = cpu.shares.filter(|shares| *shares != 0);
@@ -103,8 +109,8 @@ fn weight(draft: &mut Draft, cpu: &Cpu, host: &Host, systemd: &Systemd) -> Optio
     })
 }
 
-/// Converts a quota in microseconds per period to microseconds per second. systemd keeps whole percents (10 ms per second), so the
-/// value is rounded up: the container gets at least its quota.
+/// Converts a quota in microseconds per period to microseconds per second. systemd keeps whole percents (10
+/// ms per second), so the value is rounded up: the container gets at least its quota.
 fn bandwidth(quota: i64, period: u64, systemd: &Systemd) -> Vec<Property> {
     const PERCENT: u64 = 10_000;
     let mut all = Vec::new();
@@ -113,6 +119,7 @@ fn bandwidth(quota: i64, period: u64, systemd: &Systemd) -> Vec<Property> {
     }
     if quota != 0 {
         let period = if period == 0 { cpu::DEFAULT_PERIOD } else { period };
+        // A negative quota is no limit: infinity is the largest number on the bus.
         let each_second = u64::try_from(quota).ok().and_then(|quota| quota.checked_mul(1_000_000));
         let each_second = each_second.map_or(u64::MAX, |all| (all / period).div_ceil(PERCENT) * PERCENT);
         all.push(Property::new("CPUQuotaPerSecUSec", Value::Uint64(each_second)));
@@ -139,8 +146,8 @@ fn bytes(name: &str, text: &str) -> Option<Property> {
     Some(Property::new(name, Value::Uint64(value)))
 }
 
-/// Returns the properties for a file of `linux.resources.unified`. A value with another syntax gets none: the kernel accepts or refuses
-/// it when the runtime writes the file.
+/// Returns the properties for a file of `linux.resources.unified`. A value with another syntax gets none: the
+/// kernel accepts or refuses it when the runtime writes the file.
 fn file_as_properties(file: &str, value: &str, systemd: &Systemd) -> Vec<Property> {
     let one = |property: Option<Property>| property.into_iter().collect();
     match file {
@@ -166,7 +173,8 @@ fn file_as_properties(file: &str, value: &str, systemd: &Systemd) -> Vec<Propert
     }
 }
 
-/// Returns the properties of annotations. Their values are GVariants in text form, as runc and crun read them.
+/// Returns the properties of annotations. Their values are GVariants in text form, as runc and crun read
+/// them.
 pub(super) fn annotated(draft: &mut Draft, annotations: &BTreeMap<String, String>) -> Vec<Property> {
     let named = annotations.iter().filter_map(|(key, value)| Some((key, key.strip_prefix(PREFIX)?, value)));
     let mut all = Vec::new();
@@ -179,8 +187,8 @@ pub(super) fn annotated(draft: &mut Draft, annotations: &BTreeMap<String, String
     all
 }
 
-/// Parses a property. A name such as `TimeoutStopSec` is in seconds, as in a unit file. On the bus it is `TimeoutStopUSec`, in
-/// microseconds (runc's docs/systemd.md).
+/// Parses a property. A name such as `TimeoutStopSec` is in seconds, as in a unit file. On the bus it is
+/// `TimeoutStopUSec`, in microseconds (runc's docs/systemd.md).
 fn property(name: &str, text: &str) -> Result<Property, String> {
     if name.len() < 3 || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Err(format!("{name:?} is not a property name"));
@@ -192,6 +200,7 @@ fn property(name: &str, text: &str) -> Result<Property, String> {
     }
 }
 
+/// Converts a number of seconds of any type.
 fn microseconds(value: &Value) -> Result<Value, String> {
     let seconds = match value {
         Value::Byte(value) => f64::from(*value),
@@ -297,7 +306,8 @@ mod tests {
         assert_eq!(limits_of(r#"{"cpu": {"idle": 1, "shares": 1024}}"#, &v1, 252), ["CPUShares=1024"]);
     }
 
-    // config-linux.md, "Memory" and "PIDs": -1 is no limit. 0 is unset for memory, and 1 for pids, as with runc.
+    // config-linux.md, "Memory" and "PIDs": -1 is no limit. 0 is unset for memory, and 1 for pids, as with
+    // runc.
     #[test]
     fn no_limit_is_infinity_and_zero_is_unset() {
         let (v1, v2) = (host(CgroupVersion::V1), host(CgroupVersion::V2));

@@ -32,11 +32,13 @@ pub(super) struct UnitLocation {
 pub(super) enum UnitKind {
     /// A scope: systemd takes over processes that another program has started.
     Scope,
-    /// A slice: systemd puts units into it, and no processes. The runtime does, if `cgroupsPath` names a slice.
+    /// A slice: systemd puts units into it, and no processes. The runtime does, if `cgroupsPath` names a
+    /// slice.
     Slice,
 }
 
-/// Finds the unit that `cgroupsPath` names as `SLICE:PREFIX:NAME`. The default name is the container ID, with the prefix.
+/// Finds the unit that `cgroupsPath` names as `SLICE:PREFIX:NAME`. The default name is the container ID, with
+/// the prefix.
 pub(super) fn locate(spec: &Spec, host: &Host, systemd: &Systemd, id: &str) -> Result<UnitLocation, String> {
     let given = spec.linux.cgroups_path.as_deref().filter(|path| !path.is_empty());
     let parts: Vec<&str> = given.map_or_else(|| vec!["", PREFIX, id], |path| path.split(':').collect());
@@ -48,11 +50,13 @@ pub(super) fn locate(spec: &Spec, host: &Host, systemd: &Systemd, id: &str) -> R
         ));
     };
     let slice = match slice {
+        // The defaults of runc. The root slice is written `-`.
         "" if systemd.manager == Manager::User && host.is_unified() => "user.slice",
         "" => "system.slice",
         "-" => "-.slice",
         slice => slice,
     };
+    // The slice of a scope is its parent directory. The slice of a slice follows from its own name.
     let above = expand(slice).ok_or_else(|| format!("invalid slice name {slice:?}"))?;
     let (name, kind) = if name.ends_with(".slice") {
         (name.to_owned(), UnitKind::Slice)
@@ -71,7 +75,8 @@ pub(super) fn locate(spec: &Spec, host: &Host, systemd: &Systemd, id: &str) -> R
     Ok(UnitLocation { name, slice: slice.to_owned(), path, kind })
 }
 
-/// Returns the directories of a slice, each with a slash after it: `a-b.slice` is in `a.slice` (systemd.slice(5)).
+/// Returns the directories of a slice, each with a slash after it: `a-b.slice` is in `a.slice`
+/// (systemd.slice(5)).
 fn expand(slice: &str) -> Option<String> {
     if slice == "-.slice" {
         return Some(String::new());
@@ -103,7 +108,8 @@ fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// Plans the request to systemd to start the unit. Properties of annotations come last and override the others, as with runc.
+/// Plans the request to systemd to start the unit. Properties of annotations come last and override the
+/// others, as with runc.
 pub(super) fn start(draft: &mut Draft, context: &Context<'_>, systemd: &Systemd, location: &UnitLocation) {
     let place = Place::of("linux.cgroupsPath");
     let text = |text: &str| Value::Text(text.to_owned());
@@ -115,9 +121,11 @@ pub(super) fn start(draft: &mut Draft, context: &Context<'_>, systemd: &Systemd,
         },
     ];
     if location.kind == UnitKind::Scope {
-        // Without Delegate=, systemd may move the processes and change the limits (systemd.resource-control(5)).
+        // Without Delegate=, systemd may move the processes and change the limits
+        // (systemd.resource-control(5)).
         properties.push(Property::new("Delegate", Value::Bool(true)));
     }
+    // With them the unit would conflict with shutdown.target (systemd.scope(5)). runc turns them off too.
     properties.push(Property::new("DefaultDependencies", Value::Bool(false)));
     properties.extend(properties::accounting(context.host));
     properties::put_all(&mut properties, device_properties(context));

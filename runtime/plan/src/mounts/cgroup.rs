@@ -19,10 +19,12 @@ pub(super) struct CgroupMount {
     pub(super) place: Place,
 }
 
-/// Plans a cgroup mount: on v2 the container's cgroup, on v1 a tmpfs with one directory per hierarchy, as on the host.
+/// Plans a cgroup mount: on v2 the container's cgroup, on v1 a tmpfs with one directory per hierarchy, as on
+/// the host.
 ///
-/// Each is a detached clone of the directory that the parent made. In a cgroup namespace a new mount of the hierarchy would show
-/// the same, at two hundred times the cost; without one it would show the host's whole hierarchy.
+/// Each is a detached clone of the directory that the parent made. In a cgroup namespace a new mount of the
+/// hierarchy would show the same, at two hundred times the cost; without one it would show the host's whole
+/// hierarchy.
 pub(super) fn plan(draft: &mut Draft, context: &Context<'_>, mount: CgroupMount) {
     let CgroupMount { target, options, place } = mount;
     let readonly = options.attributes.set & libc::MOUNT_ATTR_RDONLY;

@@ -1,4 +1,5 @@
-//! ID-mapped mounts: `uidMappings` and `gidMappings` of a mount, and the options idmap and ridmap (config.md, "Mounts").
+//! ID-mapped mounts: `uidMappings` and `gidMappings` of a mount, and the options idmap and ridmap (config.md,
+//! "Mounts").
 
 use crate::context::Context;
 use crate::draft::Draft;
@@ -8,8 +9,8 @@ use crate::place::Place;
 use crate::spec::{IdMapping, Mount};
 use crate::step::{IdMap, MapIds, MapWriter, OpenStep, Recursive, Slot};
 
-/// The user namespaces that hold the mappings of mounts. Mounts with the same mappings share one (mount_setattr(2),
-/// "ID-mapped mounts").
+/// The user namespaces that hold the mappings of mounts. Mounts with the same mappings share one
+/// (mount_setattr(2), "ID-mapped mounts").
 pub(super) struct IdMaps<'run, 'spec> {
     context: &'run Context<'spec>,
     namespaces: Vec<(Mappings<'spec>, Slot)>,
@@ -35,7 +36,8 @@ impl<'run, 'spec> IdMaps<'run, 'spec> {
         Self { context, namespaces: Vec::new() }
     }
 
-    /// Plans the ID mapping of the mount with this index: its own mappings, or the container's if an option requests them.
+    /// Plans the ID mapping of the mount with this index: its own mappings, or the container's if an option
+    /// requests them.
     pub(super) fn plan(&mut self, draft: &mut Draft, index: usize, options: &Options) -> Option<IdMap> {
         let context = self.context;
         let mount = context.spec.mounts.get(index)?;
@@ -51,6 +53,7 @@ impl<'run, 'spec> IdMaps<'run, 'spec> {
         }
         let namespace = match (own, context.user_namespace) {
             (Some(own), _) => self.namespace(draft, own, place),
+            // The namespace that the container joins has its mappings already.
             (None, Some(joined)) => joined,
             (None, None) if context.has_user_namespace() => {
                 let linux = &context.spec.linux;

@@ -4,13 +4,15 @@
 
 use crate::host::Kernel;
 
-/// Since this release overlayfs takes lower directories one by one (`lowerdir+`), in any number and of any length.
+/// Since this release overlayfs takes lower directories one by one (`lowerdir+`), in any number and of any
+/// length.
 pub(crate) const APPENDS_LAYERS: Kernel = Kernel { major: 6, minor: 7 };
 
 /// The longest value of a mount option that fsconfig(2) accepts.
 pub(crate) const OPTION_MAX: usize = 255;
 
-/// Returns the directories as one colon-separated value, with a backslash before each colon and backslash in a name.
+/// Returns the directories as one colon-separated value, with a backslash before each colon and backslash in
+/// a name.
 pub(crate) fn joined(layers: &[String]) -> String {
     layers.iter().map(|layer| layer.replace('\\', "\\\\").replace(':', "\\:")).collect::<Vec<_>>().join(":")
 }

@@ -1,6 +1,6 @@
 //! The mounts of a container, in the order of its configuration (config.md, "Mounts").
 //!
-//! A topic: the verbs use it. The topics `root` and `devices` use [`layers`] and [`source`].
+//! A topic: the verbs use it. The topics `root` and `devices` use `layers` and `source`.
 
 mod cgroup;
 mod id_maps;
@@ -24,7 +24,8 @@ use options::Options;
 use source::{BindMount, bind_attributes, locks};
 use std::ffi::CString;
 
-/// The paths of procfs that a mount may cover, the same as in runc: LXCFS shows a container its own limits there.
+/// The paths of procfs that a mount may cover, the same as in runc: LXCFS shows a container its own limits
+/// there.
 const COVERABLE: &[&str] = &[
     "proc/cpuinfo",
     "proc/diskstats",
@@ -52,8 +53,8 @@ pub(crate) fn plan(draft: &mut Draft, context: &Context<'_>) {
     }
 }
 
-/// Returns the target of a mount. A relative destination starts at the root, as with runc and in versions of the specification
-/// before 1.0.
+/// Returns the target of a mount. A relative destination starts at the root, as with runc and in versions of
+/// the specification before 1.0.
 fn target_of(draft: &mut Draft, index: usize, mount: &spec::Mount) -> Option<Target> {
     let place = Place::at("mounts[#].destination", index);
     let path = clean(&mount.destination);
@@ -65,6 +66,8 @@ fn target_of(draft: &mut Draft, index: usize, mount: &spec::Mount) -> Option<Tar
     Some(Target { path: draft.text(&path, place), guard })
 }
 
+/// Returns the paths that a target may resolve to. An image may contain links that lead a mount into procfs,
+/// where it could hide what the runtime reads and writes there (CVE-2019-16884, CVE-2021-30465).
 fn guard_of(path: &str, kind: Option<&str>) -> Guard {
     match kind {
         Some("proc" | "sysfs") => Guard::NoSymlinks,
@@ -73,8 +76,8 @@ fn guard_of(path: &str, kind: Option<&str>) -> Guard {
     }
 }
 
-/// Whether the kernel refuses a new sysfs. It shows the devices of a network namespace, so mounting it needs CAP_SYS_ADMIN over
-/// that namespace (user_namespaces(7)).
+/// Whether the kernel refuses a new sysfs. It shows the devices of a network namespace, so mounting it needs
+/// CAP_SYS_ADMIN over that namespace (user_namespaces(7)).
 fn cannot_mount_sysfs(context: &Context<'_>) -> bool {
     context.has_user_namespace() && context.namespace(NamespaceKind::Network).is_none()
 }
@@ -108,8 +111,8 @@ impl MountEntry<'_> {
         }
     }
 
-    /// Plans a change of the mount that an earlier entry made (mount(8), "remount"). Options of the file system are refused, since
-    /// they would change it in every place where it is mounted.
+    /// Plans a change of the mount that an earlier entry made (mount(8), "remount"). Options of the file
+    /// system are refused, since they would change it in every place where it is mounted.
     fn remount(self, draft: &mut Draft, because: Place) {
         for option in &self.options.own {
             let place = Place::within("mounts[#].options[#]", self.index, option.index);
@@ -118,6 +121,7 @@ impl MountEntry<'_> {
                 format!("{:?} belongs to the file system, which remount does not change", option.key),
             );
         }
+        // A mount has one propagation: the last option counts.
         let propagation = self.options.propagation.last().copied().unwrap_or_default();
         let (target, attributes) = (self.target, self.options.attributes);
         draft.init(MountStep::Remount { target, attributes, propagation }, because);
@@ -130,6 +134,7 @@ impl MountEntry<'_> {
             return draft.refuse(place, "a bind mount needs a source");
         };
         let path = draft.text(&context.bundle_path(path), place);
+        // Only a procfs may take the place of procfs: security modules are configured through its files.
         let expect = if self.target.path.as_bytes() == b"proc" { Expect::Procfs } else { Expect::Anything };
         let options = self.options;
         let mut propagation: Vec<u64> = context.clone_propagation().into_iter().collect();
@@ -175,6 +180,7 @@ impl MountEntry<'_> {
 
     /// Plans a new file system.
     fn file_system(mut self, draft: &mut Draft, context: &Context<'_>, kind: &str) {
+        // The source of most file systems is only a name in mountinfo (proc_pid_mountinfo(5)).
         let source = self.mount.source.as_deref().unwrap_or(kind);
         let label = labels::mount_context(draft, context, kind, &self.options.own);
         self.options.own.extend(label);
@@ -224,7 +230,8 @@ fn refuse_long(draft: &mut Draft, index: usize, options: &[MountOption]) {
     }
 }
 
-/// The mode of the new file system's root. A tmpfs without `mode` takes the mode of the directory that it covers, as with runc.
+/// The mode of the new file system's root. A tmpfs without `mode` takes the mode of the directory that it
+/// covers, as with runc.
 fn mode_of(kind: &str, mount: &spec::Mount) -> RootMode {
     let given = mount.options.iter().any(|option| option.starts_with("mode="));
     if kind == "tmpfs" && !given { RootMode::Covered } else { RootMode::Own }

@@ -1,6 +1,6 @@
 //! The mount options: one table for parsing, printing and `features` (config.md, "Linux mount options").
 //!
-//! `criu` and `devices` use [`is_bind`], `features` and the command line the table.
+//! `criu` and `devices` use `is_bind`, `features` and the command line the table.
 
 use crate::draft::Draft;
 use crate::place::Place;
@@ -54,7 +54,8 @@ const STRICTATIME: u64 = libc::MOUNT_ATTR_STRICTATIME;
 const ATIME: u64 = libc::MOUNT_ATTR__ATIME;
 const REC: u64 = libc::MS_REC;
 
-/// Every option of the VFS and of the runtime, in alphabetical order. All other options belong to the file system.
+/// Every option of the VFS and of the runtime, in alphabetical order. All other options belong to the file
+/// system.
 pub const OPTIONS: &[(&str, Effect)] = &[
     ("acl", Effect::Nothing),
     ("async", Effect::FileSystem),
@@ -196,6 +197,8 @@ impl Options {
             Effect::AccessTimeAll(bits) => {
                 select_atime(&mut attributes.set_all, &mut attributes.clear_all, bits);
             }
+            // `atime` after `strictatime` keeps it. Otherwise the mode is relatime, the kernel's default
+            // (mount(8)).
             Effect::NotWithoutAccessTime => {
                 let bits = attributes.set & STRICTATIME | RELATIME;
                 select_atime(&mut attributes.set, &mut attributes.clear, bits);
@@ -225,7 +228,8 @@ impl Options {
     }
 }
 
-/// Selects an atime mode. mount_setattr(2) accepts a new mode only if the whole `MOUNT_ATTR__ATIME` field is cleared.
+/// Selects an atime mode. mount_setattr(2) accepts a new mode only if the whole `MOUNT_ATTR__ATIME` field is
+/// cleared.
 fn select_atime(set: &mut u64, clear: &mut u64, bits: u64) {
     *set = *set & !ATIME | bits;
     *clear |= ATIME;
@@ -244,7 +248,8 @@ fn refuse_bind_data(draft: &mut Draft, index: usize, options: &Options) {
     }
     for option in options.own.iter().filter(|option| effect_of(&option.key.to_string_lossy()).is_none()) {
         let place = Place::within("mounts[#].options[#]", index, option.index);
-        // Engines turn a tmpfs into a bind mount and leave options such as `size=64m`. mount(2) ignores the data of a bind mount.
+        // Engines turn a tmpfs into a bind mount and leave options such as `size=64m`. mount(2) ignores the
+        // data of a bind mount.
         match option.value {
             Some(_) => draft.warn(place, format!("a bind mount ignores the option {:?}", option.key)),
             None => draft.refuse(place, format!("unknown mount option {:?}", option.key)),

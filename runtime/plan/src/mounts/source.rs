@@ -10,8 +10,9 @@ use std::ffi::CString;
 
 /// Returns the flags of the source's mount that a bind mount must keep.
 ///
-/// In its own user namespace a container may not clear what the host's mount forbids. An option that clears such a flag by name is
-/// an error. A flag that no option names stays set (mount_namespaces(7), "Restrictions on mount namespaces").
+/// In its own user namespace a container may not clear what the host's mount forbids. An option that clears
+/// such a flag by name is an error. A flag that no option names stays set (mount_namespaces(7), "Restrictions
+/// on mount namespaces").
 pub(crate) fn locks(context: &Context<'_>, named: Attributes) -> Locks {
     if context.locks_cloned_mounts() {
         Locks::Kept { named: named.clear | named.clear_all }
@@ -31,8 +32,8 @@ pub(crate) struct BindMount {
     pub(crate) place: Place,
 }
 
-/// Plans a bind mount. Init does it in one step where it can. Otherwise the parent clones the source's mount, and init attaches
-/// the clone.
+/// Plans a bind mount. Init does it in one step where it can. Otherwise the parent clones the source's mount,
+/// and init attaches the clone.
 pub(crate) fn bind(draft: &mut Draft, context: &Context<'_>, mount: BindMount) {
     let BindMount { source, source_place, target, content, place } = mount;
     if !context.parent_clones_mounts() {
@@ -43,9 +44,9 @@ pub(crate) fn bind(draft: &mut Draft, context: &Context<'_>, mount: BindMount) {
     draft.init(MountStep::Attach { tree: slot, target, content }, place);
 }
 
-/// Returns the attributes of a bind mount with these options, as runc computes them: without any attribute option the mount keeps
-/// the source's attributes. With one, every attribute that no option sets is cleared. The atime mode stays unless an option
-/// selects one.
+/// Returns the attributes of a bind mount with these options, as runc computes them: without any attribute
+/// option the mount keeps the source's attributes. With one, every attribute that no option sets is cleared.
+/// The atime mode stays unless an option selects one.
 pub(super) fn bind_attributes(options: Attributes) -> Attributes {
     /// Every attribute that an option can name, except the atime mode.
     const ALL: u64 = libc::MOUNT_ATTR_RDONLY
@@ -86,8 +87,8 @@ mod tests {
         MOUNT_ATTR_NOSYMFOLLOW as NOSYMFOLLOW, MOUNT_ATTR_RDONLY as RDONLY,
     };
 
-    /// mount(2), MS_REMOUNT | MS_BIND: the flags of the call replace all flags of the mount, and without an atime flag the atime
-    /// mode stays. runc makes that call when any flag is given, and none otherwise.
+    /// mount(2), MS_REMOUNT | MS_BIND: the flags of the call replace all flags of the mount, and without an
+    /// atime flag the atime mode stays. runc makes that call when any flag is given, and none otherwise.
     #[test]
     fn any_attribute_option_replaces_all_attributes() {
         let none = Attributes::default();

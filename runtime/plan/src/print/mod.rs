@@ -39,7 +39,8 @@ fn write_line<Step: fmt::Display>(
 }
 
 impl Plan {
-    /// The plan as JSON: a list of steps for each column, each with its words and its place in the configuration.
+    /// The plan as JSON: a list of steps for each column, each with its words and its place in the
+    /// configuration.
     pub fn to_json(&self) -> Value {
         json!({
             "parent": self.parent.iter().map(step_to_json).collect::<Vec<_>>(),

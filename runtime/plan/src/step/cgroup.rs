@@ -14,7 +14,8 @@ pub enum CgroupStep {
     Limit(LimitStep),
     /// Attaches a program that decides which devices the processes of a v2 cgroup may use.
     DeviceProgram(DeviceProgram),
-    /// Changes the owner of a v2 cgroup, and of the files in it that may be delegated, to the container's user.
+    /// Changes the owner of a v2 cgroup, and of the files in it that may be delegated, to the container's
+    /// user.
     Delegate {
         /// The cgroup.
         cgroup: Slot,
@@ -58,7 +59,8 @@ pub struct OpenCgroup {
     pub mount: CString,
     /// The directory, relative to the mount.
     pub path: CString,
-    /// The pid of the container's init. Its own directory is opened instead when this one is gone or can hold no process.
+    /// The pid of the container's init. Its own directory is opened instead when this one is gone or can hold
+    /// no process.
     pub fallback_init: Option<i32>,
 }
 
@@ -73,7 +75,8 @@ pub enum PrepareCgroup {
     EnableControllers,
 }
 
-/// The program that decides which devices the processes of a v2 cgroup may use (bpf(2), `BPF_PROG_TYPE_CGROUP_DEVICE`).
+/// The program that decides which devices the processes of a v2 cgroup may use (bpf(2),
+/// `BPF_PROG_TYPE_CGROUP_DEVICE`).
 #[derive(Debug)]
 pub struct DeviceProgram {
     /// The cgroup.
@@ -160,7 +163,8 @@ pub enum LimitStep {
 pub enum LimitWrite {
     /// One file.
     File(WriteCgroup),
-    /// The first file if the cgroup has it, otherwise the second: I/O schedulers differ in the names of their files.
+    /// The first file if the cgroup has it, otherwise the second: I/O schedulers differ in the names of their
+    /// files.
     Either {
         /// Written where it exists.
         first: WriteCgroup,

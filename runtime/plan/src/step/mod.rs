@@ -1,8 +1,8 @@
 //! The steps of a plan: everything that the parent and the container's init can do, as data.
 //!
-//! A step names one act and holds all that the act needs. Nothing is left to decide where it is carried out. Steps are nested
-//! by what they act on, so that every `match` that carries them out is exhaustive. Paths below the root file system are
-//! relative to it and are resolved inside it. Paths of the host are absolute.
+//! A step names one act and holds all that the act needs. Nothing is left to decide where it is carried out.
+//! Steps are nested by what they act on, so that every `match` that carries them out is exhaustive. Paths
+//! below the root file system are relative to it and are resolved inside it. Paths of the host are absolute.
 
 mod cgroup;
 mod hook;
@@ -46,7 +46,8 @@ pub struct Planned<Step> {
     pub because: Place,
 }
 
-/// A file descriptor that one step opens and a later step uses, in either process: init inherits the parent's descriptors.
+/// A file descriptor that one step opens and a later step uses, in either process: init inherits the parent's
+/// descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot(pub u16);
 

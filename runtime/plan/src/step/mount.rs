@@ -17,14 +17,15 @@ pub enum RootStep {
     MountTree { tree: Slot, at: CString },
     /// Makes the root file system the only one: nothing of the host can be reached from here on.
     Enter(EnterRoot),
-    /// Returns to the mount namespace that init was born in, with a detached copy of the root file system as root directory.
-    /// No other process sees that copy, and it ends with the last process that uses it.
+    /// Returns to the mount namespace that init was born in, with a detached copy of the root file system as
+    /// root directory. No other process sees that copy, and it ends with the last process that uses it.
     TakeBack { namespace: Slot },
     /// Changes the mount of the root file system.
     SetAttributes { attributes: Attributes, propagation: u64 },
     /// Takes the current root directory as the container's root: `exec` has just entered it.
     Current,
-    /// Changes the root directory to an open directory, where the container has no mount namespace of its own.
+    /// Changes the root directory to an open directory, where the container has no mount namespace of its
+    /// own.
     Change { slot: Slot },
 }
 
@@ -112,7 +113,8 @@ pub enum Locks {
     None,
     /// Those that a user namespace locks: ro, nosuid, nodev, noexec, and the atime flags.
     Kept {
-        /// Flags that an option clears by name. Those are refused; flags that are cleared only because no option names them stay.
+        /// Flags that an option clears by name. Those are refused; flags that are cleared only because no
+        /// option names them stay.
         named: u64,
     },
 }
@@ -241,7 +243,8 @@ pub enum Guard {
 pub enum NodeFs {
     /// It is mounted nowhere.
     Detached,
-    /// It is mounted in a mount namespace of its own. Before Linux 6.15, open_tree(2) cannot copy from a detached mount.
+    /// It is mounted in a mount namespace of its own. Before Linux 6.15, open_tree(2) cannot copy from a
+    /// detached mount.
     InNamespace,
 }
 

@@ -26,7 +26,8 @@ pub enum NamespaceStep {
     Sysctl { path: CString, value: CString },
 }
 
-/// The id mappings of a user namespace, as the kernel's files take them: one line per extent (user_namespaces(7)).
+/// The id mappings of a user namespace, as the kernel's files take them: one line per extent
+/// (user_namespaces(7)).
 #[derive(Debug)]
 pub struct MapIds {
     /// For `uid_map`.

@@ -22,7 +22,8 @@ pub enum OpenStep {
     Tree { slot: Slot, source: Source },
     /// Makes a device node on a file system of its own, and a detached copy of it.
     DeviceNode { slot: Slot, device: Device, attributes: Attributes, fs: NodeFs },
-    /// Makes a detached copy of the container's own directory in a cgroup hierarchy; `hierarchy` is its mount point.
+    /// Makes a detached copy of the container's own directory in a cgroup hierarchy; `hierarchy` is its mount
+    /// point.
     CgroupMount { slot: Slot, cgroup: Slot, hierarchy: CString, attributes: Attributes },
     /// Makes the socket on which init waits for `start`.
     StartSocket { slot: Slot },

@@ -39,7 +39,8 @@ pub enum CallerStep {
 #[derive(Debug)]
 #[allow(missing_docs, reason = "the sentence above a variant says what its fields are")]
 pub enum ProcessStep {
-    /// Makes init non-dumpable until exec: other processes of its user cannot trace it nor read its `/proc` directory.
+    /// Makes init non-dumpable until exec: other processes of its user cannot trace it nor read its `/proc`
+    /// directory.
     Hide,
     /// Takes that back. Only its own user can then enter the namespaces of a rootless container that waits.
     Show,
@@ -59,7 +60,8 @@ pub enum ProcessStep {
     NewKeyring { name: CString },
     /// Sets the umask.
     Umask { mask: u32 },
-    /// Closes every file descriptor but the standard streams, the next `preserve` ones, and those of later steps.
+    /// Closes every file descriptor but the standard streams, the next `preserve` ones, and those of later
+    /// steps.
     CloseFds { preserve: u32, keep: Vec<Slot> },
     /// Changes to the working directory of the process and checks that it is inside the root.
     WorkingDirectory { path: CString },
@@ -111,7 +113,8 @@ pub struct Spawn {
     pub namespaces: u64,
     /// Namespaces to join before init is made: an intermediate process joins them and makes init.
     pub join: Vec<(NamespaceKind, Slot)>,
-    /// The pidfd of a container's init, and the `CLONE_NEW*` kinds of its namespaces, which the intermediate process joins in one call.
+    /// The pidfd of a container's init, and the `CLONE_NEW*` kinds of its namespaces, which the intermediate
+    /// process joins in one call.
     pub enter: Option<(Slot, u64)>,
     /// The `timens_offsets` of a new time namespace, which must be written before init is made.
     pub time: Option<CString>,

@@ -13,7 +13,8 @@ pub enum Signal {
     Mounted,
     /// To init: the prestart and createRuntime hooks have run.
     HooksDone,
-    /// To the parent: all is done but the start. The terminal's master is passed with this message, if there is one.
+    /// To the parent: all is done but the start. The terminal's master is passed with this message, if there
+    /// is one.
     Ready,
     /// To init: the container is recorded as created.
     Committed,

@@ -30,10 +30,11 @@ pub fn create(checked: &Checked, host: &Host, request: &Request<'_>) -> Result<P
     plan(checked, host, request)
 }
 
-/// Finds every mistake in a configuration and every warning about it: its form, its meaning, and what this host or this runtime
-/// cannot do. One mistake hides only those that follow from it.
+/// Finds every mistake in a configuration and every warning about it: its form, its meaning, and what this
+/// host or this runtime cannot do. One mistake hides only those that follow from it.
 ///
-/// `look` returns why a path of the host cannot be opened, if it cannot: whether a source exists is a fact about the host.
+/// `look` returns why a path of the host cannot be opened, if it cannot: whether a source exists is a fact
+/// about the host.
 pub fn examine(
     bytes: &[u8],
     host: &Host,
@@ -76,7 +77,8 @@ fn missing_sources(plan: &Plan, look: &dyn Fn(&CStr) -> Option<String>) -> Vec<M
     parents.chain(inits).filter_map(missing).collect()
 }
 
-/// The process of a container without `process`: init waits as usual, and `start` fails because there is no program to execute.
+/// The process of a container without `process`: init waits as usual, and `start` fails because there is no
+/// program to execute.
 const NO_PROCESS: &[u8] = br#"{ "cwd": "/", "args": [] }"#;
 
 fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mistake>> {
@@ -89,16 +91,18 @@ fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mis
     draft.init(InitSync::DieWithParent, Place::DEFAULT);
     // The files and directories that init makes get exactly the modes in the plan.
     draft.init(ProcessStep::Umask { mask: 0 }, Place::DEFAULT);
-    // A non-dumpable process's files in /proc belong to root (proc(5)), so a rootless parent could not write init's uid_map.
-    // Its init becomes non-dumpable when the mappings are written.
+    // A non-dumpable process's files in /proc belong to root (proc(5)), so a rootless parent could not write
+    // init's uid_map. Its init becomes non-dumpable when the mappings are written.
     let hide_first = is_root(host);
     if hide_first {
         draft.init(ProcessStep::Hide, Place::DEFAULT);
     }
-    // Mounts of a shared root file system must propagate to the host. Only clones of the host's own mounts do that.
+    // Mounts of a shared root file system must propagate to the host. Only clones of the host's own mounts do
+    // that.
     if context.locks_cloned_mounts() && !context.is_shared() {
         draft.before(OpenStep::LockedMounts, Place::of("linux.namespaces"));
     }
+    // The root file system first, so that a missing one is reported before anything changes on the host.
     let tree = root::prepare(&mut draft, &context);
     cgroup::plan(&mut draft, &mut context);
     cgroup::join(&mut draft, &context, JoinPhase::First);
@@ -113,6 +117,8 @@ fn plan(spec: &Spec, host: &Host, request: &Request<'_>) -> Result<Plan, Vec<Mis
     mounts::plan(&mut draft, &context);
     devices::plan(&mut draft, &context);
     process::oom_score(&mut draft, process);
+    // The mounts and devices exist. Nothing is masked or read-only yet, and pivot_root comes later
+    // (config.md, "POSIX-platform Hooks").
     run_create_hooks(&mut draft, hooks);
     process::standard_streams(&mut draft, &context);
     process::terminal(&mut draft, process, Console::Named);
@@ -142,10 +148,12 @@ pub(crate) fn pass_to_caller(draft: &mut Draft, request: &Request<'_>) {
     }
 }
 
-/// Plans the end of `create`: init reports that it is ready, the parent records the container, and init waits for `start`.
+/// Plans the end of `create`: init reports that it is ready, the parent records the container, and init waits
+/// for `start`.
 ///
-/// The order matters. The container exists only when its record does, and until then init dies with the parent. So init gives
-/// up its parent-death signal after the commit, and the parent exits only when init has done that.
+/// The order matters. The container exists only when its record does, and until then init dies with the
+/// parent. So init gives up its parent-death signal after the commit, and the parent exits only when init has
+/// done that.
 fn become_ready(draft: &mut Draft, context: &Context<'_>, after_start: &process::AfterStart) {
     let start_socket = after_start.start_socket;
     draft.before(OpenStep::StartSocket { slot: start_socket }, Place::DEFAULT);

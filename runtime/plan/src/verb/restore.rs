@@ -97,8 +97,8 @@ pub fn restore(checked: &Checked, host: &Host, request: &Request<'_>) -> Result<
             }
             ParentStep::Resctrl(ResctrlStep::Enter(slot)) => resctrl_groups.push(slot),
             ParentStep::Open(step) => root = root.or_else(|| tree_of(step, because)),
-            // criu restores namespaces, mounts, identity and rlimits from the images. The verb runs the hooks, passes the terminal and
-            // commits when criu notifies it.
+            // criu restores namespaces, mounts, identity and rlimits from the images. The verb runs the
+            // hooks, passes the terminal and commits when criu notifies it.
             ParentStep::Child(_)
             | ParentStep::Hook(_)
             | ParentStep::Sync(_)

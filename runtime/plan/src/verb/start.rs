@@ -3,7 +3,8 @@
 use crate::plan::Plan;
 use crate::step::{InitStep, InitSync, Planned};
 
-/// Returns the steps of init after its wait for `start`. When init reports a failure to `start`, it counts from the first of them.
+/// Returns the steps of init after its wait for `start`. When init reports a failure to `start`, it counts
+/// from the first of them.
 pub fn steps(plan: &Plan) -> &[Planned<InitStep>] {
     let waits =
         |planned: &Planned<InitStep>| matches!(planned.step, InitStep::Sync(InitSync::WaitForStart(_)));

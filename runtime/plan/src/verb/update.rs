@@ -12,7 +12,8 @@ use crate::step::{ChangeUnit, CheckUse, LimitStep, LimitWrite, OpenCgroup, Plann
 pub struct ExistingContainer<'text> {
     /// Its cgroups: the mount of each hierarchy, and the path relative to it.
     pub cgroups: Vec<(&'text str, &'text str)>,
-    /// The content of `cpu.max` on v2. That file takes quota and period together, and an update may change one of them.
+    /// The content of `cpu.max` on v2. That file takes quota and period together, and an update may change
+    /// one of them.
     pub cpu_max: Option<String>,
     /// Its systemd unit.
     pub unit: Option<&'text Unit>,
@@ -35,8 +36,8 @@ pub struct Update {
     pub warnings: Vec<Mistake>,
 }
 
-/// Plans new limits. A limit that is not given stays. Device rules are ignored, as with runc: engines send a rule that denies all
-/// devices with every update.
+/// Plans new limits. A limit that is not given stays. Device rules are ignored, as with runc: engines send a
+/// rule that denies all devices with every update.
 ///
 /// # Errors
 /// Every mistake in the limits, with its place.

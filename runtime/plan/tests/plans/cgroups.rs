@@ -17,7 +17,8 @@ fn made(changes: &Value, host: &Host) -> Vec<MakeCgroup> {
     make.collect()
 }
 
-// runc's default is the container ID below the root cgroup. Only root of the host, or a delegation, may create it there.
+// runc's default is the container ID below the root cgroup. Only root of the host, or a delegation, may
+// create it there.
 #[test]
 fn the_default_cgroup_needs_a_right_to_create_it() {
     let path = |changes: &Value, host: &Host| {
@@ -51,7 +52,8 @@ fn limits_without_a_cgroup_are_refused() {
     assert!(warnings(&devices, &nested)[0].starts_with("device rules are not enforced"));
 }
 
-// cgroup-v1/cpusets.rst: a new cpuset is empty. cgroup-v2.rst, "Controlling Controllers": the parent enables controllers.
+// cgroup-v1/cpusets.rst: a new cpuset is empty. cgroup-v2.rst, "Controlling Controllers": the parent enables
+// controllers.
 #[test]
 fn new_directories_are_prepared_for_their_hierarchy() {
     let prepared = |host: &Host| -> Vec<(String, PrepareCgroup)> {

@@ -134,7 +134,8 @@ fn affinity(affinity: &Value) -> Result<Vec<String>, Vec<Mistake>> {
     Ok(plan.init.iter().filter_map(|planned| word(&planned.step)).collect())
 }
 
-// config.md, "Linux Process": initial is the affinity before the process moves to the container's cgroup, final the one after.
+// config.md, "Linux Process": initial is the affinity before the process moves to the container's cgroup,
+// final the one after.
 #[test]
 fn the_initial_affinity_is_set_before_the_cgroup_and_the_final_after() {
     assert_eq!(affinity(&json!({})).unwrap(), ["join", "all"]);

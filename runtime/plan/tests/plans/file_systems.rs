@@ -1,5 +1,5 @@
-//! The root file system, the mounts and the devices: each decision by the fact of the kernel or the sentence of the
-//! specification behind it.
+//! The root file system, the mounts and the devices: each decision by the fact of the kernel or the sentence
+//! of the specification behind it.
 
 use crate::fields::{config, mistakes, rich, steps, warnings};
 use crate::identity::{in_user_namespace, planned, root};
@@ -284,7 +284,8 @@ fn id_mapped_mounts_need_mappings_and_share_their_namespace() {
     );
 }
 
-// user_namespaces(7): sysfs shows a network namespace, so mounting it needs CAP_SYS_ADMIN over that namespace.
+// user_namespaces(7): sysfs shows a network namespace, so mounting it needs CAP_SYS_ADMIN over that
+// namespace.
 #[test]
 fn sysfs_of_the_host_network_is_a_bind_mount_only_in_a_user_namespace() {
     let sysfs = json!([{ "destination": "/sys", "type": "sysfs", "source": "sysfs" }]);

@@ -1,5 +1,5 @@
-//! The process, its namespaces and its cgroups: each decision by the fact of the kernel or the sentence of the specification
-//! behind it.
+//! The process, its namespaces and its cgroups: each decision by the fact of the kernel or the sentence of
+//! the specification behind it.
 
 use crate::fields::{config, steps, warnings};
 use crate::{Cgroups, host, plan, request};
@@ -59,7 +59,8 @@ fn flags(all: &[i32]) -> u64 {
     all.iter().fold(0, |flags, flag| flags | u64::from(flag.cast_unsigned()))
 }
 
-// seccomp(2): without no_new_privs the caller needs CAP_SYS_ADMIN, so it must not give up capabilities before.
+// seccomp(2): without no_new_privs the caller needs CAP_SYS_ADMIN, so it must not give up capabilities
+// before.
 #[test]
 fn capabilities_are_dropped_after_the_filter_only_without_no_new_privs() {
     let order = |no_new_privileges: bool, seccomp: Value| {
@@ -96,7 +97,8 @@ fn inheritable_capabilities_outside_the_bounding_set_are_taken_first() {
     assert_eq!(order("CAP_KILL"), ["all", "bound", "sets"]);
 }
 
-// capabilities(7): the effective set is a subset of the permitted, and an ambient capability is permitted and inheritable.
+// capabilities(7): the effective set is a subset of the permitted, and an ambient capability is permitted and
+// inheritable.
 #[test]
 fn capability_sets_obey_the_rules_of_the_kernel() {
     let changes = json!({ "process": { "capabilities": {
@@ -211,8 +213,8 @@ fn the_terminal_has_the_configured_size() {
     assert!(steps(&json!({}), &root(), "terminal").is_empty());
 }
 
-// clone(2) makes the namespaces, except: setns(2) joins a pid namespace for children only, and timens_offsets must be
-// written before the first process is in the namespace (time_namespaces(7)).
+// clone(2) makes the namespaces, except: setns(2) joins a pid namespace for children only, and timens_offsets
+// must be written before the first process is in the namespace (time_namespaces(7)).
 #[test]
 fn each_namespace_is_made_or_joined_at_its_time() {
     let all = json!([{ "type": "mount" }, { "type": "ipc" }, { "type": "uts" }, { "type": "network" },

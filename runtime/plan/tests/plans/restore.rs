@@ -132,7 +132,8 @@ fn external(changes: &Value, cgroups: Cgroups) -> Externals {
     externals(&checked(changes), &host(cgroups, Privilege::Root), "box", "/bundle")
 }
 
-// criu.org/External_bind_mounts. runc calls the network namespace extRootNetNS in its images, and the others alike.
+// criu.org/External_bind_mounts. runc calls the network namespace extRootNetNS in its images, and the others
+// alike.
 #[test]
 fn joined_namespaces_and_cgroup_mounts_are_external() {
     let changes = json!({

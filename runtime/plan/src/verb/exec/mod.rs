@@ -51,6 +51,7 @@ pub fn exec(
     host: &Host,
     request: &Request<'_>,
 ) -> Result<Plan, Vec<Mistake>> {
+    // The topics read the request of `create`. Only the fields that concern a process have an effect here.
     let create_request = crate::context::Request {
         id: request.id,
         bundle: "",
@@ -87,10 +88,12 @@ struct ContainerInit {
     pid: i32,
 }
 
-/// Plans how the process enters the container: its initial CPU affinity, its cgroups, and the namespaces of init.
+/// Plans how the process enters the container: its initial CPU affinity, its cgroups, and the namespaces of
+/// init.
 ///
-/// setns(2) with a pidfd joins all namespaces in one call, except the cgroup namespace. From inside that one a process cannot join
-/// the container's cgroup any more (cgroup_namespaces(7)), so it comes after the cgroups.
+/// setns(2) with a pidfd joins all namespaces in one call, except the cgroup namespace. From inside that one
+/// a process cannot join the container's cgroup any more (cgroup_namespaces(7)), so it comes after the
+/// cgroups.
 fn enter(draft: &mut Draft, context: &Context<'_>, process: &Process, init: ContainerInit) -> Spawn {
     let affinity = process.exec_cpu_affinity.as_ref();
     set_affinity(draft, affinity.and_then(|affinity| affinity.initial.as_deref()));
@@ -116,8 +119,8 @@ fn enter(draft: &mut Draft, context: &Context<'_>, process: &Process, init: Cont
     Spawn { namespaces: 0, join: Vec::new(), enter: Some((init.pidfd, flags)), time: None, cgroup }
 }
 
-/// Plans the root directory. setns(2) into the mount namespace sets it. A container in the host's mount namespace has its root
-/// only in its init.
+/// Plans the root directory. setns(2) into the mount namespace sets it. A container in the host's mount
+/// namespace has its root only in its init.
 fn find_root(draft: &mut Draft, context: &Context<'_>) {
     if context.namespace(NamespaceKind::Mount).is_none() {
         let slot = draft.slot();
@@ -129,8 +132,8 @@ fn find_root(draft: &mut Draft, context: &Context<'_>) {
 
 /// Plans what each process has of its own: a session, a CPU affinity, a keyring, a terminal.
 ///
-/// The final affinity counts after the process has joined its cgroup. Without one, the initial stays. Without both, the process may
-/// use every CPU of the cgroup (config.md, "Linux Process", execCPUAffinity).
+/// The final affinity counts after the process has joined its cgroup. Without one, the initial stays. Without
+/// both, the process may use every CPU of the cgroup (config.md, "Linux Process", execCPUAffinity).
 fn set_up(draft: &mut Draft, context: &Context<'_>, process: &Process) {
     draft.init(ProcessStep::NewSession, Place::DEFAULT);
     let affinity = process.exec_cpu_affinity.as_ref();
@@ -160,8 +163,8 @@ fn set_affinity(draft: &mut Draft, list: Option<&str>) {
     }
 }
 
-/// Plans the end of `exec`: the process reports that it is ready, the parent sets it up from outside, and the process executes its
-/// program without the parent.
+/// Plans the end of `exec`: the process reports that it is ready, the parent sets it up from outside, and the
+/// process executes its program without the parent.
 fn become_ready(draft: &mut Draft, context: &Context<'_>, process: &Process) {
     for step in [
         InitSync::Send(Signal::Ready),
@@ -182,8 +185,9 @@ fn become_ready(draft: &mut Draft, context: &Context<'_>, process: &Process) {
 
 /// Plans the opening of the container's cgroups, or of those below them that `--cgroup` names.
 ///
-/// On v2 the process joins the cgroup of init if the container's own has no processes left in it: an init such as systemd moves
-/// itself below, and a cgroup with children that have controllers may hold no process (cgroups(7), "no internal processes" rule).
+/// On v2 the process joins the cgroup of init if the container's own has no processes left in it: an init
+/// such as systemd moves itself below, and a cgroup with children that have controllers may hold no process
+/// (cgroups(7), "no internal processes" rule).
 fn open_cgroups<'host>(draft: &mut Draft, context: &mut Context<'host>, request: &Request<'_>) {
     let below = subgroups(draft, context.host, request.subgroups);
     for hierarchy in &context.host.hierarchies {
@@ -219,7 +223,8 @@ impl Subgroup {
     }
 }
 
-/// Compares the name of a controller. The kernel lists a hierarchy without controllers as `name=…`; users write the name alone.
+/// Compares the name of a controller. The kernel lists a hierarchy without controllers as `name=…`; users
+/// write the name alone.
 fn is_named(controller: &str, name: &str) -> bool {
     controller == name || controller.strip_prefix("name=") == Some(name)
 }

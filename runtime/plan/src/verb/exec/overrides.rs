@@ -51,8 +51,8 @@ impl Overrides {
     }
 }
 
-/// Adds capabilities to the sets. Only a container with inheritable capabilities gets them as inheritable and ambient ones, as with
-/// runc: others should not keep them across an execve(2) by a user without privileges.
+/// Adds capabilities to the sets. Only a container with inheritable capabilities gets them as inheritable and
+/// ambient ones, as with runc: others should not keep them across an execve(2) by a user without privileges.
 fn add(mut sets: Capabilities, more: CapabilitySet) -> Capabilities {
     let with = |set: CapabilitySet| CapabilitySet::from_bits(set.bits() | more.bits());
     sets.bounding = with(sets.bounding);
@@ -65,8 +65,8 @@ fn add(mut sets: Capabilities, more: CapabilitySet) -> Capabilities {
     sets
 }
 
-/// Returns the process of a process.json. Missing properties are inherited from the container's process, except the environment and
-/// the user.
+/// Returns the process of a process.json. Missing properties are inherited from the container's process,
+/// except the environment and the user.
 pub fn inherit(mut process: Process, container: &Process) -> Process {
     let from = container.clone();
     process.capabilities = process.capabilities.or(from.capabilities);
