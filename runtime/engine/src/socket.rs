@@ -10,6 +10,9 @@ use std::ffi::CStr;
 /// Connects to a stream socket of the caller, such as `--console-socket`.
 ///
 /// An address holds 107 bytes (unix(7)), and a path may be longer. So the address is the name of an open file descriptor.
+///
+/// connect(2) waits while the queue of the listener is full. There is no limit: the caller has created the socket for this
+/// connection.
 pub(crate) fn connect(path: &CStr) -> Result<OwnedFd, Fault> {
     let place = root_dir::open_host(path, OFlags::PATH)?;
     connect_to(&format!("/proc/self/fd/{}", place.as_raw_fd()), SocketType::STREAM)

@@ -33,8 +33,8 @@ pub(super) fn act(init: &mut Init<'_>, step: &NamespaceStep) -> Result<(), Fault
 
 /// Moves init to a cgroup.
 ///
-/// Init moves itself by the id 0 in `tasks`. The kernel does not wait for an RCU grace period then, unlike when the parent writes
-/// the pid of init (7 ms for each hierarchy).
+/// Init writes 0, which stands for itself, to `tasks` (v1) or `cgroup.procs` (v2). The kernel does not wait for an RCU grace period
+/// then, unlike when the parent writes the pid of init (7 ms for each hierarchy).
 fn join_cgroup(cgroup: BorrowedFd<'_>, version: CgroupVersion) -> Result<(), Fault> {
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = match version {
@@ -45,7 +45,8 @@ fn join_cgroup(cgroup: BorrowedFd<'_>, version: CgroupVersion) -> Result<(), Fau
     rustix::io::write(&tasks, b"0").during(Call::Write).map(drop)
 }
 
-/// Becomes user and group 0 of the new user namespace, in which init has no mapped ID yet (user_namespaces(7)).
+/// Becomes user and group 0 of the new user namespace. Until then init has the host's IDs, which may have no mapping there
+/// (user_namespaces(7)).
 fn become_root() -> Result<(), Fault> {
     let (uid, gid) = (Uid::ROOT, Gid::ROOT);
     rustix::thread::set_thread_res_gid(gid, gid, gid).during(Call::SetGroup)?;

@@ -123,19 +123,20 @@ impl Restoring<'_> {
         let work = images::open(&work_path, Missing::Create)?;
         make_mount_points(&plan.externals.mounts, root.directory())?;
         let namespaces = open_namespaces(&plan.externals.namespaces)?;
-        let inherited: Vec<BorrowedFd<'_>> = namespaces.iter().map(|one| one.file.as_fd()).collect();
+        // Declared before the service: criu is killed before this process leaves the mount namespace of the root.
+        let prepared = Prepared { plan, root, namespaces };
+        let inherited: Vec<BorrowedFd<'_>> = prepared.namespaces.iter().map(|one| one.file.as_fd()).collect();
         let mut service = Service::start(given.program.as_deref(), &inherited)?;
         service.check_version()?;
         let slots = early.map_or_else(|| self.carry_out(plan, Some(service.pid())), Ok)?;
         enter_cgroups(plan, &slots, service.pid())?;
         let directories = Directories { images: images.as_raw_fd(), work: work.as_raw_fd() };
         let shared = options::shared(given, &plan.externals, directories)?;
-        let prepared = Prepared { plan, root, namespaces };
         let options = self.restore_options(shared, &prepared);
         let request = Request { kind: Kind::Restore.into(), options: Some(options), ..Request::default() };
         let response = service.serve(&request, &mut |notice, fd| self.notice(notice, fd, &prepared))?;
         success(response, "RESTORE", &format!("{work_path}/restore.log"))?;
-        // A drop of this value kills the process, until it is recorded.
+        // Until it is recorded, a drop of `init` kills the restored process.
         let init = service.restored().and_then(|init| Some((init.pid()?, init)));
         let (pid, init) =
             init.ok_or_else(|| Error::Criu("criu has sent no pid of the restored process".to_owned()))?;

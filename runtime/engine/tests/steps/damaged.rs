@@ -1,11 +1,11 @@
-//! Damage: whatever became of a container's record, `state` says so and `delete --force` removes all.
+//! Damaged records: `state` reports them, and `delete --force` removes the container.
 
 use crate::stage::{Kind, Stage};
 use std::path::PathBuf;
 use tare_engine::delete::{Force, delete};
 use tare_engine::state::state;
 
-/// One length in so many is deleted with a live container; the others are only looked at.
+/// Every 64th length is tried with a live container. For the others only the error of `state` is checked.
 const SAMPLE: usize = 64;
 
 fn record(stage: &Stage) -> PathBuf {
@@ -24,7 +24,7 @@ pub(crate) fn cut_at_any_length() {
     for length in (0..whole.len()).step_by(SAMPLE) {
         drop(stage.make(&stage.plan()).unwrap());
         std::fs::write(record(&stage), &whole[..length]).unwrap();
-        told_and_removed(&stage, &format!("{length} bytes of {}", whole.len()));
+        reported_and_removed(&stage, &format!("{length} bytes of {}", whole.len()));
     }
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn missing() {
     let stage = Stage::new(Kind::Overlay);
     drop(stage.make(&stage.plan()).unwrap());
     std::fs::remove_file(record(&stage)).unwrap();
-    told_and_removed(&stage, "no record");
+    reported_and_removed(&stage, "no record");
 }
 
 pub(crate) fn garbage() {
@@ -41,21 +41,21 @@ pub(crate) fn garbage() {
     for bytes in garbage {
         drop(stage.make(&stage.plan()).unwrap());
         std::fs::write(record(&stage), bytes).unwrap();
-        told_and_removed(&stage, &format!("{bytes:.20?}"));
+        reported_and_removed(&stage, &format!("{bytes:.20?}"));
     }
 }
 
 pub(crate) fn empty_directory() {
     let stage = Stage::new(Kind::Plain);
     std::fs::create_dir(record(&stage).parent().unwrap()).unwrap();
-    told_and_removed(&stage, "an empty directory");
+    reported_and_removed(&stage, "an empty directory");
 }
 
-/// `state` and `delete` refuse and say what helps, `create` says that the id is taken, `delete --force` frees it.
-fn told_and_removed(stage: &Stage, when: &str) {
+/// Checks that `state` and `delete` fail and name the remedy, that `create` finds the ID in use, and that `delete --force` frees it.
+fn reported_and_removed(stage: &Stage, when: &str) {
     is_reported(stage, when);
-    let told = delete(&stage.store, &stage.id, Force::Stopped, &mut |_| {}).unwrap_err().to_string();
-    assert!(told.contains("is missing or damaged"), "{when}: {told}");
+    let error = delete(&stage.store, &stage.id, Force::Stopped, &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("is missing or damaged"), "{when}: {error}");
     let taken = stage.make(&stage.plan()).map(drop).unwrap_err().to_string();
     assert!(taken.contains("already exists"), "{when}: {taken}");
     stage.delete();
@@ -63,7 +63,7 @@ fn told_and_removed(stage: &Stage, when: &str) {
 }
 
 fn is_reported(stage: &Stage, when: &str) {
-    let told = state(&stage.store, &stage.id).unwrap_err().to_string();
+    let error = state(&stage.store, &stage.id).unwrap_err().to_string();
     let words = format!("container does not exist: the record of \"{}\" is missing or damaged", stage.id);
-    assert!(told.starts_with(&words) && told.contains("delete --force"), "{when}: {told}");
+    assert!(error.starts_with(&words) && error.contains("delete --force"), "{when}: {error}");
 }

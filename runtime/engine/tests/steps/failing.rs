@@ -1,4 +1,4 @@
-//! Failing: a step that cannot succeed is put before every step in turn, in both columns.
+//! Failures: a step that cannot succeed is inserted before every step in turn, in both columns.
 
 use crate::stage::{Kind, Stage};
 use rustix::fd::AsFd;
@@ -20,8 +20,8 @@ pub(crate) fn plain_root() {
     every_step(Kind::Plain);
 }
 
-pub(crate) fn guest() {
-    every_step(Kind::Guest);
+pub(crate) fn host_mounts() {
+    every_step(Kind::HostMounts);
 }
 
 pub(crate) fn overlay() {
@@ -47,7 +47,7 @@ fn every_step(kind: Kind) {
     for at in 0..waits {
         fails_in_init(&stage, at);
     }
-    fails_without_a_listener(&stage, waits);
+    fails_between_create_and_start(&stage, waits);
     for at in waits + 1..=executes {
         fails_at_start(&stage, at);
     }
@@ -86,8 +86,8 @@ fn says(error: &Error, when: &str, words: &str) {
     assert!(said.ends_with("because of the.test"), "{when}: {said}");
 }
 
-/// Init no longer dies with the parent, and the caller has not connected: the container counts as created, and has stopped.
-fn fails_without_a_listener(stage: &Stage, at: usize) {
+/// Init has outlived the parent, and `start` has not connected yet. No process receives the failure, and the container is stopped.
+fn fails_between_create_and_start(stage: &Stage, at: usize) {
     let created = stage.make(&with_failing_init(stage, at)).unwrap();
     waitid(WaitId::PidFd(created.init.pidfd.as_fd()), WaitIdOptions::EXITED).unwrap();
     drop(created);
@@ -101,7 +101,7 @@ fn fails_at_start(stage: &Stage, at: usize) {
     drop(stage.make(&with_failing_init(stage, at)).unwrap());
     let when = format!("step {at} of init");
     let error = start(&stage.store, &stage.id).unwrap_err().to_string();
-    // The error is about the step of the container's own plan that stands at this place.
+    // `start` plans again, so it names the planned step at this index and not the inserted one.
     const STEPS: [&str; 4] = [
         "cannot install the seccomp filter",
         "cannot set capabilities",
@@ -113,7 +113,7 @@ fn fails_at_start(stage: &Stage, at: usize) {
     stage.is_clean(&when);
 }
 
-/// A mount of a type that no kernel knows.
+/// A plan with a mount of an unknown file system type before step `at` of init.
 fn with_failing_init(stage: &Stage, at: usize) -> Plan {
     let mut plan = stage.plan();
     let mount = Mount {

@@ -1,4 +1,4 @@
-//! Killing: a step that blocks for ever is put before every step in turn, and the creator is killed there.
+//! Kills: a step that blocks for ever is inserted before every step in turn, and the creator is killed there.
 
 use crate::failing::index;
 use crate::stage::{Kind, Stage};
@@ -25,7 +25,7 @@ const OPENAT: &str = "257";
 const RECVMSG: &str = "47";
 const RECVFROM: &str = "45";
 
-/// What becomes of init when its creator is killed.
+/// The fate of init when its creator is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Dies,
@@ -44,15 +44,16 @@ pub(crate) fn at_any_step_of_init() {
 pub(crate) fn in_all_namespaces() {
     let stage = Stage::new(Kind::AllNamespaces);
     every_step_of_the_parent(&stage);
-    // In a user namespace the channel is not silent at first.
+    // Step 0 waits on the channel, and with a user namespace the parent sends a message at the beginning.
     every_step_of_init(&stage, 1);
 }
 
 fn every_step_of_the_parent(stage: &Stage) {
     let plan = stage.plan();
-    let told = step_of(&plan, |step| matches!(step, ParentStep::Sync(ParentSync::Send(Message::Committed))));
+    let commits =
+        step_of(&plan, |step| matches!(step, ParentStep::Sync(ParentSync::Send(Message::Committed))));
     for at in 0..=plan.parent.len() {
-        let fate = if at > told { Fate::Lives } else { Fate::Dies };
+        let fate = if at > commits { Fate::Lives } else { Fate::Dies };
         let creator = blocked_in_parent(stage, stage.plan(), at);
         killed(stage, creator, fate, &format!("step {at} of the parent"));
     }
@@ -62,8 +63,8 @@ fn step_of(plan: &Plan, is: fn(&ParentStep) -> bool) -> usize {
     plan.parent.iter().position(|planned| is(&planned.step)).unwrap()
 }
 
-/// The step waits for a message on the start socket, which never arrives. Before init has asked to die with its parent,
-/// it waits on the channel instead, whose end it hears.
+/// The blocking step waits on the start socket, and no process sends a message there. At step 0 init has not set its parent-death
+/// signal yet, so the step waits on the channel, which ends with the parent.
 fn every_step_of_init(stage: &Stage, first: usize) {
     let plan = stage.plan();
     let outlives = index(&plan, |step| matches!(step, InitStep::Sync(InitSync::OutliveParent)));
@@ -84,13 +85,14 @@ fn every_step_of_init(stage: &Stage, first: usize) {
     }
 }
 
-/// Without the signal, as when the creator dies before init has asked for it.
+/// Removes the step for the parent-death signal, as if the creator died before init sets it.
 pub(crate) fn without_death_signal() {
     let stage = Stage::new(Kind::Plain);
     let plan = stage.plan();
-    let born = step_of(&plan, |step| matches!(step, ParentStep::Child(ChildStep::Spawn(_))));
-    let told = step_of(&plan, |step| matches!(step, ParentStep::Sync(ParentSync::Send(Message::Committed))));
-    for at in born + 1..=told {
+    let spawns = step_of(&plan, |step| matches!(step, ParentStep::Child(ChildStep::Spawn(_))));
+    let commits =
+        step_of(&plan, |step| matches!(step, ParentStep::Sync(ParentSync::Send(Message::Committed))));
+    for at in spawns + 1..=commits {
         let mut plan = stage.plan();
         plan.init.retain(|planned| !matches!(planned.step, InitStep::Sync(InitSync::DieWithParent)));
         let creator = blocked_in_parent(&stage, plan, at);
@@ -98,7 +100,7 @@ pub(crate) fn without_death_signal() {
     }
 }
 
-/// Starts a creator that blocks before the parent's step of this number: it opens a FIFO without a peer.
+/// Starts a creator that blocks before step `at` of the parent: it opens a FIFO without a writer.
 fn blocked_in_parent(stage: &Stage, mut plan: Plan, at: usize) -> Pid {
     let path = stage.host.files().join("fifo");
     if !path.exists() {
@@ -112,10 +114,10 @@ fn blocked_in_parent(stage: &Stage, mut plan: Plan, at: usize) -> Pid {
     creator
 }
 
-/// Starts a process that carries the plan out.
+/// Starts a process that carries out the plan.
 fn creating(stage: &Stage, plan: &Plan) -> Pid {
     let create = || match stage.make(plan) {
-        // A creator that waits for nothing ends; this one is killed first.
+        // A creator exits after the last step. This one waits to be killed.
         Ok(_created) => loop {
             std::thread::sleep(Duration::from_secs(1));
         },
@@ -133,7 +135,7 @@ fn children(pid: Pid) -> impl Iterator<Item = Pid> {
     pids.into_iter().map(Pid::from_raw)
 }
 
-/// The arguments of the system call with this number, while a process waits in it (proc_pid_syscall(5)).
+/// Returns the arguments of the system call in which a process waits, if it has the number `call` (proc_pid_syscall(5)).
 fn waits_in(pid: Pid, call: &str) -> Option<Vec<u64>> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
     let mut words = text.split(' ');
@@ -141,7 +143,7 @@ fn waits_in(pid: Pid, call: &str) -> Option<Vec<u64>> {
     (words.next()? == call).then(|| words.filter_map(number).collect())
 }
 
-/// Whether a process waits to open this file, and not another one that takes its time.
+/// Whether a process waits in the open of this file. Another open may be slow too.
 fn waits_to_open(pid: Pid, path: &CStr) -> bool {
     let Some(&[_, address, ..]) = waits_in(pid, OPENAT).as_deref() else { return false };
     let mut found = vec![0; path.to_bytes_with_nul().len()];
@@ -149,13 +151,13 @@ fn waits_to_open(pid: Pid, path: &CStr) -> bool {
     memory.read_exact_at(&mut found, address).is_ok() && found == path.to_bytes_with_nul()
 }
 
-/// Whether an init waits for start, and not for a message of its creator.
+/// Whether an init waits on its start socket, and not on the channel.
 fn waits_for_start(creator: Pid, init: Pid) -> bool {
     let Some(&[descriptor, ..]) = waits_in(init, RECVMSG).as_deref() else { return false };
     let link = std::fs::read_link(format!("/proc/{init}/fd/{descriptor}")).unwrap_or_default();
     let link = link.to_string_lossy();
     let inode = link.trim_start_matches("socket:[").trim_end_matches(']');
-    // The socket was made in the creator's network namespace, and is listed there (proc_pid_net(5)).
+    // The list of sockets belongs to a network namespace, and the creator has created the socket in its own (proc_pid_net(5)).
     let sockets = std::fs::read_to_string(format!("/proc/{creator}/net/unix")).unwrap();
     sockets.lines().any(|line| {
         let mut words = line.split_ascii_whitespace().skip(6);
@@ -163,7 +165,7 @@ fn waits_for_start(creator: Pid, init: Pid) -> bool {
     })
 }
 
-/// Kills the creator; looks at what becomes of init; deletes.
+/// Kills the creator, checks the fate of init, and deletes the container.
 fn killed(stage: &Stage, creator: Pid, fate: Fate, when: &str) {
     kill(creator, Signal::SIGKILL).unwrap();
     waitpid(creator, None).unwrap();

@@ -1,6 +1,6 @@
-//! Every step of a plan, failed and interrupted in turn: whatever happens, nothing is left.
+//! Every step of a plan fails or is interrupted in turn, and nothing may be left on the host.
 //!
-//! Each test runs in a process of its own with one thread, on a host of its own, and calls the library itself.
+//! Each test runs in a process of its own with a single thread, and calls the library without the command line.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -25,7 +25,7 @@ use tare_sys::clone::{Clone, fork};
 
 const TESTS: &[(&str, fn())] = &[
     ("failing::any_step_of_a_plain_root_leaves_nothing", failing::plain_root),
-    ("failing::any_step_without_a_mount_namespace_leaves_nothing", failing::guest),
+    ("failing::any_step_without_a_mount_namespace_leaves_nothing", failing::host_mounts),
     ("failing::any_step_of_an_overlay_leaves_nothing", failing::overlay),
     ("failing::any_step_in_all_namespaces_leaves_nothing", failing::all_namespaces),
     ("failing::any_step_with_joined_namespaces_leaves_nothing", failing::joined_namespaces),
@@ -34,13 +34,13 @@ const TESTS: &[(&str, fn())] = &[
     ("killed::a_creator_killed_at_any_step_in_all_namespaces", killed::in_all_namespaces),
     ("killed::an_init_that_the_death_signal_missed_dies_by_the_channel", killed::without_death_signal),
     ("shares::a_group_gets_its_schemata_and_the_container", shares::of_its_own),
-    ("shares::a_group_of_its_own_goes_with_the_container", shares::gone_with_the_container),
-    ("shares::a_class_that_is_there_is_compared_and_stays", shares::of_a_class),
-    ("shares::a_class_that_is_only_named_must_be_there", shares::of_a_class_that_is_missing),
+    ("shares::delete_removes_the_containers_own_group", shares::gone_with_the_container),
+    ("shares::an_existing_class_is_compared_and_stays", shares::of_a_class),
+    ("shares::a_class_without_schemata_must_exist", shares::of_a_class_that_is_missing),
     ("damaged::a_record_cut_at_any_length_is_reported_and_removed", damaged::cut_at_any_length),
-    ("damaged::a_record_that_is_missing_is_reported_and_removed", damaged::missing),
+    ("damaged::a_missing_record_is_reported_and_removed", damaged::missing),
     ("damaged::a_record_of_garbage_is_reported_and_removed", damaged::garbage),
-    ("damaged::a_directory_without_anything_is_reported_and_removed", damaged::empty_directory),
+    ("damaged::an_empty_directory_is_reported_and_removed", damaged::empty_directory),
 ];
 
 fn main() -> ExitCode {

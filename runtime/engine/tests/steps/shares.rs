@@ -1,10 +1,10 @@
-//! Shares of caches: groups in a tree that is a likeness of resctrl, since few machines have the real one.
+//! Shares of caches: resctrl groups in a plain directory, because few machines have the real file system.
 
 use crate::stage::{Kind, Stage};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// A stage whose host has resctrl, and the tree.
+/// A stage with a directory in place of resctrl, and the path of the directory.
 fn stage(rdt: &Value) -> (Stage, PathBuf) {
     let mut stage = Stage::with(Kind::Plain, |config| config.set("/linux/intelRdt", rdt.clone()));
     let tree = stage.host.files().join("resctrl");
@@ -17,7 +17,7 @@ fn read(directory: &Path, file: &str) -> String {
     std::fs::read_to_string(directory.join(file)).unwrap()
 }
 
-/// Takes the files away, which in the real tree go with their directory.
+/// Removes the files of a group. In the real file system rmdir(2) removes them too.
 fn empty(group: &Path) {
     for file in ["schemata", "tasks"] {
         let _ = std::fs::remove_file(group.join(file));
@@ -31,7 +31,7 @@ pub(crate) fn of_its_own() {
     let (stage, tree) = stage(&rdt);
     let group = tree.join(&stage.id);
     let monitoring = group.join("mon_groups").join(&stage.id);
-    // The kernel makes this directory with the group.
+    // The kernel creates this directory together with the group.
     std::fs::create_dir_all(monitoring.parent().unwrap()).unwrap();
     let created = stage.make(&stage.plan()).unwrap();
     let pid = created.init.pid.as_raw_nonzero().to_string();
@@ -40,8 +40,8 @@ pub(crate) fn of_its_own() {
     assert_eq!((read(&group, "tasks"), read(&monitoring, "tasks")), (pid.clone(), pid));
     empty(&monitoring);
     stage.delete();
-    assert!(!monitoring.exists(), "the group that monitored is still there");
-    assert!(group.exists(), "a group that was there before is gone");
+    assert!(!monitoring.exists(), "the monitoring group still exists");
+    assert!(group.exists(), "the group existed before the container and is gone");
     stage.is_clean("a group of its own");
 }
 
@@ -52,8 +52,8 @@ pub(crate) fn gone_with_the_container() {
     assert_eq!(read(&group, "schemata"), "MB:0=20\n");
     empty(&group);
     stage.delete();
-    assert!(!group.exists(), "the group is still there");
-    stage.is_clean("a group that is gone");
+    assert!(!group.exists(), "the group still exists");
+    stage.is_clean("a removed group");
 }
 
 pub(crate) fn of_a_class() {

@@ -1,4 +1,4 @@
-//! The stage: a host with one bundle, whose container needs nearly everything that `create` can do.
+//! The stage: a host with one bundle. Its container needs nearly every step of `create`.
 
 use std::time::{Duration, Instant};
 
@@ -17,25 +17,25 @@ use tare_plan::plan::Plan;
 use tare_plan::step::EnterRoot;
 use tests::{Host, Snapshot};
 
-/// How long a resource without a holder may take to disappear.
+/// The limit for the exit of processes without a parent.
 const SOON: Duration = Duration::from_secs(1);
 
-/// What the container is like.
+/// The kind of container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Its root is a directory.
     Plain,
     /// Its root is an overlay.
     Overlay,
-    /// It has all eight namespaces of its own, and an overlay.
+    /// It has eight new namespaces, and an overlay.
     AllNamespaces,
-    /// It stays in the mount namespace of this process.
-    Guest,
-    /// It joins the namespaces of this process, by way of a process in between.
+    /// It has no mount namespace of its own.
+    HostMounts,
+    /// It joins the namespaces of this process, through an intermediate process.
     Joined,
 }
 
-/// The host, the bundle and the store.
+/// The host, the bundle and the state directory.
 pub(crate) struct Stage {
     pub(crate) host: Host,
     pub(crate) store: Store,
@@ -43,7 +43,7 @@ pub(crate) struct Stage {
     bundle: Bundle,
     clean: Snapshot,
     descriptors: usize,
-    /// What is true of the machine, as far as the container's plan knows.
+    /// The facts about the host for the plan.
     pub(crate) facts: tare_plan::host::Host,
 }
 
@@ -52,7 +52,7 @@ impl Stage {
         Self::with(kind, |config| config)
     }
 
-    /// A stage whose configuration is changed.
+    /// Creates a stage with a changed configuration.
     pub(crate) fn with(kind: Kind, change: impl FnOnce(Config) -> Config) -> Self {
         let host = Host::new();
         let config = change(config(&host));
@@ -62,7 +62,9 @@ impl Stage {
         let config = config.cgroup(&format!("/{}", container.id()));
         let config = match kind {
             Kind::Plain => config,
-            Kind::Guest => config.share("mount").remove("/linux/maskedPaths").remove("/linux/readonlyPaths"),
+            Kind::HostMounts => {
+                config.share("mount").remove("/linux/maskedPaths").remove("/linux/readonlyPaths")
+            }
             Kind::Overlay => overlay(&directory, config),
             Kind::AllNamespaces => {
                 let config = overlay(&directory, config).map_users(0, 65_536).namespace("time");
@@ -95,20 +97,20 @@ impl Stage {
         plan(&self.bundle, &self.facts, &self.request()).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// What `create` does with a plan.
+    /// Carries out a plan as `create` does.
     pub(crate) fn make(&self, plan: &Plan) -> Result<Created> {
         let entry = self.store.reserve(&self.id)?;
         let record = record(&self.bundle, &self.facts, &self.request());
         make(&self.bundle, plan, record, entry)
     }
 
-    /// `delete --force`, which has to succeed.
+    /// Deletes the container by force. That has to succeed.
     pub(crate) fn delete(&self) {
         let deleted = delete(&self.store, &self.id, Force::Any, &mut |warning| panic!("{warning}"));
         deleted.unwrap_or_else(|error| panic!("delete --force: {error}"));
     }
 
-    /// Waits until no process of the container is left; what stays longer is returned.
+    /// Waits until no process of the container is left. Returns those that stay.
     pub(crate) fn processes_left(&self) -> Vec<String> {
         let deadline = Instant::now() + SOON;
         loop {
@@ -121,7 +123,7 @@ impl Stage {
         }
     }
 
-    /// Checks that nothing is left: on the machine, or in this process.
+    /// Checks that nothing is left on the host, and no file descriptor in this process.
     #[track_caller]
     pub(crate) fn is_clean(&self, when: &str) {
         reap();
@@ -131,7 +133,7 @@ impl Stage {
     }
 }
 
-/// Takes the exit status of whatever has ended; who still runs is a leak.
+/// Reaps all children. A running child is a leak.
 #[track_caller]
 fn reap() {
     loop {

@@ -19,9 +19,10 @@ use crate::errno::words;
 use crate::fault::{Call, Fault};
 use message::{HEAD, Kind, Message, Method};
 use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 use tare_plan::host::Manager;
 use tare_plan::step::Value;
@@ -143,7 +144,7 @@ impl Bus {
             let peer = if address.ends_with(PRIVATE) { Peer::Systemd } else { Peer::Bus };
             match connect_any(address) {
                 Ok(stream) => return Self::authenticate(stream, peer),
-                Err(error) => why = Errno::from_io_error(&error).unwrap_or(Errno::INVAL),
+                Err(errno) => why = errno,
             }
         }
         Err(Refusal::Unreachable(addresses.join(" or "), why))
@@ -153,7 +154,6 @@ impl Bus {
     /// would be wrong inside a user namespace.
     fn authenticate(mut stream: UnixStream, peer: Peer) -> Result<Self> {
         stream.set_read_timeout(Some(LIMIT))?;
-        stream.set_write_timeout(Some(LIMIT))?;
         // systemd discards a message that arrives in the same packet as BEGIN, so the reply is read before the first call.
         stream.write_all(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")?;
         let refused = || Refusal::Refused("AccessDenied".to_owned(), "the bus knows no such user".to_owned());
@@ -295,8 +295,8 @@ fn addresses(manager: Manager) -> Vec<String> {
 }
 
 /// Connects to the first of several semicolon-separated addresses that answers (D-Bus specification, "Server Addresses").
-fn connect_any(addresses: &str) -> std::io::Result<UnixStream> {
-    let mut last = Err(std::io::Error::from_raw_os_error(Errno::INVAL.raw_os_error()));
+fn connect_any(addresses: &str) -> rustix::io::Result<UnixStream> {
+    let mut last = Err(Errno::INVAL);
     for address in addresses.split(';') {
         let options = address.strip_prefix("unix:").unwrap_or_default().split(',');
         for connected in options.filter_map(connect_option) {
@@ -310,15 +310,25 @@ fn connect_any(addresses: &str) -> std::io::Result<UnixStream> {
 }
 
 /// Connects to the socket of an option `path=…` or `abstract=…`; `None` for another option of an address.
-fn connect_option(option: &str) -> Option<std::io::Result<UnixStream>> {
+fn connect_option(option: &str) -> Option<rustix::io::Result<UnixStream>> {
     let (key, value) = option.split_once('=')?;
-    match key {
-        "path" => Some(UnixStream::connect(unescape(value))),
-        "abstract" => {
-            let address = SocketAddr::from_abstract_name(unescape(value));
-            Some(address.and_then(|address| UnixStream::connect_addr(&address)))
-        }
-        _ => None,
+    let address = match key {
+        "path" => SocketAddrUnix::new(unescape(value)),
+        "abstract" => SocketAddrUnix::new_abstract_name(unescape(value).as_bytes()),
+        _ => return None,
+    };
+    Some(address.and_then(|address| connect_to(&address)))
+}
+
+/// Connects to a socket within [`LIMIT`]. connect(2) waits while the queue of the listener is full, and the limit for sends is
+/// that of connect(2) too (socket(7), `SO_SNDTIMEO`).
+fn connect_to(address: &SocketAddrUnix) -> rustix::io::Result<UnixStream> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(LIMIT))?;
+    match connect(&socket, address) {
+        Ok(()) => Ok(socket.into()),
+        Err(Errno::AGAIN) => Err(Errno::TIMEDOUT),
+        Err(errno) => Err(errno),
     }
 }
 
