@@ -98,8 +98,8 @@ fn identity(
     let (bounding, sets) = capabilities(draft, context, process);
     if sets.inheritable & !bounding != 0 {
         // A capability that has left the bounding set cannot be added to the inheritable set
-        // (capabilities(7)), so the inheritable set is taken first. capset(2) ignores the bits of
-        // `everything` that the process does not have.
+        // (capabilities(7)), so the inheritable set is taken first, with all other capabilities kept.
+        // capset(2) drops the bits that the kernel does not know.
         let everything = Capabilities {
             effective: u64::MAX,
             permitted: u64::MAX,
