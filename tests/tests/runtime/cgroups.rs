@@ -417,7 +417,7 @@ fn an_empty_directory_named_after_a_controller_is_no_hierarchy() {
     let directory = hierarchies::v1("pids").unwrap();
     let _ = host.tool(&["mount", "-t", "tmpfs", "empty", directory.to_str().unwrap()]);
     let _ = host.run(host.config(&["true"])).ok();
-    let words = ["pids controller is not there", "linux.resources.pids.limit"];
+    let words = ["pids controller is not available", "linux.resources.pids.limit"];
     let _ = host.run(host.config(&["true"]).pids(10)).fails().says(&words);
     assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
     let _ = host.tool(&["umount", directory.to_str().unwrap()]);
@@ -435,7 +435,8 @@ fn a_missing_controller_is_reported() {
     }
     let rdma = json!({"mlx5_1": {"hcaHandles": 3}});
     let config = host.config(&["true"]).set("/linux/resources/rdma", rdma);
-    let _ = host.run(config).fails().says(&["rdma controller is not there", "linux.resources.rdma.mlx5_1"]);
+    let _ =
+        host.run(config).fails().says(&["rdma controller is not available", "linux.resources.rdma.mlx5_1"]);
 }
 
 #[test]

@@ -217,8 +217,8 @@ fn changes_are_sent_as_events() {
     let host = Host::for_engines();
     let image = Image::make(&host);
     let docker = Docker::start(&host, node(ALONE), &image);
-    // Its shell lives on a while, so that the shim has time to tell.
-    let greedy = ["sh", "-c", "payload alloc 268435456; sleep 0.5"];
+    // The shell runs on for a while, so that the shim has time to report the OOM kill.
+    let greedy = ["sh", "-c", "payload alloc 268435456; sleep 3"];
     let _ = docker.container(&["--rm", "--name", "told", "-m", "16m"], &greedy);
     docker.ok(&["run", "-d", "--name", "held", NAME, "sleep", "100"]);
     for words in [&["pause", "held"][..], &["unpause", "held"], &["exec", "held", "true"], &["kill", "held"]]
