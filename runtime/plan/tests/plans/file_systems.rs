@@ -7,7 +7,9 @@ use crate::{Cgroups, plan, request};
 use serde_json::{Value, json};
 use tare_plan::host::{Host, Kernel};
 use tare_plan::plan::Plan;
-use tare_plan::step::{Guard, InitStep, MountStep, OpenStep, ParentStep, RootMode, RootStep, Source};
+use tare_plan::step::{
+    Guard, InitStep, MountStep, NodeFs, OpenStep, Owner, ParentStep, RootMode, RootStep, Source,
+};
 
 fn sources(plan: &Plan) -> Vec<&Source> {
     let parent = plan.parent.iter().filter_map(|planned| match &planned.step {
@@ -300,4 +302,54 @@ fn sysfs_of_the_host_network_is_a_bind_mount_only_in_a_user_namespace() {
     let mut network = in_user_namespace(10);
     network["namespaces"].as_array_mut().unwrap().push(json!({ "type": "network" }));
     assert!(of(network)[0].starts_with("mount sysfs at /sys"));
+}
+
+/// The device node that the parent makes for a container in a user namespace, and the file system that it is made on.
+fn made_node(minor: u32) -> (Owner, NodeFs) {
+    let mapping = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);
+    let changes = json!({ "linux": {
+        "namespaces": [{ "type": "mount" }, { "type": "user" }],
+        "uidMappings": mapping, "gidMappings": mapping,
+        "devices": [{ "path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "uid": 5, "gid": 6 }],
+    } });
+    let mut host = rich(Cgroups::V2);
+    host.kernel = Kernel { major: 6, minor };
+    let plan = plan(&config(&changes), &host, &request(None)).unwrap();
+    let node = plan.parent.into_iter().find_map(|planned| match planned.step {
+        ParentStep::Open(OpenStep::DeviceNode { device, fs, .. })
+            if device.path.as_bytes() == b"dev/fuse" =>
+        {
+            Some((device.owner?, fs))
+        }
+        _ => None,
+    });
+    node.unwrap()
+}
+
+// user_namespaces(7): an id of the container is the host's id at the same distance from the start of the mapping.
+#[test]
+fn a_device_node_of_a_user_namespace_belongs_to_the_host_ids_of_its_owner() {
+    assert_eq!(made_node(12).0, Owner { uid: 100_005, gid: 100_006 });
+}
+
+// Linux 6.15: open_tree(2) with OPEN_TREE_CLONE accepts a detached mount.
+#[test]
+fn a_device_node_is_made_on_a_detached_mount_from_linux_6_15_on() {
+    assert_eq!(made_node(14).1, NodeFs::InNamespace);
+    assert_eq!(made_node(15).1, NodeFs::Detached);
+}
+
+#[test]
+fn a_plan_as_json_has_each_step_with_its_place() {
+    let changes = json!({
+        "hostname": "web", "linux": { "namespaces": [{ "type": "mount" }, { "type": "uts" }] },
+    });
+    let plan = plan(&config(&changes), &rich(Cgroups::V2), &request(None)).unwrap();
+    let json = plan.to_json();
+    assert_eq!(json["parent"].as_array().unwrap().len(), plan.parent.len());
+    assert_eq!(json["init"].as_array().unwrap().len(), plan.init.len());
+    let hostname = json!({ "act": "set the host name to web", "because": "hostname" });
+    assert!(json["init"].as_array().unwrap().contains(&hostname), "{json:#}");
+    let without_a_place = json!({ "act": "record the container as created", "because": null });
+    assert!(json["parent"].as_array().unwrap().contains(&without_a_place), "{json:#}");
 }
