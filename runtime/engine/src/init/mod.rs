@@ -40,17 +40,16 @@ pub(crate) fn run(column: &[Planned<InitStep>], resources: InitResources, slots:
     if init.close_parents_end().is_err() {
         return 1;
     }
-    for (index, planned) in column.iter().enumerate() {
-        let done = init.act(&planned.step);
-        if let InitStep::Sync(InitSync::WaitForStart(_)) = planned.step {
-            init.first_step = index + 1;
-        }
-        if let Err(fault) = done {
-            let step = index.saturating_sub(init.first_step);
+    // Steps are counted from 0 for the parent, and from 0 again for `start`, once it has connected.
+    let mut step = 0;
+    for planned in column {
+        if let Err(fault) = init.act(&planned.step) {
             let failure = Failure { step, fault, text: init.text };
             channel::send_failed(init.listener(), &failure);
             break;
         }
+        let started = matches!(planned.step, InitStep::Sync(InitSync::WaitForStart(_)));
+        step = if started { 0 } else { step + 1 };
     }
     1
 }

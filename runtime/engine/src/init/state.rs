@@ -24,8 +24,6 @@ pub(super) struct Init<'plan> {
     pub(super) filters_done: usize,
     /// The index of the program among its candidates along PATH.
     pub(super) program: usize,
-    /// The step with index 0 in a failure. After the wait for `start`, failures count from the next step.
-    pub(super) first_step: usize,
     /// The socket that `start` has passed. Failures go there from then on.
     pub(super) starter: Option<OwnedFd>,
     /// The kernel's message about the last file system; empty without one.
@@ -53,7 +51,6 @@ impl<'plan> Init<'plan> {
             hooks_done: 0,
             filters_done: 0,
             program: 0,
-            first_step: 0,
             starter: None,
             text: KernelText::EMPTY,
         }
